@@ -1,0 +1,20 @@
+//! kingtide: a load engine that runs user journeys written in Lua. Not a general HTTP client and not a Lua framework.
+//!
+//! Reading order, from the bottom up:
+//!
+//! 1. [`clock`]: the only place that reads time and sleeps.
+//! 2. [`schedule`], [`net`], [`metrics`]: pure arrival times; protocol clients; samples, snapshots and thresholds.
+//! 3. [`plan`], [`vu`], [`results`]: what the user asked for; the line between executors and scripts; what a run leaves on disk.
+//! 4. [`exec`], [`script`], [`api`], [`report`]: who runs when; the Lua host; its modules; results as text.
+//! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.
+//! 6. [`cli`]: the only code that prints or exits.
+//!
+//! ```text
+//! plan ─► exec ──Iteration──► Vu (script + api) ──► net
+//!           │                    │ samples
+//!           └────────────────► metrics ──Snapshot──► threshold · report ──► cli
+//! ```
+
+pub mod clock;
+pub mod plan;
+pub mod vu;

@@ -1,0 +1,3 @@
+//! The binary: parse, call, map one error to one exit code. Everything else is in the library.
+
+fn main() {}

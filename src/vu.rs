@@ -1,0 +1,53 @@
+//! The line between executors and scripts: what an executor hands over and what it gets back. No scheduling, no Lua.
+
+use crate::clock::Instant;
+
+/// One run of a journey: which scenario, which number, and both of its starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Iteration {
+    /// Index of the scenario in [`crate::plan::Plan::scenarios`].
+    pub scenario: usize,
+    /// 0-based, unique within the scenario across all stripes.
+    pub number: u64,
+    /// When the schedule wanted it to start; in closed scenarios equal to `started_at`.
+    pub scheduled_at: Instant,
+    /// When the virtual user really got it.
+    pub started_at: Instant,
+}
+
+/// How an iteration ended, as the virtual user sees it. Interruption is the executor's to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The journey returned.
+    Completed,
+    /// The journey raised, called `kt.fail`, or could not be run at all.
+    Failed,
+    /// The journey's data ran out (`on_exhausted = "stop"`): this VU takes no further iteration. The iteration counts
+    /// as interrupted.
+    Retired,
+}
+
+/// A virtual user: runs one iteration at a time.
+///
+/// Dropping the future of [`Vu::run`] interrupts the iteration; the executor then discards the VU.
+#[expect(
+    async_fn_in_trait,
+    reason = "VUs are pinned to their core's LocalSet; no Send bound is wanted"
+)]
+pub trait Vu {
+    /// Runs one iteration to its end.
+    async fn run(&mut self, iteration: &Iteration) -> Outcome;
+}
+
+/// Makes virtual users on one core.
+#[expect(
+    async_fn_in_trait,
+    reason = "VUs are pinned to their core's LocalSet; no Send bound is wanted"
+)]
+pub trait VuFactory {
+    /// The kind of virtual user it makes.
+    type Vu: Vu + 'static;
+
+    /// Creates the VU `vu_id` (unique in the run) for a scenario. Infallible: a VU that cannot start fails its iterations.
+    async fn create(&self, scenario: usize, vu_id: u64) -> Self::Vu;
+}
