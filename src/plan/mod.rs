@@ -2,17 +2,25 @@
 //! runs when is `exec`'s, how it was read from Lua is `script`'s.
 
 pub mod duration;
+pub mod overrides;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::metrics::Threshold;
+use crate::net::HttpConfig;
+
 /// A validated test plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// The scenarios in the order of their names.
     pub scenarios: Vec<Scenario>,
+    /// What all requests have in common.
+    pub http: HttpPlan,
+    /// The conditions that the run has to meet.
+    pub thresholds: Vec<Threshold>,
     /// Test-wide tags, on every sample.
     pub tags: BTreeMap<String, String>,
     /// How long `setup` may take.
@@ -23,6 +31,17 @@ pub struct Plan {
     pub on_script_error: OnScriptError,
     /// Limits on one script.
     pub limits: Limits,
+}
+
+/// What all requests have in common.
+#[derive(Debug, Clone, Default)]
+pub struct HttpPlan {
+    /// Relative URLs are resolved against it.
+    pub base_url: Option<url::Url>,
+    /// Sent with every request that does not set them itself.
+    pub headers: BTreeMap<String, String>,
+    /// How connections are made and used.
+    pub config: HttpConfig,
 }
 
 /// One workload: a journey and when it runs.

@@ -1,0 +1,208 @@
+//! What one virtual user carries besides its Lua values: identity, tags, randomness, connections. It is what host functions
+//! find as the current VU.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand_pcg::Pcg64Mcg;
+
+use crate::clock::Instant;
+use crate::metrics::TagSet;
+use crate::net;
+use crate::vu::Iteration;
+
+use super::host::{ApiError, Host};
+
+/// What a script is doing at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The file is being evaluated; no network, no samples.
+    Load,
+    /// `setup`.
+    Setup,
+    /// `vu_init`.
+    VuInit,
+    /// A journey.
+    Iteration,
+    /// `teardown`.
+    Teardown,
+    /// `summary`.
+    Summary,
+}
+
+impl Phase {
+    /// The `phase` tag of samples outside of journeys.
+    #[must_use]
+    pub fn tag(self) -> Option<&'static str> {
+        match self {
+            Self::Setup => Some("setup"),
+            Self::VuInit => Some("vu_init"),
+            Self::Teardown => Some("teardown"),
+            Self::Load | Self::Iteration | Self::Summary => None,
+        }
+    }
+}
+
+/// One virtual user, as host functions see it.
+#[derive(Debug)]
+pub struct VuContext {
+    /// Its VM.
+    pub host: Rc<Host>,
+    /// Unique in the run, from 1; 0 for `setup`, `teardown` and `summary`.
+    pub id: u64,
+    /// Index of its scenario in the plan.
+    pub scenario: Option<usize>,
+    /// What it is doing.
+    pub phase: Cell<Phase>,
+    /// The iteration that it runs, if any.
+    pub iteration: Cell<Option<Iteration>>,
+    /// Iterations that it has begun.
+    pub iterations: Cell<u64>,
+    /// Its random numbers, reseeded for each iteration.
+    pub rng: RefCell<Pcg64Mcg>,
+    /// Whether the iteration has made its first request yet.
+    pub requested: Cell<bool>,
+    /// Time that the iteration has slept, for group durations without pauses.
+    pub slept: Cell<Duration>,
+    /// When `kt.pace` last released this VU.
+    pub paced: Cell<Option<Instant>>,
+    client: OnceCell<net::Client>,
+    tags: RefCell<Option<TagSet>>,
+    groups: RefCell<Vec<Group>>,
+}
+
+/// An open `kt.group`.
+#[derive(Debug)]
+pub struct Group {
+    /// `::outer::inner`.
+    pub path: String,
+    /// When it began.
+    pub started: Instant,
+    /// [`VuContext::slept`] when it began.
+    pub slept: Duration,
+    outer: Option<TagSet>,
+}
+
+impl VuContext {
+    /// A virtual user of `scenario`.
+    #[must_use]
+    pub fn new(host: &Rc<Host>, id: u64, scenario: Option<usize>) -> Rc<Self> {
+        Rc::new(Self {
+            host: Rc::clone(host),
+            id,
+            scenario,
+            phase: Cell::new(Phase::Load),
+            iteration: Cell::new(None),
+            iterations: Cell::new(0),
+            rng: RefCell::new(Pcg64Mcg::seed_from_u64(seed(host.session.seed, scenario, id, u64::MAX))),
+            requested: Cell::new(false),
+            slept: Cell::new(Duration::ZERO),
+            paced: Cell::new(None),
+            client: OnceCell::new(),
+            tags: RefCell::new(None),
+            groups: RefCell::default(),
+        })
+    }
+
+    /// Prepares for an iteration: its random numbers depend on seed, scenario and number only.
+    pub fn begin(&self, iteration: &Iteration) {
+        self.enter_phase(Phase::Iteration);
+        self.iteration.set(Some(*iteration));
+        self.iterations.set(self.iterations.get() + 1);
+        self.requested.set(false);
+        self.slept.set(Duration::ZERO);
+        let seed = seed(self.host.session.seed, self.scenario, 0, iteration.number);
+        *self.rng.borrow_mut() = Pcg64Mcg::seed_from_u64(seed);
+    }
+
+    /// Changes the phase; tags and groups begin afresh.
+    pub fn enter_phase(&self, phase: Phase) {
+        if self.phase.get() != phase {
+            *self.tags.borrow_mut() = None;
+        }
+        if let Some(first) = self.groups.borrow_mut().drain(..).next() {
+            *self.tags.borrow_mut() = first.outer;
+        }
+        self.phase.set(phase);
+    }
+
+    /// After an iteration: cookies and connections as the plan says.
+    pub fn end(&self) {
+        if let Some(client) = self.client.get() {
+            client.end_iteration();
+        }
+    }
+
+    /// Its HTTP client, made at first use.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn client(&self) -> Result<&net::Client, ApiError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let shared = self.host.net.get().ok_or_else(|| ApiError::Text("no requests while the file loads".into()))?;
+        Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
+    }
+
+    /// The tags of its samples: test, scenario, phase and group.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn tags(&self) -> Result<TagSet, ApiError> {
+        if let Some(tags) = &*self.tags.borrow() {
+            return Ok(tags.clone());
+        }
+        let recorder = self.host.recorder()?;
+        let mut pairs: Vec<(&str, &str)> = Vec::new();
+        if let Some(plan) = self.host.plan.get() {
+            pairs.extend(plan.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            if let Some(scenario) = self.scenario.and_then(|index| plan.scenarios.get(index)) {
+                pairs.push(("scenario", &scenario.name));
+                pairs.extend(scenario.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+            }
+        }
+        pairs.extend(self.phase.get().tag().map(|phase| ("phase", phase)));
+        let tags = recorder.tags(&recorder.no_tags(), &pairs);
+        *self.tags.borrow_mut() = Some(tags.clone());
+        Ok(tags)
+    }
+
+    /// Opens a group.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn open_group(&self, name: &str, now: Instant) -> Result<(), ApiError> {
+        let outer = self.tags()?;
+        let path = {
+            let groups = self.groups.borrow();
+            format!("{}::{name}", groups.last().map_or("", |group| group.path.as_str()))
+        };
+        let tags = self.host.recorder()?.tags(&outer, &[("group", &path)]);
+        self.groups.borrow_mut().push(Group { path, started: now, slept: self.slept.get(), outer: Some(outer) });
+        *self.tags.borrow_mut() = Some(tags);
+        Ok(())
+    }
+
+    /// Closes the innermost group; its tags are those that [`VuContext::tags`] gave inside it.
+    pub fn close_group(&self) -> Option<Group> {
+        let group = self.groups.borrow_mut().pop()?;
+        self.tags.borrow_mut().clone_from(&group.outer);
+        Some(group)
+    }
+}
+
+/// Mixes what a journey's random numbers depend on (the finaliser of SplitMix64, Steele et al. 2014).
+fn seed(run: u64, scenario: Option<usize>, vu: u64, iteration: u64) -> u64 {
+    let scenario = scenario.map_or(u64::MAX, |index| index as u64);
+    [scenario, vu, iteration].into_iter().fold(mix(run), |state, part| mix(state ^ mix(part)))
+}
+
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,472 @@
+//! One Luau VM and what its functions need: the current virtual user, host operations, the sandbox and the limits. The
+//! modules that scripts see are in `api`; how a call is driven is in `bridge`.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::metrics::Recorder;
+use crate::net;
+use crate::plan::{HttpPlan, Limits, Plan};
+
+use super::context::VuContext;
+use super::errors::ScriptError;
+use super::loader::Source;
+use super::session::Session;
+use super::value::ArrayMark;
+
+/// What a host function may answer instead of a result.
+#[derive(Debug)]
+pub enum ApiError {
+    /// Raised as a string at the line of the script that called.
+    Text(String),
+    /// Raised as it is.
+    Value(Value),
+}
+
+impl From<mlua::Error> for ApiError {
+    fn from(error: mlua::Error) -> Self {
+        Self::Text(ScriptError::from_vm(&error).message)
+    }
+}
+
+impl From<String> for ApiError {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<super::fields::FieldError> for ApiError {
+    fn from(error: super::fields::FieldError) -> Self {
+        Self::Text(error.message)
+    }
+}
+
+/// The answer of a host function.
+pub type ApiResult = Result<MultiValue, ApiError>;
+
+type OpFn = Rc<dyn Fn(Rc<VuContext>, MultiValue) -> LocalBoxFuture<'static, ApiResult>>;
+
+/// A host operation that waits.
+#[derive(Clone)]
+pub struct Op {
+    /// As scripts know it, for messages.
+    pub name: &'static str,
+    /// Starts it.
+    pub start: OpFn,
+}
+
+impl std::fmt::Debug for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Op({})", self.name)
+    }
+}
+
+/// A VM with its sandbox, pinned to one thread.
+#[derive(Debug)]
+pub struct Host {
+    /// The VM.
+    pub lua: Lua,
+    /// What all VMs share.
+    pub session: Arc<Session>,
+    /// Where samples go; unset until the plan is known.
+    pub recorder: OnceCell<Recorder>,
+    /// The plan; unset until it is known.
+    pub plan: OnceCell<Arc<Plan>>,
+    /// The core's HTTP resources; unset until the plan is known.
+    pub net: OnceCell<Rc<net::Shared>>,
+    /// The value that marks a request to the driver.
+    pub mark: Value,
+    /// The bottom of every call into a script.
+    pub entry: Function,
+    /// Watches for scripts that never yield.
+    pub watch: Rc<Watch>,
+    prelude: Table,
+    current: RefCell<Option<Rc<VuContext>>>,
+    ops: RefCell<Vec<Op>>,
+    modules: RefCell<HashMap<String, Value>>,
+    chunks: RefCell<HashMap<String, Function>>,
+    environment_meta: OnceCell<Table>,
+    setup_value: OnceCell<Value>,
+}
+
+/// Opens the modules that scripts see; given by `api`.
+pub type OpenModules = fn(&Rc<Host>) -> mlua::Result<Vec<(String, Value)>>;
+
+/// Names that scripts must not have, or that differ between virtual users.
+const REMOVED: [&str; 10] =
+    ["_G", "require", "print", "getfenv", "setfenv", "loadstring", "newproxy", "gcinfo", "collectgarbage", "dofile"];
+
+impl Host {
+    /// A VM with all modules opened and the sandbox closed.
+    ///
+    /// # Errors
+    /// When the VM cannot be set up, which only a memory limit that is far too small can cause.
+    pub fn new(session: Arc<Session>, limits: Limits, open: OpenModules) -> mlua::Result<Rc<Self>> {
+        let options = LuaOptions::new().thread_pool_size(64);
+        let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
+        ArrayMark::install(&lua)?;
+        let mark = Value::Table(lua.create_table()?);
+        let prelude: Table =
+            lua.load(include_str!("prelude.lua")).set_name("=kt").set_mode(ChunkMode::Text).call(mark.clone())?;
+        let watch = Rc::new(Watch::new(limits.cpu, session.control.kill_token().clone()));
+        let host = Rc::new(Self {
+            entry: prelude.get("entry")?,
+            mark,
+            prelude,
+            session,
+            recorder: OnceCell::new(),
+            plan: OnceCell::new(),
+            net: OnceCell::new(),
+            watch,
+            current: RefCell::default(),
+            ops: RefCell::default(),
+            modules: RefCell::default(),
+            chunks: RefCell::default(),
+            environment_meta: OnceCell::new(),
+            setup_value: OnceCell::new(),
+            lua,
+        });
+        let modules = open(&host)?;
+        host.modules.borrow_mut().extend(modules);
+        host.close_sandbox()?;
+        let watch = Rc::clone(&host.watch);
+        host.lua.set_interrupt(move |lua| watch.check(lua));
+        host.lua.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
+        Ok(host)
+    }
+
+    fn close_sandbox(&self) -> mlua::Result<()> {
+        let globals = self.lua.globals();
+        let print: Option<Function> = self.prelude.get("print")?;
+        for name in REMOVED {
+            globals.set(name, Value::Nil)?;
+        }
+        if let Some(print) = print {
+            globals.set("print", print)?;
+        }
+        self.lua.sandbox(true)?;
+        let meta = self.lua.create_table()?;
+        meta.set("__index", self.lua.globals())?;
+        meta.set("__metatable", "locked")?;
+        meta.set_readonly(true);
+        let _ = self.environment_meta.set(meta);
+        Ok(())
+    }
+
+    /// The function that scripts know as `print`; called while modules open.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn set_print(&self, function: &Function) -> mlua::Result<()> {
+        self.prelude.set("print", function)
+    }
+
+    /// A module by the name that `require` uses.
+    #[must_use]
+    pub fn module(&self, name: &str) -> Option<Value> {
+        self.modules.borrow().get(name).cloned()
+    }
+
+    /// The names of all modules.
+    #[must_use]
+    pub fn module_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.modules.borrow().keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// The virtual user whose script is running.
+    ///
+    /// # Errors
+    /// When none is, which would be a mistake in the driver.
+    pub fn current(&self) -> Result<Rc<VuContext>, ApiError> {
+        self.current.borrow().clone().ok_or_else(|| ApiError::Text("no virtual user is running here".into()))
+    }
+
+    /// Makes `context` the running virtual user until the guard is dropped.
+    pub(super) fn enter<'a>(&'a self, context: &Rc<VuContext>) -> Running<'a> {
+        self.watch.begin();
+        Running { host: self, before: self.current.borrow_mut().replace(Rc::clone(context)) }
+    }
+
+    /// The operation behind a number that the prelude yielded.
+    #[must_use]
+    pub fn op(&self, id: usize) -> Option<Op> {
+        self.ops.borrow().get(id).cloned()
+    }
+
+    /// A function that answers at once. Failures are raised at the caller's line.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn sync_fn<F>(self: &Rc<Self>, call: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Rc<Self>, MultiValue) -> ApiResult + 'static,
+    {
+        let raw = self.raw_fn(call)?;
+        self.prelude.get::<Function>("sync")?.call(raw)
+    }
+
+    /// As [`Host::sync_fn`], but for Lua code of ours that raises itself: answers `(true, …)` or `(false, message)`.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn raw_fn<F>(self: &Rc<Self>, call: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Rc<Self>, MultiValue) -> ApiResult + 'static,
+    {
+        let weak: Weak<Self> = Rc::downgrade(self);
+        self.lua.create_function(move |lua, args: MultiValue| {
+            let host = weak.upgrade().ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
+            answer(lua, call(&host, args))
+        })
+    }
+
+    /// A function that suspends the virtual user until its future is done.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn op_fn<F, Fut>(&self, name: &'static str, start: F) -> mlua::Result<Function>
+    where
+        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
+        Fut: Future<Output = ApiResult> + 'static,
+    {
+        let mut ops = self.ops.borrow_mut();
+        let id = ops.len();
+        ops.push(Op { name, start: Rc::new(move |context, args| Box::pin(start(context, args))) });
+        self.prelude.get::<Function>("op")?.call((id, name))
+    }
+
+    /// Runs Lua code of ours while modules open; `args` are its `...`.
+    ///
+    /// # Errors
+    /// When the code is wrong, which its tests show.
+    pub fn run_internal<R: mlua::FromLuaMulti>(&self, code: &str, args: impl mlua::IntoLuaMulti) -> mlua::Result<R> {
+        self.lua.load(code).set_name("=kt").set_mode(ChunkMode::Text).call(args)
+    }
+
+    /// `finish` of the prelude: raises the second value unless the first is true.
+    ///
+    /// # Errors
+    /// Never, once the prelude has run.
+    pub fn finish_fn(&self) -> mlua::Result<Function> {
+        self.prelude.get("finish")
+    }
+
+    /// A fresh instance of a source: compiled once per VM, with its own upvalues and `environment`.
+    ///
+    /// # Errors
+    /// The syntax error, with its place.
+    pub fn instantiate(&self, source: &Source, environment: &Table) -> mlua::Result<Function> {
+        let known = self.chunks.borrow().get(&source.name).cloned();
+        let chunk = match known {
+            Some(chunk) => chunk,
+            None => {
+                let chunk = self
+                    .lua
+                    .load(&*source.text)
+                    .set_name(format!("@{}", source.name))
+                    .set_mode(ChunkMode::Text)
+                    .into_function()?;
+                self.chunks.borrow_mut().insert(source.name.clone(), chunk.clone());
+                chunk
+            }
+        };
+        let instance = chunk.deep_clone()?;
+        instance.set_environment(environment.clone())?;
+        Ok(instance)
+    }
+
+    /// An environment for one virtual user: its own globals over the frozen ones, and its own `require`.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn environment(self: &Rc<Self>) -> mlua::Result<Table> {
+        let environment = self.lua.create_table()?;
+        environment.set_metatable(self.environment_meta.get().cloned())?;
+        environment.raw_set("_G", &environment)?;
+        let weak = Rc::downgrade(self);
+        let env = environment.clone();
+        let find = self.lua.create_function(move |lua, name: Value| {
+            let host = weak.upgrade().ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
+            answer(lua, host.find_module(&name, &env))
+        })?;
+        let require: Function = self.prelude.get::<Function>("make_require")?.call(find)?;
+        environment.raw_set("require", require)?;
+        environment.set_safeenv(true);
+        Ok(environment)
+    }
+
+    fn find_module(&self, name: &Value, environment: &Table) -> ApiResult {
+        let Value::String(name) = name else {
+            return Err(format!("require: a module name is a string, got {}", super::fields::describe(name)).into());
+        };
+        let name = name.to_string_lossy();
+        if let Some(value) = self.module(&name) {
+            return Ok((("value"), value).into_multi(&self.lua)?);
+        }
+        if name == "kt" || name.starts_with("kt.") {
+            let names = self.module_names();
+            let hint = super::fields::suggest(&name, names.iter().map(String::as_str));
+            return Err(format!("require: there is no built-in module `{name}`{hint}").into());
+        }
+        let folder = self.session.script.parent().map(std::path::Path::to_owned).unwrap_or_default();
+        let source = self.session.sources.module(&name, &folder).map_err(|error| format!("require: {error}"))?;
+        let chunk = self.instantiate(&source, environment).map_err(|error| ScriptError::from_vm(&error).to_string())?;
+        Ok(("chunk", chunk).into_multi(&self.lua)?)
+    }
+
+    /// What `setup` returned, frozen, one table for all VUs of this VM.
+    pub fn setup_value(&self) -> Value {
+        self.setup_value
+            .get_or_init(|| {
+                let tree = self.session.setup.get().unwrap_or(&serde_json::Value::Null);
+                let value = super::value::from_tree(&self.lua, tree).unwrap_or(Value::Nil);
+                super::value::freeze(&value);
+                if value == Value::NULL { Value::Nil } else { value }
+            })
+            .clone()
+    }
+
+    /// The HTTP part of the plan, or the defaults while the file loads.
+    #[must_use]
+    pub fn http_plan(&self) -> Option<&HttpPlan> {
+        self.plan.get().map(|plan| &plan.http)
+    }
+
+    /// Where samples go.
+    ///
+    /// # Errors
+    /// While the file loads, because nothing is measured then.
+    pub fn recorder(&self) -> Result<&Recorder, ApiError> {
+        self.recorder.get().ok_or_else(|| ApiError::Text("nothing can be measured while the file loads".into()))
+    }
+}
+
+use mlua::IntoLuaMulti as _;
+
+/// Turns a result into `(true, …)` or `(false, message)`.
+pub(super) fn answer(lua: &Lua, result: ApiResult) -> mlua::Result<MultiValue> {
+    match result {
+        Ok(mut values) => {
+            values.push_front(Value::Boolean(true));
+            Ok(values)
+        }
+        Err(ApiError::Text(text)) => (false, text).into_lua_multi(lua),
+        Err(ApiError::Value(value)) => (false, value).into_lua_multi(lua),
+    }
+}
+
+/// Short form for results of host functions.
+pub trait IntoMulti: mlua::IntoLuaMulti + Sized {
+    /// Converts into Lua values.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    fn into_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
+        self.into_lua_multi(lua)
+    }
+}
+
+impl<T: mlua::IntoLuaMulti> IntoMulti for T {}
+
+/// While it lives, a virtual user's script is running.
+#[derive(Debug)]
+pub(super) struct Running<'a> {
+    host: &'a Host,
+    before: Option<Rc<VuContext>>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        *self.host.current.borrow_mut() = self.before.take();
+    }
+}
+
+/// Notices scripts that compute without end. One slice is the time between two yields.
+#[derive(Debug)]
+pub struct Watch {
+    limit: Duration,
+    kill: CancellationToken,
+    ticks: Cell<u32>,
+    since: Cell<Option<Duration>>,
+    tripped: RefCell<Option<Trip>>,
+}
+
+/// Why and where a slice was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trip {
+    /// The run was interrupted, rather than the limit reached.
+    pub by_kill: bool,
+    /// `file:line: `, or nothing when it is unknown.
+    pub place: String,
+}
+
+/// The VM asks at every loop and call; the CPU clock is read once in so many.
+const TICKS_PER_CHECK: u32 = 256;
+
+impl Watch {
+    fn new(limit: Duration, kill: CancellationToken) -> Self {
+        Self { limit, kill, ticks: Cell::new(0), since: Cell::new(None), tripped: RefCell::default() }
+    }
+
+    fn begin(&self) {
+        self.ticks.set(0);
+        self.since.set(None);
+        self.tripped.borrow_mut().take();
+    }
+
+    /// Why the last slice was cut, if it was.
+    pub fn tripped(&self) -> Option<Trip> {
+        self.tripped.borrow().clone()
+    }
+
+    /// The CPU limit, for messages.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    fn check(&self, lua: &Lua) -> mlua::Result<VmState> {
+        let ticks = self.ticks.get().wrapping_add(1);
+        self.ticks.set(ticks);
+        if !ticks.is_multiple_of(TICKS_PER_CHECK) {
+            return Ok(VmState::Continue);
+        }
+        if self.tripped.borrow().is_none() {
+            let cpu = clock::thread_cpu();
+            let since = self.since.get().unwrap_or(cpu);
+            self.since.set(Some(since));
+            let by_kill = self.kill.is_cancelled();
+            if cpu.saturating_sub(since) < self.limit && !by_kill {
+                return Ok(VmState::Continue);
+            }
+            *self.tripped.borrow_mut() = Some(Trip { by_kill, place: place(lua) });
+        }
+        // Raised again at every check, so that a loop around `pcall` ends too.
+        self.ticks.set(TICKS_PER_CHECK - 1);
+        Err(mlua::Error::runtime("interrupted"))
+    }
+}
+
+/// The innermost line of a user's file on the stack.
+fn place(lua: &Lua) -> String {
+    (0..50)
+        .map_while(|level| {
+            lua.inspect_stack(level, |debug| {
+                let source = debug.source().short_src.map(|name| name.into_owned()).unwrap_or_default();
+                (source, debug.current_line())
+            })
+        })
+        .find_map(|(source, line)| line.filter(|_| source.ends_with(".lua")).map(|line| format!("{source}:{line}: ")))
+        .unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! What all VMs of one run share: the script's text, variables, metrics, data, errors and switches. No Lua values.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::clock::Instant;
+use crate::control::Control;
+use crate::metrics::Registry;
+
+use super::dataset::DataStore;
+use super::errors::ErrorLog;
+use super::loader::Sources;
+
+/// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
+#[derive(Debug)]
+pub struct Session {
+    /// The script as the user named it.
+    pub script: PathBuf,
+    /// Source texts, each read once, so that all VUs run the same revision.
+    pub sources: Sources,
+    /// `-e NAME=value`.
+    pub vars: BTreeMap<String, String>,
+    /// The run's seed.
+    pub seed: u64,
+    /// Metric definitions; journeys add their own while they load.
+    pub registry: Registry,
+    /// Data sets, each parsed once.
+    pub data: DataStore,
+    /// Uncaught script errors, counted.
+    pub errors: ErrorLog,
+    /// Reasons given to `kt.fail`, counted.
+    pub failures: ErrorLog,
+    /// The switches of the run.
+    pub control: Arc<Control>,
+    /// When the load began; unset before.
+    pub started: OnceLock<Instant>,
+    /// What `setup` returned.
+    pub setup: OnceLock<serde_json::Value>,
+    secrets: Mutex<HashSet<String>>,
+    names: Mutex<HashSet<String>>,
+}
+
+/// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
+const MAX_AUTOMATIC_NAMES: usize = 500;
+
+/// The `name` tag of requests whose URL came after [`MAX_AUTOMATIC_NAMES`] others.
+pub const OTHER_NAME: &str = "(other URLs)";
+
+impl Session {
+    /// A session for `script`.
+    #[must_use]
+    pub fn new(script: &Path, vars: BTreeMap<String, String>, seed: u64, control: Arc<Control>) -> Self {
+        Self {
+            script: script.to_owned(),
+            sources: Sources::default(),
+            vars,
+            seed,
+            registry: Registry::new(),
+            data: DataStore::default(),
+            errors: ErrorLog::default(),
+            failures: ErrorLog::default(),
+            control,
+            started: OnceLock::new(),
+            setup: OnceLock::new(),
+            secrets: Mutex::new(HashSet::new()),
+            names: Mutex::new(HashSet::new()),
+        }
+    }
+
+    /// Remembers a value that must never be shown.
+    pub fn add_secret(&self, value: &str) {
+        if value.len() >= 3 {
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(value.to_owned());
+        }
+    }
+
+    /// `text` with every known secret replaced.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    }
+
+    /// The `name` tag for a URL that the script gave no name: itself, or [`OTHER_NAME`] once there are too many, so that
+    /// ids in paths cannot fill the memory.
+    #[must_use]
+    pub fn automatic_name<'a>(&self, url: &'a str) -> &'a str {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(url) {
+            return url;
+        }
+        if names.len() < MAX_AUTOMATIC_NAMES {
+            names.insert(url.to_owned());
+            return url;
+        }
+        OTHER_NAME
+    }
+
+    /// Looks a variable up: `-e` first, then the process environment.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<String> {
+        self.vars.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+}

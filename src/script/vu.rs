@@ -1,0 +1,161 @@
+//! A virtual user that runs a Lua journey: its environment, its coroutine, and what each end of an iteration means. Who
+//! starts iterations is `exec`'s.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{Function, Table, Thread, Value};
+
+use crate::clock;
+use crate::control::Reason;
+use crate::metrics::builtin;
+use crate::plan::OnScriptError;
+use crate::vu::{Iteration, Outcome, Vu, VuFactory};
+
+use super::bridge;
+use super::context::{Phase, VuContext};
+use super::errors::{Kind, ScriptError};
+use super::host::Host;
+use super::plan_reader;
+
+/// A virtual user with a Lua journey.
+#[derive(Debug)]
+pub struct LuaVu {
+    context: Rc<VuContext>,
+    scenario: String,
+    instance: Result<Instance, ScriptError>,
+}
+
+/// One evaluation of the script: functions with their own globals and locals.
+#[derive(Debug)]
+struct Instance {
+    journey: Function,
+    thread: Thread,
+}
+
+/// How long an iteration of a VU that could not start takes, so that a closed scenario does not spin.
+const BROKEN_PAUSE: Duration = Duration::from_millis(100);
+
+impl LuaVu {
+    async fn new(host: &Rc<Host>, scenario: usize, id: u64) -> Self {
+        let name = host.plan.get().and_then(|plan| plan.scenarios.get(scenario)).map(|scenario| scenario.name.clone());
+        let context = VuContext::new(host, id, Some(scenario));
+        let scenario = name.unwrap_or_default();
+        let instance = instantiate(&context, &scenario).await;
+        Self { context, scenario, instance }
+    }
+
+    /// What an error means for the iteration and the run.
+    fn settle(&self, error: &ScriptError) -> Outcome {
+        let session = &self.context.host.session;
+        match error.kind {
+            Kind::Aborted | Kind::Retired | Kind::Interrupted => return Outcome::Retired,
+            Kind::Failed => {
+                session.failures.add(error);
+                return Outcome::Failed;
+            }
+            Kind::Raised | Kind::Syntax | Kind::Stuck | Kind::Memory => {}
+        }
+        report(&self.context, error);
+        Outcome::Failed
+    }
+}
+
+/// Counts an uncaught error, tells it at first sight, and stops the run if the plan says so.
+pub(super) fn report(context: &VuContext, error: &ScriptError) {
+    let session = &context.host.session;
+    if let (Ok(recorder), Ok(tags)) = (context.host.recorder(), context.tags()) {
+        recorder.record(builtin::SCRIPT_ERRORS, 1.0, &tags);
+        if error.kind == Kind::Stuck {
+            recorder.record(builtin::INTERRUPTED_SCRIPTS, 1.0, &tags);
+        }
+    }
+    if session.errors.add(error) {
+        tracing::error!(target: "kingtide::script", "{}", session.redact(&error.render(&session.sources)));
+    }
+    if context.host.plan.get().is_some_and(|plan| plan.on_script_error == OnScriptError::Abort) {
+        session.control.stop(Reason::ScriptError(error.to_string()));
+    }
+}
+
+async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance, ScriptError> {
+    let loaded = load(context).await?;
+    let journey = plan_reader::journey(&loaded, scenario).map_err(|error| ScriptError::from_message(Kind::Raised, &error.message, ""))?;
+    if let Value::Table(plan) = &loaded.returned
+        && let Ok(Some(vu_init)) = plan.get::<Option<Function>>("vu_init")
+    {
+        context.enter_phase(Phase::VuInit);
+        bridge::call(context, &loaded.thread, &vu_init, []).await?;
+    }
+    Ok(Instance { journey, thread: loaded.thread })
+}
+
+/// A script that was evaluated in an environment of its own.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the file returned.
+    pub returned: Value,
+    /// Its globals.
+    pub environment: Table,
+    /// The coroutine that later calls run on.
+    pub thread: Thread,
+}
+
+/// Evaluates the run's script for `context`.
+///
+/// # Errors
+/// Syntax errors and whatever the file raises.
+pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
+    let host = &context.host;
+    let vm = |error: mlua::Error| ScriptError::from_vm(&error);
+    let source = host
+        .session
+        .sources
+        .read(&host.session.script)
+        .map_err(|error| ScriptError::from_message(Kind::Raised, &error.to_string(), ""))?;
+    let environment = host.environment().map_err(vm)?;
+    let chunk = host.instantiate(&source, &environment).map_err(vm)?;
+    let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
+    context.enter_phase(Phase::Load);
+    let mut results = bridge::call(context, &thread, &chunk, []).await?;
+    Ok(Loaded { returned: results.pop_front().unwrap_or(Value::Nil), environment, thread })
+}
+
+impl Vu for LuaVu {
+    async fn run(&mut self, iteration: &Iteration) -> Outcome {
+        let instance = match &self.instance {
+            Ok(instance) => instance,
+            Err(error) => {
+                report(&self.context, error);
+                clock::sleep(BROKEN_PAUSE).await;
+                return Outcome::Failed;
+            }
+        };
+        let context = &self.context;
+        context.begin(iteration);
+        let result = bridge::call(context, &instance.thread, &instance.journey, [context.host.setup_value()]).await;
+        context.end();
+        let Err(error) = result else { return Outcome::Completed };
+        let outcome = self.settle(&error);
+        if matches!(error.kind, Kind::Stuck | Kind::Memory) {
+            // Whatever the script's own state is now, it is replaced by a fresh one.
+            self.instance = instantiate(&self.context, &self.scenario).await;
+        }
+        outcome
+    }
+}
+
+/// Makes [`LuaVu`]s in one VM.
+#[derive(Debug)]
+pub struct LuaVuFactory {
+    /// The VM.
+    pub host: Rc<Host>,
+}
+
+impl VuFactory for LuaVuFactory {
+    type Vu = LuaVu;
+
+    async fn create(&self, scenario: usize, vu_id: u64) -> LuaVu {
+        LuaVu::new(&self.host, scenario, vu_id).await
+    }
+}
