@@ -15,7 +15,11 @@
 //!           └────────────────► metrics ──Snapshot──► threshold · report ──► cli
 //! ```
 
+pub mod api;
 pub mod clock;
+pub mod control;
 pub mod metrics;
+pub mod net;
 pub mod plan;
+pub mod script;
 pub mod vu;

@@ -1,0 +1,187 @@
+//! The network options of a run, as validated data. No reading of files and no defaults that depend on the machine.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+/// Options of the HTTP client; one set for the whole run.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Limit for a request with all its redirects, from name resolution to the last body byte; default 60 s.
+    pub timeout: Duration,
+    /// TLS options.
+    pub tls: TlsConfig,
+    /// Where names really are: `name`, `name:port` or `*.name[:port]` → `address`, `address:port` or `name[:port]`.
+    pub hosts: HashMap<String, String>,
+    /// Source addresses; VU `i` uses the `i` modulo `n`-th of those that fit the target's family.
+    pub local_addrs: Vec<IpAddr>,
+    /// An HTTP proxy for every request, with optional userinfo.
+    pub proxy: Option<Url>,
+    /// The `user-agent` of requests that set none; empty sends none.
+    pub user_agent: String,
+    /// Name resolution.
+    pub dns: DnsConfig,
+    /// The largest response body in bytes, as received and decoded, default 16 MiB. Discarded bodies have no limit.
+    pub max_body: u64,
+    /// How long connections live.
+    pub connections: Connections,
+    /// How many redirects a request follows unless it says otherwise (callers copy it into [`super::Request`]).
+    pub max_redirects: u32,
+    /// How long cookies live.
+    pub cookies: CookieMode,
+    /// Sends `accept-encoding: gzip, deflate, br, zstd` unless the request has that header; default off, like k6.
+    pub compression: bool,
+    /// Drops all response bodies, as if every request asked for it.
+    pub discard_body: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            tls: TlsConfig::default(),
+            hosts: HashMap::new(),
+            local_addrs: Vec::new(),
+            proxy: None,
+            user_agent: super::USER_AGENT.to_owned(),
+            dns: DnsConfig::default(),
+            max_body: 16 << 20,
+            connections: Connections::PerVu,
+            max_redirects: 10,
+            cookies: CookieMode::PerIteration,
+            compression: false,
+            discard_body: false,
+        }
+    }
+}
+
+/// TLS options. Certificates are verified against the platform's roots unless `insecure`.
+#[derive(Debug, Clone, Default)]
+pub struct TlsConfig {
+    /// Accepts every server certificate.
+    pub insecure: bool,
+    /// Roots trusted besides the platform's.
+    pub ca: Option<Pem>,
+    /// The client's certificate chain; needs `key`.
+    pub cert: Option<Pem>,
+    /// The client's private key; needs `cert`.
+    pub key: Option<Pem>,
+    /// The name asked for (SNI) and verified, instead of the URL's host.
+    pub server_name: Option<String>,
+}
+
+/// PEM data: where it is, or what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pem {
+    /// A file, read when the client is made.
+    Path(PathBuf),
+    /// The text itself.
+    Bytes(Vec<u8>),
+}
+
+/// Name resolution; the defaults are k6's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DnsConfig {
+    /// How long an answer is used; zero asks each time, [`Duration::MAX`] once.
+    pub ttl: Duration,
+    /// Which address of several is tried first; the others follow only when it cannot be connected to.
+    pub select: AddrSelect,
+    /// Which address family counts.
+    pub policy: AddrPolicy,
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(300),
+            select: AddrSelect::Random,
+            policy: AddrPolicy::PreferIpv4,
+        }
+    }
+}
+
+/// Which address of several is tried first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddrSelect {
+    /// The first of the answer.
+    First,
+    /// Any.
+    Random,
+    /// Each in turn, over all VUs of a core.
+    RoundRobin,
+}
+
+/// Which address family counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddrPolicy {
+    /// IPv4, and IPv6 after it.
+    PreferIpv4,
+    /// IPv6, and IPv4 after it.
+    PreferIpv6,
+    /// IPv4 alone.
+    OnlyIpv4,
+    /// IPv6 alone.
+    OnlyIpv6,
+    /// As the resolver sorted them.
+    Any,
+}
+
+/// How long connections live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// As long as their VU.
+    PerVu,
+    /// As long as an iteration.
+    PerIteration,
+}
+
+/// How long cookies live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieMode {
+    /// The jar is emptied at the end of each iteration.
+    PerIteration,
+    /// The jar lives as long as its VU.
+    Keep,
+    /// No jar: only cookies that a request sets itself are sent.
+    Off,
+}
+
+/// Network options that cannot work, found before any load.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("http.tls.{option}: cannot read {}: {source}", path.display())]
+    File {
+        /// The key under `http.tls`.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// PEM data without what is needed, or a key that does not fit.
+    #[error("http.tls.{option}: {reason}")]
+    Tls {
+        /// The key under `http.tls`.
+        option: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A proxy that is not a plain HTTP proxy.
+    #[error("http.proxy: {0}")]
+    Proxy(String),
+    /// An entry of `hosts`.
+    #[error("http.hosts[{name:?}]: {reason}")]
+    Host {
+        /// Its key.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A user agent that cannot be a header value.
+    #[error("http.user_agent: not a valid header value: {0:?}")]
+    UserAgent(String),
+}

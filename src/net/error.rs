@@ -1,0 +1,104 @@
+//! Why an exchange failed: k6's error codes where the meaning is the same, our own beside them. No retry policy.
+
+use std::fmt;
+
+/// A failed exchange: a stable code, its class, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NetError {
+    /// The code of `kind`, k6's `error_code`.
+    pub code: u16,
+    /// The class.
+    pub kind: ErrorKind,
+    /// What happened, without addresses of this machine; no secret in it.
+    pub message: String,
+}
+
+impl NetError {
+    /// An error of that kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            code: kind.code(),
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $text:literal;)+) => {
+        /// The classes of failures. Codes up to 1299, 1300, 1310, 1311 and 1701 are k6's, the others ours.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorKind { $($(#[doc = $doc])+ $name,)+ }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the codes; documentation and `explain` are made from it.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its stable code.
+            #[must_use]
+            pub fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// A few words for tables.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Anything without a code of its own.
+    Other = 1000, "network error";
+    /// The URL cannot be requested: no host, a scheme other than http and https, a header that cannot be sent.
+    BadRequest = 1020, "request that cannot be sent";
+    /// The time limit was over.
+    Timeout = 1050, "timeout";
+    /// The resolver failed for a reason that is not the name.
+    Dns = 1100, "name resolution failed";
+    /// The name does not exist or has no address of a usable family.
+    NoAddress = 1101, "no address for the name";
+    /// A socket failed in a way without a code of its own.
+    Tcp = 1200, "socket error";
+    /// The peer had closed while we were writing (broken pipe).
+    BrokenPipe = 1201, "broken pipe while writing";
+    /// A connection could not be made for another reason: no route, no local port left, too many open files.
+    Connect = 1210, "could not connect";
+    /// The operating system gave up connecting.
+    ConnectTimeout = 1211, "connecting timed out";
+    /// Nobody listens there.
+    Refused = 1212, "connection refused";
+    /// The peer reset the connection.
+    Reset = 1220, "connection reset by peer";
+    /// The peer closed the connection before the response was complete.
+    Closed = 1221, "connection closed before the response was complete";
+    /// The proxy did not open a tunnel.
+    Proxy = 1230, "proxy refused the tunnel";
+    /// The TLS handshake failed, or an alert arrived.
+    Tls = 1300, "TLS error";
+    /// The certificate's issuer is not trusted.
+    TlsUnknownAuthority = 1310, "certificate of an unknown authority";
+    /// The certificate is for another name.
+    TlsWrongName = 1311, "certificate for another name";
+    /// The certificate is not valid now, or revoked.
+    TlsExpired = 1312, "certificate expired, revoked or not yet valid";
+    /// The content encoding is broken.
+    Decompression = 1701, "broken content encoding";
+    /// The body is larger than the limit, as received or decoded.
+    BodyTooLarge = 1702, "body over the limit";
+    /// What arrived is not an HTTP/1.1 response.
+    Malformed = 1703, "malformed response";
+    /// More redirects than the request allows.
+    TooManyRedirects = 1704, "too many redirects";
+    /// A redirect to something that is not an http or https URL.
+    BadRedirect = 1705, "redirect that cannot be followed";
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,116 @@
+//! What goes in and what comes out: requests, responses, timings. Plain data, no behaviour beyond sums.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version};
+use url::Url;
+
+use super::NetError;
+use crate::clock::Instant;
+
+/// A request as the caller wants it. Its headers win over everything that the client would add, except `content-length`.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The absolute URL; its userinfo becomes basic auth unless there is an `authorization` header.
+    pub url: Url,
+    /// Headers besides those that the client adds.
+    pub headers: HeaderMap,
+    /// The body, already encoded.
+    pub body: Bytes,
+    /// Limit for this request with its redirects; [`super::HttpConfig::timeout`] otherwise.
+    pub timeout: Option<Duration>,
+    /// Redirects to follow; zero returns the redirect itself.
+    pub redirects: u32,
+    /// Reads the response's body and drops it, whatever its size.
+    pub discard_body: bool,
+    /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
+    pub cookies: Vec<(String, String)>,
+}
+
+impl Request {
+    /// A request without headers and body that follows up to ten redirects.
+    #[must_use]
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: None,
+            redirects: 10,
+            discard_body: false,
+            cookies: Vec::new(),
+        }
+    }
+}
+
+/// One request as sent, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The URL of this hop, without userinfo.
+    pub url: Url,
+    /// The method of this hop.
+    pub method: Method,
+    /// The response, whatever its status, or why there is none.
+    pub outcome: Result<Response, NetError>,
+    /// Where the time went; phases that were not reached are zero.
+    pub timings: Timings,
+    /// Bytes written to the socket, TLS and proxy handshakes included.
+    pub sent: u64,
+    /// Bytes read from the socket, TLS and proxy handshakes included.
+    pub received: u64,
+    /// The peer; a proxy if there is one.
+    pub remote_addr: Option<SocketAddr>,
+    /// Whether an idle connection was used.
+    pub reused: bool,
+    /// Whether it was sent again, because the reused connection had gone stale.
+    pub retried: bool,
+    /// When the client took it up.
+    pub started_at: Instant,
+    /// When the last byte arrived (decoding not included), or it failed.
+    pub finished_at: Instant,
+}
+
+/// Where the time of an exchange went; the stamps are taken next to the system calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Waiting for a connection slot; zero as long as connections are not shared between VUs.
+    pub blocked: Duration,
+    /// Name resolution.
+    pub dns: Duration,
+    /// TCP handshake, and opening a proxy's tunnel.
+    pub connecting: Duration,
+    /// TLS handshake.
+    pub tls_handshaking: Duration,
+    /// First to last byte of the request.
+    pub sending: Duration,
+    /// Last byte of the request to first byte of the response.
+    pub waiting: Duration,
+    /// First to last byte of the response.
+    pub receiving: Duration,
+}
+
+impl Timings {
+    /// Service time as k6 counts it: sending, waiting and receiving.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.sending + self.waiting + self.receiving
+    }
+}
+
+/// A complete response.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// HTTP/1.0 or HTTP/1.1.
+    pub version: Version,
+    /// The headers as received, `content-encoding` included.
+    pub headers: HeaderMap,
+    /// The decoded body; empty when discarded.
+    pub body: Bytes,
+}

@@ -1,0 +1,23 @@
+//! Protocol clients: HTTP/1.1 with TLS on hyper's connection API. Returns timings and bytes; knows no metric, no Lua and
+//! no plan.
+//!
+//! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
+//! [`Client`] per virtual user holds its idle connections and its cookies. [`Client::send`] never raises and never hangs:
+//! each request sent is one [`Exchange`], whose outcome is a [`Response`] or a [`NetError`].
+
+pub mod body;
+
+mod client;
+mod config;
+mod error;
+mod exchange;
+mod shared;
+
+pub use client::Client;
+pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
+pub use error::{ErrorKind, NetError};
+pub use exchange::{Exchange, Request, Response, Timings};
+pub use shared::Shared;
+
+/// The default `user-agent`.
+pub const USER_AGENT: &str = concat!("kingtide/", env!("CARGO_PKG_VERSION"));
