@@ -170,18 +170,31 @@ impl VuContext {
         Ok(tags)
     }
 
-    /// Opens a group.
+    /// Opens a group: a scope with the tag `group`.
     ///
     /// # Errors
     /// While the file loads.
     pub fn open_group(&self, name: &str, now: Instant) -> Result<(), ApiError> {
+        let path = format!("{}::{name}", self.group_path());
+        self.push(path.clone(), now, &[("group", &path)])
+    }
+
+    /// Opens a scope with more tags inside the current group; closed by [`VuContext::close_group`] too.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn open_scope(&self, tags: &[(&str, &str)]) -> Result<(), ApiError> {
+        self.push(self.group_path(), crate::clock::now(), tags)
+    }
+
+    fn group_path(&self) -> String {
+        self.groups.borrow().last().map(|group| group.path.clone()).unwrap_or_default()
+    }
+
+    fn push(&self, path: String, started: Instant, extra: &[(&str, &str)]) -> Result<(), ApiError> {
         let outer = self.tags()?;
-        let path = {
-            let groups = self.groups.borrow();
-            format!("{}::{name}", groups.last().map_or("", |group| group.path.as_str()))
-        };
-        let tags = self.host.recorder()?.tags(&outer, &[("group", &path)]);
-        self.groups.borrow_mut().push(Group { path, started: now, slept: self.slept.get(), outer: Some(outer) });
+        let tags = self.host.recorder()?.tags(&outer, extra);
+        self.groups.borrow_mut().push(Group { path, started, slept: self.slept.get(), outer: Some(outer) });
         *self.tags.borrow_mut() = Some(tags);
         Ok(())
     }

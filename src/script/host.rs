@@ -111,7 +111,7 @@ impl Host {
     /// # Errors
     /// When the VM cannot be set up, which only a memory limit that is far too small can cause.
     pub fn new(session: Arc<Session>, limits: Limits, open: OpenModules) -> mlua::Result<Rc<Self>> {
-        let options = LuaOptions::new().thread_pool_size(64);
+        let options = LuaOptions::new();
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
         ArrayMark::install(&lua)?;
         let mark = Value::Table(lua.create_table()?);

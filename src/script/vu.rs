@@ -97,6 +97,8 @@ pub struct Loaded {
     pub returned: Value,
     /// Its globals.
     pub environment: Table,
+    /// An empty table of the same VM, which stands for the plan of a script that returns a function.
+    pub blank: Table,
     /// The coroutine that later calls run on.
     pub thread: Thread,
 }
@@ -118,7 +120,8 @@ pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
     let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
     context.enter_phase(Phase::Load);
     let mut results = bridge::call(context, &thread, &chunk, []).await?;
-    Ok(Loaded { returned: results.pop_front().unwrap_or(Value::Nil), environment, thread })
+    let blank = host.lua.create_table().map_err(vm)?;
+    Ok(Loaded { returned: results.pop_front().unwrap_or(Value::Nil), environment, blank, thread })
 }
 
 impl Vu for LuaVu {

@@ -1,0 +1,49 @@
+//! `kt.check`: named conditions on a value. It never stops anything; thresholds decide.
+
+use std::rc::Rc;
+
+use mlua::Value;
+
+use super::args::Args;
+use crate::script::fields::describe;
+use crate::script::{ApiError, Host, IntoMulti as _};
+
+/// In Lua, so that a condition may wait.
+const CODE: &str = r#"
+local note, finish = ...
+return function(value, checks, tags)
+  if type(checks) ~= "table" then
+    error("check: the second argument must be a table of named conditions, got " .. type(checks), 2)
+  end
+  local all = true
+  for name, condition in pairs(checks) do
+    if type(condition) == "function" then
+      condition = condition(value) and true or false
+    end
+    finish(note(name, condition, tags))
+    all = all and condition
+  end
+  return all
+end"#;
+
+pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
+    let note = host.raw_fn(|host, values| {
+        let args = Args::new("check", values);
+        let name = args.string(0, "name")?;
+        let Value::Boolean(passed) = args.get(1) else {
+            let got = describe(&args.get(1));
+            return Err(ApiError::Text(format!("check: `{}` must be true, false or a function, got {got}", name.to_string_lossy())));
+        };
+        let vu = host.current()?;
+        let recorder = host.recorder()?;
+        let mut tags = vu.tags()?;
+        let extra = args.tags(2)?;
+        if !extra.is_empty() {
+            let extra: Vec<(&str, &str)> = extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            tags = recorder.tags(&tags, &extra);
+        }
+        recorder.check(&name.to_string_lossy(), passed, &tags);
+        Ok(().into_multi(&host.lua)?)
+    })?;
+    host.run_internal(CODE, (note, host.finish_fn()?))
+}

@@ -1,0 +1,204 @@
+//! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Table, Value};
+
+use super::args::Args;
+use crate::control::Reason;
+use crate::script::bridge::end_value;
+use crate::script::dataset::{Dataset, Row};
+use crate::script::fields::{Fields, describe};
+use crate::script::loader::find_data;
+use crate::script::value::{AsJson, parse};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Phase};
+
+/// The face of a set in Lua; `name`, `length` and raw functions that answer `(true, …)` or `(false, message)`.
+const ARRAY: &str = r#"
+local name, length, get, random, next_row, unique, for_vu, finish = ...
+local type, error = type, error
+local array, methods = {}, {}
+local function checked(self, method)
+  if self ~= array then
+    error("data.array: call it with a colon: `rows:" .. method .. "()`", 3)
+  end
+end
+function methods.random(self)
+  checked(self, "random")
+  return finish(random())
+end
+function methods.next(self)
+  checked(self, "next")
+  return finish(next_row())
+end
+function methods.unique(self, options)
+  checked(self, "unique")
+  return finish(unique(options))
+end
+function methods.for_vu(self)
+  checked(self, "for_vu")
+  return finish(for_vu())
+end
+function methods.each(self)
+  checked(self, "each")
+  local index = 0
+  return function()
+    index = index + 1
+    if index <= length then
+      return index, finish(get(index))
+    end
+  end
+end
+return setmetatable(array, {
+  __metatable = "locked",
+  __len = function() return length end,
+  __index = function(_, key)
+    if type(key) == "number" then
+      return finish(get(key))
+    end
+    local method = methods[key]
+    if not method then
+      error("data.array: a data set has no `" .. tostring(key) .. "`; it has each, for_vu, next, random and unique", 2)
+    end
+    return method
+  end,
+  __newindex = function()
+    error("data.array: `" .. name .. "` is read-only: all virtual users share it; copy a row to change it", 2)
+  end,
+})"#;
+
+/// What happens when `:unique()` has given out every row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnExhausted {
+    Stop,
+    Recycle,
+    Abort,
+}
+
+pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
+    let table = host.lua.create_table()?;
+    let opened = host.lua.create_table()?;
+    let raw = host.raw_fn(move |host, values| array(host, &Args::new("data.array", values), &opened))?;
+    // In Lua, so that a builder runs as ordinary code of the script.
+    let code = r#"
+local raw, finish = ...
+return function(name, source, options)
+  if type(source) == "function" then
+    local known = finish(raw(name, "known", options))
+    if known then return known end
+    return finish(raw(name, source(), options))
+  end
+  return finish(raw(name, nil, source))
+end"#;
+    let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
+    table.raw_set("array", array)?;
+    Ok(Value::Table(table))
+}
+
+fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
+    let name = args.string(0, "file")?.to_string_lossy();
+    let policy = on_exhausted("data.array", &args.get(2))?.unwrap_or(OnExhausted::Stop);
+    let built = args.get(1);
+    let key = format!("{name}\0{policy:?}\0{}", built != Value::Nil);
+    let known: Value = opened.raw_get(key.as_str())?;
+    if known != Value::Nil {
+        return Ok(known.into_multi(&host.lua)?);
+    }
+    let set = match &built {
+        Value::Nil => {
+            let path = find_data(&name, &host.session.script).map_err(|error| args.error(error))?;
+            host.session.data.file(&path).map_err(|error| args.error(error))?
+        }
+        Value::String(_) => match host.session.data.built(&name) {
+            Some(set) => set,
+            None => return Ok(Value::Nil.into_multi(&host.lua)?),
+        },
+        Value::Table(rows) => host.session.data.add_built(&name, build(args, &name, rows)?),
+        other => return Err(args.error(format!("the builder of `{name}` must return a list of rows, got {}", describe(other)))),
+    };
+    if host.current()?.phase.get() != Phase::Load {
+        return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
+    }
+    let face = face(host, &name, &set, policy)?;
+    opened.raw_set(key, &face)?;
+    Ok(face.into_multi(&host.lua)?)
+}
+
+fn build(args: &Args, name: &str, rows: &Table) -> Result<Dataset, ApiError> {
+    let mut texts = Vec::with_capacity(rows.raw_len());
+    for row in rows.sequence_values::<Value>() {
+        let row = row?;
+        let text = serde_json::to_string(&AsJson::new(&row));
+        texts.push(text.map_err(|error| args.error(format!("row {} of `{name}`: {error}", texts.len() + 1)))?);
+    }
+    Dataset::from_values(name, texts).map_err(|error| args.error(error))
+}
+
+fn on_exhausted(owner: &str, options: &Value) -> Result<Option<OnExhausted>, ApiError> {
+    let Some(fields) = Fields::new(owner, Vec::new(), options, &["on_exhausted"])? else { return Ok(None) };
+    Ok(fields.choice("on_exhausted", &["stop", "recycle", "abort"])?.map(|choice| match choice {
+        "recycle" => OnExhausted::Recycle,
+        "abort" => OnExhausted::Abort,
+        _ => OnExhausted::Stop,
+    }))
+}
+
+fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) -> mlua::Result<Value> {
+    let own = |set: &Arc<Dataset>| Arc::clone(set);
+    let rows = own(set);
+    let get = host.raw_fn(move |host, values| {
+        let args = Args::new("data.array", values);
+        let index = super::args::number(&args.get(0)).unwrap_or(0.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number from 1")]
+        let row = if index >= 1.0 && index.fract() == 0.0 { rows.row(index as usize - 1) } else { None };
+        give(host, row)
+    })?;
+    let rows = own(set);
+    let random = host.raw_fn(move |host, _| {
+        let index = rand::RngExt::random_range(&mut *host.current()?.rng.borrow_mut(), 0..rows.len());
+        give(host, rows.row(index))
+    })?;
+    let rows = own(set);
+    let next = host.raw_fn(move |host, _| give(host, rows.row(rows.next())))?;
+    let rows = own(set);
+    let label = name.to_owned();
+    let unique = host.raw_fn(move |host, values| {
+        let policy = on_exhausted("unique", &Args::new("unique", values).get(0))?.unwrap_or(policy);
+        match rows.unique(policy == OnExhausted::Recycle) {
+            Some(index) => give(host, rows.row(index)),
+            None => exhausted(host, &label, policy),
+        }
+    })?;
+    let rows = own(set);
+    let for_vu = host.raw_fn(move |host, _| {
+        let id = usize::try_from(host.current()?.id.saturating_sub(1)).unwrap_or(0);
+        give(host, rows.row(id % rows.len()))
+    })?;
+    host.run_internal(ARRAY, (name, set.len(), get, random, next, unique, for_vu, host.finish_fn()?))
+}
+
+fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
+    let reason = format!("every row of `{name}` has been given out");
+    if policy == OnExhausted::Abort {
+        host.session.control.stop(Reason::DataExhausted(reason.clone()));
+        return Err(ApiError::Value(end_value(host, &Kind::Aborted, &reason)?));
+    }
+    Err(ApiError::Value(end_value(host, &Kind::Retired, &reason)?))
+}
+
+/// A row as a fresh value, so that a script may change what it was given.
+fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
+    let value = match row {
+        None => Value::Nil,
+        Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(|error| ApiError::Text(error.to_string()))?,
+        Some(Row::Csv(names, record)) => {
+            let table = host.lua.create_table_with_capacity(0, names.len())?;
+            for (name, value) in names.iter().zip(record) {
+                table.raw_set(name.as_str(), value)?;
+            }
+            Value::Table(table)
+        }
+    };
+    Ok(value.into_multi(&host.lua)?)
+}

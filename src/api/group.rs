@@ -1,0 +1,56 @@
+//! `kt.group`: a named part of a journey, with its duration with and without pauses.
+
+use std::rc::Rc;
+
+use mlua::Value;
+
+use super::args::Args;
+use crate::clock;
+use crate::metrics::builtin;
+use crate::script::{Host, IntoMulti as _};
+
+/// In Lua, so that the body may wait.
+const CODE: &str = r#"
+local enter, leave, finish = ...
+local pack, unpack, pcall, error = table.pack, table.unpack, pcall, error
+return function(name, body, ...)
+  if type(body) ~= "function" then
+    error("group: the second argument must be a function, got " .. type(body), 2)
+  end
+  finish(enter(name))
+  local results = pack(pcall(body, ...))
+  finish(leave())
+  if not results[1] then
+    error(results[2], 0)
+  end
+  return unpack(results, 2, results.n)
+end"#;
+
+pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
+    let enter = host.raw_fn(|host, values| {
+        let args = Args::new("group", values);
+        let name = args.string(0, "name")?.to_string_lossy();
+        if name.is_empty() || name.contains("::") {
+            return Err(args.error("a name must not be empty, nor hold `::`, which separates groups in groups"));
+        }
+        host.current()?.open_group(&name, clock::now())?;
+        Ok(().into_multi(&host.lua)?)
+    })?;
+    let leave = host.raw_fn(|host, _| {
+        let vu = host.current()?;
+        let tags = vu.tags()?;
+        if let Some(group) = vu.close_group() {
+            let whole = clock::now() - group.started;
+            let paused = vu.slept.get().saturating_sub(group.slept);
+            let recorder = host.recorder()?;
+            recorder.record(builtin::GROUP_DURATION, millis(whole), &tags);
+            recorder.record(builtin::GROUP_DURATION_BUSY, millis(whole.saturating_sub(paused)), &tags);
+        }
+        Ok(().into_multi(&host.lua)?)
+    })?;
+    host.run_internal(CODE, (enter, leave, host.finish_fn()?))
+}
+
+fn millis(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

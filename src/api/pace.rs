@@ -1,0 +1,28 @@
+//! `kt.pace`: a fixed period for the iterations of a virtual user, however long each takes.
+
+use std::rc::Rc;
+
+use mlua::Value;
+
+use super::args::Args;
+use crate::clock;
+use crate::script::{Host, IntoMulti as _};
+
+pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
+    let pace = host.op_fn("pace", |vu, values| async move {
+        let period = Args::new("pace", values).duration(0, "period")?;
+        let now = clock::now();
+        let from = vu.paced.get().or_else(|| vu.iteration.get().map(|iteration| iteration.started_at)).unwrap_or(now);
+        let due = from + period;
+        if due > now {
+            clock::sleep_until(due).await;
+            vu.slept.set(vu.slept.get() + (clock::now() - now));
+            vu.paced.set(Some(due));
+        } else {
+            // A late iteration is not made up for: the next period begins now.
+            vu.paced.set(Some(now));
+        }
+        Ok(().into_multi(&vu.host.lua)?)
+    })?;
+    Ok(Value::Function(pace))
+}

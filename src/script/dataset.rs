@@ -1,0 +1,319 @@
+//! Data sets for journeys: JSON, JSONL and CSV files, parsed once per process and shared by all VMs. How scripts see them
+//! is `api/data.rs`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::value::RawValue;
+
+/// The largest data file that is loaded, in bytes.
+pub const MAX_FILE: u64 = 1 << 30;
+
+/// Why a data file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DataError {
+    /// It cannot be read.
+    #[error("cannot read `{file}`: {reason}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It has no rows.
+    #[error("`{0}` is empty; a data set needs at least one row")]
+    Empty(String),
+    /// It is larger than the limit.
+    #[error("`{file}` has {size} bytes; the limit is {MAX_FILE} (1 GiB)")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Its size.
+        size: u64,
+    },
+    /// It is not what its name says.
+    #[error("`{file}`{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Malformed {
+        /// The file.
+        file: String,
+        /// 1-based line, when known.
+        line: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No known ending.
+    #[error("`{0}`: a data file ends in .json (an array), .jsonl or .csv")]
+    Format(String),
+}
+
+/// The rows of a set, in as little memory as their text takes.
+#[derive(Debug)]
+enum Rows {
+    /// JSON texts, one a row; parsed when they are handed out.
+    Json(Vec<Box<RawValue>>),
+    /// Records under the names of the first row.
+    Csv { names: Vec<String>, records: Vec<csv::StringRecord> },
+}
+
+/// One row, as it is handed out.
+#[derive(Debug)]
+pub enum Row<'a> {
+    /// JSON text.
+    Json(&'a str),
+    /// Names and values.
+    Csv(&'a [String], &'a csv::StringRecord),
+}
+
+/// A read-only data set with the cursors that all virtual users share.
+#[derive(Debug)]
+pub struct Dataset {
+    rows: Rows,
+    next: AtomicU64,
+    unique: AtomicU64,
+}
+
+impl Dataset {
+    /// Loads a file by its ending.
+    ///
+    /// # Errors
+    /// [`DataError`] naming the file, and the line where there is one.
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        let file = path.display().to_string();
+        let io = |error: std::io::Error| DataError::Io { file: file.clone(), reason: error.to_string() };
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > MAX_FILE {
+            return Err(DataError::TooLarge { file, size });
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let bytes = std::fs::read(path).map_err(io)?;
+        let text = String::from_utf8(bytes).map_err(|error| DataError::Malformed {
+            file: file.clone(),
+            line: Some(1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64),
+            reason: "not UTF-8 text".to_owned(),
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if text.trim().is_empty() {
+            return Err(DataError::Empty(file));
+        }
+        let rows = match ending.as_str() {
+            "json" => json(&file, text)?,
+            "jsonl" | "ndjson" => jsonl(&file, text)?,
+            "csv" => csv_rows(&file, text)?,
+            _ => return Err(DataError::Format(file)),
+        };
+        Self::of(rows, &file)
+    }
+
+    /// A set of values that a script built.
+    ///
+    /// # Errors
+    /// When there are none, or one is not JSON.
+    pub fn from_values(name: &str, values: Vec<String>) -> Result<Self, DataError> {
+        let rows = values
+            .into_iter()
+            .map(|text| RawValue::from_string(text).map_err(|error| malformed(name, None, &error)))
+            .collect::<Result<_, _>>()?;
+        Self::of(Rows::Json(rows), name)
+    }
+
+    fn of(rows: Rows, name: &str) -> Result<Self, DataError> {
+        let set = Self { rows, next: AtomicU64::new(0), unique: AtomicU64::new(0) };
+        if set.is_empty() { Err(DataError::Empty(name.to_owned())) } else { Ok(set) }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.rows {
+            Rows::Json(rows) => rows.len(),
+            Rows::Csv { records, .. } => records.len(),
+        }
+    }
+
+    /// Whether there are none; never true for a loaded set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Row `index`, 0-based.
+    #[must_use]
+    pub fn row(&self, index: usize) -> Option<Row<'_>> {
+        match &self.rows {
+            Rows::Json(rows) => rows.get(index).map(|row| Row::Json(row.get())),
+            Rows::Csv { names, records } => records.get(index).map(|record| Row::Csv(names, record)),
+        }
+    }
+
+    /// The next row of the run's one cursor, from the start again after the last.
+    pub fn next(&self) -> usize {
+        wrap(self.next.fetch_add(1, Ordering::Relaxed), self.len())
+    }
+
+    /// A row that nobody has had, or `None` when all are gone; with `recycle` it begins again.
+    pub fn unique(&self, recycle: bool) -> Option<usize> {
+        let number = self.unique.fetch_add(1, Ordering::Relaxed);
+        if recycle || number < self.len() as u64 { Some(wrap(number, self.len())) } else { None }
+    }
+}
+
+fn wrap(number: u64, length: usize) -> usize {
+    usize::try_from(number % length as u64).unwrap_or(0)
+}
+
+fn malformed(file: &str, line: Option<u64>, reason: &impl ToString) -> DataError {
+    DataError::Malformed { file: file.to_owned(), line, reason: reason.to_string() }
+}
+
+fn json(file: &str, text: &str) -> Result<Rows, DataError> {
+    if !text.trim_start().starts_with('[') {
+        return Err(malformed(file, Some(1), &"not a JSON array; a data file is `[ row, row, … ]`"));
+    }
+    serde_json::from_str(text)
+        .map(Rows::Json)
+        .map_err(|error| malformed(file, Some(error.line() as u64), &format!("not JSON: {error}")))
+}
+
+fn jsonl(file: &str, text: &str) -> Result<Rows, DataError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).map_err(|error| malformed(file, Some(number as u64 + 1), &format!("not JSON: {error}")))
+        })
+        .collect::<Result<_, _>>()
+        .map(Rows::Json)
+}
+
+fn csv_rows(file: &str, text: &str) -> Result<Rows, DataError> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(text.as_bytes());
+    let names: Vec<String> = reader.headers().map_err(|error| malformed(file, Some(1), &error))?.iter().map(str::to_owned).collect();
+    let records = reader
+        .records()
+        .map(|record| {
+            record.map_err(|error| {
+                let line = error.position().map(csv::Position::line);
+                let reason = match error.kind() {
+                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                        format!("{len} fields where the first row has {expected_len}")
+                    }
+                    _ => error.to_string(),
+                };
+                malformed(file, line, &reason)
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Rows::Csv { names, records })
+}
+
+/// All data sets of a run, by path or given name, each loaded by whoever asks first.
+#[derive(Debug, Default)]
+pub struct DataStore {
+    sets: Mutex<HashMap<String, Arc<Dataset>>>,
+    files: Mutex<BTreeSet<String>>,
+}
+
+impl DataStore {
+    /// The set of a file.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn file(&self, path: &Path) -> Result<Arc<Dataset>, DataError> {
+        let key = path.display().to_string();
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = sets.get(&key) {
+            return Ok(Arc::clone(set));
+        }
+        let set = Arc::new(Dataset::load(path)?);
+        sets.insert(key.clone(), Arc::clone(&set));
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        Ok(set)
+    }
+
+    /// The built set of that name, if it was built.
+    #[must_use]
+    pub fn built(&self, name: &str) -> Option<Arc<Dataset>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(&built_key(name)).cloned()
+    }
+
+    /// Adds a built set; the first of a name stays.
+    pub fn add_built(&self, name: &str, set: Dataset) -> Arc<Dataset> {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sets.entry(built_key(name)).or_insert_with(|| Arc::new(set)))
+    }
+
+    /// The files that were loaded.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+fn built_key(name: &str) -> String {
+    format!("built:{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str, text: &[u8]) -> Result<Dataset, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Dataset::load(&path)
+    }
+
+    #[test]
+    fn files_are_read_by_their_ending_and_refused_with_the_line() {
+        let table: [(&str, &[u8], Result<usize, &str>); 14] = [
+            ("a.json", b"[1, {\"a\":2}, \"x\"]", Ok(3)),
+            ("a.json", b"{\"a\":1}", Err("not a JSON array")),
+            ("a.json", b"[1,\n2,\n}", Err("line 3")),
+            ("a.json", b"[]", Err("empty")),
+            ("a.json", b"  \n", Err("empty")),
+            ("a.jsonl", b"1\n\n{\"a\":2}\r\n", Ok(2)),
+            ("a.jsonl", b"1\n{a}\n", Err("line 2")),
+            ("a.csv", b"\xef\xbb\xbfid,name\r\n00501,\"a, \"\"b\"\"\nc\"\r\n\r\n7,\xc3\xa9\r\n", Ok(2)),
+            ("a.csv", b"id,name\n1,a\n2\n", Err("line 3: 1 fields where the first row has 2")),
+            ("a.csv", b"id,name\n", Err("empty")),
+            ("a.csv", b"id\n\xff\n", Err("line 2: not UTF-8")),
+            ("a.txt", b"x", Err(".json")),
+            ("a.JSON", b"[1]", Ok(1)),
+            ("a", b"x", Err(".json")),
+        ];
+        for (name, text, expected) in table {
+            match (load(name, text), expected) {
+                (Ok(set), Ok(rows)) => assert_eq!(set.len(), rows, "{name}"),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
+                (got, wanted) => panic!("{name}: {got:?}, wanted {wanted:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn csv_values_stay_strings() {
+        let set = load("a.csv", b"id,name\n00501,\"a, \"\"b\"\"\nc\"\n").unwrap();
+        let Some(Row::Csv(names, record)) = set.row(0) else { panic!("a record") };
+        assert_eq!((names, record.iter().collect::<Vec<_>>()), (&["id".to_owned(), "name".to_owned()][..], vec!["00501", "a, \"b\"\nc"]));
+    }
+
+    #[test]
+    fn cursors_are_shared_and_end_as_asked() {
+        let set = Dataset::from_values("x", vec!["1".into(), "2".into()]).unwrap();
+        assert_eq!((0..5).map(|_| set.next()).collect::<Vec<_>>(), [0, 1, 0, 1, 0]);
+        assert_eq!([set.unique(false), set.unique(false), set.unique(false), set.unique(true)], [Some(0), Some(1), None, Some(1)]);
+    }
+
+    #[test]
+    fn a_file_is_loaded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, "[1]").unwrap();
+        let store = DataStore::default();
+        let first = store.file(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &store.file(&path).unwrap()));
+    }
+}

@@ -1,0 +1,21 @@
+//! The Lua host: VMs, virtual users as coroutines, plans read from tables, errors that show the line. The modules that
+//! scripts see are in [`crate::api`]; nothing here knows a protocol.
+
+pub mod bridge;
+pub mod context;
+pub mod dataset;
+pub mod errors;
+pub mod fields;
+pub mod host;
+pub mod loader;
+pub mod locate;
+pub mod plan_reader;
+pub mod session;
+pub mod value;
+pub mod vu;
+
+pub use context::{Phase, VuContext};
+pub use errors::{Kind, ScriptError};
+pub use host::{ApiError, ApiResult, Host, IntoMulti};
+pub use session::Session;
+pub use vu::{LuaVu, LuaVuFactory};
