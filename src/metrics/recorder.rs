@@ -147,6 +147,12 @@ impl Recorder {
     pub fn take(&self) -> Delta {
         self.inner.borrow_mut().take()
     }
+
+    /// How many tag sets are kept.
+    #[cfg(test)]
+    pub(super) fn tag_sets(&self) -> usize {
+        self.inner.borrow().interner.len()
+    }
 }
 
 impl Inner {

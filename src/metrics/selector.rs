@@ -67,6 +67,9 @@ impl Selector {
         if metric.is_empty() {
             return Err(SelectorError::NoMetric(text.to_owned()));
         }
+        if metric.contains('}') {
+            return Err(SelectorError::Braces(text.to_owned()));
+        }
         let inside = rest
             .strip_suffix('}')
             .ok_or_else(|| SelectorError::Braces(text.to_owned()))?;
@@ -241,6 +244,7 @@ mod tests {
             ("{a:1}", "names no metric"),
             ("m{a:1", "not closed"),
             ("ma:1}", "not closed"),
+            ("m}{a:1}", "not closed"),
             ("m{a:1}}", "not closed"),
             ("m{a:{1}", "not closed"),
             ("m{a:\"1}", "not closed"),
