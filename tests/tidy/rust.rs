@@ -211,12 +211,15 @@ fn after_attributes(tokens: &[Token<'_>], mut at: usize) -> usize {
     at
 }
 
-/// The files that are test code as a whole, because they are declared as `#[cfg(test)] mod name;`.
+/// The files that are test code as a whole: they are declared as `#[cfg(test)] mod name;`, or open with `#![cfg(test)]`.
 pub fn test_files(repo: &Repo) -> Vec<String> {
     let mut out = Vec::new();
     for (path, text) in repo.under("src/", ".rs") {
         let masked = mask(text);
         let tokens = tokens(&masked);
+        if reads(&tokens, 0, &["#", "!", "[", "cfg", "(", "test", ")", "]"]) {
+            out.push(path.to_owned());
+        }
         for at in (0..tokens.len()).filter(|at| is_cfg_test(&tokens, *at)) {
             let item = after_attributes(&tokens, at);
             if reads(&tokens, item, &["mod"]) && reads(&tokens, item + 2, &[";"]) {
@@ -277,7 +280,8 @@ fn files_declared_for_tests_are_test_files() {
         ("src/a/mod.rs", "mod b;\n#[cfg(test)]\nmod tests;"),
         ("src/a/b.rs", "#[cfg(test)] mod t;"),
         ("src/a/b/t.rs", ""),
+        ("src/a/c.rs", "//! Purpose.\n#![cfg(test)]\nuse x;"),
         ("src/a/tests.rs", ""),
     ]);
-    assert_eq!(test_files(&repo), ["src/a/b/t.rs", "src/a/tests.rs"]);
+    assert_eq!(test_files(&repo), ["src/a/b/t.rs", "src/a/c.rs", "src/a/tests.rs"]);
 }
