@@ -218,3 +218,125 @@ fn sorted(tags: &[(String, String)]) -> Tags {
     tags.sort();
     tags.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::registry::{Kind, Unit};
+    use crate::metrics::tags::Interner;
+
+    fn set(tags: &[(&str, &str)]) -> TagSet {
+        let mut interner = Interner::new();
+        let empty = interner.empty();
+        interner.intern(&empty, tags)
+    }
+
+    fn names(registry: &Registry, catalog: &Catalog, route: &[SeriesId]) -> Vec<String> {
+        let all = catalog.all();
+        let name = |id: &SeriesId| {
+            let (_, metric, tags) = &all[id.0 as usize];
+            let metric = registry.definition(*metric).name.to_string();
+            let tags = tags.to_vec();
+            Selector { metric, tags }.to_string()
+        };
+        let mut names: Vec<_> = route.iter().map(name).collect();
+        names.sort();
+        names
+    }
+
+    fn route(registry: &Registry, catalog: &Catalog, metric: &str, tags: &[(&str, &str)]) -> Vec<String> {
+        let id = registry.find(metric).unwrap();
+        let route = catalog.route(id, &registry.definition(id), &set(tags));
+        names(registry, catalog, &route)
+    }
+
+    fn selectors(texts: &[&str]) -> Vec<Selector> {
+        texts.iter().map(|text| Selector::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn which_series_a_sample_enters() {
+        let registry = Registry::new();
+        registry.declare("mine", Kind::Trend, Unit::None).unwrap();
+        let named = selectors(&[
+            "http_req_duration{name:a}", // also an automatic one: entered once
+            "http_req_duration{status:200,name:a}",
+            "http_req_duration{phase:setup}",
+            "http_req_duration{poll:true}",
+            "http_req_failed{name:a}",
+            "mine{phase:setup}",
+        ]);
+        let catalog = Catalog::new(&registry, &named).unwrap();
+        type Row = (
+            &'static str,
+            &'static [(&'static str, &'static str)],
+            &'static [&'static str],
+        );
+        let table: &[Row] = &[
+            ("http_req_duration", &[], &[""]),
+            ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("status", "200")],
+                &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
+            ),
+            // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("poll", "true")],
+                &["{name:a}", "{poll:true}"],
+            ),
+            // What setup does is only where somebody asks for it.
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("phase", "setup")],
+                &["{phase:setup}"],
+            ),
+            ("http_req_duration", &[("name", "a"), ("phase", "teardown")], &[]),
+            // Rates leave out setup, but not polls; counters leave out nothing.
+            ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
+            ("http_req_failed", &[("name", "a"), ("phase", "setup")], &[]),
+            (
+                "http_reqs",
+                &[("name", "a"), ("phase", "setup"), ("poll", "true")],
+                &[""],
+            ),
+            // A script's own metrics are its own affair.
+            ("mine", &[("phase", "setup")], &["", "{phase:setup}"]),
+        ];
+        for (metric, tags, expected) in table {
+            let expected: Vec<_> = expected.iter().map(|tags| format!("{metric}{tags}")).collect();
+            assert_eq!(route(&registry, &catalog, metric, tags), expected, "{metric} {tags:?}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_cap_samples_are_gathered_and_counted() {
+        let registry = Registry::new();
+        let named = selectors(&["http_req_duration{name:wanted}"]);
+        let catalog = Catalog::with_cap(&registry, &named, 2).unwrap();
+        let own = |name| route(&registry, &catalog, "http_req_duration", &[("name", name)]).remove(1);
+        assert_eq!(own("a"), "http_req_duration{name:a}");
+        assert_eq!(own("b"), "http_req_duration{name:b}");
+        assert_eq!(own("c"), "http_req_duration{name:(other)}");
+        assert_eq!(own("d"), "http_req_duration{name:(other)}");
+        // What exists goes on, and what a threshold names is never refused.
+        assert_eq!(own("a"), "http_req_duration{name:a}");
+        assert_eq!(own("wanted"), "http_req_duration{name:wanted}");
+        let metric = registry.find("http_req_duration").unwrap();
+        assert_eq!(catalog.refused(), [(metric, 2)]);
+    }
+
+    #[test]
+    fn all_cores_see_the_same_ids_and_nobody_keeps_a_part_of_nothing() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let (a, b) = (catalog.clone(), catalog);
+        let (checks, reqs) = (registry.find("checks").unwrap(), registry.find("http_reqs").unwrap());
+        assert_eq!(a.root(checks), b.root(checks));
+        assert_ne!(a.root(checks), b.root(reqs));
+        assert_eq!(a.find(reqs, &[]), Some(b.root(reqs)));
+        let unknown = Catalog::new(&registry, &selectors(&["nothing{a:b}"]));
+        assert_eq!(unknown.unwrap_err(), CatalogError::UnknownMetric("nothing".to_owned()));
+    }
+}

@@ -147,34 +147,23 @@ impl Recorder {
     pub fn take(&self) -> Delta {
         self.inner.borrow_mut().take()
     }
+
+    /// How many tag sets are kept.
+    #[cfg(test)]
+    pub(super) fn tag_sets(&self) -> usize {
+        self.inner.borrow().interner.len()
+    }
 }
 
 impl Inner {
     fn record(&mut self, metric: MetricId, value: f64, tags: &TagSet) {
         let key = (metric, tags.id());
-        if !self.routes.contains_key(&key) {
-            let route = self.route(metric, tags);
-            self.routes.insert(key, route);
+        if let Some(route) = self.routes.get(&key) {
+            return route.record(&mut self.slots, value);
         }
-        let route = &self.routes[&key];
-        match route.kind {
-            Kind::Counter => {
-                let fits = value.is_finite() && value >= 0.0;
-                route.each(&mut self.slots, |slot| slot.add(fits.then_some(value)));
-            }
-            Kind::Gauge => {
-                let gauge = value.is_finite().then(|| Gauge::new(value, clock::now()));
-                route.each(&mut self.slots, |slot| slot.set(gauge));
-            }
-            Kind::Rate => {
-                let passed = (!value.is_nan()).then_some(value != 0.0);
-                route.each(&mut self.slots, |slot| slot.rate(passed));
-            }
-            Kind::Trend => {
-                let units = route.scale.units(value);
-                route.each(&mut self.slots, |slot| slot.trend(value, units));
-            }
-        }
+        let route = self.route(metric, tags);
+        route.record(&mut self.slots, value);
+        self.routes.insert(key, route);
     }
 
     fn route(&mut self, metric: MetricId, tags: &TagSet) -> Route {
@@ -214,6 +203,27 @@ impl Inner {
 }
 
 impl Route {
+    fn record(&self, slots: &mut [Slot], value: f64) {
+        match self.kind {
+            Kind::Counter => {
+                let value = (value.is_finite() && value >= 0.0).then_some(value);
+                self.each(slots, |slot| slot.add(value));
+            }
+            Kind::Gauge => {
+                let gauge = value.is_finite().then(|| Gauge::new(value, clock::now()));
+                self.each(slots, |slot| slot.set(gauge));
+            }
+            Kind::Rate => {
+                let passed = (!value.is_nan()).then_some(value != 0.0);
+                self.each(slots, |slot| slot.rate(passed));
+            }
+            Kind::Trend => {
+                let units = self.scale.units(value);
+                self.each(slots, |slot| slot.trend(value, units));
+            }
+        }
+    }
+
     fn each(&self, slots: &mut [Slot], mut record: impl FnMut(&mut Slot)) {
         for &index in &self.slots {
             record(&mut slots[index]);

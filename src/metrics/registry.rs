@@ -266,3 +266,80 @@ pub fn derived(name: &str) -> Option<(Kind, Unit)> {
         .find(|(ending, ..)| name.strip_suffix(ending).is_some_and(|stem| !stem.is_empty()))
         .map(|(_, kind, unit)| (kind, unit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::builtin;
+
+    #[test]
+    fn built_in_ids_are_the_positions_in_the_slice() {
+        let registry = Registry::new();
+        for (index, builtin) in (0..).zip(BUILTINS) {
+            assert_eq!(
+                registry.find(builtin.name),
+                Some(MetricId::new(index)),
+                "{}",
+                builtin.name
+            );
+        }
+        // The first, the last, and one between, against their constants.
+        assert_eq!(registry.find("http_reqs"), Some(builtin::HTTP_REQS));
+        assert_eq!(registry.find("checks"), Some(builtin::CHECKS));
+        assert_eq!(registry.find("interrupted_scripts"), Some(builtin::INTERRUPTED_SCRIPTS));
+    }
+
+    #[test]
+    fn the_same_metric_again_is_the_same_id_and_another_kind_or_unit_is_refused() {
+        let registry = Registry::new();
+        let usd = || Unit::parse("USD");
+        let id = registry.declare("order_value", Kind::Trend, usd()).unwrap();
+        // (kind, unit, what comes back)
+        let table = [
+            (Kind::Trend, usd(), Ok(id)),
+            (
+                Kind::Counter,
+                usd(),
+                Err("the metric `order_value` is a trend in USD already, and cannot be a counter in USD too"),
+            ),
+            (
+                Kind::Trend,
+                Unit::None,
+                Err("the metric `order_value` is a trend in USD already, and cannot be a trend too"),
+            ),
+        ];
+        for (kind, unit, expected) in table {
+            let got = registry.clone().declare("order_value", kind, unit);
+            assert_eq!(got.map_err(|e| e.to_string()), expected.map_err(str::to_owned));
+        }
+        assert!(registry.declare("http_reqs", Kind::Rate, Unit::None).is_err());
+    }
+
+    #[test]
+    fn names_are_what_every_output_can_carry() {
+        let registry = Registry::new();
+        let long = "a".repeat(129);
+        for name in ["", "7up", "order-value", "a{b}", "größe", "a b", &long] {
+            let got = registry.declare(name, Kind::Counter, Unit::None);
+            assert_eq!(got, Err(DeclareError::BadName(name.to_owned())));
+        }
+        for name in ["a", "_a", "A9_", &long[1..]] {
+            assert!(registry.declare(name, Kind::Counter, Unit::None).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn endings_of_polls_and_flows_have_kinds() {
+        let table = [
+            ("saga_duration", Some(Kind::Trend)),
+            ("saga_timeouts", Some(Kind::Rate)),
+            ("saga_in_flight", Some(Kind::Gauge)),
+            ("saga_timed_out", Some(Kind::Counter)),
+            ("_duration", None), // of nothing
+            ("saga", None),
+        ];
+        for (name, kind) in table {
+            assert_eq!(derived(name).map(|(kind, _)| kind), kind, "{name}");
+        }
+    }
+}

@@ -67,6 +67,9 @@ impl Selector {
         if metric.is_empty() {
             return Err(SelectorError::NoMetric(text.to_owned()));
         }
+        if metric.contains('}') {
+            return Err(SelectorError::Braces(text.to_owned()));
+        }
         let inside = rest
             .strip_suffix('}')
             .ok_or_else(|| SelectorError::Braces(text.to_owned()))?;
@@ -178,4 +181,100 @@ fn is_plain(value: &str) -> bool {
         && value.trim() == value
         && !value.contains(['"', '\'', '\\'])
         && split(value).is_some_and(|parts| parts == [value])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        // (written, tags, printed)
+        type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let table: &[Row] = &[
+            ("m", &[], "m"),
+            (" m ", &[], "m"),
+            ("m{}", &[], "m"),
+            (
+                "m{name:POST /api/orders}",
+                &[("name", "POST /api/orders")],
+                "m{name:POST /api/orders}",
+            ),
+            (
+                "m{name:GET /api/orders/{id}}",
+                &[("name", "GET /api/orders/{id}")],
+                "m{name:GET /api/orders/{id}}",
+            ),
+            (
+                r#"m{name:"GET /a/{id}"}"#,
+                &[("name", "GET /a/{id}")],
+                "m{name:GET /a/{id}}",
+            ),
+            // Braces that are not balanced, commas and quotes need quotes.
+            (r#"m{a:"}{"}"#, &[("a", "}{")], r#"m{a:"}{"}"#),
+            ("m{a:'x,y'}", &[("a", "x,y")], r#"m{a:"x,y"}"#),
+            (
+                r#"m{a:"say \"hi\" \\"}"#,
+                &[("a", r#"say "hi" \"#)],
+                r#"m{a:"say \"hi\" \\"}"#,
+            ),
+            ("m{a:it's, b:2}", &[("a", "it's"), ("b", "2")], r#"m{a:"it's",b:2}"#),
+            // A comma within braces belongs to the value; a second colon too.
+            (
+                "m{url:http://h:1/{a,b}}",
+                &[("url", "http://h:1/{a,b}")],
+                "m{url:http://h:1/{a,b}}",
+            ),
+            // Sorted, whatever the order.
+            ("m{ b : 2 , a : 1 , }", &[("a", "1"), ("b", "2")], "m{a:1,b:2}"),
+        ];
+        for (text, tags, printed) in table {
+            let selector = Selector::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(selector.tags, tags, "{text}");
+            assert_eq!(selector.to_string(), *printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let table = [
+            ("", "names no metric"),
+            ("{a:1}", "names no metric"),
+            ("m{a:1", "not closed"),
+            ("ma:1}", "not closed"),
+            ("m}{a:1}", "not closed"),
+            ("m{a:1}}", "not closed"),
+            ("m{a:{1}", "not closed"),
+            ("m{a:\"1}", "not closed"),
+            ("m{a}", "`a` in `m{a}` is not `key:value`"),
+            ("m{a:}", "is not `key:value`"),
+            ("m{:1}", "is not `key:value`"),
+            ("m{a:1,b}", "`b` in"),
+            ("m{a:\"x\"y}", "is not `key:value`"),
+            ("m{a:1,a:2}", "`a` occurs twice"),
+        ];
+        for (text, part) in table {
+            let message = Selector::parse(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parse_reads_back_what_is_printed(
+            tags in prop::collection::btree_map("[a-z_]{1,4}", r#"[ a{}:,"'\\é]{0,6}"#, 0..4),
+        ) {
+            let selector = Selector { metric: "m".to_owned(), tags: tags.into_iter().collect() };
+            prop_assert_eq!(Selector::parse(&selector.to_string()), Ok(selector));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in r#"[m{}:,"'\\ ]{0,12}"#) {
+            if let Ok(selector) = Selector::parse(&text) {
+                prop_assert_eq!(Selector::parse(&selector.to_string()), Ok(selector));
+            }
+        }
+    }
 }

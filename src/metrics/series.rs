@@ -89,3 +89,30 @@ impl Series {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    proptest! {
+        #[test]
+        fn gauges_merge_alike_in_any_order(values in prop::collection::vec((0_u64..4, -5..5_i32), 1..12), split in 0_usize..12) {
+            let start = clock::now();
+            let gauge = |&(at, value): &(u64, i32)| Gauge::new(f64::from(value), start + Duration::from_secs(at));
+            let fold = |values: &[(u64, i32)]| values.iter().map(gauge).reduce(|mut a, b| { a.merge(&b); a });
+            let whole = fold(&values);
+            let (left, right) = values.split_at(split.min(values.len()));
+            let series = |data| Series { data: SeriesData::Gauge(data), out_of_range: 1 };
+            let mut merged = series(fold(right));
+            merged.merge(&series(fold(left)));
+            prop_assert_eq!(merged, Series { data: SeriesData::Gauge(whole), out_of_range: 2 });
+
+            let (newest, _) = values.iter().max().unwrap();
+            let of_newest = values.iter().filter(|(at, _)| at == newest).map(|&(_, value)| f64::from(value));
+            prop_assert_eq!(whole.unwrap().value, of_newest.fold(f64::MIN, f64::max));
+        }
+    }
+}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::trend::Trend;
+
 /// Series by name, for example `http_req_duration{name:GET /}`.
 pub type MetricSummaries = BTreeMap<String, MetricSummary>;
 
@@ -92,6 +94,29 @@ pub struct TrendSummary {
     pub p999: f64,
     /// Largest, exact.
     pub max: f64,
+}
+
+impl TrendSummary {
+    pub(super) fn of(trend: &Trend) -> Option<Self> {
+        Some(Self {
+            min: tidy(trend.min()?),
+            avg: tidy(trend.mean()?),
+            med: tidy(trend.percentile(50.0)?),
+            p90: tidy(trend.percentile(90.0)?),
+            p95: tidy(trend.percentile(95.0)?),
+            p99: tidy(trend.percentile(99.0)?),
+            p999: tidy(trend.percentile(99.9)?),
+            max: tidy(trend.max()?),
+        })
+    }
+}
+
+/// Rounds to 12 significant digits: more than any sample has, and few enough for every JSON reader to read them back.
+pub(super) fn tidy(value: f64) -> f64 {
+    if value.fract() == 0.0 {
+        return value;
+    }
+    format!("{value:.11e}").parse().unwrap_or(value)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

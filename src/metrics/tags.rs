@@ -202,3 +202,65 @@ fn hash(key: &str, value: &str) -> u64 {
     hasher.write(value.as_bytes());
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn pairs() -> impl Strategy<Value = Vec<(String, String)>> {
+        // Few keys and values, so that overriding, removing (empty value) and repeating happen often.
+        prop::collection::vec(("[a-d]", "[xy]?"), 0..6)
+    }
+
+    fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+        pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_is_the_map_that_its_pairs_make(first in pairs(), second in pairs()) {
+            let mut interner = Interner::new();
+            let empty = interner.empty();
+            let base = interner.intern(&empty, &borrowed(&first));
+            let set = interner.intern(&base, &borrowed(&second));
+
+            let mut model = BTreeMap::new();
+            for (key, value) in borrowed(&first).into_iter().chain(borrowed(&second)) {
+                model.insert(key, value);
+            }
+            model.retain(|_, value| !value.is_empty());
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), model.clone().into_iter().collect::<Vec<_>>());
+
+            // In any order, at once or by parts: the same one set.
+            let backwards: Vec<_> = model.into_iter().rev().collect();
+            let again = interner.intern(&empty, &backwards);
+            prop_assert_eq!(again.id(), set.id());
+            prop_assert_eq!(&again, &set);
+        }
+    }
+
+    #[test]
+    fn sets_of_two_interners_compare_by_content_and_never_share_an_id() {
+        let (mut one, mut two) = (Interner::new(), Interner::new());
+        let (a, b) = (one.empty(), two.empty());
+        let (a, b) = (one.intern(&a, &[("k", "v")]), two.intern(&b, &[("k", "v")]));
+        assert_eq!(a, b);
+        assert_ne!(a.id(), b.id());
+        assert_ne!(a, two.intern(&b, &[("k", "w")]));
+    }
+
+    #[test]
+    fn sweeping_forgets_only_what_nobody_holds() {
+        let mut interner = Interner::new();
+        let empty = interner.empty();
+        let held = interner.intern(&empty, &[("id", "1")]);
+        drop(interner.intern(&empty, &[("id", "2")]));
+        assert_eq!(interner.len(), 3);
+        interner.sweep();
+        assert_eq!(interner.len(), 2);
+        assert_eq!(interner.intern(&empty, &[("id", "1")]).id(), held.id());
+        assert_eq!(interner.intern(&held, &[("id", "")]).id(), empty.id());
+    }
+}

@@ -1,12 +1,11 @@
-//! Thresholds: `p(95)<8s` on `http_req_duration{name:GET /}`, read and judged. When they are judged, and what a failed
-//! one does to the run, is the run's business.
+//! Thresholds: a limit on one number of one series, and whether it is kept. How they are written is in `expression`;
+//! when they are judged, and what a failed one does to the run, is the run's business.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::aggregation::Aggregation;
-use super::registry::{DeclareError, Definition, Kind, Registry, Unit, derived};
-use super::selector::{Selector, SelectorError};
+use super::selector::Selector;
 use super::totals::Totals;
 
 /// How an observed value is compared with the limit.
@@ -27,7 +26,7 @@ pub enum Op {
 }
 
 impl Op {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "<" => Self::Lt,
             "<=" => Self::Le,
@@ -99,75 +98,6 @@ pub struct Threshold {
     pub on_no_data: NoData,
 }
 
-/// Why a threshold is refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ThresholdError {
-    /// The key is not a series.
-    #[error(transparent)]
-    Selector(#[from] SelectorError),
-    /// No such metric.
-    #[error("there is no metric `{name}`{}", hint(.suggestion.as_deref()))]
-    UnknownMetric {
-        /// What was written.
-        name: String,
-        /// What may have been meant.
-        suggestion: Option<String>,
-    },
-    /// The metric's name can be no name.
-    #[error(transparent)]
-    Declare(#[from] DeclareError),
-    /// Not `<aggregation> <operator> <number>`.
-    #[error(
-        "`{0}` is not `<aggregation> <operator> <limit>`; write for example `p(95)<250ms`, `rate<0.01` or `count>100`"
-    )]
-    Malformed(String),
-    /// Not an aggregation.
-    #[error("`{aggregation}` in `{expression}` is no aggregation; a {} has {}", .kind.name(), Aggregation::choices(*.kind))]
-    UnknownAggregation {
-        /// What was written.
-        aggregation: String,
-        /// The whole expression.
-        expression: String,
-        /// The metric's kind.
-        kind: Kind,
-    },
-    /// An aggregation of another kind of metric.
-    #[error("`{metric}` is a {}, which has no `{aggregation}`; it has {}", .kind.name(), Aggregation::choices(*.kind))]
-    Unfit {
-        /// The metric.
-        metric: String,
-        /// The metric's kind.
-        kind: Kind,
-        /// What was written.
-        aggregation: Aggregation,
-    },
-    /// The right side is not a number, or a duration where none can be.
-    #[error("the limit `{limit}` in `{expression}` is not a number{}", if *.time { " or a duration such as 250ms" } else { "" })]
-    Limit {
-        /// What was written.
-        limit: String,
-        /// The whole expression.
-        expression: String,
-        /// Whether a duration would do.
-        time: bool,
-    },
-    /// A share above 1 or below 0.
-    #[error("the limit {limit} in `{expression}` can never be crossed: a rate is a share between 0 and 1, 5 % is 0.05")]
-    Share {
-        /// What was written.
-        limit: f64,
-        /// The whole expression.
-        expression: String,
-    },
-}
-
-fn hint(suggestion: Option<&str>) -> String {
-    match suggestion {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => "; name a built-in metric, or declare one with `kt.metrics` when the script is loaded".to_owned(),
-    }
-}
-
 /// What a threshold says at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
@@ -178,48 +108,6 @@ pub struct Verdict {
 }
 
 impl Threshold {
-    /// Reads a threshold: the key names the series, the expression the limit. A metric that polls or flows will make
-    /// (by its ending, such as `saga_timeouts`) is declared by this.
-    ///
-    /// # Errors
-    /// [`ThresholdError`] naming the part that is wrong and what would fit.
-    pub fn parse(key: &str, expression: &str, registry: &Registry) -> Result<Self, ThresholdError> {
-        let selector = Selector::parse(key)?;
-        let definition = find(&selector.metric, registry)?;
-        let malformed = || ThresholdError::Malformed(expression.to_owned());
-        let is_op = |c: char| matches!(c, '<' | '>' | '=' | '!');
-        let at = expression.find(is_op).ok_or_else(malformed)?;
-        let (left, rest) = expression.split_at(at);
-        let right = rest.trim_start_matches(is_op);
-        let op = Op::parse(&rest[..rest.len() - right.len()]).ok_or_else(malformed)?;
-        let (left, right) = (left.trim(), right.trim());
-        if left.is_empty() || right.is_empty() {
-            return Err(malformed());
-        }
-        let aggregation = Aggregation::parse(left).ok_or_else(|| ThresholdError::UnknownAggregation {
-            aggregation: left.to_owned(),
-            expression: expression.to_owned(),
-            kind: definition.kind,
-        })?;
-        if !aggregation.fits(definition.kind) {
-            return Err(ThresholdError::Unfit {
-                metric: selector.metric,
-                kind: definition.kind,
-                aggregation,
-            });
-        }
-        Ok(Self {
-            selector,
-            aggregation,
-            op,
-            limit: limit(right, expression, aggregation, &definition)?,
-            expression: expression.trim().to_owned(),
-            abort_on_fail: false,
-            delay_abort_eval: Duration::ZERO,
-            on_no_data: NoData::Fail,
-        })
-    }
-
     /// Judges what was gathered so far.
     #[must_use]
     pub fn evaluate(&self, totals: &Totals) -> Verdict {
@@ -244,79 +132,28 @@ impl fmt::Display for Threshold {
     }
 }
 
-fn find(name: &str, registry: &Registry) -> Result<Definition, ThresholdError> {
-    if let Some(id) = registry.find(name) {
-        return Ok(registry.definition(id));
-    }
-    let known = registry.all();
-    let unknown = |suggestion: Option<&str>| ThresholdError::UnknownMetric {
-        name: name.to_owned(),
-        suggestion: suggestion.map(str::to_owned),
-    };
-    // `htp_req_duration` has a poll's ending, but is no poll.
-    let slip = known
-        .iter()
-        .find(|(_, known)| known.builtin && strsim::damerau_levenshtein(name, &known.name) <= 2);
-    if let Some((_, slip)) = slip {
-        return Err(unknown(Some(&slip.name)));
-    }
-    if let Some((kind, unit)) = derived(name) {
-        let id = registry.declare(name, kind, unit)?;
-        return Ok(registry.definition(id));
-    }
-    let closest = known
-        .iter()
-        .map(|(_, known)| (strsim::jaro_winkler(name, &known.name), &*known.name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    Err(unknown(closest.map(|(_, name)| name)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn limit(
-    text: &str,
-    expression: &str,
-    aggregation: Aggregation,
-    definition: &Definition,
-) -> Result<f64, ThresholdError> {
-    let time = definition.unit == Unit::Ms && aggregation.has_unit();
-    let number = text.parse().ok().filter(|n: &f64| n.is_finite());
-    let limit = number
-        .or_else(|| time.then(|| milliseconds(text)).flatten())
-        .ok_or_else(|| ThresholdError::Limit {
-            limit: text.to_owned(),
-            expression: expression.to_owned(),
-            time,
-        })?;
-    if definition.kind == Kind::Rate && aggregation == Aggregation::Rate && !(0.0..=1.0).contains(&limit) {
-        return Err(ThresholdError::Share {
-            limit,
-            expression: expression.to_owned(),
-        });
+    #[test]
+    fn comparisons_with_what_is_infinite_or_no_number() {
+        let table = [
+            (Op::Lt, f64::INFINITY, 5.0, false),
+            (Op::Gt, f64::INFINITY, 5.0, true),
+            (Op::Lt, f64::NEG_INFINITY, 5.0, true),
+            (Op::Lt, f64::NAN, 5.0, false),
+            (Op::Gt, f64::NAN, 5.0, false),
+            (Op::Ne, f64::NAN, 5.0, false),
+            (Op::Le, 5.0, 5.0, true),
+            (Op::Lt, 5.0, 5.0, false),
+            (Op::Ge, 5.0, 5.0, true),
+            (Op::Gt, 5.0, 5.0, false),
+            (Op::Eq, 5.0, 5.0, true),
+            (Op::Ne, 5.0, 5.0, false),
+        ];
+        for (op, observed, limit, holds) in table {
+            assert_eq!(op.holds(observed, limit), holds, "{observed} {op} {limit}");
+        }
     }
-    Ok(limit)
-}
-
-/// Reads `8s`, `1m30s`, `250ms`. A small reader of its own: the plan's is a layer above.
-fn milliseconds(text: &str) -> Option<f64> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = rest[digits..].trim_start();
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        total += number
-            * match rest[..end].trim_end() {
-                "ns" => 1e-6,
-                "us" | "µs" => 1e-3,
-                "ms" => 1.0,
-                "s" => 1e3,
-                "m" | "min" => 60e3,
-                "h" => 3_600e3,
-                "d" => 86_400e3,
-                _ => return None,
-            };
-        rest = &rest[end..];
-    }
-    Some(total)
 }

@@ -12,7 +12,7 @@ use super::delta::{Counts, Delta};
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
 use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData};
-use super::summary::{MetricSummaries, MetricSummary, TrendSummary};
+use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
 use super::trend::Trend;
 
 /// How often a check held and did not, in the run.
@@ -182,8 +182,8 @@ impl Totals {
                 };
                 MetricSummary::Counter {
                     unit,
-                    count,
-                    rate: self.per_second(count).unwrap_or(0.0),
+                    count: tidy(count),
+                    rate: tidy(self.per_second(count).unwrap_or(0.0)),
                     out_of_range,
                 }
             }
@@ -194,9 +194,9 @@ impl Totals {
                 };
                 MetricSummary::Gauge {
                     unit,
-                    value: gauge.map(|g| g.value),
-                    min: gauge.map(|g| g.min),
-                    max: gauge.map(|g| g.max),
+                    value: gauge.map(|g| tidy(g.value)),
+                    min: gauge.map(|g| tidy(g.min)),
+                    max: gauge.map(|g| tidy(g.max)),
                     out_of_range,
                 }
             }
@@ -206,7 +206,7 @@ impl Totals {
                     _ => (0, 0),
                 };
                 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-                let rate = (total > 0).then(|| passes as f64 / total as f64);
+                let rate = (total > 0).then(|| tidy(passes as f64 / total as f64));
                 MetricSummary::Rate {
                     rate,
                     passes,
@@ -222,7 +222,7 @@ impl Totals {
                 MetricSummary::Trend {
                     unit,
                     count: trend.map_or(0, Trend::count),
-                    values: trend.and_then(trend_summary),
+                    values: trend.and_then(TrendSummary::of),
                     out_of_range,
                 }
             }
@@ -242,17 +242,4 @@ fn of_trend(trend: &Trend, aggregation: Aggregation) -> Option<f64> {
         Aggregation::Percentile(percent) => trend.percentile(percent),
         Aggregation::Rate | Aggregation::Value | Aggregation::Passes | Aggregation::Fails => None,
     }
-}
-
-fn trend_summary(trend: &Trend) -> Option<TrendSummary> {
-    Some(TrendSummary {
-        min: trend.min()?,
-        avg: trend.mean()?,
-        med: trend.percentile(50.0)?,
-        p90: trend.percentile(90.0)?,
-        p95: trend.percentile(95.0)?,
-        p99: trend.percentile(99.0)?,
-        p999: trend.percentile(99.9)?,
-        max: trend.max()?,
-    })
 }

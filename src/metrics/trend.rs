@@ -222,3 +222,130 @@ fn histogram() -> Histogram<u32> {
     histogram.auto(true);
     histogram
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recorded(scale: Scale, values: &[f64]) -> Trend {
+        let mut recorder = TrendRecorder::new(scale);
+        for &value in values {
+            assert!(recorder.record(value, scale.units(value).unwrap()));
+        }
+        recorder.take()
+    }
+
+    #[test]
+    fn what_a_scale_takes() {
+        let day = 86_400_000.0;
+        let table = [
+            (Scale::Time, 0.0, Some(0)),
+            (Scale::Time, 1.5, Some(15_000)),
+            (Scale::Time, 0.000_04, Some(0)), // less than half of 0.1 µs
+            (Scale::Time, day, Some(864_000_000_000)),
+            (Scale::Time, day + 0.001, None),
+            (Scale::Time, -0.001, None),
+            (Scale::Time, f64::NAN, None),
+            (Scale::Time, f64::INFINITY, None),
+            (Scale::Custom, 9.99, Some(9_990_000)),
+            (Scale::Custom, 1e12, Some(1_000_000_000_000_000_000)),
+            (Scale::Custom, 1.1e12, None),
+            (Scale::Custom, f64::NEG_INFINITY, None),
+        ];
+        for (scale, value, units) in table {
+            assert_eq!(scale.units(value), units, "{scale:?} {value}");
+        }
+    }
+
+    #[test]
+    fn nothing_recorded_answers_nothing() {
+        let trend = recorded(Scale::Time, &[]);
+        assert_eq!(
+            (trend.count(), trend.min(), trend.max(), trend.mean()),
+            (0, None, None, None)
+        );
+        assert_eq!(trend.percentile(99.0), None);
+    }
+
+    #[test]
+    fn ranks_do_not_slip_by_one() {
+        // 1..=1000 ms: every value has a bucket of its own, so the nearest rank is the value, within the bucket.
+        let values: Vec<f64> = (1..=1000).map(f64::from).collect();
+        let trend = recorded(Scale::Time, &values);
+        let table = [
+            (0.0, 1.0),
+            (0.1, 1.0),
+            (50.0, 500.0),
+            (90.0, 900.0),
+            (95.0, 950.0),
+            (99.0, 990.0),
+            (99.9, 999.0),
+            (99.91, 1000.0),
+            (100.0, 1000.0),
+        ];
+        for (percent, expected) in table {
+            let got = trend.percentile(percent).unwrap();
+            assert!(
+                (got - expected).abs() <= 0.001 * expected,
+                "p{percent}: {got}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_take_starts_afresh_and_an_idle_one_gives_the_histogram_back() {
+        let mut recorder = TrendRecorder::new(Scale::Time);
+        recorder.record(5.0, 50_000);
+        assert_eq!(recorder.take().count(), 1);
+        assert!(recorder.histogram.is_some());
+        assert_eq!(recorder.take(), Trend::new(Scale::Time));
+        assert!(recorder.histogram.is_none());
+        recorder.record(7.0, 70_000);
+        assert_eq!(recorder.take(), recorded(Scale::Time, &[7.0]));
+    }
+
+    /// Values over all magnitudes that a time trend can hold.
+    fn times() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec((-3.0..7.9_f64).prop_map(|exponent| 10_f64.powf(exponent)), 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_a_thousandth_of_the_sorted_samples(mut values in times(), percent in 0.0..=100.0_f64) {
+            let trend = recorded(Scale::Time, &values);
+            values.sort_by(f64::total_cmp);
+            let rank = ((percent / 100.0 * values.len() as f64).ceil() as usize).clamp(1, values.len());
+            let exact = values[rank - 1];
+            let got = trend.percentile(percent).unwrap();
+            // One unit (0.1 µs) on top for values that are only a few units large.
+            prop_assert!((got - exact).abs() <= 0.001 * exact + 1e-4, "{} instead of {}", got, exact);
+            prop_assert_eq!(trend.min(), values.first().copied());
+            prop_assert_eq!(trend.max(), values.last().copied());
+            prop_assert_eq!(trend.percentile(100.0), trend.max());
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            prop_assert!((trend.mean().unwrap() - mean).abs() <= 1e-9 * mean + 1e-4);
+        }
+
+        #[test]
+        fn merged_equals_recorded_whole(left in times(), right in times()) {
+            let whole = recorded(Scale::Time, &[left.clone(), right.clone()].concat());
+            let (left, right) = (recorded(Scale::Time, &left), recorded(Scale::Time, &right));
+            let mut merged = left.clone();
+            merged.merge(&right);
+            prop_assert_eq!(&merged, &whole);
+            let mut other_way = right;
+            other_way.merge(&left);
+            prop_assert_eq!(&other_way, &whole);
+            merged.merge(&Trend::new(Scale::Time));
+            prop_assert_eq!(&merged, &whole);
+        }
+
+        #[test]
+        fn buckets_hold_all_samples_in_order(values in times()) {
+            let trend = recorded(Scale::Time, &values);
+            prop_assert_eq!(trend.buckets.iter().map(|b| b.1).sum::<u64>(), values.len() as u64);
+            prop_assert!(trend.buckets.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# The one test command. Installs what the tests need and is missing, then runs every check, fastest first.
+#
+#   ./test.sh          everything; on a fresh machine about 20 minutes on 2 cores, minutes when warm
+#   ./test.sh --fast   format, clippy, Lua checks with the tools that are there, tests
+#
+# Needs a stable Rust toolchain and a C/C++ toolchain. Reaches package registries only (crates.io, npm, Debian's), and
+# leaves nothing outside this checkout and the ordinary cargo folders: tools go into .tools/, builds into target/.
+# nginx, against which some tests run, is the exception: it comes from Debian's packages when this may install them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# What is installed when nothing new enough is found: name, version to install, oldest version that will do.
+readonly NEXTEST=(cargo-nextest 0.9.151 0.9.100)
+readonly DENY=(cargo-deny 0.20.2 0.18.0)
+readonly MACHETE=(cargo-machete 0.9.2 0.9.0)
+readonly EMMYLUA=(emmylua_check 0.25.1 0.25.1)
+readonly STYLUA=(stylua 2.5.2 2.5.2)
+
+export PATH="$PWD/.tools/bin:$PWD/.tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+
+fast=no
+case "${1:-}" in
+  "") ;;
+  --fast) fast=yes ;;
+  *)
+    echo "usage: ./test.sh [--fast]" >&2
+    exit 2
+    ;;
+esac
+
+steps=0
+current="the start"
+trap 'code=$?; if [ "$code" -ne 0 ]; then echo; echo "test.sh: FAILED at: $current (exit $code, after ${SECONDS}s)"; fi' EXIT
+
+# step HEADING COMMAND…: runs one check under a heading; the first that fails ends the script.
+step() {
+  current="$1"
+  local start=$SECONDS
+  echo
+  echo "== $current"
+  "${@:2}"
+  echo "-- $current: ok, $((SECONDS - start))s"
+  steps=$((steps + 1))
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# at_least VERSION OLDEST
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# version_of TOOL: the first version number that it prints of itself; nothing when it is not there.
+version_of() {
+  have "$1" || return 0
+  local args=("$1" --version)
+  case "$1" in cargo-nextest) args=("$1" nextest --version) ;; esac
+  { "${args[@]}" 2>/dev/null || true; } | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1 || true
+}
+
+# missing TOOL VERSION OLDEST: whether it has to be installed.
+missing() {
+  local found
+  found="$(version_of "$1")"
+  if [ -n "$found" ] && at_least "$found" "$3"; then
+    echo "$1 $found is there"
+    return 1
+  fi
+  echo "$1 $2: installing (found: ${found:-none})"
+}
+
+# cargo_tool TOOL VERSION OLDEST [ARGS…]: all tools share one build folder, and are built for a short build rather than
+# for speed: each runs for a second or two.
+cargo_tool() {
+  missing "${@:1:3}" || return 0
+  CARGO_TARGET_DIR="$PWD/target/tools" \
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=true \
+    cargo install --quiet --locked --root .tools "$1@$2" "${@:4}"
+}
+
+stylua_tool() {
+  if have npm && have node; then
+    missing "${STYLUA[@]}" || return 0
+    npm install --silent --no-audit --no-fund --no-save --no-package-lock --ignore-scripts --prefix .tools \
+      "@johnnymorganz/stylua-bin@${STYLUA[1]}"
+  else
+    cargo_tool "${STYLUA[@]}"
+  fi
+}
+
+nginx_tool() {
+  if have nginx || [ -x /usr/sbin/nginx ]; then
+    echo "nginx is there"
+    return
+  fi
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! have sudo || ! sudo -n true 2>/dev/null; then
+      echo "nginx is missing and this may not install packages: install it (Debian: apt-get install nginx) and try again"
+      return 1
+    fi
+    root=(sudo -n)
+  fi
+  if ! have apt-get; then
+    echo "nginx is missing: install it with this system's package manager and try again"
+    return 1
+  fi
+  echo "nginx: installing"
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
+  # The tests start servers of their own; the system's is not wanted.
+  if [ -d /run/systemd/system ]; then
+    "${root[@]}" systemctl disable --now nginx
+  fi
+}
+
+prerequisites() {
+  have cargo || { echo "no cargo: install a stable Rust toolchain (https://rustup.rs)"; return 1; }
+  cargo fmt --version >/dev/null || { echo "no rustfmt: rustup component add rustfmt"; return 1; }
+  cargo clippy --version >/dev/null || { echo "no clippy: rustup component add clippy"; return 1; }
+  have cc || { echo "no C compiler (Debian: apt-get install build-essential)"; return 1; }
+  have c++ || { echo "no C++ compiler (Debian: apt-get install build-essential)"; return 1; }
+  cargo --version
+  cc --version | head -n 1
+}
+
+tools() {
+  cargo_tool "${MACHETE[@]}"
+  cargo_tool "${NEXTEST[@]}" --no-default-features --features default-no-update
+  cargo_tool "${EMMYLUA[@]}"
+  cargo_tool "${DENY[@]}"
+  stylua_tool
+  nginx_tool
+  # 2 GB that nothing needs any more.
+  rm -rf target/tools
+}
+
+shell_syntax() {
+  local script
+  for script in test.sh .ci/run; do bash -n "$script"; done
+}
+
+# lua_folders: those of the folders with Lua that exist.
+lua_folders() {
+  local folder
+  for folder in scripts lib-lua src/api docs tests; do
+    if [ -d "$folder" ]; then echo "$folder"; fi
+  done
+}
+
+lua_format() {
+  local folders
+  mapfile -t folders < <(lua_folders)
+  stylua --check "${folders[@]}"
+}
+
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --quiet --no-deps --document-private-items; }
+
+step "prerequisites" prerequisites
+if [ "$fast" = no ]; then step "tools" tools; fi
+step "shell syntax" shell_syntax
+step "Rust format" cargo fmt --check
+if have stylua || [ "$fast" = no ]; then step "Lua format" lua_format; fi
+if have emmylua_check || [ "$fast" = no ]; then step "Lua types" emmylua_check .; fi
+if [ "$fast" = no ]; then
+  # Advisories are left out: their database comes from a host that is no package registry.
+  step "dependencies: bans, licences, sources" cargo deny --locked --log-level error check bans licenses sources
+  step "dependencies: unused" cargo machete --skip-target-dir
+fi
+step "clippy" cargo clippy --locked --all-targets --quiet -- -D warnings
+if have cargo-nextest; then
+  step "tests" cargo nextest run --locked --cargo-quiet
+else
+  step "tests" cargo test --locked --quiet --all-targets
+fi
+if [ "$fast" = no ]; then
+  step "tests in documents" cargo test --locked --quiet --doc
+  step "API documents" docs
+  step "the README's first command" cargo run --locked --quiet --release -- run scripts/shop/saga.lua --demo
+fi
+
+echo
+echo "test.sh: all $steps steps passed in $((SECONDS / 60))m$((SECONDS % 60))s"

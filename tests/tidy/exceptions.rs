@@ -1,0 +1,47 @@
+//! The one list of exceptions to the rules of this test, each with its reason. No rule hides exceptions of its own.
+
+use crate::repo::Finding;
+
+/// A finding that is let pass.
+#[derive(Debug)]
+pub struct Exception {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// The file, from the root of the repository.
+    pub path: &'static str,
+    /// What the finding is about (its `what`), or "" for all findings of the rule in that file.
+    pub what: &'static str,
+    /// Why the rule does not fit here.
+    pub reason: &'static str,
+}
+
+impl Exception {
+    /// Whether it lets a finding of a rule pass.
+    pub fn covers(&self, rule: &str, finding: &Finding) -> bool {
+        self.rule == rule && self.path == finding.path && (self.what.is_empty() || self.what == finding.what)
+    }
+}
+
+/// The exceptions. One that is not needed any more fails the test.
+pub const EXCEPTIONS: &[Exception] = &[];
+
+#[test]
+fn an_exception_covers_its_rule_file_and_subject_only() {
+    let exception = Exception {
+        rule: "words",
+        path: "docs/a.md",
+        what: "left over",
+        reason: "a sample",
+    };
+    // rule, path, what, covered
+    let table = [
+        ("words", "docs/a.md", "left over", true),
+        ("words", "docs/a.md", "other", false),
+        ("words", "docs/b.md", "left over", false),
+        ("links", "docs/a.md", "left over", false),
+    ];
+    for (rule, path, what, covered) in table {
+        let finding = Finding::new(path, 1, what, "");
+        assert_eq!(exception.covers(rule, &finding), covered, "{rule} {path} {what}");
+    }
+}
