@@ -17,4 +17,5 @@
 
 pub mod clock;
 pub mod plan;
+pub mod schedule;
 pub mod vu;
