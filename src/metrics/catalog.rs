@@ -1,0 +1,342 @@
+//! Which series exist: the metrics, the sub-metrics that thresholds name, and those that are always kept. No values.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::builtin::Scope;
+use super::registry::{Definition, MetricId, Registry};
+use super::selector::Selector;
+use super::tags::TagSet;
+
+/// How many automatic series one metric may have; further ones share the series of [`OTHER`].
+pub const AUTOMATIC_SERIES_CAP: usize = 1_000;
+
+/// The tag value under which what exceeds a cap is gathered.
+pub const OTHER: &str = "(other)";
+
+/// Metrics that always keep a series for each value of [`AUTOMATIC_TAGS`].
+const AUTOMATIC_METRICS: [&str; 2] = ["http_req_duration", "grpc_req_duration"];
+const AUTOMATIC_TAGS: [&str; 2] = ["name", "scenario"];
+
+/// A series, the same on all cores that share a [`Catalog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(u32);
+
+/// Why a catalog cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    /// A sub-metric of nothing.
+    #[error("there is no metric `{0}` to keep a sub-metric of")]
+    UnknownMetric(String),
+}
+
+/// Tags sorted by key.
+type Tags = Box<[(String, String)]>;
+
+/// The series of a run, shared by all cores. Its lock is taken only when a core meets a metric with new tags.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cap: usize,
+    /// The sub-metrics that were asked for.
+    named: FxHashMap<MetricId, Vec<Tags>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ids: FxHashMap<MetricId, FxHashMap<Tags, SeriesId>>,
+    /// By id.
+    series: Vec<(MetricId, Tags)>,
+    /// How many automatic series each metric has.
+    automatic: FxHashMap<MetricId, usize>,
+    /// How many automatic series were refused to it.
+    refused: FxHashMap<MetricId, u64>,
+}
+
+impl Catalog {
+    /// A catalog of the metrics and of the given sub-metrics.
+    ///
+    /// # Errors
+    /// [`CatalogError`] when a selector's metric is not in the registry.
+    pub fn new(registry: &Registry, selectors: &[Selector]) -> Result<Self, CatalogError> {
+        Self::with_cap(registry, selectors, AUTOMATIC_SERIES_CAP)
+    }
+
+    /// The same with another cap on automatic series.
+    ///
+    /// # Errors
+    /// As [`Catalog::new`].
+    pub fn with_cap(registry: &Registry, selectors: &[Selector], cap: usize) -> Result<Self, CatalogError> {
+        let mut named: FxHashMap<MetricId, Vec<Tags>> = FxHashMap::default();
+        let mut state = State::default();
+        for selector in selectors {
+            let metric = registry
+                .find(&selector.metric)
+                .ok_or_else(|| CatalogError::UnknownMetric(selector.metric.clone()))?;
+            let tags = sorted(&selector.tags);
+            let known = named.entry(metric).or_default();
+            if !tags.is_empty() && !known.contains(&tags) {
+                known.push(tags.clone());
+            }
+            state.id(metric, &tags);
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                cap,
+                named,
+                state: Mutex::new(state),
+            }),
+        })
+    }
+
+    /// The series that a sample of `metric` with these tags belongs to, new ones included.
+    pub(super) fn route(&self, metric: MetricId, definition: &Definition, tags: &TagSet) -> Vec<SeriesId> {
+        let admission = Admission::new(definition.scope, tags);
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut route = Vec::new();
+        if admission.headline {
+            route.push(state.id(metric, &[]));
+        }
+        for wanted in self.inner.named.get(&metric).into_iter().flatten() {
+            let belongs = wanted.iter().all(|(key, value)| tags.get(key) == Some(value));
+            if belongs && admission.admits(wanted) {
+                route.push(state.id(metric, wanted));
+            }
+        }
+        if AUTOMATIC_METRICS.contains(&&*definition.name) {
+            for key in AUTOMATIC_TAGS {
+                let Some(value) = tags.get(key) else { continue };
+                let wanted: Tags = [(key.to_owned(), value.to_owned())].into();
+                if admission.admits(&wanted) {
+                    let id = state.automatic_id(metric, wanted, self.inner.cap);
+                    if !route.contains(&id) {
+                        route.push(id);
+                    }
+                }
+            }
+        }
+        route
+    }
+
+    /// The id of a metric as a whole, made if need be.
+    pub(super) fn root(&self, metric: MetricId) -> SeriesId {
+        self.lock(|state| state.id(metric, &[]))
+    }
+
+    /// The id of a series, if it exists.
+    pub(super) fn find(&self, metric: MetricId, tags: &[(String, String)]) -> Option<SeriesId> {
+        self.lock(|state| state.ids.get(&metric)?.get(&*sorted(tags)).copied())
+    }
+
+    /// All series that exist now.
+    pub(super) fn all(&self) -> Vec<(SeriesId, MetricId, Tags)> {
+        self.lock(|state| {
+            let ids = (0..).map(SeriesId);
+            ids.zip(&state.series)
+                .map(|(id, (metric, tags))| (id, *metric, tags.clone()))
+                .collect()
+        })
+    }
+
+    /// The sub-metrics that were asked for.
+    pub(super) fn is_named(&self, metric: MetricId, tags: &[(String, String)]) -> bool {
+        let named = self.inner.named.get(&metric);
+        named.is_some_and(|named| tags.is_empty() || named.iter().any(|wanted| **wanted == *tags))
+    }
+
+    /// How many automatic series each metric was refused because of the cap; their samples are in the series `(other)`.
+    #[must_use]
+    pub fn refused(&self) -> Vec<(MetricId, u64)> {
+        let mut refused: Vec<_> = self.lock(|state| state.refused.iter().map(|(&id, &n)| (id, n)).collect());
+        refused.sort_unstable();
+        refused
+    }
+
+    fn lock<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.inner.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn id(&mut self, metric: MetricId, tags: &[(String, String)]) -> SeriesId {
+        let ids = self.ids.entry(metric).or_default();
+        if let Some(&id) = ids.get(tags) {
+            return id;
+        }
+        let id = SeriesId(u32::try_from(self.series.len()).expect("series are capped far below four thousand million"));
+        ids.insert(tags.into(), id);
+        self.series.push((metric, tags.into()));
+        id
+    }
+
+    fn automatic_id(&mut self, metric: MetricId, tags: Tags, cap: usize) -> SeriesId {
+        if let Some(&id) = self.ids.get(&metric).and_then(|ids| ids.get(&tags)) {
+            return id;
+        }
+        let automatic = self.automatic.entry(metric).or_default();
+        if *automatic < cap {
+            *automatic += 1;
+            return self.id(metric, &tags);
+        }
+        *self.refused.entry(metric).or_default() += 1;
+        let key = tags[0].0.clone();
+        self.id(metric, &[(key, OTHER.to_owned())])
+    }
+}
+
+/// Which kinds of series a sample may enter, by its metric's [`Scope`] and its own `phase` and `poll` tags.
+struct Admission {
+    headline: bool,
+    only_phase: bool,
+}
+
+impl Admission {
+    fn new(scope: Scope, tags: &TagSet) -> Self {
+        let phase = scope != Scope::All && tags.get("phase").is_some();
+        let poll = scope == Scope::NoPhaseNoPoll && tags.get("poll").is_some();
+        Self {
+            headline: !phase && !poll,
+            only_phase: phase,
+        }
+    }
+
+    fn admits(&self, series: &[(String, String)]) -> bool {
+        let is_scenario = matches!(series, [(key, _)] if key == "scenario");
+        let names_phase = series.iter().any(|(key, _)| key == "phase");
+        (self.headline || !is_scenario) && (!self.only_phase || names_phase)
+    }
+}
+
+fn sorted(tags: &[(String, String)]) -> Tags {
+    let mut tags = tags.to_vec();
+    tags.sort();
+    tags.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::registry::{Kind, Unit};
+    use crate::metrics::tags::Interner;
+
+    fn set(tags: &[(&str, &str)]) -> TagSet {
+        let mut interner = Interner::new();
+        let empty = interner.empty();
+        interner.intern(&empty, tags)
+    }
+
+    fn names(registry: &Registry, catalog: &Catalog, route: &[SeriesId]) -> Vec<String> {
+        let all = catalog.all();
+        let name = |id: &SeriesId| {
+            let (_, metric, tags) = &all[id.0 as usize];
+            let metric = registry.definition(*metric).name.to_string();
+            let tags = tags.to_vec();
+            Selector { metric, tags }.to_string()
+        };
+        let mut names: Vec<_> = route.iter().map(name).collect();
+        names.sort();
+        names
+    }
+
+    fn route(registry: &Registry, catalog: &Catalog, metric: &str, tags: &[(&str, &str)]) -> Vec<String> {
+        let id = registry.find(metric).unwrap();
+        let route = catalog.route(id, &registry.definition(id), &set(tags));
+        names(registry, catalog, &route)
+    }
+
+    fn selectors(texts: &[&str]) -> Vec<Selector> {
+        texts.iter().map(|text| Selector::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn which_series_a_sample_enters() {
+        let registry = Registry::new();
+        registry.declare("mine", Kind::Trend, Unit::None).unwrap();
+        let named = selectors(&[
+            "http_req_duration{name:a}", // also an automatic one: entered once
+            "http_req_duration{status:200,name:a}",
+            "http_req_duration{phase:setup}",
+            "http_req_duration{poll:true}",
+            "http_req_failed{name:a}",
+            "mine{phase:setup}",
+        ]);
+        let catalog = Catalog::new(&registry, &named).unwrap();
+        type Row = (
+            &'static str,
+            &'static [(&'static str, &'static str)],
+            &'static [&'static str],
+        );
+        let table: &[Row] = &[
+            ("http_req_duration", &[], &[""]),
+            ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("status", "200")],
+                &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
+            ),
+            // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("poll", "true")],
+                &["{name:a}", "{poll:true}"],
+            ),
+            // What setup does is only where somebody asks for it.
+            (
+                "http_req_duration",
+                &[("name", "a"), ("scenario", "s"), ("phase", "setup")],
+                &["{phase:setup}"],
+            ),
+            ("http_req_duration", &[("name", "a"), ("phase", "teardown")], &[]),
+            // Rates leave out setup, but not polls; counters leave out nothing.
+            ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
+            ("http_req_failed", &[("name", "a"), ("phase", "setup")], &[]),
+            (
+                "http_reqs",
+                &[("name", "a"), ("phase", "setup"), ("poll", "true")],
+                &[""],
+            ),
+            // A script's own metrics are its own affair.
+            ("mine", &[("phase", "setup")], &["", "{phase:setup}"]),
+        ];
+        for (metric, tags, expected) in table {
+            let expected: Vec<_> = expected.iter().map(|tags| format!("{metric}{tags}")).collect();
+            assert_eq!(route(&registry, &catalog, metric, tags), expected, "{metric} {tags:?}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_cap_samples_are_gathered_and_counted() {
+        let registry = Registry::new();
+        let named = selectors(&["http_req_duration{name:wanted}"]);
+        let catalog = Catalog::with_cap(&registry, &named, 2).unwrap();
+        let own = |name| route(&registry, &catalog, "http_req_duration", &[("name", name)]).remove(1);
+        assert_eq!(own("a"), "http_req_duration{name:a}");
+        assert_eq!(own("b"), "http_req_duration{name:b}");
+        assert_eq!(own("c"), "http_req_duration{name:(other)}");
+        assert_eq!(own("d"), "http_req_duration{name:(other)}");
+        // What exists goes on, and what a threshold names is never refused.
+        assert_eq!(own("a"), "http_req_duration{name:a}");
+        assert_eq!(own("wanted"), "http_req_duration{name:wanted}");
+        let metric = registry.find("http_req_duration").unwrap();
+        assert_eq!(catalog.refused(), [(metric, 2)]);
+    }
+
+    #[test]
+    fn all_cores_see_the_same_ids_and_nobody_keeps_a_part_of_nothing() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let (a, b) = (catalog.clone(), catalog);
+        let (checks, reqs) = (registry.find("checks").unwrap(), registry.find("http_reqs").unwrap());
+        assert_eq!(a.root(checks), b.root(checks));
+        assert_ne!(a.root(checks), b.root(reqs));
+        assert_eq!(a.find(reqs, &[]), Some(b.root(reqs)));
+        let unknown = Catalog::new(&registry, &selectors(&["nothing{a:b}"]));
+        assert_eq!(unknown.unwrap_err(), CatalogError::UnknownMetric("nothing".to_owned()));
+    }
+}

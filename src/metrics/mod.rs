@@ -1,0 +1,41 @@
+//! Samples, from the core that takes them to the verdict on them: metric registry, per-core recorder, deltas, totals,
+//! thresholds. No Lua and no network; what a run leaves on disk is in `results`, how it is shown in `report`.
+//!
+//! ```text
+//! Registry ─┐            record()                 take(), once a second          merge()
+//! Catalog  ─┴─► Recorder ────────► series of this core ────────────► Delta ────────────► Totals ─► Threshold, summary
+//! ```
+//!
+//! A *series* is a metric, or a metric with a [`Selector`]'s tags (a sub-metric). Its id is the same on every core, so
+//! that merging is adding up equal ids. Nobody keeps samples: a trend is a histogram.
+
+mod aggregation;
+pub mod builtin;
+mod catalog;
+mod delta;
+mod expression;
+#[cfg(test)]
+mod laws;
+mod recorder;
+mod registry;
+mod selector;
+mod series;
+mod summary;
+mod tags;
+mod threshold;
+mod totals;
+mod trend;
+
+pub use aggregation::Aggregation;
+pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
+pub use delta::{CheckKey, CheckTally, Count, Counts, Delta};
+pub use expression::ThresholdError;
+pub use recorder::Recorder;
+pub use registry::{DeclareError, Definition, Kind, MetricId, Registry, Unit, derived};
+pub use selector::{Selector, SelectorError};
+pub use series::{Gauge, Series, SeriesData};
+pub use summary::{MetricSummaries, MetricSummary, TrendSummary};
+pub use tags::TagSet;
+pub use threshold::{NoData, Op, Threshold, Verdict};
+pub use totals::{CheckTotal, Totals};
+pub use trend::Trend;

@@ -1,0 +1,118 @@
+//! What a series has gathered, and how two of them become one. How samples get in on a core is in `recorder`.
+
+use crate::clock::Instant;
+
+use super::trend::Trend;
+
+/// A gauge's newest, smallest and largest value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gauge {
+    /// The newest value.
+    pub value: f64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// When `value` was set.
+    pub at: Instant,
+}
+
+impl Gauge {
+    pub(super) fn new(value: f64, at: Instant) -> Self {
+        Self {
+            value,
+            min: value,
+            max: value,
+            at,
+        }
+    }
+
+    /// The newer value stays; of two set at the same instant the larger, so that the order of merging does not matter.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if other.at > self.at || (other.at == self.at && other.value > self.value) {
+            self.value = other.value;
+            self.at = other.at;
+        }
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+}
+
+/// What a series has gathered, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SeriesData {
+    /// The sum.
+    Counter(f64),
+    /// Newest, smallest, largest; `None` before the first value.
+    Gauge(Option<Gauge>),
+    /// How many samples were true, of how many.
+    Rate {
+        /// Samples that were true.
+        passes: u64,
+        /// All samples.
+        total: u64,
+    },
+    /// The distribution.
+    Trend(Trend),
+}
+
+/// What a series has gathered, and what it could not take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Values by kind.
+    pub data: SeriesData,
+    /// Samples refused: negative (counters, trends), beyond the bound (trends), or not a number.
+    pub out_of_range: u64,
+}
+
+impl Series {
+    /// Adds what another part of the same series has gathered.
+    pub fn merge(&mut self, other: &Self) {
+        self.out_of_range += other.out_of_range;
+        match (&mut self.data, &other.data) {
+            (SeriesData::Counter(mine), SeriesData::Counter(theirs)) => *mine += theirs,
+            (SeriesData::Gauge(Some(mine)), SeriesData::Gauge(Some(theirs))) => mine.merge(theirs),
+            (SeriesData::Gauge(mine @ None), SeriesData::Gauge(theirs)) => *mine = *theirs,
+            (SeriesData::Gauge(Some(_)), SeriesData::Gauge(None)) => {}
+            (
+                SeriesData::Rate { passes, total },
+                SeriesData::Rate {
+                    passes: more_passes,
+                    total: more_total,
+                },
+            ) => {
+                *passes += more_passes;
+                *total += more_total;
+            }
+            (SeriesData::Trend(mine), SeriesData::Trend(theirs)) => mine.merge(theirs),
+            (mine, theirs) => debug_assert!(false, "a series has one kind, not {mine:?} and {theirs:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    proptest! {
+        #[test]
+        fn gauges_merge_alike_in_any_order(values in prop::collection::vec((0_u64..4, -5..5_i32), 1..12), split in 0_usize..12) {
+            let start = clock::now();
+            let gauge = |&(at, value): &(u64, i32)| Gauge::new(f64::from(value), start + Duration::from_secs(at));
+            let fold = |values: &[(u64, i32)]| values.iter().map(gauge).reduce(|mut a, b| { a.merge(&b); a });
+            let whole = fold(&values);
+            let (left, right) = values.split_at(split.min(values.len()));
+            let series = |data| Series { data: SeriesData::Gauge(data), out_of_range: 1 };
+            let mut merged = series(fold(right));
+            merged.merge(&series(fold(left)));
+            prop_assert_eq!(merged, Series { data: SeriesData::Gauge(whole), out_of_range: 2 });
+
+            let (newest, _) = values.iter().max().unwrap();
+            let of_newest = values.iter().filter(|(at, _)| at == newest).map(|&(_, value)| f64::from(value));
+            prop_assert_eq!(whole.unwrap().value, of_newest.fold(f64::MIN, f64::max));
+        }
+    }
+}

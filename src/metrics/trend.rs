@@ -1,0 +1,351 @@
+//! Distributions: an HDR histogram while a core records, a sorted list of its buckets everywhere else. No raw samples.
+//!
+//! A core's histogram is dense and quick to record into, but tens of kilobytes large and mostly empty. What leaves the
+//! core each second, is kept for windows and adds up to the totals is the list of buckets that are not empty.
+
+use hdrhistogram::Histogram;
+
+use super::registry::Unit;
+
+/// 3 significant digits: a bucket is at most 1/1024 of its value wide, its middle at most 0.05 % away.
+const DIGITS: u8 = 3;
+
+/// How values become whole histogram units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Milliseconds in units of 0.1 µs, up to 24 h.
+    Time,
+    /// Any other unit in millionths, up to 1e12.
+    Custom,
+}
+
+impl Scale {
+    pub(super) fn of(unit: &Unit) -> Self {
+        match unit {
+            Unit::Ms => Self::Time,
+            Unit::None | Unit::Bytes | Unit::Custom(_) => Self::Custom,
+        }
+    }
+
+    fn per_value(self) -> f64 {
+        match self {
+            Self::Time => 1e4,
+            Self::Custom => 1e6,
+        }
+    }
+
+    fn bound(self) -> f64 {
+        match self {
+            Self::Time => 24.0 * 3_600_000.0,
+            Self::Custom => 1e12,
+        }
+    }
+
+    /// The value in units; `None` when it is negative, beyond the bound or not a number.
+    pub(super) fn units(self, value: f64) -> Option<u64> {
+        if !(0.0..=self.bound()).contains(&value) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 1e18, checked above"
+        )]
+        Some((value * self.per_value()).round() as u64)
+    }
+}
+
+/// A distribution that can be merged: exact count, sum, smallest and largest; quantiles within 0.1 %.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trend {
+    scale: Scale,
+    count: u64,
+    /// In units, so that adding up is exact in every order.
+    sum: u128,
+    min: f64,
+    max: f64,
+    /// Middle of the bucket in units, and how many samples fell into it; sorted.
+    buckets: Vec<(u64, u64)>,
+}
+
+impl Trend {
+    pub(super) fn new(scale: Scale) -> Self {
+        Self {
+            scale,
+            count: 0,
+            sum: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            buckets: Vec::new(),
+        }
+    }
+
+    /// How many samples there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The smallest sample.
+    #[must_use]
+    pub fn min(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.min)
+    }
+
+    /// The largest sample.
+    #[must_use]
+    pub fn max(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// The mean.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "52 bits are more than the samples' own precision"
+    )]
+    pub fn mean(&self) -> Option<f64> {
+        // Rounding to units may carry the mean of equal samples past them.
+        (self.count > 0)
+            .then(|| (self.sum as f64 / self.count as f64 / self.scale.per_value()).clamp(self.min, self.max))
+    }
+
+    /// The smallest value that at least `percent` (0 to 100) of the samples do not exceed (nearest rank).
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts stay below 2^52, and the rank between 1 and the count"
+    )]
+    pub fn percentile(&self, percent: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        // 99.9 % of 1,000 is 999.0000000000001 in floating point, and rank 999 all the same.
+        let exact = percent / 100.0 * self.count as f64 * (1.0 - 1e-12);
+        let rank = (exact.ceil() as u64).clamp(1, self.count);
+        let mut seen = 0;
+        let middle = self.buckets.iter().find_map(|&(middle, count)| {
+            seen += count;
+            (seen >= rank).then_some(middle)
+        });
+        let value = middle.map_or(self.max, |units| units as f64 / self.scale.per_value());
+        Some(if rank == self.count {
+            self.max
+        } else {
+            value.clamp(self.min, self.max)
+        })
+    }
+
+    /// Adds another distribution of the same metric.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        let (mine, theirs) = (std::mem::take(&mut self.buckets), &other.buckets);
+        self.buckets = Vec::with_capacity(mine.len() + theirs.len());
+        let (mut left, mut right) = (mine.into_iter().peekable(), theirs.iter().copied().peekable());
+        loop {
+            let next = match (left.peek(), right.peek()) {
+                (Some(l), Some(r)) if l.0 == r.0 => {
+                    let both = (l.0, l.1 + r.1);
+                    left.next();
+                    right.next();
+                    Some(both)
+                }
+                (Some(l), Some(r)) if l.0 < r.0 => left.next(),
+                (_, Some(_)) => right.next(),
+                (_, None) => left.next(),
+            };
+            let Some(bucket) = next else { break };
+            self.buckets.push(bucket);
+        }
+    }
+}
+
+/// A distribution being recorded on one core.
+pub(super) struct TrendRecorder {
+    trend: Trend,
+    /// Made by the first sample and given back after an idle second: a thousand quiet series cost next to nothing.
+    histogram: Option<Histogram<u32>>,
+}
+
+impl TrendRecorder {
+    pub(super) fn new(scale: Scale) -> Self {
+        Self {
+            trend: Trend::new(scale),
+            histogram: None,
+        }
+    }
+
+    /// Records a value and its units (from [`Scale::units`]); `false` when the histogram cannot hold it.
+    pub(super) fn record(&mut self, value: f64, units: u64) -> bool {
+        let histogram = self.histogram.get_or_insert_with(histogram);
+        if histogram.record(units).is_err() {
+            return false;
+        }
+        self.trend.count += 1;
+        self.trend.sum += u128::from(units);
+        self.trend.min = self.trend.min.min(value);
+        self.trend.max = self.trend.max.max(value);
+        true
+    }
+
+    /// Everything since the last take, and starts afresh.
+    pub(super) fn take(&mut self) -> Trend {
+        if self.trend.count == 0 {
+            self.histogram = None;
+            return self.trend.clone();
+        }
+        let fresh = Trend::new(self.trend.scale);
+        let mut trend = std::mem::replace(&mut self.trend, fresh);
+        if let Some(histogram) = &mut self.histogram {
+            trend.buckets = histogram
+                .iter_recorded()
+                .map(|step| {
+                    (
+                        histogram.median_equivalent(step.value_iterated_to()),
+                        u64::from(step.count_at_value()),
+                    )
+                })
+                .collect();
+            histogram.reset();
+        }
+        trend
+    }
+}
+
+fn histogram() -> Histogram<u32> {
+    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within what the crate allows");
+    histogram.auto(true);
+    histogram
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recorded(scale: Scale, values: &[f64]) -> Trend {
+        let mut recorder = TrendRecorder::new(scale);
+        for &value in values {
+            assert!(recorder.record(value, scale.units(value).unwrap()));
+        }
+        recorder.take()
+    }
+
+    #[test]
+    fn what_a_scale_takes() {
+        let day = 86_400_000.0;
+        let table = [
+            (Scale::Time, 0.0, Some(0)),
+            (Scale::Time, 1.5, Some(15_000)),
+            (Scale::Time, 0.000_04, Some(0)), // less than half of 0.1 µs
+            (Scale::Time, day, Some(864_000_000_000)),
+            (Scale::Time, day + 0.001, None),
+            (Scale::Time, -0.001, None),
+            (Scale::Time, f64::NAN, None),
+            (Scale::Time, f64::INFINITY, None),
+            (Scale::Custom, 9.99, Some(9_990_000)),
+            (Scale::Custom, 1e12, Some(1_000_000_000_000_000_000)),
+            (Scale::Custom, 1.1e12, None),
+            (Scale::Custom, f64::NEG_INFINITY, None),
+        ];
+        for (scale, value, units) in table {
+            assert_eq!(scale.units(value), units, "{scale:?} {value}");
+        }
+    }
+
+    #[test]
+    fn nothing_recorded_answers_nothing() {
+        let trend = recorded(Scale::Time, &[]);
+        assert_eq!(
+            (trend.count(), trend.min(), trend.max(), trend.mean()),
+            (0, None, None, None)
+        );
+        assert_eq!(trend.percentile(99.0), None);
+    }
+
+    #[test]
+    fn ranks_do_not_slip_by_one() {
+        // 1..=1000 ms: every value has a bucket of its own, so the nearest rank is the value, within the bucket.
+        let values: Vec<f64> = (1..=1000).map(f64::from).collect();
+        let trend = recorded(Scale::Time, &values);
+        let table = [
+            (0.0, 1.0),
+            (0.1, 1.0),
+            (50.0, 500.0),
+            (90.0, 900.0),
+            (95.0, 950.0),
+            (99.0, 990.0),
+            (99.9, 999.0),
+            (99.91, 1000.0),
+            (100.0, 1000.0),
+        ];
+        for (percent, expected) in table {
+            let got = trend.percentile(percent).unwrap();
+            assert!(
+                (got - expected).abs() <= 0.001 * expected,
+                "p{percent}: {got}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_take_starts_afresh_and_an_idle_one_gives_the_histogram_back() {
+        let mut recorder = TrendRecorder::new(Scale::Time);
+        recorder.record(5.0, 50_000);
+        assert_eq!(recorder.take().count(), 1);
+        assert!(recorder.histogram.is_some());
+        assert_eq!(recorder.take(), Trend::new(Scale::Time));
+        assert!(recorder.histogram.is_none());
+        recorder.record(7.0, 70_000);
+        assert_eq!(recorder.take(), recorded(Scale::Time, &[7.0]));
+    }
+
+    /// Values over all magnitudes that a time trend can hold.
+    fn times() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec((-3.0..7.9_f64).prop_map(|exponent| 10_f64.powf(exponent)), 1..300)
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_a_thousandth_of_the_sorted_samples(mut values in times(), percent in 0.0..=100.0_f64) {
+            let trend = recorded(Scale::Time, &values);
+            values.sort_by(f64::total_cmp);
+            let rank = ((percent / 100.0 * values.len() as f64).ceil() as usize).clamp(1, values.len());
+            let exact = values[rank - 1];
+            let got = trend.percentile(percent).unwrap();
+            // One unit (0.1 µs) on top for values that are only a few units large.
+            prop_assert!((got - exact).abs() <= 0.001 * exact + 1e-4, "{} instead of {}", got, exact);
+            prop_assert_eq!(trend.min(), values.first().copied());
+            prop_assert_eq!(trend.max(), values.last().copied());
+            prop_assert_eq!(trend.percentile(100.0), trend.max());
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            prop_assert!((trend.mean().unwrap() - mean).abs() <= 1e-9 * mean + 1e-4);
+        }
+
+        #[test]
+        fn merged_equals_recorded_whole(left in times(), right in times()) {
+            let whole = recorded(Scale::Time, &[left.clone(), right.clone()].concat());
+            let (left, right) = (recorded(Scale::Time, &left), recorded(Scale::Time, &right));
+            let mut merged = left.clone();
+            merged.merge(&right);
+            prop_assert_eq!(&merged, &whole);
+            let mut other_way = right;
+            other_way.merge(&left);
+            prop_assert_eq!(&other_way, &whole);
+            merged.merge(&Trend::new(Scale::Time));
+            prop_assert_eq!(&merged, &whole);
+        }
+
+        #[test]
+        fn buckets_hold_all_samples_in_order(values in times()) {
+            let trend = recorded(Scale::Time, &values);
+            prop_assert_eq!(trend.buckets.iter().map(|b| b.1).sum::<u64>(), values.len() as u64);
+            prop_assert!(trend.buckets.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        }
+    }
+}
