@@ -16,6 +16,7 @@
 //! ```
 
 pub mod clock;
+pub mod exec;
 pub mod metrics;
 pub mod plan;
 pub mod schedule;

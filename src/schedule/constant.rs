@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const DAY: Duration = Duration::from_hours(24);
+    const DAY: Duration = Duration::from_secs(86_400);
 
     fn micros(arrivals: ConstantArrivals) -> Vec<u128> {
         arrivals.map(|a| a.at.as_micros()).collect()
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(micros(constant(2.5, SECOND, SECOND)), [0, 400_000, 800_000]);
         // 30/min for 5 s: every 2 s.
         assert_eq!(
-            micros(constant(30.0, Duration::from_mins(1), 5 * SECOND)),
+            micros(constant(30.0, Duration::from_secs(60), 5 * SECOND)),
             [0, 2_000_000, 4_000_000]
         );
         // 0.5/s for 2 s: the second one would be at the very end.
