@@ -47,8 +47,9 @@ pub(super) struct Exchange {
     over: AtomicBool,
 }
 
-/// One stripe's side.
+/// One stripe's side, on cache lines of its own.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct Member {
     /// Idle VUs that nobody has claimed. The stripe itself claims its own here too.
     idle: AtomicU64,

@@ -56,8 +56,10 @@ pub(super) struct Joint {
     tallies: Mutex<Vec<Arc<Tally>>>,
 }
 
-/// One stripe's sums of one scenario. Written by one core only, so that no cache line is fought over.
+/// One stripe's sums of one scenario. Written by one core only and on cache lines of its own (128 bytes:
+/// they are fetched in pairs), so that none is fought over.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct Tally {
     pub(super) offered: AtomicU64,
     pub(super) started: AtomicU64,

@@ -151,3 +151,27 @@ async fn a_scenario_that_was_to_start_later_never_does() {
     assert!(report.counts.iter().all(|c| *c == Counts::default()));
     assert_eq!(report.elapsed, 450);
 }
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a bug in the VU")]
+async fn a_panic_of_a_closed_vu_is_passed_on() {
+    Stage::one(looping(2, 1_000), 10)
+        .script(|it| match it.number {
+            3 => panic!("a bug in the VU"),
+            _ => (ms(10), Outcome::Completed),
+        })
+        .play()
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "a bug in the VU")]
+async fn a_panic_of_an_open_vu_is_passed_on() {
+    Stage::one(arrivals(10.0, 1_000, (1, 5), Queue), 10)
+        .script(|it| match it.number {
+            3 => panic!("a bug in the VU"),
+            _ => (ms(10), Outcome::Completed),
+        })
+        .play()
+        .await;
+}

@@ -1,10 +1,11 @@
-//! Executors in virtual time with exact counts, and the stage on which they play. No real time, no real VUs.
+//! Executors in virtual time with exact counts, and the stage on which they play. No real VUs; real time only in `threads`.
 
 mod closed;
 mod ends;
 mod laws;
 mod open;
 mod stripes;
+mod threads;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,17 @@ pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
         graceful_stop: ms(30_000),
         tags: BTreeMap::new(),
         env: BTreeMap::new(),
+    }
+}
+
+pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
+    Plan {
+        scenarios,
+        tags: BTreeMap::new(),
+        setup_timeout: ms(60_000),
+        teardown_timeout: ms(60_000),
+        on_script_error: OnScriptError::Fail,
+        limits: Limits::default(),
     }
 }
 
@@ -221,14 +233,7 @@ impl Stage {
 
     /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
     pub(super) async fn play(self) -> Report {
-        let plan = Arc::new(Plan {
-            scenarios: self.scenarios,
-            tags: BTreeMap::new(),
-            setup_timeout: ms(60_000),
-            teardown_timeout: ms(60_000),
-            on_script_error: OnScriptError::Fail,
-            limits: Limits::default(),
-        });
+        let plan = Arc::new(plan(self.scenarios));
         let registry = Registry::default();
         let catalog = Catalog::new(&registry, &[]).unwrap();
         let saturated = Arc::new(Mutex::new(Vec::new()));
