@@ -18,8 +18,10 @@
 pub mod api;
 pub mod clock;
 pub mod control;
+pub mod exec;
 pub mod metrics;
 pub mod net;
 pub mod plan;
+pub mod schedule;
 pub mod script;
 pub mod vu;

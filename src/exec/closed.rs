@@ -1,0 +1,119 @@
+//! Closed executors: a fixed number of VUs, each of which begins its next iteration when the last one has ended. Arrival
+//! rates are `open`'s.
+//!
+//! | state | event | next | what happens |
+//! |---|---|---|---|
+//! | running | every VU has ended: out of work, or retired | ended | |
+//! | running | planned end, or `stop` | draining | the lane closes: VUs begin nothing more |
+//! | draining | every VU has ended | ended | |
+//! | draining | `graceful_stop` over since the earlier of planned end and `stop` | ended | VUs cut off |
+//! | any | `kill` | ended | VUs cut off |
+//! | ended | | | work that nobody began is dropped |
+
+use std::pin::pin;
+use std::rc::Rc;
+
+use tokio::task::JoinSet;
+
+use crate::clock::{self, Instant};
+use crate::vu::{Outcome, Vu};
+
+use super::crew::Seat;
+use super::lane::{Lane, later, surface};
+
+/// Where a VU gets its next iteration from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work {
+    /// As many as fit into the time.
+    Looping {
+        /// VUs over all stripes.
+        vus: u64,
+    },
+    /// A number for each VU.
+    PerVu {
+        /// VUs over all stripes.
+        vus: u64,
+        /// Iterations of each.
+        iterations: u64,
+    },
+    /// One number for all VUs of all stripes.
+    Shared {
+        /// Iterations in all.
+        iterations: u64,
+    },
+}
+
+impl Work {
+    /// The number of VU `index`'s next iteration after `done` ones. Where VUs have their own work, turn `t` of VU `i` has
+    /// the number `t · vus + i`: unique without asking anybody, and the same in every run.
+    fn next(self, lane: &Lane, index: u64, done: u64) -> Option<u64> {
+        match self {
+            Self::PerVu { iterations, .. } if done >= iterations => None,
+            Self::Looping { vus } | Self::PerVu { vus, .. } => Some(done * vus + index),
+            Self::Shared { iterations } => lane.joint().claim(iterations),
+        }
+    }
+
+    /// This stripe's own planned iterations that nobody began. What is common to all stripes is dropped by the last lane.
+    fn left_over(self, lane: &Lane) -> u64 {
+        match self {
+            Self::Looping { .. } | Self::Shared { .. } => 0,
+            Self::PerVu { vus, iterations } => {
+                let planned = lane.stripe.share(vus).saturating_mul(iterations);
+                planned.saturating_sub(lane.started())
+            }
+        }
+    }
+}
+
+/// Runs the lane's VUs until their work, the time or the run is over.
+pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, work: Work, end: Instant) {
+    let mut vus = JoinSet::new();
+    for seat in crew {
+        vus.spawn_local(occupy(Rc::clone(&lane), seat, work, end));
+    }
+    {
+        let mut all_ended = pin!(all_ended(&mut vus));
+        let mut kill = pin!(lane.signals.kill.cancelled());
+        let running = tokio::select! {
+            biased;
+            () = &mut kill => false,
+            () = lane.signals.stop.cancelled() => true,
+            () = &mut all_ended => false,
+            () = clock::sleep_until(end) => true,
+        };
+        lane.close();
+        let deadline = later(clock::now().min(end), lane.scenario().graceful_stop);
+        if running {
+            tokio::select! {
+                biased;
+                () = &mut kill => {}
+                () = &mut all_ended => {}
+                () = clock::sleep_until(deadline) => {}
+            }
+        }
+    }
+    vus.shutdown().await;
+    lane.drop_planned(work.left_over(&lane));
+    lane.leave();
+}
+
+/// The life of one VU.
+async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, end: Instant) {
+    let mut done = 0;
+    while !lane.is_closed()
+        && clock::now() < end
+        && let Some(number) = work.next(&lane, seat.index, done)
+    {
+        if lane.run_closed(&mut seat.vu, number).await == Outcome::Retired {
+            return;
+        }
+        done += 1;
+    }
+}
+
+async fn all_ended(vus: &mut JoinSet<()>) {
+    while let Some(result) = vus.join_next().await {
+        surface(result);
+    }
+}

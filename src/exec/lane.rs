@@ -1,0 +1,294 @@
+//! One scenario on one stripe: runs its iterations one by one and accounts for each exactly once. Who runs when is the
+//! executors' business.
+//!
+//! The life of an iteration, and the one place where each count is taken:
+//!
+//! | state | event | next | counted |
+//! |---|---|---|---|
+//! | (none) | due, or claimed by a VU | offered | `Offered` |
+//! | offered | a VU begins it | in flight | `Started`; open: start lag, dispatch lag |
+//! | offered | dropped by policy, end or panic ([`Offer`] goes out of scope) | — | `Dropped` |
+//! | in flight | the journey returned or failed | — | `Completed` or `Failed`, durations |
+//! | in flight | data exhausted, cut off or panic ([`Flight`] goes out of scope) | — | `Interrupted`, no durations |
+//!
+//! Offers and flights are values that count when they go out of scope, so that the sums add up whatever happens.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::{self, Instant};
+use crate::metrics::{Count, MetricId, Recorder, TagSet, builtin};
+use crate::plan::{Executor, Plan, Scenario};
+use crate::schedule::Stripe;
+use crate::vu::{Iteration, Outcome, Vu};
+
+use super::exchange::Ticket;
+use super::shared::{Joint, Shared, Tally};
+use super::signals::Signals;
+
+/// One scenario on one stripe.
+pub(super) struct Lane {
+    pub(super) plan: Arc<Plan>,
+    pub(super) index: usize,
+    pub(super) stripe: Stripe,
+    pub(super) shared: Arc<Shared>,
+    pub(super) signals: Signals,
+    recorder: Recorder,
+    tags: TagSet,
+    tally: Arc<Tally>,
+    /// No iteration may begin any more.
+    closed: Cell<bool>,
+    left: Cell<bool>,
+}
+
+impl Lane {
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        index: usize,
+        stripe: Stripe,
+        recorder: &Recorder,
+        shared: &Arc<Shared>,
+        signals: &Signals,
+    ) -> Self {
+        let tags = base_tags(plan, index, recorder);
+        recorder.set_scenario_tags(index, &tags);
+        Self {
+            tags,
+            tally: shared.joint(index).join(),
+            plan: Arc::clone(plan),
+            index,
+            stripe,
+            shared: Arc::clone(shared),
+            signals: signals.clone(),
+            recorder: recorder.clone(),
+            closed: Cell::new(false),
+            left: Cell::new(false),
+        }
+    }
+
+    pub(super) fn scenario(&self) -> &Scenario {
+        &self.plan.scenarios[self.index]
+    }
+
+    pub(super) fn joint(&self) -> &Joint {
+        self.shared.joint(self.index)
+    }
+
+    /// From now on no iteration begins.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// This stripe offers no more. The last one to leave drops what nobody claimed of work that all stripes have in common.
+    /// Only the first call does anything.
+    pub(super) fn leave(&self) {
+        if !self.left.replace(true)
+            && self.joint().leave()
+            && let Executor::SharedIterations { iterations, .. } = self.scenario().executor
+        {
+            self.drop_planned(self.joint().claim_rest(iterations));
+        }
+    }
+
+    /// A new arrival.
+    pub(super) fn offer(self: &Rc<Self>, ticket: Ticket) -> Offer {
+        self.count(Count::Offered, &self.tally.offered, 1);
+        self.adopt(ticket)
+    }
+
+    /// An arrival that some stripe has counted as offered.
+    pub(super) fn adopt(self: &Rc<Self>, ticket: Ticket) -> Offer {
+        Offer {
+            lane: Rc::clone(self),
+            ticket,
+            open: true,
+        }
+    }
+
+    /// `n` arrivals that were offered will never start.
+    pub(super) fn drop_offered(&self, n: u64) {
+        if n > 0 {
+            self.count(Count::Dropped, &self.tally.dropped, n);
+        }
+    }
+
+    /// `n` planned iterations that nobody claimed will never start: they count as offered and dropped.
+    pub(super) fn drop_planned(&self, n: u64) {
+        if n > 0 {
+            self.count(Count::Offered, &self.tally.offered, n);
+            self.drop_offered(n);
+        }
+    }
+
+    /// How many iterations have begun here.
+    pub(super) fn started(&self) -> u64 {
+        self.tally.started.load(Ordering::Relaxed)
+    }
+
+    /// Runs an iteration that begins because its VU is free: intended and actual start are the same.
+    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, number: u64) -> Outcome {
+        self.count(Count::Offered, &self.tally.offered, 1);
+        let now = clock::now();
+        self.run(vu, self.iteration(number, now, now)).await
+    }
+
+    /// Runs an arrival, or drops it when the lane has closed meanwhile.
+    pub(super) async fn run_open<V: Vu>(&self, vu: &mut V, offer: Offer) -> Option<Outcome> {
+        if self.is_closed() {
+            return None;
+        }
+        let now = clock::now();
+        let Ticket {
+            number,
+            due,
+            handled,
+            assigned,
+            ..
+        } = offer.take();
+        let dispatch = (handled - due) + now.saturating_duration_since(assigned);
+        self.trend(builtin::ITERATION_START_LAG, now.saturating_duration_since(due));
+        self.trend(builtin::DISPATCH_LAG, dispatch);
+        Some(self.run(vu, self.iteration(number, due, now)).await)
+    }
+
+    fn iteration(&self, number: u64, scheduled_at: Instant, started_at: Instant) -> Iteration {
+        Iteration {
+            scenario: self.index,
+            number,
+            scheduled_at,
+            started_at,
+        }
+    }
+
+    async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
+        self.count(Count::Started, &self.tally.started, 1);
+        let flight = Flight {
+            lane: self,
+            ended_as: Count::Interrupted,
+        };
+        let (outcome, paused) = watched(vu.run(&iteration)).await;
+        match outcome {
+            Outcome::Completed => self.land(flight, Count::Completed, &iteration),
+            Outcome::Failed => self.land(flight, Count::Failed, &iteration),
+            Outcome::Retired => drop(flight),
+        }
+        if !paused {
+            // A journey that never waits must not keep its core from the others.
+            tokio::task::yield_now().await;
+        }
+        outcome
+    }
+
+    fn land(&self, mut flight: Flight<'_>, ended_as: Count, iteration: &Iteration) {
+        let now = clock::now();
+        flight.ended_as = ended_as;
+        drop(flight);
+        self.trend(builtin::ITERATION_DURATION, now - iteration.started_at);
+        if self.scenario().executor.is_open() {
+            self.trend(builtin::ITERATION_RESPONSE_TIME, now - iteration.scheduled_at);
+        }
+    }
+
+    fn count(&self, what: Count, tally: &AtomicU64, n: u64) {
+        tally.fetch_add(n, Ordering::Relaxed);
+        self.recorder.count(self.index, what, n);
+    }
+
+    fn trend(&self, metric: MetricId, value: Duration) {
+        self.recorder.record(metric, value.as_secs_f64() * 1_000.0, &self.tags);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// An arrival that waits for a VU; dropped unless taken.
+pub(super) struct Offer {
+    lane: Rc<Lane>,
+    ticket: Ticket,
+    open: bool,
+}
+
+impl Offer {
+    /// Takes the arrival out, to begin it or to hand it on; it is the taker's to account for.
+    pub(super) fn take(mut self) -> Ticket {
+        self.open = false;
+        self.ticket
+    }
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        if self.open {
+            self.lane.drop_offered(1);
+        }
+    }
+}
+
+/// An iteration in flight; interrupted unless it has landed.
+struct Flight<'a> {
+    lane: &'a Lane,
+    ended_as: Count,
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.lane.count(self.ended_as, &self.lane.tally.finished, 1);
+    }
+}
+
+/// The scenario's tags over the plan's, and its name.
+fn base_tags(plan: &Plan, index: usize, recorder: &Recorder) -> TagSet {
+    let scenario = &plan.scenarios[index];
+    let mut tags = plan.tags.clone();
+    tags.extend(scenario.tags.clone());
+    tags.insert("scenario".to_owned(), scenario.name.clone());
+    let tags: Vec<_> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    recorder.tags(&recorder.no_tags(), &tags)
+}
+
+/// Runs `future` and tells whether it ever gave way to others.
+async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
+    let mut future = pin!(future);
+    let mut paused = false;
+    std::future::poll_fn(|cx| {
+        let poll = future.as_mut().poll(cx).map(|output| (output, paused));
+        paused = true;
+        poll
+    })
+    .await
+}
+
+/// `at + by`, or a time that no run lives to see.
+pub(super) fn later(at: Instant, by: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    at.checked_add(by.min(CENTURY)).unwrap_or(at)
+}
+
+/// Ready to be polled by a `select!`: waits for the first of a graceful stop and a kill.
+pub(super) async fn ended(signals: &Signals) {
+    tokio::select! {
+        () = signals.kill.cancelled() => {}
+        () = signals.stop.cancelled() => {}
+    }
+}
+
+/// Passes a VU task's panic on; a task that was cut off is fine.
+pub(super) fn surface(result: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = result
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}

@@ -1,0 +1,254 @@
+//! The VUs of an open scenario on one stripe: finds one for each arrival, makes more while the cap allows. When arrivals
+//! are due is `open`'s business.
+//!
+//! A VU is a task that lives as long as its VU and is fed through its [`Slot`], so that an iteration costs no task.
+//!
+//! | VU state | event | next |
+//! |---|---|---|
+//! | (none) | an arrival finds no idle VU, and the cap allows one more | being made, for that arrival |
+//! | being made | made | running; idle if the lane has closed (the arrival is dropped) |
+//! | idle | claimed by an arrival; the last to go idle goes first, being warm | running |
+//! | running | iteration ended, backlog not empty | running the oldest of the backlog |
+//! | running | iteration ended, no backlog or lane closed | idle |
+//! | running | data exhausted | gone, and the scenario offers no more |
+//! | any | cut off | gone |
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::plan::OnSaturation;
+use crate::vu::{Outcome, VuFactory};
+
+use super::crew::Seat;
+use super::exchange::{Exchange, Member, Ticket};
+use super::lane::{Lane, Offer};
+use super::shared::Permit;
+use super::signals::Saturated;
+
+/// The VUs of one lane.
+pub(super) struct Pool<F: VuFactory> {
+    pub(super) lane: Rc<Lane>,
+    pub(super) member: Arc<Member>,
+    factory: Rc<F>,
+    on_saturation: OnSaturation,
+    /// VUs without work, the warmest last. As many are unclaimed as `member` says; the others have a ticket in the inbox.
+    idle: RefCell<Vec<Rc<Slot>>>,
+    /// VUs that exist or are being made.
+    live: Cell<usize>,
+    /// The driver waits for the VUs to become idle.
+    draining: Cell<bool>,
+}
+
+/// Where a VU's task waits for its next arrival.
+#[derive(Default)]
+struct Slot {
+    offer: Cell<Option<Offer>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl<F: VuFactory + 'static> Pool<F> {
+    pub(super) fn new(lane: Rc<Lane>, factory: Rc<F>, on_saturation: OnSaturation) -> Rc<Self> {
+        Rc::new(Self {
+            member: lane.joint().exchange.join(),
+            lane,
+            factory,
+            on_saturation,
+            idle: RefCell::default(),
+            live: Cell::new(0),
+            draining: Cell::new(false),
+        })
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.lane.joint().exchange
+    }
+
+    /// Takes in VUs that are made already, idle.
+    pub(super) fn admit(self: &Rc<Self>, crew: Vec<Seat<F::Vu>>, vus: &mut JoinSet<()>) {
+        for seat in crew {
+            let slot = Rc::new(Slot::default());
+            self.idle.borrow_mut().push(Rc::clone(&slot));
+            self.member.add_idle();
+            vus.spawn_local(occupy(Live::new(self), seat, slot, None));
+        }
+    }
+
+    /// Finds a VU for an arrival that has just been handled, or does what `on_saturation` says. Never waits.
+    pub(super) fn dispatch(self: &Rc<Self>, ticket: Ticket, vus: &mut JoinSet<()>) {
+        let offer = self.lane.offer(ticket);
+        if self.member.claim() {
+            self.assign(offer);
+        } else if let Some(permit) = self.lane.shared.acquire(self.lane.index) {
+            vus.spawn_local(grow(Live::new(self), permit, offer));
+        } else {
+            self.saturated(offer);
+        }
+    }
+
+    /// Gives what other stripes have brought to the VUs that they have claimed.
+    pub(super) fn collect(self: &Rc<Self>) {
+        for ticket in self.member.collect() {
+            self.assign(self.lane.adopt(ticket));
+        }
+    }
+
+    /// No iteration begins any more: neither the backlog's nor one that waits for its VU to be made.
+    pub(super) fn close(&self) {
+        self.lane.close();
+        self.lane.drop_offered(self.exchange().discard());
+    }
+
+    /// From now on the driver is woken when the VUs become idle.
+    pub(super) fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Nothing is left to do here, and nobody can bring anything more.
+    pub(super) fn is_drained(&self) -> bool {
+        !self.lane.joint().offering()
+            && self.exchange().waiting() == 0
+            && self.member.inbox_is_empty()
+            && self.idle.borrow().len() == self.live.get()
+    }
+
+    /// After the VUs are gone: drops what is still addressed to them.
+    pub(super) fn leave(&self) {
+        self.lane.drop_offered(self.member.leave().len() as u64);
+        self.close();
+    }
+
+    /// Gives an arrival to an idle VU that was claimed for it.
+    fn assign(&self, offer: Offer) {
+        let slot = self.idle.borrow_mut().pop().expect("a claimed VU is in the pool");
+        slot.put(offer);
+    }
+
+    fn saturated(&self, offer: Offer) {
+        let ticket = offer.take();
+        let Err(ticket) = self.exchange().hand_over(ticket) else {
+            return;
+        };
+        match self.on_saturation {
+            OnSaturation::Queue => self.exchange().queue(ticket, clock::now()),
+            OnSaturation::Drop => self.lane.drop_offered(1),
+            OnSaturation::Abort => {
+                self.lane.drop_offered(1);
+                self.abort(&ticket);
+            }
+        }
+    }
+
+    fn abort(&self, ticket: &Ticket) {
+        if self.exchange().end() {
+            let signals = &self.lane.signals;
+            (signals.abort)(Saturated {
+                scenario: self.lane.scenario().name.clone(),
+                max_vus: self.lane.joint().max_vus(),
+                number: ticket.number,
+                at: ticket.at,
+            });
+            signals.stop.cancel();
+        }
+    }
+
+    /// The oldest of the backlog, for a VU that has just become free.
+    fn next_waiting(&self) -> Option<Offer> {
+        if self.lane.is_closed() || self.exchange().waiting() == 0 {
+            return None;
+        }
+        let ticket = self.exchange().next(clock::now())?;
+        if self.exchange().waiting() == 0 && !self.lane.joint().offering() {
+            // Other stripes may be waiting for the backlog only.
+            self.exchange().wake_all();
+        }
+        Some(self.lane.adopt(ticket))
+    }
+
+    /// Puts a VU's slot among the idle ones.
+    fn park(&self, slot: &Rc<Slot>) {
+        self.idle.borrow_mut().push(Rc::clone(slot));
+        self.member.add_idle();
+        // Another stripe may have queued an arrival just before this VU could be seen; see `exchange`.
+        while self.exchange().waiting() > 0 && !self.lane.is_closed() && self.member.claim() {
+            match self.next_waiting() {
+                Some(offer) => self.assign(offer),
+                None => self.member.add_idle(),
+            }
+        }
+        if self.draining.get() {
+            self.member.wake.notify_one();
+        }
+    }
+}
+
+impl Slot {
+    fn put(&self, offer: Offer) {
+        self.offer.set(Some(offer));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    async fn take(&self) -> Offer {
+        std::future::poll_fn(|cx| match self.offer.take() {
+            Some(offer) => Poll::Ready(offer),
+            None => {
+                self.waker.set(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+/// Counts a VU as live while its task exists.
+struct Live<F: VuFactory>(Rc<Pool<F>>);
+
+impl<F: VuFactory> Live<F> {
+    fn new(pool: &Rc<Pool<F>>) -> Self {
+        pool.live.set(pool.live.get() + 1);
+        Self(Rc::clone(pool))
+    }
+}
+
+impl<F: VuFactory> Drop for Live<F> {
+    fn drop(&mut self) {
+        self.0.live.set(self.0.live.get() - 1);
+        self.0.member.wake.notify_one();
+    }
+}
+
+/// Makes a VU for an arrival, and lives its life.
+async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, offer: Offer) {
+    let seat = Seat::on_demand(&live.0.lane, &*live.0.factory, permit).await;
+    occupy(live, seat, Rc::default(), Some(offer)).await;
+}
+
+/// The life of one VU.
+async fn occupy<F: VuFactory + 'static>(
+    live: Live<F>,
+    mut seat: Seat<F::Vu>,
+    slot: Rc<Slot>,
+    mut offer: Option<Offer>,
+) {
+    let pool = &live.0;
+    loop {
+        let next = match offer.take() {
+            Some(offer) => offer,
+            None => slot.take().await,
+        };
+        if pool.lane.run_open(&mut seat.vu, next).await == Some(Outcome::Retired) {
+            pool.exchange().end();
+            return;
+        }
+        offer = pool.next_waiting();
+        if offer.is_none() {
+            pool.park(&slot);
+        }
+    }
+}

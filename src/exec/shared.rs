@@ -1,0 +1,266 @@
+//! What the stripes of a process know in common: VU caps and ids, the cursor of `shared-iterations`, the exchange of
+//! open scenarios, and the sums that a progress display reads. Nothing here is touched once per iteration except the
+//! cursor and a stripe's own tallies.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::plan::{Executor, Plan};
+
+use super::exchange::Exchange;
+
+/// Process-wide state of a run; one `Arc` for all cores.
+#[derive(Debug)]
+pub struct Shared {
+    scenarios: Vec<Joint>,
+    /// VU ids given out so far; those of fixed VUs are set aside from the start.
+    last_vu: AtomicU64,
+}
+
+/// Where a scenario stands, summed over the stripes. The sums are read without stopping anybody, so that they may be
+/// apart by what happened while reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Iterations that were due, or claimed.
+    pub offered: u64,
+    /// Iterations that a VU began.
+    pub started: u64,
+    /// Iterations that ended: completed, failed or interrupted.
+    pub finished: u64,
+    /// VUs that run an iteration now.
+    pub active: u64,
+    /// Iterations that are due and wait for a VU.
+    pub backlog: u64,
+    /// Iterations that never started.
+    pub dropped: u64,
+}
+
+/// One scenario over all stripes.
+#[derive(Debug)]
+pub(super) struct Joint {
+    /// Fixed VU `i` of the scenario has the id `first_vu + i`.
+    pub(super) first_vu: u64,
+    /// The cap on VUs of the process.
+    max_vus: u64,
+    /// VUs that exist or are being made; never above the cap.
+    held: AtomicU64,
+    /// VUs that exist.
+    initialised: AtomicU64,
+    /// Stripes that may still offer iterations.
+    offering: AtomicU64,
+    /// Some stripe has begun.
+    begun: AtomicBool,
+    /// Iterations that `shared-iterations` has handed out.
+    cursor: AtomicU64,
+    pub(super) exchange: Exchange,
+    tallies: Mutex<Vec<Arc<Tally>>>,
+}
+
+/// One stripe's sums of one scenario. Written by one core only and on cache lines of its own (128 bytes:
+/// they are fetched in pairs), so that none is fought over.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Tally {
+    pub(super) offered: AtomicU64,
+    pub(super) started: AtomicU64,
+    pub(super) finished: AtomicU64,
+    pub(super) dropped: AtomicU64,
+}
+
+impl Shared {
+    /// State for a run of `plan`, before its first core.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let mut last_vu = 0;
+        let scenarios = plan
+            .scenarios
+            .iter()
+            .map(|scenario| {
+                let joint = Joint::new(last_vu + 1, max_vus(&scenario.executor));
+                last_vu += fixed_vus(&scenario.executor);
+                joint
+            })
+            .collect();
+        Self {
+            scenarios,
+            last_vu: AtomicU64::new(last_vu),
+        }
+    }
+
+    /// VUs that run an iteration now.
+    #[must_use]
+    pub fn vus_active(&self) -> u64 {
+        (0..self.scenarios.len()).map(|i| self.progress(i).active).sum()
+    }
+
+    /// VUs that exist, busy or not.
+    #[must_use]
+    pub fn vus_initialised(&self) -> u64 {
+        self.scenarios
+            .iter()
+            .map(|s| s.initialised.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// The most VUs that the plan allows at once: the sum of the scenarios' caps.
+    #[must_use]
+    pub fn vus_max(&self) -> u64 {
+        self.scenarios
+            .iter()
+            .fold(0, |sum: u64, s| sum.saturating_add(s.max_vus))
+    }
+
+    /// Where scenario `index` of the plan stands.
+    #[must_use]
+    pub fn progress(&self, index: usize) -> Progress {
+        let mut sum = Progress::default();
+        for tally in lock(&self.scenarios[index].tallies).iter() {
+            // Ends before beginnings, so that a difference is never below zero for long.
+            sum.finished += tally.finished.load(Ordering::Relaxed);
+            sum.dropped += tally.dropped.load(Ordering::Relaxed);
+            sum.started += tally.started.load(Ordering::Relaxed);
+            sum.offered += tally.offered.load(Ordering::Relaxed);
+        }
+        sum.active = sum.started.saturating_sub(sum.finished);
+        sum.backlog = sum.offered.saturating_sub(sum.started + sum.dropped);
+        sum
+    }
+
+    pub(super) fn joint(&self, scenario: usize) -> &Joint {
+        &self.scenarios[scenario]
+    }
+
+    /// An id for a VU that was not foreseen.
+    pub(super) fn next_vu(&self) -> u64 {
+        self.last_vu.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The right to make one more VU of `scenario`, if its cap allows.
+    pub(super) fn acquire(self: &Arc<Self>, scenario: usize) -> Option<Permit> {
+        let joint = self.joint(scenario);
+        joint
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                (held < joint.max_vus).then_some(held + 1)
+            })
+            .ok()?;
+        Some(Permit {
+            shared: Arc::clone(self),
+            scenario,
+            used: false,
+        })
+    }
+}
+
+impl Joint {
+    fn new(first_vu: u64, max_vus: u64) -> Self {
+        Self {
+            first_vu,
+            max_vus,
+            held: AtomicU64::new(0),
+            initialised: AtomicU64::new(0),
+            offering: AtomicU64::new(0),
+            begun: AtomicBool::new(false),
+            cursor: AtomicU64::new(0),
+            exchange: Exchange::default(),
+            tallies: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(super) fn max_vus(&self) -> u64 {
+        self.max_vus
+    }
+
+    /// A stripe joins; it owes one [`Joint::leave`].
+    pub(super) fn join(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        lock(&self.tallies).push(Arc::clone(&tally));
+        self.offering.fetch_add(1, Ordering::SeqCst);
+        tally
+    }
+
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// A stripe offers no more. Returns whether it was the last one and some stripe had begun: then what is left of the
+    /// common work is the caller's to account for.
+    pub(super) fn leave(&self) -> bool {
+        let last = self.offering.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            self.exchange.wake_all();
+        }
+        last && self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Whether any stripe may still offer iterations.
+    pub(super) fn offering(&self) -> bool {
+        self.offering.load(Ordering::SeqCst) > 0
+    }
+
+    /// The next of `total` shared iterations.
+    pub(super) fn claim(&self, total: u64) -> Option<u64> {
+        let number = self.cursor.fetch_add(1, Ordering::Relaxed);
+        (number < total).then_some(number)
+    }
+
+    /// Takes all that is left of `total` shared iterations and returns how many that was.
+    pub(super) fn claim_rest(&self, total: u64) -> u64 {
+        total - self.cursor.swap(total, Ordering::Relaxed).min(total)
+    }
+}
+
+/// The right to one VU under the cap; gives it back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    shared: Arc<Shared>,
+    scenario: usize,
+    used: bool,
+}
+
+impl Permit {
+    /// The VU exists from now on.
+    pub(super) fn initialised(&mut self) {
+        if !self.used {
+            self.used = true;
+            let joint = self.shared.joint(self.scenario);
+            joint.initialised.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let joint = self.shared.joint(self.scenario);
+        joint.held.fetch_sub(1, Ordering::Relaxed);
+        if self.used {
+            joint.initialised.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// VUs that are made before the start.
+pub(super) fn fixed_vus(executor: &Executor) -> u64 {
+    match *executor {
+        Executor::SharedIterations { vus, .. }
+        | Executor::PerVuIterations { vus, .. }
+        | Executor::ConstantVus { vus, .. } => vus,
+        Executor::ConstantArrivalRate {
+            pre_allocated_vus,
+            max_vus,
+            ..
+        } => pre_allocated_vus.min(max_vus),
+    }
+}
+
+fn max_vus(executor: &Executor) -> u64 {
+    match *executor {
+        Executor::ConstantArrivalRate { max_vus, .. } => max_vus,
+        _ => fixed_vus(executor),
+    }
+}
+
+/// Locks, whatever another thread's panic left behind: what is guarded here is plain data, valid after every step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

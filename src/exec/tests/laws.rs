@@ -1,0 +1,103 @@
+//! What holds for every plan: the stage checks the sums of each run it plays.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn executors() -> impl Strategy<Value = Executor> {
+    let policy = prop_oneof![
+        Just(OnSaturation::Queue),
+        Just(OnSaturation::Drop),
+        Just(OnSaturation::Abort)
+    ];
+    prop_oneof![
+        (1_u64..6, 0_u64..400).prop_map(|(vus, duration)| looping(vus, duration)),
+        (1_u64..6, 0_u64..9, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::PerVuIterations {
+            vus,
+            iterations,
+            max_duration: ms(max),
+        }),
+        (1_u64..6, 0_u64..40, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration: ms(max),
+        }),
+        (0.5..300.0_f64, 0_u64..400, 0_u64..9, 1_u64..9, policy)
+            .prop_map(|(rate, duration, pre, max, policy)| arrivals(rate, duration, (pre, max), policy)),
+    ]
+}
+
+fn scenarios() -> impl Strategy<Value = Vec<Scenario>> {
+    let one = (executors(), 0_u64..200, 0_u64..200).prop_map(|(executor, start, graceful)| Scenario {
+        start_time: ms(start),
+        graceful_stop: ms(graceful),
+        ..scenario("any", executor)
+    });
+    proptest::collection::vec(one, 1..4)
+}
+
+/// Times that scatter, and all outcomes: some retire.
+fn scatter(service: u64, retire: u64) -> impl Fn(&Iteration) -> (Duration, Outcome) {
+    move |it| {
+        let outcome = match it.number {
+            n if n >= retire => Outcome::Retired,
+            n if n % 5 == 3 => Outcome::Failed,
+            _ => Outcome::Completed,
+        };
+        (ms(1 + it.number * 7 % service), outcome)
+    }
+}
+
+fn play(stage: Stage) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(stage.play())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn counts_add_up_however_it_ends(
+        scenarios in scenarios(),
+        stripes in 1_u32..4,
+        service in 1_u64..150,
+        creation in 0_u64..40,
+        retire in prop_oneof![Just(u64::MAX), 0_u64..60],
+        stop in proptest::option::of(0_u64..500),
+        kill in proptest::option::of(0_u64..500),
+    ) {
+        let stage = Stage {
+            stop: stop.map(ms),
+            kill: kill.map(ms),
+            ..Stage::new(scenarios, 0).script(scatter(service, retire)).stripes(stripes).creation(creation)
+        };
+        play(stage);
+    }
+
+    #[test]
+    fn undisturbed_runs_offer_exactly_what_was_planned(
+        scenarios in scenarios(),
+        stripes in 1_u32..4,
+        service in 1_u64..150,
+    ) {
+        let planned: Vec<_> = scenarios.iter().map(|s| match s.executor {
+            Executor::PerVuIterations { vus, iterations, .. } => Some(vus * iterations),
+            Executor::SharedIterations { iterations, .. } => Some(iterations),
+            Executor::ConstantArrivalRate { rate, time_unit, duration, on_saturation, .. } => {
+                (on_saturation != OnSaturation::Abort)
+                    .then(|| crate::schedule::constant(rate, time_unit, duration).total())
+            }
+            Executor::ConstantVus { .. } => None,
+        }).collect();
+        let report = play(Stage::new(scenarios, 0).script(scatter(service, u64::MAX)).stripes(stripes));
+        if report.saturated.is_empty() {
+            for (counts, planned) in report.counts.iter().zip(planned) {
+                prop_assert!(planned.is_none_or(|n| n == counts.offered), "{:?} for {:?}", counts, planned);
+            }
+        }
+    }
+}

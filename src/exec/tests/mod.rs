@@ -1,0 +1,378 @@
+//! Executors in virtual time with exact counts, and the stage on which they play. No real VUs; real time only in `threads`.
+
+mod closed;
+mod ends;
+mod laws;
+mod open;
+mod stripes;
+mod threads;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use crate::clock::{self, Instant};
+use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Totals, builtin};
+use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario};
+use crate::schedule::Stripe;
+use crate::vu::{Iteration, Outcome, Vu, VuFactory};
+
+use super::{Core, Progress, Saturated, Shared, Signals};
+
+pub(super) const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A scenario with half a minute of graceful stop, as by default.
+pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
+    Scenario {
+        name: name.to_owned(),
+        executor,
+        start_time: Duration::ZERO,
+        graceful_stop: ms(30_000),
+        tags: BTreeMap::new(),
+        env: BTreeMap::new(),
+    }
+}
+
+pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
+    Plan {
+        scenarios,
+        tags: BTreeMap::new(),
+        setup_timeout: ms(60_000),
+        teardown_timeout: ms(60_000),
+        on_script_error: OnScriptError::Fail,
+        limits: Limits::default(),
+    }
+}
+
+pub(super) fn looping(vus: u64, duration: u64) -> Executor {
+    Executor::ConstantVus {
+        vus,
+        duration: ms(duration),
+    }
+}
+
+/// `rate` a second for `duration` ms.
+pub(super) fn arrivals(rate: f64, duration: u64, vus: (u64, u64), on_saturation: OnSaturation) -> Executor {
+    Executor::ConstantArrivalRate {
+        rate,
+        time_unit: ms(1_000),
+        duration: ms(duration),
+        pre_allocated_vus: vus.0,
+        max_vus: vus.1,
+        on_saturation,
+    }
+}
+
+/// What a journey does: how long it takes, and how it ends.
+type Script = Rc<dyn Fn(&Iteration) -> (Duration, Outcome)>;
+
+/// One iteration as its VU saw it; times in ms from the start of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) scenario: usize,
+    pub(super) number: u64,
+    pub(super) vu: u64,
+    pub(super) due: u64,
+    pub(super) started: u64,
+}
+
+/// What all fakes of a run write down.
+#[derive(Default)]
+struct Log {
+    start: Option<Instant>,
+    seen: Vec<Seen>,
+    created: Vec<u64>,
+    alive: u64,
+    peak: u64,
+}
+
+struct FakeFactory {
+    log: Rc<RefCell<Log>>,
+    script: Script,
+    creation: Duration,
+}
+
+struct FakeVu {
+    id: u64,
+    log: Rc<RefCell<Log>>,
+    script: Script,
+}
+
+impl VuFactory for FakeFactory {
+    type Vu = FakeVu;
+
+    async fn create(&self, _scenario: usize, vu_id: u64) -> FakeVu {
+        if self.creation > Duration::ZERO {
+            clock::sleep(self.creation).await;
+        }
+        let mut log = self.log.borrow_mut();
+        log.created.push(vu_id);
+        log.alive += 1;
+        log.peak = log.peak.max(log.alive);
+        FakeVu {
+            id: vu_id,
+            log: Rc::clone(&self.log),
+            script: Rc::clone(&self.script),
+        }
+    }
+}
+
+impl Vu for FakeVu {
+    async fn run(&mut self, it: &Iteration) -> Outcome {
+        {
+            let mut log = self.log.borrow_mut();
+            let start = log.start.expect("the stage has set it");
+            let since = |at: Instant| u64::try_from((at - start).as_millis()).unwrap();
+            log.seen.push(Seen {
+                scenario: it.scenario,
+                number: it.number,
+                vu: self.id,
+                due: since(it.scheduled_at),
+                started: since(it.started_at),
+            });
+        }
+        let (time, outcome) = (self.script)(it);
+        if time > Duration::ZERO {
+            clock::sleep(time).await;
+        }
+        outcome
+    }
+}
+
+impl Drop for FakeVu {
+    fn drop(&mut self) {
+        self.log.borrow_mut().alive -= 1;
+    }
+}
+
+/// A run to be played.
+pub(super) struct Stage {
+    scenarios: Vec<Scenario>,
+    script: Script,
+    creation: Duration,
+    stripes: u32,
+    stop: Option<Duration>,
+    kill: Option<Duration>,
+}
+
+/// What came of it.
+pub(super) struct Report {
+    pub(super) counts: Vec<Counts>,
+    /// In the order of their starts.
+    pub(super) seen: Vec<Seen>,
+    pub(super) created: Vec<u64>,
+    /// The most VUs at once.
+    pub(super) peak: u64,
+    pub(super) saturated: Vec<Saturated>,
+    /// How long it took, ms.
+    pub(super) elapsed: u64,
+    totals: Totals,
+}
+
+impl Stage {
+    /// Every iteration takes `service` ms and completes.
+    pub(super) fn new(scenarios: Vec<Scenario>, service: u64) -> Self {
+        Self {
+            scenarios,
+            script: Rc::new(move |_| (ms(service), Outcome::Completed)),
+            creation: Duration::ZERO,
+            stripes: 1,
+            stop: None,
+            kill: None,
+        }
+    }
+
+    pub(super) fn one(executor: Executor, service: u64) -> Self {
+        Self::new(vec![scenario("only", executor)], service)
+    }
+
+    pub(super) fn script(self, script: impl Fn(&Iteration) -> (Duration, Outcome) + 'static) -> Self {
+        Self {
+            script: Rc::new(script),
+            ..self
+        }
+    }
+
+    pub(super) fn graceful(mut self, graceful_stop: u64) -> Self {
+        for scenario in &mut self.scenarios {
+            scenario.graceful_stop = ms(graceful_stop);
+        }
+        self
+    }
+
+    pub(super) fn creation(self, creation: u64) -> Self {
+        Self {
+            creation: ms(creation),
+            ..self
+        }
+    }
+
+    pub(super) fn stripes(self, stripes: u32) -> Self {
+        Self { stripes, ..self }
+    }
+
+    pub(super) fn stop_at(self, at: u64) -> Self {
+        Self {
+            stop: Some(ms(at)),
+            ..self
+        }
+    }
+
+    pub(super) fn kill_at(self, at: u64) -> Self {
+        Self {
+            kill: Some(ms(at)),
+            ..self
+        }
+    }
+
+    /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
+    pub(super) async fn play(self) -> Report {
+        let plan = Arc::new(plan(self.scenarios));
+        let registry = Registry::default();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let saturated = Arc::new(Mutex::new(Vec::new()));
+        let reasons = Arc::clone(&saturated);
+        let signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
+        let shared = Arc::new(Shared::new(&plan));
+        let log = Rc::new(RefCell::new(Log::default()));
+        let factory = Rc::new(FakeFactory {
+            log: Rc::clone(&log),
+            script: self.script,
+            creation: self.creation,
+        });
+        let recorders: Vec<_> = (0..self.stripes).map(|_| Recorder::new(&registry, &catalog)).collect();
+        let mut cores: Vec<_> = (0..self.stripes)
+            .zip(&recorders)
+            .map(|(index, recorder)| {
+                let stripe = Stripe {
+                    index,
+                    of: self.stripes,
+                };
+                Core::new(&plan, stripe, Rc::clone(&factory), recorder, &shared, &signals)
+            })
+            .collect();
+        for core in &mut cores {
+            core.prepare().await;
+        }
+        let start = clock::now();
+        log.borrow_mut().start = Some(start);
+        let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
+        let sets: Vec<_> = cores.into_iter().map(|core| (LocalSet::new(), core)).collect();
+        futures_util::future::join_all(
+            sets.into_iter()
+                .map(|(set, core)| async move { set.run_until(core.run(start)).await }),
+        )
+        .await;
+        let elapsed = u64::try_from((clock::now() - start).as_millis()).unwrap();
+        switches.abort();
+        let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
+        for recorder in &recorders {
+            totals.merge(&recorder.take());
+        }
+        let log = std::mem::take(&mut *log.borrow_mut());
+        let saturated = std::mem::take(&mut *saturated.lock().unwrap());
+        let report = Report {
+            counts: (0..plan.scenarios.len()).map(|i| totals.counts(i)).collect(),
+            seen: log.seen,
+            created: log.created,
+            peak: log.peak,
+            saturated,
+            elapsed,
+            totals,
+        };
+        assert_eq!(log.alive, 0, "no VU outlives the run");
+        assert_eq!(Rc::strong_count(&factory), 1, "no task outlives the run");
+        report.check(&plan, &shared);
+        report
+    }
+}
+
+async fn switch(signals: Signals, start: Instant, stop: Option<Duration>, kill: Option<Duration>) {
+    if let Some(at) = stop {
+        clock::sleep_until(start + at).await;
+        signals.stop.cancel();
+    }
+    if let Some(at) = kill {
+        clock::sleep_until(start + at).await;
+        signals.kill.cancel();
+    }
+    std::future::pending::<()>().await;
+}
+
+impl Report {
+    /// What holds for every run, however it went and ended.
+    fn check(&self, plan: &Plan, shared: &Shared) {
+        let mut closed_ends = 0;
+        let mut ends = 0;
+        let mut starts = 0;
+        for (i, counts) in self.counts.iter().enumerate() {
+            assert!(counts.adds_up(), "{counts:?}");
+            let expected = Progress {
+                offered: counts.offered,
+                started: counts.started,
+                finished: counts.started,
+                active: 0,
+                backlog: 0,
+                dropped: counts.dropped,
+            };
+            assert_eq!(shared.progress(i), expected, "progress tells the same as the counts");
+            let numbers: Vec<_> = self.seen.iter().filter(|s| s.scenario == i).map(|s| s.number).collect();
+            assert_eq!(numbers.len() as u64, counts.started, "a start is a VU that runs");
+            assert_eq!(
+                numbers.iter().collect::<BTreeSet<_>>().len(),
+                numbers.len(),
+                "iteration numbers are unique"
+            );
+            if plan.scenarios[i].executor.is_open() {
+                ends += counts.completed + counts.failed;
+                starts += counts.started;
+            } else {
+                closed_ends += counts.completed + counts.failed;
+            }
+        }
+        let dropped: u64 = self.counts.iter().map(|c| c.dropped).sum();
+        assert_eq!(self.count(builtin::ITERATIONS), closed_ends + ends);
+        assert_eq!(self.count(builtin::DROPPED_ITERATIONS), dropped);
+        assert_eq!(self.count(builtin::ITERATION_DURATION), closed_ends + ends);
+        assert_eq!(self.count(builtin::ITERATION_RESPONSE_TIME), ends);
+        assert_eq!(self.count(builtin::ITERATION_START_LAG), starts);
+        assert_eq!(self.count(builtin::DISPATCH_LAG), starts);
+        assert_eq!((shared.vus_initialised(), shared.vus_active()), (0, 0));
+        assert!(self.peak <= shared.vus_max(), "the cap holds");
+        let ids: BTreeSet<_> = self.created.iter().collect();
+        assert_eq!(ids.len(), self.created.len(), "VU ids are unique");
+        assert!(!self.created.contains(&0), "VU ids count from 1");
+    }
+
+    fn count(&self, metric: MetricId) -> u64 {
+        self.totals.root(metric, Aggregation::Count).unwrap_or(0.0) as u64
+    }
+
+    /// (smallest, largest) of a time trend, in ms.
+    pub(super) fn range(&self, metric: MetricId) -> (f64, f64) {
+        let of = |aggregation| self.totals.root(metric, aggregation).expect("has samples");
+        (of(Aggregation::Min), of(Aggregation::Max))
+    }
+
+    /// Start times by number of the only scenario.
+    pub(super) fn starts(&self) -> Vec<(u64, u64)> {
+        self.seen.iter().map(|s| (s.number, s.started)).collect()
+    }
+
+    /// The one scenario's (offered, started, completed, dropped, interrupted, failed).
+    pub(super) fn only(&self) -> (u64, u64, u64, u64, u64, u64) {
+        assert_eq!(self.counts.len(), 1);
+        self.of(0)
+    }
+
+    pub(super) fn of(&self, scenario: usize) -> (u64, u64, u64, u64, u64, u64) {
+        let c = self.counts[scenario];
+        (c.offered, c.started, c.completed, c.dropped, c.interrupted, c.failed)
+    }
+}
