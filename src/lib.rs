@@ -16,5 +16,6 @@
 //! ```
 
 pub mod clock;
+pub mod demo;
 pub mod plan;
 pub mod vu;
