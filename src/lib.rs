@@ -18,6 +18,7 @@
 pub mod api;
 pub mod clock;
 pub mod control;
+pub mod demo;
 pub mod exec;
 pub mod metrics;
 pub mod net;

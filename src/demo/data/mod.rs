@@ -1,0 +1,154 @@
+//! Deterministic sample data of the shop: the same bytes on every machine and in every run. Nothing here is random, and
+//! no generated person or address exists.
+
+pub(in crate::demo) mod customers;
+pub(in crate::demo) mod products;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// Why a data file was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}", path.display())]
+pub struct DataError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// The files of `kingtide data shop` as (name, contents): rows of customers and products as one POSTs them, their ids
+/// as journeys read them, and the ids again for shell scripts.
+#[must_use]
+pub fn shop_files() -> Vec<(&'static str, String)> {
+    let customers = customers::customers();
+    let products = products::products();
+    let customer_ids: Vec<String> = customers.iter().map(|row| row.id.to_string()).collect();
+    let product_ids: Vec<String> = products.iter().map(|row| row.id.to_string()).collect();
+    vec![
+        (
+            "customers.json",
+            rows(customers.iter().map(customers::CustomerRow::json)),
+        ),
+        ("products.json", rows(products.iter().map(products::ProductRow::json))),
+        ("customer-ids.json", rows(customer_ids.iter().map(|id| json!(id)))),
+        ("product-ids.json", rows(product_ids.iter().map(|id| json!(id)))),
+        ("perf-data-ids.sh", shell(&customer_ids, &product_ids)),
+    ]
+}
+
+/// Writes [`shop_files`] into `dir`, which is created if need be; each file appears whole or not at all. Returns the
+/// paths in the order of [`shop_files`].
+///
+/// # Errors
+/// [`DataError`] naming the file.
+pub fn write_shop(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| DataError { path, source }
+    };
+    std::fs::create_dir_all(dir).map_err(failed(dir))?;
+    let mut written = Vec::new();
+    for (name, contents) in shop_files() {
+        let path = dir.join(name);
+        replace(dir, &path, &contents).map_err(failed(&path))?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn replace(dir: &Path, path: &Path, contents: &str) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Temporary files are private by default; data is for everybody whom the umask allows.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(contents.as_bytes())?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// A JSON array with one row per line, so that differences are readable.
+fn rows(values: impl Iterator<Item = Value>) -> String {
+    let lines: Vec<String> = values.map(|value| format!("  {value}")).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+fn shell(customers: &[String], products: &[String]) -> String {
+    let mut text = "# Ids of the shop's preloaded rows, for shell scripts: . data/perf-data-ids.sh\n".to_owned();
+    for (kind, ids) in [("CUSTOMER", customers), ("PRODUCT", products)] {
+        let first = ids.first().map_or("", String::as_str);
+        text.push_str(&format!(
+            "export PERF_{kind}_IDS=\"{}\"\nexport PERF_FIRST_{kind}_ID=\"{first}\"\nexport PERF_{kind}_COUNT={}\n",
+            ids.join(" "),
+            ids.len()
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_run_writes_the_same_bytes() {
+        assert_eq!(shop_files(), shop_files());
+        let dir = tempfile::tempdir().unwrap();
+        let first = write_shop(&dir.path().join("new")).unwrap();
+        let read = |paths: &[PathBuf]| {
+            paths
+                .iter()
+                .map(|path| std::fs::read(path).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let bytes = read(&first);
+        std::fs::write(&first[0], "something else").unwrap();
+        assert_eq!(read(&write_shop(&dir.path().join("new")).unwrap()), bytes);
+        let left = std::fs::read_dir(dir.path().join("new")).unwrap().count();
+        assert_eq!(left, 5, "no temporary files stay");
+    }
+
+    #[test]
+    fn the_repository_has_what_the_generator_writes() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+        for (name, contents) in shop_files() {
+            let there = std::fs::read_to_string(data.join(name)).unwrap_or_default();
+            assert!(
+                there == contents,
+                "data/{name} is stale: run `kingtide data shop --out data`"
+            );
+        }
+    }
+
+    #[test]
+    fn id_files_agree_with_the_rows() {
+        let files = shop_files();
+        let parse = |index: usize| serde_json::from_str::<Vec<Value>>(&files[index].1).unwrap();
+        for (rows, ids, key) in [(0, 2, "customerId"), (1, 3, "productId")] {
+            let of_rows: Vec<Value> = parse(rows).iter().map(|row| row[key].clone()).collect();
+            assert_eq!(of_rows.len(), 100);
+            assert_eq!(of_rows, parse(ids));
+        }
+        let shell = &files[4].1;
+        for id in parse(2).iter().chain(&parse(3)) {
+            assert!(shell.contains(id.as_str().unwrap()));
+        }
+        for line in ["export PERF_CUSTOMER_COUNT=100\n", "export PERF_PRODUCT_COUNT=100\n"] {
+            assert!(shell.contains(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_an_error_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = write_shop(&file.join("under")).unwrap_err();
+        assert!(error.to_string().contains("under"), "{error}");
+    }
+}

@@ -1,0 +1,419 @@
+//! A fault as people write it: which knob, how far, from when until when. What faults do is in `faults` and `engine`.
+//!
+//! | fault | value | effect while active |
+//! |---|---|---|
+//! | `latency` | duration | added to the service time |
+//! | `errors` | fraction or `"5%"` | that share answers 500, without effect |
+//! | `reset` | fraction | that share gets its connection reset instead of an answer |
+//! | `stall` | duration | no request starts or ends; `value` is how long |
+//! | `cold_start` | duration | 700 ms more at first, falling to none; `value` is how long |
+//! | `down` | `account`, `inventory`, `order`, `payment` or `all` | 503, health included |
+//! | `stuck` | fraction | that share of new sagas never advances |
+//! | `stock` | units | of each product only so many can be reserved |
+//! | `breaker` | `off`, `trip` or `open` | see [`BreakerMode`] |
+//!
+//! `start` and `end` count from when the fault is posted, or from the shop's start for a flag; `duration` may replace
+//! `end`. Durations are texts like `"1m30s"` or numbers of seconds. `latency`, `errors` and `reset` may name one
+//! `operation`, such as `"POST /api/orders"`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::operation::{Operation, Service};
+use super::options::BreakerMode;
+use crate::plan::duration;
+
+/// Why a fault is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// Not a JSON object, or not `KIND=VALUE[@START][+DURATION]`.
+    #[error("{0}")]
+    Shape(String),
+    /// No such fault.
+    #[error("there is no fault `{0}`; faults are {KINDS}")]
+    Kind(String),
+    /// A key that means nothing here.
+    #[error("`{0}` is not a key of a fault; keys are fault, value, start, end, duration, operation")]
+    Key(String),
+    /// A value that the key cannot take.
+    #[error("`{key}`: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+const KINDS: &str = "latency, errors, reset, stall, cold_start, down, stuck, stock, breaker";
+
+/// What is turned, and how far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Knob {
+    Latency(Duration),
+    Errors(f64),
+    Reset(f64),
+    Stall,
+    ColdStart,
+    Down(Option<Service>),
+    Stuck(f64),
+    Stock(u64),
+    Breaker(BreakerMode),
+}
+
+/// One fault with its window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultSpec {
+    pub(super) knob: Knob,
+    pub(super) start: Duration,
+    /// None: until it is cleared.
+    pub(super) end: Option<Duration>,
+    /// None: every operation.
+    pub(super) operation: Option<Operation>,
+}
+
+impl FaultSpec {
+    pub(super) fn always(knob: Knob) -> Self {
+        Self {
+            knob,
+            start: Duration::ZERO,
+            end: None,
+            operation: None,
+        }
+    }
+
+    pub(super) fn cold_start(length: Duration) -> Self {
+        Self {
+            end: Some(length),
+            ..Self::always(Knob::ColdStart)
+        }
+    }
+
+    /// Reads the body of `POST /__fault`.
+    ///
+    /// # Errors
+    /// [`FaultError`] naming the key that is wrong.
+    pub fn from_json(body: &[u8]) -> Result<Self, FaultError> {
+        let value: Value = serde_json::from_slice(body).map_err(|e| FaultError::Shape(format!("not JSON: {e}")))?;
+        let Value::Object(object) = value else {
+            return Err(FaultError::Shape("a fault is a JSON object".to_owned()));
+        };
+        const KEYS: [&str; 6] = ["fault", "value", "start", "end", "duration", "operation"];
+        if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(FaultError::Key(key.clone()));
+        }
+        let kind = text(&object, "fault")?.ok_or_else(|| invalid("fault", format!("is missing; one of {KINDS}")))?;
+        let value = text(&object, "value")?;
+        let start = time(&object, "start")?.unwrap_or_default();
+        let (end, length) = (time(&object, "end")?, time(&object, "duration")?);
+        if end.is_some() && length.is_some() {
+            return Err(invalid("end", "give either `end` or `duration`".to_owned()));
+        }
+        let end = end.or(length.map(|length| start + length));
+        let operation = match text(&object, "operation")? {
+            None => None,
+            Some(name) => Some(operation(&name)?),
+        };
+        Self::build(&kind, value.as_deref(), start, end, operation)
+    }
+
+    /// The name of the knob.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.knob {
+            Knob::Latency(_) => "latency",
+            Knob::Errors(_) => "errors",
+            Knob::Reset(_) => "reset",
+            Knob::Stall => "stall",
+            Knob::ColdStart => "cold_start",
+            Knob::Down(_) => "down",
+            Knob::Stuck(_) => "stuck",
+            Knob::Stock(_) => "stock",
+            Knob::Breaker(_) => "breaker",
+        }
+    }
+
+    /// The value as it would be posted; null where the window says it all.
+    pub(super) fn value(&self) -> Value {
+        match self.knob {
+            Knob::Latency(added) => json!(duration::format(added)),
+            Knob::Errors(share) | Knob::Reset(share) | Knob::Stuck(share) => json!(share),
+            Knob::Stall | Knob::ColdStart => Value::Null,
+            Knob::Down(service) => json!(service.map_or("all", Service::name)),
+            Knob::Stock(units) => json!(units),
+            Knob::Breaker(mode) => json!(mode.name()),
+        }
+    }
+
+    fn build(
+        kind: &str,
+        value: Option<&str>,
+        start: Duration,
+        end: Option<Duration>,
+        operation: Option<Operation>,
+    ) -> Result<Self, FaultError> {
+        let given = || value.ok_or_else(|| invalid("value", format!("`{kind}` needs one")));
+        let knob = match kind {
+            "latency" => Knob::Latency(length("value", given()?)?),
+            "errors" => Knob::Errors(fraction(given()?)?),
+            "reset" => Knob::Reset(fraction(given()?)?),
+            "stuck" => Knob::Stuck(fraction(given()?)?),
+            "stall" => Knob::Stall,
+            "cold_start" => Knob::ColdStart,
+            "down" => Knob::Down(service(given()?)?),
+            "stock" => Knob::Stock(units(given()?)?),
+            "breaker" => Knob::Breaker(
+                BreakerMode::parse(given()?)
+                    .ok_or_else(|| invalid("value", "a breaker is off, trip or open".to_owned()))?,
+            ),
+            other => return Err(FaultError::Kind(other.to_owned())),
+        };
+        if operation.is_some() && !matches!(knob, Knob::Latency(_) | Knob::Errors(_) | Knob::Reset(_)) {
+            return Err(invalid("operation", format!("`{kind}` is not about one operation")));
+        }
+        let end = match (knob, value, end) {
+            (Knob::Stall | Knob::ColdStart, Some(value), None) => Some(start + length("value", value)?),
+            (Knob::Stall | Knob::ColdStart, None, None) => {
+                return Err(invalid("value", format!("`{kind}` needs its length")));
+            }
+            (Knob::Stall | Knob::ColdStart, Some(_), Some(_)) => {
+                return Err(invalid("value", format!("the length of `{kind}` is given twice")));
+            }
+            (_, _, end) => end,
+        };
+        if end.is_some_and(|end| end <= start) {
+            return Err(invalid("end", "is not after the start".to_owned()));
+        }
+        Ok(Self {
+            knob,
+            start,
+            end,
+            operation,
+        })
+    }
+}
+
+/// `KIND=VALUE[@START][+DURATION]`, for flags: `stall=5s@10s`, `errors=5%@1m+30s`.
+impl FromStr for FaultSpec {
+    type Err = FaultError;
+
+    fn from_str(flag: &str) -> Result<Self, FaultError> {
+        let shape = || FaultError::Shape(format!("`{flag}` is not KIND=VALUE[@START][+DURATION]"));
+        let (kind, rest) = flag.split_once('=').ok_or_else(shape)?;
+        let (rest, lasting) = match rest.split_once('+') {
+            Some((rest, lasting)) => (rest, Some(length("duration", lasting)?)),
+            None => (rest, None),
+        };
+        let (value, start) = match rest.split_once('@') {
+            Some((value, start)) => (value, length("start", start)?),
+            None => (rest, Duration::ZERO),
+        };
+        let value = (!value.is_empty()).then_some(value);
+        Self::build(kind, value, start, lasting.map(|lasting| start + lasting), None)
+    }
+}
+
+fn invalid(key: &'static str, reason: String) -> FaultError {
+    FaultError::Value { key, reason }
+}
+
+/// A text, or a number as its text; null counts as absent.
+fn text(object: &Map<String, Value>, key: &'static str) -> Result<Option<String>, FaultError> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(invalid(key, "must be a text or a number".to_owned())),
+    }
+}
+
+fn time(object: &Map<String, Value>, key: &'static str) -> Result<Option<Duration>, FaultError> {
+    text(object, key)?.map(|text| length(key, &text)).transpose()
+}
+
+fn length(key: &'static str, text: &str) -> Result<Duration, FaultError> {
+    duration::parse(text).map_err(|e| invalid(key, e.to_string()))
+}
+
+fn fraction(text: &str) -> Result<f64, FaultError> {
+    let (number, scale) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&(value / scale)) => Ok(value / scale),
+        _ => Err(invalid(
+            "value",
+            format!("`{text}` is not a fraction between 0 and 1, or a percentage"),
+        )),
+    }
+}
+
+fn units(text: &str) -> Result<u64, FaultError> {
+    text.parse()
+        .map_err(|_| invalid("value", format!("`{text}` is not a whole number of units")))
+}
+
+fn service(text: &str) -> Result<Option<Service>, FaultError> {
+    if text == "all" {
+        return Ok(None);
+    }
+    Service::ALL
+        .into_iter()
+        .find(|service| service.name() == text)
+        .map(Some)
+        .ok_or_else(|| {
+            invalid(
+                "value",
+                format!("`{text}` is not account, inventory, order, payment or all"),
+            )
+        })
+}
+
+fn operation(name: &str) -> Result<Operation, FaultError> {
+    Operation::ALL
+        .into_iter()
+        .find(|operation| operation.name() == name)
+        .ok_or_else(|| {
+            let names = Operation::ALL.map(Operation::name).join(", ");
+            invalid("operation", format!("there is no `{name}`; operations are {names}"))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(knob: Knob, start: u64, end: Option<u64>) -> FaultSpec {
+        FaultSpec {
+            knob,
+            start: Duration::from_secs(start),
+            end: end.map(Duration::from_secs),
+            operation: None,
+        }
+    }
+
+    #[test]
+    fn reads_bodies_and_flags_alike() {
+        let ms = Duration::from_millis;
+        let table = [
+            (
+                r#"{"fault":"latency","value":"200ms"}"#,
+                "latency=200ms",
+                window(Knob::Latency(ms(200)), 0, None),
+            ),
+            (
+                r#"{"fault":"errors","value":"5%","start":60,"duration":"30s"}"#,
+                "errors=5%@1m+30s",
+                window(Knob::Errors(0.05), 60, Some(90)),
+            ),
+            (
+                r#"{"fault":"errors","value":0.5}"#,
+                "errors=0.5",
+                window(Knob::Errors(0.5), 0, None),
+            ),
+            (
+                r#"{"fault":"reset","value":1,"start":"1s","end":"3s"}"#,
+                "reset=1@1s+2s",
+                window(Knob::Reset(1.0), 1, Some(3)),
+            ),
+            (
+                r#"{"fault":"stall","value":"5s","start":"10s"}"#,
+                "stall=5s@10s",
+                window(Knob::Stall, 10, Some(15)),
+            ),
+            (
+                r#"{"fault":"stall","duration":"5s"}"#,
+                "stall=+5s",
+                window(Knob::Stall, 0, Some(5)),
+            ),
+            (
+                r#"{"fault":"cold_start","value":20}"#,
+                "cold_start=20",
+                window(Knob::ColdStart, 0, Some(20)),
+            ),
+            (
+                r#"{"fault":"down","value":"order"}"#,
+                "down=order",
+                window(Knob::Down(Some(Service::Order)), 0, None),
+            ),
+            (
+                r#"{"fault":"down","value":"all"}"#,
+                "down=all",
+                window(Knob::Down(None), 0, None),
+            ),
+            (
+                r#"{"fault":"stuck","value":"20 %"}"#,
+                "stuck=20%",
+                window(Knob::Stuck(0.2), 0, None),
+            ),
+            (
+                r#"{"fault":"stock","value":0}"#,
+                "stock=0",
+                window(Knob::Stock(0), 0, None),
+            ),
+            (
+                r#"{"fault":"breaker","value":"trip"}"#,
+                "breaker=trip",
+                window(Knob::Breaker(BreakerMode::Trip), 0, None),
+            ),
+        ];
+        for (body, flag, expected) in table {
+            assert_eq!(FaultSpec::from_json(body.as_bytes()).unwrap(), expected, "{body}");
+            assert_eq!(flag.parse::<FaultSpec>().unwrap(), expected, "{flag}");
+        }
+        let one = FaultSpec::from_json(br#"{"fault":"errors","value":1,"operation":"POST /api/orders"}"#).unwrap();
+        assert_eq!(one.operation, Some(Operation::CreateOrder));
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        // body, part of the message
+        let table = [
+            ("", "not JSON"),
+            ("[]", "JSON object"),
+            ("{}", "`fault`: is missing"),
+            (r#"{"fault":"lag","value":1}"#, "no fault `lag`"),
+            (r#"{"fault":"latency"}"#, "needs one"),
+            (r#"{"fault":"latency","value":"5 parsecs"}"#, "parsecs"),
+            (r#"{"fault":"latency","value":true}"#, "a text or a number"),
+            (
+                r#"{"fault":"latency","value":"1s","operation":"GET /"}"#,
+                "operations are POST /api/customers",
+            ),
+            (
+                r#"{"fault":"stall","value":"1s","operation":"POST /api/orders"}"#,
+                "not about one operation",
+            ),
+            (
+                r#"{"fault":"latency","value":"1s","starts":1}"#,
+                "`starts` is not a key",
+            ),
+            (r#"{"fault":"errors","value":2}"#, "`2` is not a fraction"),
+            (r#"{"fault":"errors","value":"101%"}"#, "not a fraction"),
+            (r#"{"fault":"stock","value":-1}"#, "whole number"),
+            (r#"{"fault":"breaker","value":"ajar"}"#, "off, trip or open"),
+            (r#"{"fault":"down","value":"shipping"}"#, "not account"),
+            (
+                r#"{"fault":"errors","value":1,"start":"5s","end":"5s"}"#,
+                "not after the start",
+            ),
+            (r#"{"fault":"errors","value":1,"duration":"5s","end":"5s"}"#, "either"),
+            (r#"{"fault":"stall"}"#, "needs its length"),
+            (r#"{"fault":"stall","value":"1s","end":"1s"}"#, "twice"),
+        ];
+        for (body, part) in table {
+            let message = FaultSpec::from_json(body.as_bytes()).unwrap_err().to_string();
+            assert!(message.contains(part), "{body}: {message}");
+        }
+        assert!(
+            "latency"
+                .parse::<FaultSpec>()
+                .unwrap_err()
+                .to_string()
+                .contains("KIND=VALUE")
+        );
+    }
+}
