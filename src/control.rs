@@ -68,7 +68,9 @@ impl Control {
     /// Remembers `reason` without stopping.
     pub fn note(&self, reason: Reason) {
         let mut reasons = self.lock();
-        let repeated = reasons.iter().any(|known| std::mem::discriminant(known) == std::mem::discriminant(&reason));
+        let repeated = reasons
+            .iter()
+            .any(|known| std::mem::discriminant(known) == std::mem::discriminant(&reason));
         if !repeated || !reasons.contains(&reason) && reasons.len() < 100 {
             reasons.push(reason);
         }
@@ -99,6 +101,9 @@ mod tests {
         assert!(control.stop_token().is_cancelled() && !control.kill_token().is_cancelled());
         control.kill();
         assert!(control.kill_token().is_cancelled());
-        assert_eq!(control.reasons(), vec![Reason::MarkedFailed("a".into()), Reason::Signal]);
+        assert_eq!(
+            control.reasons(),
+            vec![Reason::MarkedFailed("a".into()), Reason::Signal]
+        );
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mlua::{LuaString, MultiValue, Table, Value};
 
-use crate::script::fields::{describe, to_duration};
 use crate::script::ApiError;
+use crate::script::fields::{describe, to_duration};
 
 /// The arguments of one call.
 #[derive(Debug)]
@@ -18,7 +18,10 @@ impl Args {
     /// The arguments of the function that scripts know as `name`.
     #[must_use]
     pub fn new(name: &'static str, values: MultiValue) -> Self {
-        Self { name, values: values.into_iter().collect() }
+        Self {
+            name,
+            values: values.into_iter().collect(),
+        }
     }
 
     /// The function's name.
@@ -36,7 +39,11 @@ impl Args {
     /// An error about the argument `what`.
     #[must_use]
     pub fn wrong(&self, what: &str, wanted: &str, got: &Value) -> ApiError {
-        ApiError::Text(format!("{}: `{what}` must be {wanted}, got {}", self.name, describe(got)))
+        ApiError::Text(format!(
+            "{}: `{what}` must be {wanted}, got {}",
+            self.name,
+            describe(got)
+        ))
     }
 
     /// An error of this function.
@@ -61,7 +68,11 @@ impl Args {
     /// # Errors
     /// When it is something else.
     pub fn opt_string(&self, index: usize, what: &str) -> Result<Option<LuaString>, ApiError> {
-        if self.get(index) == Value::Nil { Ok(None) } else { self.string(index, what).map(Some) }
+        if self.get(index) == Value::Nil {
+            Ok(None)
+        } else {
+            self.string(index, what).map(Some)
+        }
     }
 
     /// A finite number.
@@ -81,7 +92,11 @@ impl Args {
     /// # Errors
     /// When it is something else.
     pub fn opt_number(&self, index: usize, what: &str) -> Result<Option<f64>, ApiError> {
-        if self.get(index) == Value::Nil { Ok(None) } else { self.number(index, what).map(Some) }
+        if self.get(index) == Value::Nil {
+            Ok(None)
+        } else {
+            self.number(index, what).map(Some)
+        }
     }
 
     /// A whole number that a double holds exactly.
@@ -149,13 +164,21 @@ pub fn tags(owner: &str, table: &Table) -> Result<Vec<(String, String)>, ApiErro
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
         let Value::String(key) = key else {
-            return Err(ApiError::Text(format!("{owner}: a tag's name must be a string, got {}", describe(&key))));
+            return Err(ApiError::Text(format!(
+                "{owner}: a tag's name must be a string, got {}",
+                describe(&key)
+            )));
         };
         let key = key.to_string_lossy();
         let value = match &value {
             Value::String(text) => text.to_string_lossy(),
             Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => describe(&value),
-            other => return Err(ApiError::Text(format!("{owner}: tag `{key}` must be a string, got {}", describe(other)))),
+            other => {
+                return Err(ApiError::Text(format!(
+                    "{owner}: tag `{key}` must be a string, got {}",
+                    describe(other)
+                )));
+            }
         };
         pairs.push((key, value));
     }

@@ -32,14 +32,20 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         let name = args.string(0, "name")?;
         let Value::Boolean(passed) = args.get(1) else {
             let got = describe(&args.get(1));
-            return Err(ApiError::Text(format!("check: `{}` must be true, false or a function, got {got}", name.to_string_lossy())));
+            return Err(ApiError::Text(format!(
+                "check: `{}` must be true, false or a function, got {got}",
+                name.to_string_lossy()
+            )));
         };
         let vu = host.current()?;
         let recorder = host.recorder()?;
         let mut tags = vu.tags()?;
         let extra = args.tags(2)?;
         if !extra.is_empty() {
-            let extra: Vec<(&str, &str)> = extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let extra: Vec<(&str, &str)> = extra
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect();
             tags = recorder.tags(&tags, &extra);
         }
         recorder.check(&name.to_string_lossy(), passed, &tags);

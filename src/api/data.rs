@@ -115,7 +115,12 @@ fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
             None => return Ok(Value::Nil.into_multi(&host.lua)?),
         },
         Value::Table(rows) => host.session.data.add_built(&name, build(args, &name, rows)?),
-        other => return Err(args.error(format!("the builder of `{name}` must return a list of rows, got {}", describe(other)))),
+        other => {
+            return Err(args.error(format!(
+                "the builder of `{name}` must return a list of rows, got {}",
+                describe(other)
+            )));
+        }
     };
     if host.current()?.phase.get() != Phase::Load {
         return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
@@ -136,12 +141,16 @@ fn build(args: &Args, name: &str, rows: &Table) -> Result<Dataset, ApiError> {
 }
 
 fn on_exhausted(owner: &str, options: &Value) -> Result<Option<OnExhausted>, ApiError> {
-    let Some(fields) = Fields::new(owner, Vec::new(), options, &["on_exhausted"])? else { return Ok(None) };
-    Ok(fields.choice("on_exhausted", &["stop", "recycle", "abort"])?.map(|choice| match choice {
-        "recycle" => OnExhausted::Recycle,
-        "abort" => OnExhausted::Abort,
-        _ => OnExhausted::Stop,
-    }))
+    let Some(fields) = Fields::new(owner, Vec::new(), options, &["on_exhausted"])? else {
+        return Ok(None);
+    };
+    Ok(fields
+        .choice("on_exhausted", &["stop", "recycle", "abort"])?
+        .map(|choice| match choice {
+            "recycle" => OnExhausted::Recycle,
+            "abort" => OnExhausted::Abort,
+            _ => OnExhausted::Stop,
+        }))
 }
 
 fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) -> mlua::Result<Value> {
@@ -150,8 +159,16 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
     let get = host.raw_fn(move |host, values| {
         let args = Args::new("data.array", values);
         let index = super::args::number(&args.get(0)).unwrap_or(0.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number from 1")]
-        let row = if index >= 1.0 && index.fract() == 0.0 { rows.row(index as usize - 1) } else { None };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be a whole number from 1"
+        )]
+        let row = if index >= 1.0 && index.fract() == 0.0 {
+            rows.row(index as usize - 1)
+        } else {
+            None
+        };
         give(host, row)
     })?;
     let rows = own(set);
@@ -175,7 +192,10 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
         let id = usize::try_from(host.current()?.id.saturating_sub(1)).unwrap_or(0);
         give(host, rows.row(id % rows.len()))
     })?;
-    host.run_internal(ARRAY, (name, set.len(), get, random, next, unique, for_vu, host.finish_fn()?))
+    host.run_internal(
+        ARRAY,
+        (name, set.len(), get, random, next, unique, for_vu, host.finish_fn()?),
+    )
 }
 
 fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
@@ -191,7 +211,9 @@ fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
 fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
     let value = match row {
         None => Value::Nil,
-        Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(|error| ApiError::Text(error.to_string()))?,
+        Some(Row::Json(text)) => {
+            parse(&host.lua, text.as_bytes(), false).map_err(|error| ApiError::Text(error.to_string()))?
+        }
         Some(Row::Csv(names, record)) => {
             let table = host.lua.create_table_with_capacity(0, names.len())?;
             for (name, value) in names.iter().zip(record) {

@@ -11,7 +11,9 @@ use crate::script::{ApiError, Host, Kind};
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let fail = host.sync_fn(|host, values| {
         let args = Args::new("fail", values);
-        let reason = args.opt_string(0, "reason")?.map_or_else(|| "no reason given".to_owned(), |text| text.to_string_lossy());
+        let reason = args
+            .opt_string(0, "reason")?
+            .map_or_else(|| "no reason given".to_owned(), |text| text.to_string_lossy());
         Err(ApiError::Value(end_value(host, &Kind::Failed, &reason)?))
     })?;
     Ok(Value::Function(fail))

@@ -44,7 +44,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             let paused = vu.slept.get().saturating_sub(group.slept);
             let recorder = host.recorder()?;
             recorder.record(builtin::GROUP_DURATION, millis(whole), &tags);
-            recorder.record(builtin::GROUP_DURATION_BUSY, millis(whole.saturating_sub(paused)), &tags);
+            recorder.record(
+                builtin::GROUP_DURATION_BUSY,
+                millis(whole.saturating_sub(paused)),
+                &tags,
+            );
         }
         Ok(().into_multi(&host.lua)?)
     })?;

@@ -55,7 +55,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 
 /// Sends one request, follows its redirects, records every hop, and makes the response table.
 async fn send(vu: &Rc<VuContext>, prepared: Prepared) -> Result<Table, ApiError> {
-    let Prepared { request, name, tags, expect } = prepared;
+    let Prepared {
+        request,
+        name,
+        tags,
+        expect,
+    } = prepared;
     let recording = Recording::new(vu, name, &tags, expect)?;
     let exchange = match request {
         Ok(request) => {
@@ -93,7 +98,10 @@ async fn batch(vu: Rc<VuContext>, values: MultiValue) -> ApiResult {
                 }
             }
             other => {
-                return Err(args.error(format!("a request is a URL or {{ method, url, options }}, got {}", describe(other))));
+                return Err(args.error(format!(
+                    "a request is a URL or {{ method, url, options }}, got {}",
+                    describe(other)
+                )));
             }
         };
         prepared.push((key, request::prepare(&vu, args.name(), method, &url, &options)?));

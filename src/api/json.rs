@@ -20,7 +20,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             let options = Fields::new("json.encode", Vec::new(), &args.get(1), &["pretty"])?;
             let pretty = options.map(|options| options.boolean("pretty")).transpose()?.flatten() == Some(true);
             let json = AsJson::new(&value);
-            let text = if pretty { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+            let text = if pretty {
+                serde_json::to_string_pretty(&json)
+            } else {
+                serde_json::to_string(&json)
+            };
             Ok(text.map_err(|error| args.error(error))?.into_multi(&host.lua)?)
         })?,
     )?;
@@ -41,7 +45,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         "array",
         host.sync_fn(|host, values| {
             let args = Args::new("json.array", values);
-            let list = if args.get(0) == Value::Nil { host.lua.create_table()? } else { args.table(0, "list")? };
+            let list = if args.get(0) == Value::Nil {
+                host.lua.create_table()?
+            } else {
+                args.table(0, "list")?
+            };
             ArrayMark::apply(&host.lua, &list)?;
             Ok(list.into_multi(&host.lua)?)
         })?,

@@ -10,10 +10,22 @@ use crate::script::{ApiResult, Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    table.raw_set("debug", host.sync_fn(|host, values| write(host, tracing::Level::DEBUG, &values))?)?;
-    table.raw_set("info", host.sync_fn(|host, values| write(host, tracing::Level::INFO, &values))?)?;
-    table.raw_set("warn", host.sync_fn(|host, values| write(host, tracing::Level::WARN, &values))?)?;
-    table.raw_set("error", host.sync_fn(|host, values| write(host, tracing::Level::ERROR, &values))?)?;
+    table.raw_set(
+        "debug",
+        host.sync_fn(|host, values| write(host, tracing::Level::DEBUG, &values))?,
+    )?;
+    table.raw_set(
+        "info",
+        host.sync_fn(|host, values| write(host, tracing::Level::INFO, &values))?,
+    )?;
+    table.raw_set(
+        "warn",
+        host.sync_fn(|host, values| write(host, tracing::Level::WARN, &values))?,
+    )?;
+    table.raw_set(
+        "error",
+        host.sync_fn(|host, values| write(host, tracing::Level::ERROR, &values))?,
+    )?;
     let print: mlua::Function = table.raw_get("info")?;
     host.set_print(&print)?;
     Ok(Value::Table(table))

@@ -32,7 +32,8 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         ("trend", Kind::Trend, "metrics.trend"),
     ] {
         let (handles, add) = (handles.clone(), add.clone());
-        let declare = host.sync_fn(move |host, values| declare(host, kind, &Args::new(full, values), &handles, &add))?;
+        let declare =
+            host.sync_fn(move |host, values| declare(host, kind, &Args::new(full, values), &handles, &add))?;
         table.raw_set(name, declare)?;
     }
     Ok(Value::Table(table))
@@ -44,9 +45,15 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
     let unit = options.map(|options| options.string("unit")).transpose()?.flatten();
     let unit = unit.map_or(Unit::None, |text| Unit::parse(&text));
     if host.session.registry.find(&name).is_none() && host.current()?.phase.get() != Phase::Load {
-        return Err(args.error(format!("declare `{name}` at the top of the file, so that thresholds know it before the run")));
+        return Err(args.error(format!(
+            "declare `{name}` at the top of the file, so that thresholds know it before the run"
+        )));
     }
-    let id = host.session.registry.declare(&name, kind, unit).map_err(|error| args.error(error))?;
+    let id = host
+        .session
+        .registry
+        .declare(&name, kind, unit)
+        .map_err(|error| args.error(error))?;
     if host.session.registry.definition(id).builtin {
         return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
     }
@@ -68,13 +75,18 @@ fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     };
     let vu = host.current()?;
     if matches!(vu.phase.get(), Phase::Load | Phase::Summary) {
-        return Err(ApiError::Text("add: nothing is measured while the file loads; call it in the journey".into()));
+        return Err(ApiError::Text(
+            "add: nothing is measured while the file loads; call it in the journey".into(),
+        ));
     }
     let recorder = host.recorder()?;
     let mut tags = vu.tags()?;
     let extra = args.tags(2)?;
     if !extra.is_empty() {
-        let extra: Vec<(&str, &str)> = extra.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let extra: Vec<(&str, &str)> = extra
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
         tags = recorder.tags(&tags, &extra);
     }
     recorder.record(id, value, &tags);

@@ -108,9 +108,15 @@ where
     let meta = host.lua.create_table()?;
     let weak = Rc::downgrade(host);
     let fields = host.lua.create_function(move |_, key: Value| {
-        let (Value::String(key), Some(host)) = (&key, weak.upgrade()) else { return Ok((false, Value::Nil)) };
+        let (Value::String(key), Some(host)) = (&key, weak.upgrade()) else {
+            return Ok((false, Value::Nil));
+        };
         let key = key.to_string_lossy();
-        if names.contains(&key.as_str()) { Ok((true, read(&host, &key)?)) } else { Ok((false, Value::Nil)) }
+        if names.contains(&key.as_str()) {
+            Ok((true, read(&host, &key)?))
+        } else {
+            Ok((false, Value::Nil))
+        }
     })?;
     meta.raw_set("fields", fields)?;
     meta.raw_set("names", names.to_vec())?;

@@ -12,7 +12,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let pace = host.op_fn("pace", |vu, values| async move {
         let period = Args::new("pace", values).duration(0, "period")?;
         let now = clock::now();
-        let from = vu.paced.get().or_else(|| vu.iteration.get().map(|iteration| iteration.started_at)).unwrap_or(now);
+        let from = vu
+            .paced
+            .get()
+            .or_else(|| vu.iteration.get().map(|iteration| iteration.started_at))
+            .unwrap_or(now);
         let due = from + period;
         if due > now {
             clock::sleep_until(due).await;

@@ -73,10 +73,14 @@ fn options(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let Some(fields) = Fields::new("poll", Vec::new(), &args.get(0), &known)? else {
         return Err(args.wrong("options", "a table", &Value::Nil));
     };
-    let name = fields.string("name")?.ok_or_else(|| fields.error("name", "is missing; it names the metrics `<name>_duration` and so on"))?;
+    let name = fields
+        .string("name")?
+        .ok_or_else(|| fields.error("name", "is missing; it names the metrics `<name>_duration` and so on"))?;
     let function = |key: &str| match fields.get(key) {
         Value::Function(function) => Ok(function),
-        other => Err(ApiError::from(fields.error(key, &format!("must be a function, got {}", describe(&other))))),
+        other => Err(ApiError::from(
+            fields.error(key, &format!("must be a function, got {}", describe(&other))),
+        )),
     };
     let (call, done) = (function("call")?, function("done")?);
     let every = fields.duration("every")?.unwrap_or(Duration::from_millis(200));
@@ -96,7 +100,10 @@ fn millis(duration: Duration) -> f64 {
 /// `<name>_duration`, `_timeouts`, `_attempts`, `_resolution`.
 fn metrics_of(host: &Host, args: &Args, name: &str) -> Result<[MetricId; 4], ApiError> {
     let declare = |ending: &str, kind: Kind, unit: Unit| {
-        host.session.registry.declare(&format!("{name}{ending}"), kind, unit).map_err(|error| args.error(error))
+        host.session
+            .registry
+            .declare(&format!("{name}{ending}"), kind, unit)
+            .map_err(|error| args.error(error))
     };
     Ok([
         declare("_duration", Kind::Trend, Unit::Ms)?,

@@ -14,7 +14,7 @@ use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    let mut add = |name: &'static str, draw: fn(&Host, &Args, &mut Pcg64Mcg) -> ApiResult| {
+    let add = |name: &'static str, draw: fn(&Host, &Args, &mut Pcg64Mcg) -> ApiResult| {
         let full = full_name(name);
         let function = host.sync_fn(move |host, values: MultiValue| {
             let vu = host.current()?;
@@ -30,7 +30,10 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     add("exponential", exponential)?;
     add("normal", normal)?;
     add("uuid", |host, _, rng| {
-        Ok(uuid::Builder::from_random_bytes(rng.random()).into_uuid().to_string().into_multi(&host.lua)?)
+        Ok(uuid::Builder::from_random_bytes(rng.random())
+            .into_uuid()
+            .to_string()
+            .into_multi(&host.lua)?)
     })?;
     add("string", string)?;
     Ok(Value::Table(table))
@@ -83,13 +86,19 @@ fn pick(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
     if length == 0 {
         return Err(args.error("the list is empty"));
     }
-    Ok(list.raw_get::<Value>(rng.random_range(1..=length))?.into_multi(&host.lua)?)
+    Ok(list
+        .raw_get::<Value>(rng.random_range(1..=length))?
+        .into_multi(&host.lua)?)
 }
 
 /// Takes `{ name = weight, … }`, or `{ { value, weight }, … }` for values that cannot be keys.
 fn weighted(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
     let table = args.table(0, "weights")?;
-    let mut choices = if table.raw_len() > 0 { pairs(args, &table)? } else { named(args, &table)? };
+    let mut choices = if table.raw_len() > 0 {
+        pairs(args, &table)?
+    } else {
+        named(args, &table)?
+    };
     let total: f64 = choices.iter().map(|(_, weight)| weight).sum();
     if choices.is_empty() || total <= 0.0 {
         return Err(args.error("there is nothing to choose from: weights must add up to more than zero"));
@@ -109,7 +118,10 @@ fn weighted(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
 fn weight(args: &Args, of: &str, value: &Value) -> Result<f64, ApiError> {
     match number(value) {
         Some(weight) if weight.is_finite() && weight >= 0.0 => Ok(weight),
-        _ => Err(args.error(format!("the weight of {of} must be a number of at least 0, got {}", describe(value)))),
+        _ => Err(args.error(format!(
+            "the weight of {of} must be a number of at least 0, got {}",
+            describe(value)
+        ))),
     }
 }
 
@@ -117,7 +129,9 @@ fn pairs(args: &Args, table: &Table) -> Result<Vec<(Value, f64)>, ApiError> {
     let mut choices = Vec::with_capacity(table.raw_len());
     for (index, entry) in table.sequence_values::<Value>().enumerate() {
         let Value::Table(entry) = entry? else {
-            return Err(args.error("a list holds pairs `{ value, weight }`; names with weights are `{ a = 60, b = 40 }`"));
+            return Err(
+                args.error("a list holds pairs `{ value, weight }`; names with weights are `{ a = 60, b = 40 }`")
+            );
         };
         let weight = weight(args, &format!("entry {}", index + 1), &entry.raw_get::<Value>(2)?)?;
         choices.push((entry.raw_get::<Value>(1)?, weight));
@@ -150,8 +164,11 @@ fn exponential(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
 
 fn normal(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
     let (mean, deviation) = (args.number(0, "mean")?, args.number(1, "deviation")?);
-    let distribution = rand_distr::Normal::new(mean, deviation).ok().filter(|_| deviation >= 0.0);
-    let distribution = distribution.ok_or_else(|| args.error(format!("`deviation` must not be negative, got {deviation}")))?;
+    let distribution = rand_distr::Normal::new(mean, deviation)
+        .ok()
+        .filter(|_| deviation >= 0.0);
+    let distribution =
+        distribution.ok_or_else(|| args.error(format!("`deviation` must not be negative, got {deviation}")))?;
     Ok(distribution.sample(rng).into_multi(&host.lua)?)
 }
 
@@ -168,6 +185,8 @@ fn string(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
     if letters.is_empty() {
         return Err(args.error("`alphabet` is empty"));
     }
-    let text: String = (0..length).map(|_| letters[rng.random_range(0..letters.len())]).collect();
+    let text: String = (0..length)
+        .map(|_| letters[rng.random_range(0..letters.len())])
+        .collect();
     Ok(text.into_multi(&host.lua)?)
 }

@@ -14,7 +14,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = super::with_fields(host, &["elapsed", "seed"], |host, key| match key {
         "elapsed" => {
             let started = host.session.started.get();
-            started.map_or(0.0, |started| clock::now().saturating_duration_since(*started).as_secs_f64()).into_lua(&host.lua)
+            started
+                .map_or(0.0, |started| {
+                    clock::now().saturating_duration_since(*started).as_secs_f64()
+                })
+                .into_lua(&host.lua)
         }
         _ => host.session.seed.into_lua(&host.lua),
     })?;
@@ -38,5 +42,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 fn reason(args: &Args) -> Result<String, ApiError> {
-    Ok(args.opt_string(0, "reason")?.map_or_else(|| "no reason given".to_owned(), |text| text.to_string_lossy()))
+    Ok(args
+        .opt_string(0, "reason")?
+        .map_or_else(|| "no reason given".to_owned(), |text| text.to_string_lossy()))
 }

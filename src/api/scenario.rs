@@ -18,10 +18,19 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             "executor" => scenario.map(|scenario| scenario.executor.name()).into_lua(&host.lua),
             "iteration" => iteration.map(|iteration| iteration.number).into_lua(&host.lua),
             "elapsed" => {
-                let started = host.session.started.get().zip(scenario).map(|(run, scenario)| *run + scenario.start_time);
-                started.map(|started| clock::now().saturating_duration_since(started).as_secs_f64()).into_lua(&host.lua)
+                let started = host
+                    .session
+                    .started
+                    .get()
+                    .zip(scenario)
+                    .map(|(run, scenario)| *run + scenario.start_time);
+                started
+                    .map(|started| clock::now().saturating_duration_since(started).as_secs_f64())
+                    .into_lua(&host.lua)
             }
-            _ => iteration.map(|it| (it.started_at - it.scheduled_at).as_secs_f64() * 1e3).into_lua(&host.lua),
+            _ => iteration
+                .map(|it| (it.started_at - it.scheduled_at).as_secs_f64() * 1e3)
+                .into_lua(&host.lua),
         }
     })?;
     Ok(Value::Table(table))

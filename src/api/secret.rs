@@ -12,7 +12,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         let args = Args::new("secret", values);
         let name = args.string(0, "name")?.to_string_lossy();
         let Some(value) = super::env::lookup(host, &name) else {
-            return Err(args.error(format!("`{name}` is not set; give it in the environment, or by -e {name}=…")));
+            return Err(args.error(format!(
+                "`{name}` is not set; give it in the environment, or by -e {name}=…"
+            )));
         };
         host.session.add_secret(&value);
         Ok(value.into_multi(&host.lua)?)

@@ -74,11 +74,15 @@ impl Unit {
 pub struct MetricId(u32);
 
 impl MetricId {
-    pub(super) const fn new(index: u32) -> Self {
+    /// The metric that [`MetricId::index`] gave; how an id travels through Lua.
+    #[must_use]
+    pub const fn new(index: u32) -> Self {
         Self(index)
     }
 
-    pub(super) const fn index(self) -> u32 {
+    /// Its number in its registry.
+    #[must_use]
+    pub const fn index(self) -> u32 {
         self.0
     }
 }

@@ -60,7 +60,11 @@ pub const DEFAULT_MAX_DURATION: Duration = Duration::from_mins(10);
 /// VUs made before the start of an open scenario when the plan does not say: one second's arrivals, at most 100.
 #[must_use]
 pub fn default_pre_allocated(rate: f64, time_unit: Duration, max_vus: u64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 1..=100")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 1..=100"
+    )]
     let one_second = (rate / time_unit.as_secs_f64()).ceil().clamp(1.0, 100.0) as u64;
     one_second.min(max_vus)
 }
@@ -73,8 +77,15 @@ impl Overrides {
     pub fn apply(&self, scenarios: &mut Vec<Scenario>) -> Result<(), OverrideError> {
         for name in &self.scenarios {
             if !scenarios.iter().any(|scenario| scenario.name == *name) {
-                let known = scenarios.iter().map(|s| format!("`{}`", s.name)).collect::<Vec<_>>().join(", ");
-                return Err(OverrideError::NoScenario { name: name.clone(), known });
+                let known = scenarios
+                    .iter()
+                    .map(|s| format!("`{}`", s.name))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                return Err(OverrideError::NoScenario {
+                    name: name.clone(),
+                    known,
+                });
             }
         }
         if !self.scenarios.is_empty() {
@@ -85,10 +96,17 @@ impl Overrides {
 
     fn change(&self, scenario: &mut Scenario) -> Result<(), OverrideError> {
         let (name, executor) = (scenario.name.clone(), scenario.executor.name());
-        let missing = |flag, option| OverrideError::NoOption { flag, option, scenario: name.clone(), executor };
+        let missing = |flag, option| OverrideError::NoOption {
+            flag,
+            option,
+            scenario: name.clone(),
+            executor,
+        };
         if let Some(value) = self.vus {
             match &mut scenario.executor {
-                Executor::SharedIterations { vus, .. } | Executor::PerVuIterations { vus, .. } | Executor::ConstantVus { vus, .. } => {
+                Executor::SharedIterations { vus, .. }
+                | Executor::PerVuIterations { vus, .. }
+                | Executor::ConstantVus { vus, .. } => {
                     *vus = value;
                 }
                 Executor::ConstantArrivalRate { .. } => return Err(missing("vus", "vus")),
@@ -96,13 +114,17 @@ impl Overrides {
         }
         if let Some(value) = self.duration {
             match &mut scenario.executor {
-                Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => *duration = value,
+                Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => {
+                    *duration = value
+                }
                 _ => return Err(missing("duration", "duration")),
             }
         }
         if let Some(value) = self.iterations {
             match &mut scenario.executor {
-                Executor::SharedIterations { iterations, .. } | Executor::PerVuIterations { iterations, .. } => *iterations = value,
+                Executor::SharedIterations { iterations, .. } | Executor::PerVuIterations { iterations, .. } => {
+                    *iterations = value
+                }
                 _ => return Err(missing("iterations", "iterations")),
             }
         }
@@ -123,7 +145,9 @@ impl Overrides {
         let conflict = |text: &str| Err(OverrideError::Conflict(text.to_owned()));
         let vus = self.vus.unwrap_or(1);
         match (self.rate, self.iterations, self.duration) {
-            (Some(_), Some(_), _) => conflict("--rate and --iterations cannot go together: a rate lasts for a --duration"),
+            (Some(_), Some(_), _) => {
+                conflict("--rate and --iterations cannot go together: a rate lasts for a --duration")
+            }
             (Some(_), None, None) => conflict("--rate needs a --duration, for example --duration 30s"),
             (Some(_), None, Some(_)) if self.vus.is_some() => {
                 conflict("--rate and --vus cannot go together: with a rate, VUs come as they are needed")
@@ -139,7 +163,9 @@ impl Overrides {
                     on_saturation: OnSaturation::Queue,
                 })
             }
-            (None, Some(_), Some(_)) => conflict("--iterations and --duration cannot go together for a script without scenarios"),
+            (None, Some(_), Some(_)) => {
+                conflict("--iterations and --duration cannot go together for a script without scenarios")
+            }
             (None, None, Some(duration)) => Ok(Executor::ConstantVus { vus, duration }),
             (None, iterations, None) => Ok(Executor::SharedIterations {
                 vus,
@@ -167,18 +193,49 @@ mod tests {
 
     #[test]
     fn a_flag_changes_every_selected_scenario_or_is_refused_by_name() {
-        let constant = Executor::ConstantVus { vus: 1, duration: Duration::from_secs(1) };
-        let open = Overrides { rate: Some(5.0), duration: Some(Duration::from_secs(2)), ..Overrides::default() }
-            .scenario_of_function()
-            .unwrap();
+        let constant = Executor::ConstantVus {
+            vus: 1,
+            duration: Duration::from_secs(1),
+        };
+        let open = Overrides {
+            rate: Some(5.0),
+            duration: Some(Duration::from_secs(2)),
+            ..Overrides::default()
+        }
+        .scenario_of_function()
+        .unwrap();
         let mut both = vec![scenario("a", constant.clone()), scenario("b", open)];
-        let error = Overrides { rate: Some(9.0), ..Overrides::default() }.apply(&mut both.clone()).unwrap_err().to_string();
-        assert!(error.contains("scenario `a` is constant-vus and has no `rate`"), "{error}");
-        let only_b = Overrides { rate: Some(9.0), scenarios: vec!["b".into()], ..Overrides::default() };
+        let error = Overrides {
+            rate: Some(9.0),
+            ..Overrides::default()
+        }
+        .apply(&mut both.clone())
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("scenario `a` is constant-vus and has no `rate`"),
+            "{error}"
+        );
+        let only_b = Overrides {
+            rate: Some(9.0),
+            scenarios: vec!["b".into()],
+            ..Overrides::default()
+        };
         let mut selected = both.clone();
         only_b.apply(&mut selected).unwrap();
-        assert!(matches!(selected[..], [Scenario { executor: Executor::ConstantArrivalRate { rate: 9.0, .. }, .. }]));
-        let error = Overrides { scenarios: vec!["c".into()], ..Overrides::default() }.apply(&mut both).unwrap_err();
+        assert!(matches!(
+            selected[..],
+            [Scenario {
+                executor: Executor::ConstantArrivalRate { rate: 9.0, .. },
+                ..
+            }]
+        ));
+        let error = Overrides {
+            scenarios: vec!["c".into()],
+            ..Overrides::default()
+        }
+        .apply(&mut both)
+        .unwrap_err();
         assert!(error.to_string().contains("it has `a`, `b`"), "{error}");
     }
 
@@ -187,15 +244,61 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         let table = [
             (Overrides::default(), Some("shared-iterations")),
-            (Overrides { vus: Some(3), duration: second, ..Overrides::default() }, Some("constant-vus")),
-            (Overrides { vus: Some(3), iterations: Some(9), ..Overrides::default() }, Some("shared-iterations")),
-            (Overrides { rate: Some(3.0), duration: second, ..Overrides::default() }, Some("constant-arrival-rate")),
-            (Overrides { rate: Some(3.0), ..Overrides::default() }, None),
-            (Overrides { rate: Some(3.0), duration: second, vus: Some(1), ..Overrides::default() }, None),
-            (Overrides { iterations: Some(3), duration: second, ..Overrides::default() }, None),
+            (
+                Overrides {
+                    vus: Some(3),
+                    duration: second,
+                    ..Overrides::default()
+                },
+                Some("constant-vus"),
+            ),
+            (
+                Overrides {
+                    vus: Some(3),
+                    iterations: Some(9),
+                    ..Overrides::default()
+                },
+                Some("shared-iterations"),
+            ),
+            (
+                Overrides {
+                    rate: Some(3.0),
+                    duration: second,
+                    ..Overrides::default()
+                },
+                Some("constant-arrival-rate"),
+            ),
+            (
+                Overrides {
+                    rate: Some(3.0),
+                    ..Overrides::default()
+                },
+                None,
+            ),
+            (
+                Overrides {
+                    rate: Some(3.0),
+                    duration: second,
+                    vus: Some(1),
+                    ..Overrides::default()
+                },
+                None,
+            ),
+            (
+                Overrides {
+                    iterations: Some(3),
+                    duration: second,
+                    ..Overrides::default()
+                },
+                None,
+            ),
         ];
         for (overrides, executor) in table {
-            assert_eq!(overrides.scenario_of_function().ok().map(|made| made.name()), executor, "{overrides:?}");
+            assert_eq!(
+                overrides.scenario_of_function().ok().map(|made| made.name()),
+                executor,
+                "{overrides:?}"
+            );
         }
     }
 }

@@ -22,7 +22,9 @@ pub async fn call(
     args: impl IntoIterator<Item = Value>,
 ) -> Result<MultiValue, ScriptError> {
     let host = &context.host;
-    thread.reset(host.entry.clone()).map_err(|error| ScriptError::from_vm(&error))?;
+    thread
+        .reset(host.entry.clone())
+        .map_err(|error| ScriptError::from_vm(&error))?;
     let mut input: MultiValue = args.into_iter().collect();
     input.push_front(Value::Function(function.clone()));
     loop {
@@ -48,22 +50,38 @@ pub async fn call(
 async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiValue, ScriptError> {
     let host = &context.host;
     if output.pop_front().as_ref() != Some(&host.mark) {
-        let mut error = ScriptError::from_message(Kind::Raised, "the script yielded outside of a coroutine of its own", "");
+        let mut error =
+            ScriptError::from_message(Kind::Raised, "the script yielded outside of a coroutine of its own", "");
         error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`".into());
         return Err(error);
     }
     let id = match output.pop_front() {
         Some(Value::Integer(id)) => usize::try_from(id).unwrap_or(usize::MAX),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small index that this side gave out")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small index that this side gave out"
+        )]
         Some(Value::Number(id)) => id as usize,
         _ => usize::MAX,
     };
     let Some(op) = host.op(id) else {
-        return Err(ScriptError::from_message(Kind::Raised, "an operation that does not exist was asked for", ""));
+        return Err(ScriptError::from_message(
+            Kind::Raised,
+            "an operation that does not exist was asked for",
+            "",
+        ));
     };
     let result = if matches!(context.phase.get(), Phase::Load | Phase::Summary) {
-        let when = if context.phase.get() == Phase::Load { "while the file loads" } else { "in `summary`" };
-        Err(ApiError::Text(format!("{} cannot be used {when}; call it in setup, vu_init or the journey", op.name)))
+        let when = if context.phase.get() == Phase::Load {
+            "while the file loads"
+        } else {
+            "in `summary`"
+        };
+        Err(ApiError::Text(format!(
+            "{} cannot be used {when}; call it in setup, vu_init or the journey",
+            op.name
+        )))
     } else {
         (op.start)(Rc::clone(context), output).await
     };
@@ -72,7 +90,11 @@ async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiV
 
 fn vm_error(host: &Host, error: &mlua::Error) -> ScriptError {
     let error = ScriptError::from_vm(error);
-    if error.kind == Kind::Memory { out_of_memory(host) } else { error }
+    if error.kind == Kind::Memory {
+        out_of_memory(host)
+    } else {
+        error
+    }
 }
 
 /// The limit does not trigger a collection by itself, so that nothing would work until one has run.
@@ -86,7 +108,10 @@ fn cut_short(host: &Host, trip: super::host::Trip) -> ScriptError {
         return ScriptError::from_message(Kind::Interrupted, "interrupted while computing", "");
     }
     let limit = crate::plan::duration::format(host.watch.limit());
-    let text = format!("{}the script computed for more than {limit} without waiting", trip.place);
+    let text = format!(
+        "{}the script computed for more than {limit} without waiting",
+        trip.place
+    );
     let mut error = ScriptError::from_message(Kind::Stuck, &text, "");
     error.hint = Some("look for a loop without end here; `kt.sleep` or a request lets others run".into());
     error
@@ -130,7 +155,9 @@ fn from_table(table: &Table, trace: &str) -> ScriptError {
         _ => {
             let value = Value::Table(table.clone());
             let text = serde_json::to_string(&super::value::AsJson::new(&value)).unwrap_or_else(|_| "a table".into());
-            let message = table.get::<String>("message").unwrap_or_else(|_| format!("the script raised {text}"));
+            let message = table
+                .get::<String>("message")
+                .unwrap_or_else(|_| format!("the script raised {text}"));
             return ScriptError::from_message(Kind::Raised, &message, trace);
         }
     };

@@ -46,7 +46,6 @@ impl Phase {
 }
 
 /// One virtual user, as host functions see it.
-#[derive(Debug)]
 pub struct VuContext {
     /// Its VM.
     pub host: Rc<Host>,
@@ -143,7 +142,11 @@ impl VuContext {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let shared = self.host.net.get().ok_or_else(|| ApiError::Text("no requests while the file loads".into()))?;
+        let shared = self
+            .host
+            .net
+            .get()
+            .ok_or_else(|| ApiError::Text("no requests while the file loads".into()))?;
         Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
     }
 
@@ -188,13 +191,22 @@ impl VuContext {
     }
 
     fn group_path(&self) -> String {
-        self.groups.borrow().last().map(|group| group.path.clone()).unwrap_or_default()
+        self.groups
+            .borrow()
+            .last()
+            .map(|group| group.path.clone())
+            .unwrap_or_default()
     }
 
     fn push(&self, path: String, started: Instant, extra: &[(&str, &str)]) -> Result<(), ApiError> {
         let outer = self.tags()?;
         let tags = self.host.recorder()?.tags(&outer, extra);
-        self.groups.borrow_mut().push(Group { path, started, slept: self.slept.get(), outer: Some(outer) });
+        self.groups.borrow_mut().push(Group {
+            path,
+            started,
+            slept: self.slept.get(),
+            outer: Some(outer),
+        });
         *self.tags.borrow_mut() = Some(tags);
         Ok(())
     }
@@ -210,7 +222,9 @@ impl VuContext {
 /// Mixes what a journey's random numbers depend on (the finaliser of SplitMix64, Steele et al. 2014).
 fn seed(run: u64, scenario: Option<usize>, vu: u64, iteration: u64) -> u64 {
     let scenario = scenario.map_or(u64::MAX, |index| index as u64);
-    [scenario, vu, iteration].into_iter().fold(mix(run), |state, part| mix(state ^ mix(part)))
+    [scenario, vu, iteration]
+        .into_iter()
+        .fold(mix(run), |state, part| mix(state ^ mix(part)))
 }
 
 fn mix(value: u64) -> u64 {

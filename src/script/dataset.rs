@@ -54,7 +54,10 @@ enum Rows {
     /// JSON texts, one a row; parsed when they are handed out.
     Json(Vec<Box<RawValue>>),
     /// Records under the names of the first row.
-    Csv { names: Vec<String>, records: Vec<csv::StringRecord> },
+    Csv {
+        names: Vec<String>,
+        records: Vec<csv::StringRecord>,
+    },
 }
 
 /// One row, as it is handed out.
@@ -81,16 +84,28 @@ impl Dataset {
     /// [`DataError`] naming the file, and the line where there is one.
     pub fn load(path: &Path) -> Result<Self, DataError> {
         let file = path.display().to_string();
-        let io = |error: std::io::Error| DataError::Io { file: file.clone(), reason: error.to_string() };
+        let io = |error: std::io::Error| DataError::Io {
+            file: file.clone(),
+            reason: error.to_string(),
+        };
         let size = std::fs::metadata(path).map_err(io)?.len();
         if size > MAX_FILE {
             return Err(DataError::TooLarge { file, size });
         }
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let bytes = std::fs::read(path).map_err(io)?;
         let text = String::from_utf8(bytes).map_err(|error| DataError::Malformed {
             file: file.clone(),
-            line: Some(1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() as u64),
+            line: Some(
+                1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+                    .iter()
+                    .filter(|b| **b == b'\n')
+                    .count() as u64,
+            ),
             reason: "not UTF-8 text".to_owned(),
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -119,8 +134,16 @@ impl Dataset {
     }
 
     fn of(rows: Rows, name: &str) -> Result<Self, DataError> {
-        let set = Self { rows, next: AtomicU64::new(0), unique: AtomicU64::new(0) };
-        if set.is_empty() { Err(DataError::Empty(name.to_owned())) } else { Ok(set) }
+        let set = Self {
+            rows,
+            next: AtomicU64::new(0),
+            unique: AtomicU64::new(0),
+        };
+        if set.is_empty() {
+            Err(DataError::Empty(name.to_owned()))
+        } else {
+            Ok(set)
+        }
     }
 
     /// How many rows.
@@ -155,7 +178,11 @@ impl Dataset {
     /// A row that nobody has had, or `None` when all are gone; with `recycle` it begins again.
     pub fn unique(&self, recycle: bool) -> Option<usize> {
         let number = self.unique.fetch_add(1, Ordering::Relaxed);
-        if recycle || number < self.len() as u64 { Some(wrap(number, self.len())) } else { None }
+        if recycle || number < self.len() as u64 {
+            Some(wrap(number, self.len()))
+        } else {
+            None
+        }
     }
 }
 
@@ -164,12 +191,20 @@ fn wrap(number: u64, length: usize) -> usize {
 }
 
 fn malformed(file: &str, line: Option<u64>, reason: &impl ToString) -> DataError {
-    DataError::Malformed { file: file.to_owned(), line, reason: reason.to_string() }
+    DataError::Malformed {
+        file: file.to_owned(),
+        line,
+        reason: reason.to_string(),
+    }
 }
 
 fn json(file: &str, text: &str) -> Result<Rows, DataError> {
     if !text.trim_start().starts_with('[') {
-        return Err(malformed(file, Some(1), &"not a JSON array; a data file is `[ row, row, … ]`"));
+        return Err(malformed(
+            file,
+            Some(1),
+            &"not a JSON array; a data file is `[ row, row, … ]`",
+        ));
     }
     serde_json::from_str(text)
         .map(Rows::Json)
@@ -180,7 +215,8 @@ fn jsonl(file: &str, text: &str) -> Result<Rows, DataError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| malformed(file, Some(number as u64 + 1), &format!("not JSON: {error}")))
+            serde_json::from_str(line)
+                .map_err(|error| malformed(file, Some(number as u64 + 1), &format!("not JSON: {error}")))
         })
         .collect::<Result<_, _>>()
         .map(Rows::Json)
@@ -188,7 +224,12 @@ fn jsonl(file: &str, text: &str) -> Result<Rows, DataError> {
 
 fn csv_rows(file: &str, text: &str) -> Result<Rows, DataError> {
     let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(text.as_bytes());
-    let names: Vec<String> = reader.headers().map_err(|error| malformed(file, Some(1), &error))?.iter().map(str::to_owned).collect();
+    let names: Vec<String> = reader
+        .headers()
+        .map_err(|error| malformed(file, Some(1), &error))?
+        .iter()
+        .map(str::to_owned)
+        .collect();
     let records = reader
         .records()
         .map(|record| {
@@ -234,7 +275,11 @@ impl DataStore {
     /// The built set of that name, if it was built.
     #[must_use]
     pub fn built(&self, name: &str) -> Option<Arc<Dataset>> {
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(&built_key(name)).cloned()
+        self.sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&built_key(name))
+            .cloned()
     }
 
     /// Adds a built set; the first of a name stays.
@@ -246,7 +291,12 @@ impl DataStore {
     /// The files that were loaded.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 }
 
@@ -275,8 +325,16 @@ mod tests {
             ("a.json", b"  \n", Err("empty")),
             ("a.jsonl", b"1\n\n{\"a\":2}\r\n", Ok(2)),
             ("a.jsonl", b"1\n{a}\n", Err("line 2")),
-            ("a.csv", b"\xef\xbb\xbfid,name\r\n00501,\"a, \"\"b\"\"\nc\"\r\n\r\n7,\xc3\xa9\r\n", Ok(2)),
-            ("a.csv", b"id,name\n1,a\n2\n", Err("line 3: 1 fields where the first row has 2")),
+            (
+                "a.csv",
+                b"\xef\xbb\xbfid,name\r\n00501,\"a, \"\"b\"\"\nc\"\r\n\r\n7,\xc3\xa9\r\n",
+                Ok(2),
+            ),
+            (
+                "a.csv",
+                b"id,name\n1,a\n2\n",
+                Err("line 3: 1 fields where the first row has 2"),
+            ),
             ("a.csv", b"id,name\n", Err("empty")),
             ("a.csv", b"id\n\xff\n", Err("line 2: not UTF-8")),
             ("a.txt", b"x", Err(".json")),
@@ -295,15 +353,28 @@ mod tests {
     #[test]
     fn csv_values_stay_strings() {
         let set = load("a.csv", b"id,name\n00501,\"a, \"\"b\"\"\nc\"\n").unwrap();
-        let Some(Row::Csv(names, record)) = set.row(0) else { panic!("a record") };
-        assert_eq!((names, record.iter().collect::<Vec<_>>()), (&["id".to_owned(), "name".to_owned()][..], vec!["00501", "a, \"b\"\nc"]));
+        let Some(Row::Csv(names, record)) = set.row(0) else {
+            panic!("a record")
+        };
+        assert_eq!(
+            (names, record.iter().collect::<Vec<_>>()),
+            (&["id".to_owned(), "name".to_owned()][..], vec!["00501", "a, \"b\"\nc"])
+        );
     }
 
     #[test]
     fn cursors_are_shared_and_end_as_asked() {
         let set = Dataset::from_values("x", vec!["1".into(), "2".into()]).unwrap();
         assert_eq!((0..5).map(|_| set.next()).collect::<Vec<_>>(), [0, 1, 0, 1, 0]);
-        assert_eq!([set.unique(false), set.unique(false), set.unique(false), set.unique(true)], [Some(0), Some(1), None, Some(1)]);
+        assert_eq!(
+            [
+                set.unique(false),
+                set.unique(false),
+                set.unique(false),
+                set.unique(true)
+            ],
+            [Some(0), Some(1), None, Some(1)]
+        );
     }
 
     #[test]

@@ -65,7 +65,13 @@ impl ScriptError {
         let trace: Vec<Frame> = trace.lines().filter_map(parse_frame).take(MAX_FRAMES).collect();
         let at = at.or_else(|| trace.first().cloned());
         let hint = hint_for(&message);
-        Self { kind, message, at, trace, hint }
+        Self {
+            kind,
+            message,
+            at,
+            trace,
+            hint,
+        }
     }
 
     /// From an error of the VM itself.
@@ -109,8 +115,16 @@ impl ScriptError {
         if let Some(hint) = &self.hint {
             let _ = write!(text, "\n     = hint: {hint}");
         }
-        for frame in self.trace.iter().skip_while(|frame| Some(&frame.line) == self.at.as_ref().map(|at| &at.line)) {
-            let function = frame.function.as_ref().map(|name| format!(" in `{name}`")).unwrap_or_default();
+        for frame in self
+            .trace
+            .iter()
+            .skip_while(|frame| Some(&frame.line) == self.at.as_ref().map(|at| &at.line))
+        {
+            let function = frame
+                .function
+                .as_ref()
+                .map(|name| format!(" in `{name}`"))
+                .unwrap_or_default();
             let _ = write!(text, "\n     called from {}:{}{function}", frame.file, frame.line);
         }
         text
@@ -138,7 +152,14 @@ fn split_position(text: &str) -> (Option<Frame>, String) {
         if digits > 0 && rest[digits..].starts_with(':') && is_file(&text[..colon]) {
             let line = rest[..digits].parse().unwrap_or(0);
             let message = rest[digits + 1..].trim_start().to_owned();
-            return (Some(Frame { file: text[..colon].to_owned(), line, function: None }), message);
+            return (
+                Some(Frame {
+                    file: text[..colon].to_owned(),
+                    line,
+                    function: None,
+                }),
+                message,
+            );
         }
         from = colon + 1;
     }
@@ -158,8 +179,16 @@ fn parse_frame(line: &str) -> Option<Frame> {
     };
     let (file, number) = place.rsplit_once(':')?;
     let number = number.parse().ok()?;
-    let function = rest.strip_prefix("in ").unwrap_or(rest).strip_prefix("function ").map(|name| name.trim_matches('\'').to_owned());
-    is_file(file).then(|| Frame { file: file.to_owned(), line: number, function: function.filter(|name| !name.is_empty()) })
+    let function = rest
+        .strip_prefix("in ")
+        .unwrap_or(rest)
+        .strip_prefix("function ")
+        .map(|name| name.trim_matches('\'').to_owned());
+    is_file(file).then(|| Frame {
+        file: file.to_owned(),
+        line: number,
+        function: function.filter(|name| !name.is_empty()),
+    })
 }
 
 /// What the VM's own messages mean, for people who do not know its words.
@@ -250,9 +279,17 @@ mod tests {
     fn a_trace_keeps_the_users_files_only() {
         let trace = "a.lua:3 function inner\nkt:12\n[C]\na.lua:9\n\ta.lua:11: in function 'main'\n";
         let error = ScriptError::from_message(Kind::Raised, "no place", trace);
-        let lines: Vec<_> = error.trace.iter().map(|frame| (frame.line, frame.function.as_deref())).collect();
+        let lines: Vec<_> = error
+            .trace
+            .iter()
+            .map(|frame| (frame.line, frame.function.as_deref()))
+            .collect();
         assert_eq!(lines, [(3, Some("inner")), (9, None), (11, Some("main"))]);
-        assert_eq!(error.at.unwrap().line, 3, "without a position in the message, the innermost frame is the place");
+        assert_eq!(
+            error.at.unwrap().line,
+            3,
+            "without a position in the message, the innermost frame is the place"
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub struct Fields {
 /// ` (did you mean …?)` for the nearest of `known`, or nothing.
 #[must_use]
 pub fn suggest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(text, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    nearest(text, known)
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 /// The nearest of `known` to `text`, when it is near enough to be meant.
@@ -39,7 +41,13 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let lower = text.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), strsim::jaro_winkler(&lower, name), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                strsim::jaro_winkler(&lower, name),
+                name,
+            )
+        })
         .filter(|(edits, likeness, name)| *edits <= 1 + name.len().min(text.len()) / 4 || *likeness > 0.88)
         .min_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
         .map(|(_, _, name)| name)
@@ -69,10 +77,17 @@ impl Fields {
             Value::Nil => return Ok(None),
             Value::Table(table) => table.clone(),
             other => {
-                return Err(FieldError { path, message: format!("{owner} must be a table, got {}", describe(other)) });
+                return Err(FieldError {
+                    path,
+                    message: format!("{owner} must be a table, got {}", describe(other)),
+                });
             }
         };
-        let fields = Self { owner: owner.to_owned(), path, table };
+        let fields = Self {
+            owner: owner.to_owned(),
+            path,
+            table,
+        };
         fields.check_keys(known)?;
         Ok(Some(fields))
     }
@@ -83,8 +98,16 @@ impl Fields {
             let name = match &key {
                 Value::String(name) => name.to_string_lossy(),
                 other => {
-                    let what = format!("{}: {} is not an option name; the options are {}", self.owner, describe(other), list(known));
-                    return Err(FieldError { path: self.path.clone(), message: what });
+                    let what = format!(
+                        "{}: {} is not an option name; the options are {}",
+                        self.owner,
+                        describe(other),
+                        list(known)
+                    );
+                    return Err(FieldError {
+                        path: self.path.clone(),
+                        message: what,
+                    });
                 }
             };
             if !known.contains(&name.as_str()) {
@@ -94,7 +117,10 @@ impl Fields {
                 };
                 let mut path = self.path.clone();
                 path.push(name.clone());
-                return Err(FieldError { path, message: format!("{}: unknown option `{name}`{hint}", self.owner) });
+                return Err(FieldError {
+                    path,
+                    message: format!("{}: unknown option `{name}`{hint}", self.owner),
+                });
             }
         }
         Ok(())
@@ -117,7 +143,10 @@ impl Fields {
     /// An error about option `key`.
     #[must_use]
     pub fn error(&self, key: &str, what: &str) -> FieldError {
-        FieldError { path: self.path_to(key), message: format!("{}: `{key}` {what}", self.owner) }
+        FieldError {
+            path: self.path_to(key),
+            message: format!("{}: `{key}` {what}", self.owner),
+        }
     }
 
     /// The raw value, nil when absent.
@@ -163,8 +192,14 @@ impl Fields {
     /// # Errors
     /// When it is something else.
     pub fn count(&self, key: &str, least: u64) -> Result<Option<u64>, FieldError> {
-        let Some(value) = self.number(key)? else { return Ok(None) };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+        let Some(value) = self.number(key)? else {
+            return Ok(None);
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range is checked first"
+        )]
         if value.fract() == 0.0 && (0.0..9e15).contains(&value) && value as u64 >= least {
             return Ok(Some(value as u64));
         }
@@ -180,7 +215,9 @@ impl Fields {
             Value::Nil => return Ok(None),
             other => to_duration(&other),
         };
-        parsed.map(Some).map_err(|what| self.error(key, &format!("is wrong: {what}")))
+        parsed
+            .map(Some)
+            .map_err(|what| self.error(key, &format!("is wrong: {what}")))
     }
 
     /// True or false.
@@ -262,7 +299,11 @@ impl Fields {
     /// # Errors
     /// As [`Fields::new`].
     pub fn inner(&self, key: &str, known: &[&str]) -> Result<Option<Self>, FieldError> {
-        let owner = if self.owner.is_empty() { key.to_owned() } else { format!("{}.{key}", self.owner) };
+        let owner = if self.owner.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.owner)
+        };
         Self::new(&owner, self.path_to(key), &self.get(key), known)
     }
 }
@@ -277,7 +318,12 @@ pub fn to_duration(value: &Value) -> Result<Duration, String> {
         Value::Integer(seconds) => duration::from_seconds(*seconds as f64),
         Value::Number(seconds) => duration::from_seconds(*seconds),
         Value::String(text) => duration::parse(&text.to_string_lossy()),
-        other => return Err(format!("a duration is a string as \"1m30s\" or a number of seconds, got {}", describe(other))),
+        other => {
+            return Err(format!(
+                "a duration is a string as \"1m30s\" or a number of seconds, got {}",
+                describe(other)
+            ));
+        }
     };
     parsed.map_err(|error| error.to_string())
 }
@@ -287,14 +333,26 @@ pub fn to_duration(value: &Value) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong with it.
 pub fn to_size(value: &Value) -> Result<u64, String> {
-    let wrong = || format!("a size is a number of bytes or a string as \"16MB\", got {}", describe(value));
+    let wrong = || {
+        format!(
+            "a size is a number of bytes or a string as \"16MB\", got {}",
+            describe(value)
+        )
+    };
     let (number, factor) = match value {
         Value::Integer(bytes) => return u64::try_from(*bytes).map_err(|_| wrong()),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range"
+        )]
         Value::Number(bytes) if bytes.fract() == 0.0 && (0.0..9e15).contains(bytes) => return Ok(*bytes as u64),
         Value::String(text) => {
             let text = text.to_string_lossy();
-            let digits = text.trim().find(|c: char| !c.is_ascii_digit()).unwrap_or(text.trim().len());
+            let digits = text
+                .trim()
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(text.trim().len());
             let (number, unit) = text.trim().split_at(digits);
             let factor: u64 = match unit.trim().to_ascii_uppercase().as_str() {
                 "" | "B" => 1,
@@ -311,7 +369,11 @@ pub fn to_size(value: &Value) -> Result<u64, String> {
 }
 
 fn list(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -321,8 +383,13 @@ mod tests {
 
     fn fields(lua: &Lua, code: &str) -> Result<Fields, FieldError> {
         let value: Value = lua.load(code).eval().unwrap();
-        Fields::new("scenarios.x", vec!["scenarios".into(), "x".into()], &value, &["vus", "duration", "tags", "executor"])
-            .map(|fields| fields.expect("a table"))
+        Fields::new(
+            "scenarios.x",
+            vec!["scenarios".into(), "x".into()],
+            &value,
+            &["vus", "duration", "tags", "executor"],
+        )
+        .map(|fields| fields.expect("a table"))
     }
 
     #[test]
@@ -352,16 +419,29 @@ mod tests {
             let error = fields(&lua, code).unwrap().count(key, 1).unwrap_err();
             assert!(error.message.contains(part), "{code}: {error}");
         }
-        let error = fields(&lua, "{ duration = '5 parsecs' }").unwrap().duration("duration").unwrap_err();
+        let error = fields(&lua, "{ duration = '5 parsecs' }")
+            .unwrap()
+            .duration("duration")
+            .unwrap_err();
         assert!(error.message.contains("parsecs"), "{error}");
-        let error = fields(&lua, "{ executor = 'constant-vu' }").unwrap().choice("executor", &["constant-vus"]).unwrap_err();
+        let error = fields(&lua, "{ executor = 'constant-vu' }")
+            .unwrap()
+            .choice("executor", &["constant-vus"])
+            .unwrap_err();
         assert!(error.message.contains("did you mean `constant-vus`"), "{error}");
     }
 
     #[test]
     fn sizes_have_units() {
         let lua = Lua::new();
-        let table = [("'16MB'", Some(16 << 20)), ("1024", Some(1024)), ("'2 kb'", Some(2048)), ("'x'", None), ("-1", None), ("'9999999999GB'", None)];
+        let table = [
+            ("'16MB'", Some(16 << 20)),
+            ("1024", Some(1024)),
+            ("'2 kb'", Some(2048)),
+            ("'x'", None),
+            ("-1", None),
+            ("'9999999999GB'", None),
+        ];
         for (code, size) in table {
             let value: Value = lua.load(code).eval().unwrap();
             assert_eq!(to_size(&value).ok(), size, "{code}");

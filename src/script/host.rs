@@ -71,7 +71,6 @@ impl std::fmt::Debug for Op {
 }
 
 /// A VM with its sandbox, pinned to one thread.
-#[derive(Debug)]
 pub struct Host {
     /// The VM.
     pub lua: Lua,
@@ -102,8 +101,18 @@ pub struct Host {
 pub type OpenModules = fn(&Rc<Host>) -> mlua::Result<Vec<(String, Value)>>;
 
 /// Names that scripts must not have, or that differ between virtual users.
-const REMOVED: [&str; 10] =
-    ["_G", "require", "print", "getfenv", "setfenv", "loadstring", "newproxy", "gcinfo", "collectgarbage", "dofile"];
+const REMOVED: [&str; 10] = [
+    "_G",
+    "require",
+    "print",
+    "getfenv",
+    "setfenv",
+    "loadstring",
+    "newproxy",
+    "gcinfo",
+    "collectgarbage",
+    "dofile",
+];
 
 impl Host {
     /// A VM with all modules opened and the sandbox closed.
@@ -115,8 +124,11 @@ impl Host {
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
         ArrayMark::install(&lua)?;
         let mark = Value::Table(lua.create_table()?);
-        let prelude: Table =
-            lua.load(include_str!("prelude.lua")).set_name("=kt").set_mode(ChunkMode::Text).call(mark.clone())?;
+        let prelude: Table = lua
+            .load(include_str!("prelude.lua"))
+            .set_name("=kt")
+            .set_mode(ChunkMode::Text)
+            .call(mark.clone())?;
         let watch = Rc::new(Watch::new(limits.cpu, session.control.kill_token().clone()));
         let host = Rc::new(Self {
             entry: prelude.get("entry")?,
@@ -140,7 +152,8 @@ impl Host {
         host.close_sandbox()?;
         let watch = Rc::clone(&host.watch);
         host.lua.set_interrupt(move |lua| watch.check(lua));
-        host.lua.set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
+        host.lua
+            .set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
         Ok(host)
     }
 
@@ -189,13 +202,19 @@ impl Host {
     /// # Errors
     /// When none is, which would be a mistake in the driver.
     pub fn current(&self) -> Result<Rc<VuContext>, ApiError> {
-        self.current.borrow().clone().ok_or_else(|| ApiError::Text("no virtual user is running here".into()))
+        self.current
+            .borrow()
+            .clone()
+            .ok_or_else(|| ApiError::Text("no virtual user is running here".into()))
     }
 
     /// Makes `context` the running virtual user until the guard is dropped.
     pub(super) fn enter<'a>(&'a self, context: &Rc<VuContext>) -> Running<'a> {
         self.watch.begin();
-        Running { host: self, before: self.current.borrow_mut().replace(Rc::clone(context)) }
+        Running {
+            host: self,
+            before: self.current.borrow_mut().replace(Rc::clone(context)),
+        }
     }
 
     /// The operation behind a number that the prelude yielded.
@@ -226,7 +245,9 @@ impl Host {
     {
         let weak: Weak<Self> = Rc::downgrade(self);
         self.lua.create_function(move |lua, args: MultiValue| {
-            let host = weak.upgrade().ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
+            let host = weak
+                .upgrade()
+                .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
             answer(lua, call(&host, args))
         })
     }
@@ -242,7 +263,10 @@ impl Host {
     {
         let mut ops = self.ops.borrow_mut();
         let id = ops.len();
-        ops.push(Op { name, start: Rc::new(move |context, args| Box::pin(start(context, args))) });
+        ops.push(Op {
+            name,
+            start: Rc::new(move |context, args| Box::pin(start(context, args))),
+        });
         self.prelude.get::<Function>("op")?.call((id, name))
     }
 
@@ -297,7 +321,9 @@ impl Host {
         let weak = Rc::downgrade(self);
         let env = environment.clone();
         let find = self.lua.create_function(move |lua, name: Value| {
-            let host = weak.upgrade().ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
+            let host = weak
+                .upgrade()
+                .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
             answer(lua, host.find_module(&name, &env))
         })?;
         let require: Function = self.prelude.get::<Function>("make_require")?.call(find)?;
@@ -308,7 +334,11 @@ impl Host {
 
     fn find_module(&self, name: &Value, environment: &Table) -> ApiResult {
         let Value::String(name) = name else {
-            return Err(format!("require: a module name is a string, got {}", super::fields::describe(name)).into());
+            return Err(format!(
+                "require: a module name is a string, got {}",
+                super::fields::describe(name)
+            )
+            .into());
         };
         let name = name.to_string_lossy();
         if let Some(value) = self.module(&name) {
@@ -319,9 +349,20 @@ impl Host {
             let hint = super::fields::suggest(&name, names.iter().map(String::as_str));
             return Err(format!("require: there is no built-in module `{name}`{hint}").into());
         }
-        let folder = self.session.script.parent().map(std::path::Path::to_owned).unwrap_or_default();
-        let source = self.session.sources.module(&name, &folder).map_err(|error| format!("require: {error}"))?;
-        let chunk = self.instantiate(&source, environment).map_err(|error| ScriptError::from_vm(&error).to_string())?;
+        let folder = self
+            .session
+            .script
+            .parent()
+            .map(std::path::Path::to_owned)
+            .unwrap_or_default();
+        let source = self
+            .session
+            .sources
+            .module(&name, &folder)
+            .map_err(|error| format!("require: {error}"))?;
+        let chunk = self
+            .instantiate(&source, environment)
+            .map_err(|error| ScriptError::from_vm(&error).to_string())?;
         Ok(("chunk", chunk).into_multi(&self.lua)?)
     }
 
@@ -348,7 +389,9 @@ impl Host {
     /// # Errors
     /// While the file loads, because nothing is measured then.
     pub fn recorder(&self) -> Result<&Recorder, ApiError> {
-        self.recorder.get().ok_or_else(|| ApiError::Text("nothing can be measured while the file loads".into()))
+        self.recorder
+            .get()
+            .ok_or_else(|| ApiError::Text("nothing can be measured while the file loads".into()))
     }
 }
 
@@ -380,7 +423,6 @@ pub trait IntoMulti: mlua::IntoLuaMulti + Sized {
 impl<T: mlua::IntoLuaMulti> IntoMulti for T {}
 
 /// While it lives, a virtual user's script is running.
-#[derive(Debug)]
 pub(super) struct Running<'a> {
     host: &'a Host,
     before: Option<Rc<VuContext>>,
@@ -416,7 +458,13 @@ const TICKS_PER_CHECK: u32 = 256;
 
 impl Watch {
     fn new(limit: Duration, kill: CancellationToken) -> Self {
-        Self { limit, kill, ticks: Cell::new(0), since: Cell::new(None), tripped: RefCell::default() }
+        Self {
+            limit,
+            kill,
+            ticks: Cell::new(0),
+            since: Cell::new(None),
+            tripped: RefCell::default(),
+        }
     }
 
     fn begin(&self) {
@@ -450,7 +498,10 @@ impl Watch {
             if cpu.saturating_sub(since) < self.limit && !by_kill {
                 return Ok(VmState::Continue);
             }
-            *self.tripped.borrow_mut() = Some(Trip { by_kill, place: place(lua) });
+            *self.tripped.borrow_mut() = Some(Trip {
+                by_kill,
+                place: place(lua),
+            });
         }
         // Raised again at every check, so that a loop around `pcall` ends too.
         self.ticks.set(TICKS_PER_CHECK - 1);
@@ -463,10 +514,17 @@ fn place(lua: &Lua) -> String {
     (0..50)
         .map_while(|level| {
             lua.inspect_stack(level, |debug| {
-                let source = debug.source().short_src.map(|name| name.into_owned()).unwrap_or_default();
+                let source = debug
+                    .source()
+                    .short_src
+                    .map(|name| name.into_owned())
+                    .unwrap_or_default();
                 (source, debug.current_line())
             })
         })
-        .find_map(|(source, line)| line.filter(|_| source.ends_with(".lua")).map(|line| format!("{source}:{line}: ")))
+        .find_map(|(source, line)| {
+            line.filter(|_| source.ends_with(".lua"))
+                .map(|line| format!("{source}:{line}: "))
+        })
         .unwrap_or_default()
 }

@@ -84,7 +84,10 @@ impl Sources {
     /// Adds a text that is not in a file (tests, generated plans).
     pub fn keep(&self, name: String, text: &str) -> Source {
         let text: Arc<str> = text.into();
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&text));
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone(), Arc::clone(&text));
         Source { name, text }
     }
 
@@ -93,7 +96,8 @@ impl Sources {
     /// # Errors
     /// [`LoadError::NoModule`] with the places that were looked at.
     pub fn module(&self, name: &str, folder: &Path) -> Result<Source, LoadError> {
-        let valid = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+        let valid =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
         if !name.split('.').all(valid) {
             return Err(LoadError::BadName(name.to_owned()));
         }
@@ -110,9 +114,15 @@ impl Sources {
             let text = String::from_utf8_lossy(&file.data).into_owned();
             return Ok(self.keep(embedded, &clean(&text)));
         }
-        let known = Library::iter().map(|file| file.trim_end_matches(".lua").replace('/', ".")).collect::<Vec<_>>();
+        let known = Library::iter()
+            .map(|file| file.trim_end_matches(".lua").replace('/', "."))
+            .collect::<Vec<_>>();
         let suggestion = super::fields::suggest(name, known.iter().map(String::as_str));
-        Err(LoadError::NoModule { name: name.to_owned(), looked: format!("`{}` and lib-lua", beside.display()), suggestion })
+        Err(LoadError::NoModule {
+            name: name.to_owned(),
+            looked: format!("`{}` and lib-lua", beside.display()),
+            suggestion,
+        })
     }
 
     /// Line `number` (1-based) of a source that was read.
@@ -126,13 +136,20 @@ impl Sources {
     #[must_use]
     pub fn hashes(&self) -> Vec<(String, String)> {
         let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = texts.iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
+        let mut all: Vec<_> = texts
+            .iter()
+            .map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes())))
+            .collect();
         all.sort();
         all
     }
 
     fn get(&self, name: &str) -> Option<Arc<str>> {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
     }
 }
 
@@ -140,16 +157,22 @@ impl Sources {
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Removes what editors and shells put at the top of a file and the compiler refuses; line numbers stay.
 fn clean(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.starts_with("#!") { format!("--{text}") } else { text.to_owned() }
+    if text.starts_with("#!") {
+        format!("--{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Where a relative data file is: beside the script, then in `data/` of the nearest parent folder that has one.
@@ -159,7 +182,11 @@ fn clean(text: &str) -> String {
 pub fn find_data(file: &str, script: &Path) -> Result<PathBuf, String> {
     let path = Path::new(file);
     if path.is_absolute() {
-        return if path.is_file() { Ok(path.to_owned()) } else { Err(format!("there is no file `{file}`")) };
+        return if path.is_file() {
+            Ok(path.to_owned())
+        } else {
+            Err(format!("there is no file `{file}`"))
+        };
     }
     let folder = script.parent().unwrap_or(Path::new(""));
     let beside = folder.join(path);
@@ -167,12 +194,26 @@ pub fn find_data(file: &str, script: &Path) -> Result<PathBuf, String> {
         return Ok(beside);
     }
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let data = absolute.ancestors().map(|parent| parent.join("data")).find(|data| data.is_dir());
+    let data = absolute
+        .ancestors()
+        .map(|parent| parent.join("data"))
+        .find(|data| data.is_dir());
     let Some(data) = data else {
-        return Err(format!("there is no file `{}`, and no folder `data` in any parent folder", beside.display()));
+        return Err(format!(
+            "there is no file `{}`, and no folder `data` in any parent folder",
+            beside.display()
+        ));
     };
     let there = data.join(path);
-    if there.is_file() { Ok(there) } else { Err(format!("there is no file `{}` and no `{}`", beside.display(), there.display())) }
+    if there.is_file() {
+        Ok(there)
+    } else {
+        Err(format!(
+            "there is no file `{}` and no `{}`",
+            beside.display(),
+            there.display()
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +222,11 @@ mod tests {
 
     #[test]
     fn cleans_the_first_line_and_keeps_line_numbers() {
-        let table = [("\u{feff}return 1", "return 1"), ("#!/usr/bin/env x\nreturn 1", "--#!/usr/bin/env x\nreturn 1"), ("a", "a")];
+        let table = [
+            ("\u{feff}return 1", "return 1"),
+            ("#!/usr/bin/env x\nreturn 1", "--#!/usr/bin/env x\nreturn 1"),
+            ("a", "a"),
+        ];
         for (text, cleaned) in table {
             assert_eq!(clean(text), cleaned);
         }
@@ -191,13 +236,23 @@ mod tests {
     fn module_names_cannot_leave_the_project() {
         let sources = Sources::default();
         for name in ["../x", "a/../b", "/etc/passwd", "", "a..b", "a.lua/", "x\0"] {
-            assert_eq!(sources.module(name, Path::new("scripts")), Err(LoadError::BadName(name.to_owned())), "{name:?}");
+            assert_eq!(
+                sources.module(name, Path::new("scripts")),
+                Err(LoadError::BadName(name.to_owned())),
+                "{name:?}"
+            );
         }
     }
 
     #[test]
     fn a_missing_module_names_the_places() {
-        let error = Sources::default().module("nothing.here", Path::new("scripts")).unwrap_err().to_string();
-        assert!(error.contains("scripts/nothing/here.lua") && error.contains("lib-lua"), "{error}");
+        let error = Sources::default()
+            .module("nothing.here", Path::new("scripts"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("scripts/nothing/here.lua") && error.contains("lib-lua"),
+            "{error}"
+        );
     }
 }

@@ -12,7 +12,10 @@ pub fn line_of(source: &str, path: &[String]) -> Option<u32> {
         let position = if found.is_none() {
             keys.iter().rposition(|(key, _)| key == wanted)
         } else {
-            keys[from..].iter().position(|(key, _)| key == wanted).map(|index| index + from)
+            keys[from..]
+                .iter()
+                .position(|(key, _)| key == wanted)
+                .map(|index| index + from)
         };
         let Some(position) = position else { break };
         from = position + 1;
@@ -50,7 +53,13 @@ fn keys(source: &str) -> Vec<(String, u32)> {
             }
             _ => at += 1,
         }
-        line += u32::try_from(bytes[start..at.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+        line += u32::try_from(
+            bytes[start..at.min(bytes.len())]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count(),
+        )
+        .unwrap_or(0);
     }
     keys
 }
@@ -67,8 +76,12 @@ fn bracket_key(bytes: &[u8], at: usize) -> Option<(String, usize)> {
         return None;
     }
     let end = skip_string(bytes, at + 1, quote);
-    (bytes.get(end) == Some(&b']') && is_assignment(bytes, end + 1))
-        .then(|| (String::from_utf8_lossy(&bytes[at + 2..end - 1]).replace("\\\"", "\""), end + 1))
+    (bytes.get(end) == Some(&b']') && is_assignment(bytes, end + 1)).then(|| {
+        (
+            String::from_utf8_lossy(&bytes[at + 2..end - 1]).replace("\\\"", "\""),
+            end + 1,
+        )
+    })
 }
 
 fn skip_string(bytes: &[u8], at: usize, quote: u8) -> usize {
@@ -88,14 +101,20 @@ fn skip_long(bytes: &[u8], at: usize) -> usize {
     let level = long_bracket(bytes, at).unwrap_or(0);
     let close: Vec<u8> = [b"]".as_slice(), &vec![b'='; level], b"]"].concat();
     let body = at + level + 2;
-    bytes[body..].windows(close.len()).position(|window| window == close).map_or(bytes.len(), |end| body + end + close.len())
+    bytes[body..]
+        .windows(close.len())
+        .position(|window| window == close)
+        .map_or(bytes.len(), |end| body + end + close.len())
 }
 
 fn skip_comment(bytes: &[u8], at: usize) -> usize {
     if bytes.get(at + 2) == Some(&b'[') && long_bracket(bytes, at + 2).is_some() {
         return skip_long(bytes, at + 2);
     }
-    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| at + end)
+    bytes[at..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |end| at + end)
 }
 
 #[cfg(test)]

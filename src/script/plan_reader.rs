@@ -34,7 +34,12 @@ const PLAN_KEYS: [&str; 13] = [
     "limits",
 ];
 const SCENARIO_KEYS: [&str; 6] = ["executor", "exec", "start_time", "graceful_stop", "tags", "env"];
-const EXECUTORS: [&str; 4] = ["shared-iterations", "per-vu-iterations", "constant-vus", "constant-arrival-rate"];
+const EXECUTORS: [&str; 4] = [
+    "shared-iterations",
+    "per-vu-iterations",
+    "constant-vus",
+    "constant-arrival-rate",
+];
 const HTTP_KEYS: [&str; 15] = [
     "base_url",
     "headers",
@@ -54,7 +59,10 @@ const HTTP_KEYS: [&str; 15] = [
 ];
 
 fn wrong(path: &[&str], message: impl Into<String>) -> FieldError {
-    FieldError { path: path.iter().map(|key| (*key).to_owned()).collect(), message: message.into() }
+    FieldError {
+        path: path.iter().map(|key| (*key).to_owned()).collect(),
+        message: message.into(),
+    }
 }
 
 /// Reads and validates the plan.
@@ -63,7 +71,9 @@ fn wrong(path: &[&str], message: impl Into<String>) -> FieldError {
 /// The first mistake, with the path of keys to it.
 pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Overrides) -> Result<Plan, FieldError> {
     let of_function = |overrides: &Overrides| {
-        let executor = overrides.scenario_of_function().map_err(|error| wrong(&[], error.to_string()))?;
+        let executor = overrides
+            .scenario_of_function()
+            .map_err(|error| wrong(&[], error.to_string()))?;
         Ok::<_, FieldError>(vec![Scenario {
             name: DEFAULT_SCENARIO.to_owned(),
             executor,
@@ -77,9 +87,20 @@ pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Ove
         Value::Function(_) => Value::Table(loaded.blank.clone()),
         Value::Table(table) => Value::Table(table.clone()),
         Value::Nil => {
-            return Err(wrong(&[], "the script returns nothing; end it with `return function() … end` or `return { scenarios = { … } }`"));
+            return Err(wrong(
+                &[],
+                "the script returns nothing; end it with `return function() … end` or `return { scenarios = { … } }`",
+            ));
         }
-        other => return Err(wrong(&[], format!("the script must return a function or a plan table, got {}", describe(other)))),
+        other => {
+            return Err(wrong(
+                &[],
+                format!(
+                    "the script must return a function or a plan table, got {}",
+                    describe(other)
+                ),
+            ));
+        }
     };
     let fields = Fields::new("plan", Vec::new(), &value, &PLAN_KEYS)?.ok_or_else(|| wrong(&[], "no plan"))?;
     for hook in ["setup", "vu_init", "teardown", "summary", "exec"] {
@@ -90,12 +111,16 @@ pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Ove
     }
     let mut scenarios = if fields.has("scenarios") {
         let mut scenarios = scenarios(&fields)?;
-        overrides.apply(&mut scenarios).map_err(|error| wrong(&[], error.to_string()))?;
+        overrides
+            .apply(&mut scenarios)
+            .map_err(|error| wrong(&[], error.to_string()))?;
         scenarios
     } else {
         let made = of_function(overrides)?;
         if !overrides.scenarios.is_empty() {
-            overrides.apply(&mut made.clone()).map_err(|error| wrong(&[], error.to_string()))?;
+            overrides
+                .apply(&mut made.clone())
+                .map_err(|error| wrong(&[], error.to_string()))?;
         }
         made
     };
@@ -126,7 +151,10 @@ const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_mins(1);
 
 fn scenarios(plan: &Fields) -> Result<Vec<Scenario>, FieldError> {
     let Value::Table(table) = plan.get("scenarios") else {
-        return Err(plan.error("scenarios", &format!("must be a table of scenarios, got {}", describe(&plan.get("scenarios")))));
+        return Err(plan.error(
+            "scenarios",
+            &format!("must be a table of scenarios, got {}", describe(&plan.get("scenarios"))),
+        ));
     };
     let mut named: Vec<(String, Value)> = Vec::new();
     for pair in table.pairs::<Value, Value>() {
@@ -134,7 +162,10 @@ fn scenarios(plan: &Fields) -> Result<Vec<Scenario>, FieldError> {
         match key {
             Value::String(name) => named.push((name.to_string_lossy(), value)),
             other => {
-                let text = format!("must have names as keys (`{{ smoke = {{ … }} }}`), got {}", describe(&other));
+                let text = format!(
+                    "must have names as keys (`{{ smoke = {{ … }} }}`), got {}",
+                    describe(&other)
+                );
                 return Err(plan.error("scenarios", &text));
             }
         }
@@ -150,27 +181,53 @@ fn scenario(name: &str, value: &Value) -> Result<Scenario, FieldError> {
     let owner = format!("scenarios.{name}");
     let path = vec!["scenarios".to_owned(), name.to_owned()];
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
-        return Err(FieldError { path, message: format!("{owner}: a scenario's name has 1 to 128 visible characters") });
+        return Err(FieldError {
+            path,
+            message: format!("{owner}: a scenario's name has 1 to 128 visible characters"),
+        });
     }
     let Value::Table(table) = value else {
-        return Err(FieldError { path, message: format!("{owner} must be a table, got {}", describe(value)) });
+        return Err(FieldError {
+            path,
+            message: format!("{owner} must be a table, got {}", describe(value)),
+        });
     };
     let kind = table.get::<Value>("executor").unwrap_or(Value::Nil);
     let executor = match &kind {
         Value::String(text) => text.to_string_lossy(),
-        Value::Nil => return Err(FieldError { path, message: format!("{owner}: `executor` is missing; it is one of {}", EXECUTORS.join(", ")) }),
-        other => return Err(FieldError { path, message: format!("{owner}: `executor` must be a string, got {}", describe(other)) }),
+        Value::Nil => {
+            return Err(FieldError {
+                path,
+                message: format!("{owner}: `executor` is missing; it is one of {}", EXECUTORS.join(", ")),
+            });
+        }
+        other => {
+            return Err(FieldError {
+                path,
+                message: format!("{owner}: `executor` must be a string, got {}", describe(other)),
+            });
+        }
     };
     if !EXECUTORS.contains(&executor.as_str()) {
         let hint = suggest(&executor, EXECUTORS);
         let mut path = path;
         path.push("executor".to_owned());
-        let message = format!("{owner}: there is no executor \"{executor}\"; it is one of {}{hint}", EXECUTORS.join(", "));
+        let message = format!(
+            "{owner}: there is no executor \"{executor}\"; it is one of {}{hint}",
+            EXECUTORS.join(", ")
+        );
         return Err(FieldError { path, message });
     }
     let own: &[&str] = match executor.as_str() {
         "constant-vus" => &["vus", "duration"],
-        "constant-arrival-rate" => &["rate", "time_unit", "duration", "pre_allocated_vus", "max_vus", "on_saturation"],
+        "constant-arrival-rate" => &[
+            "rate",
+            "time_unit",
+            "duration",
+            "pre_allocated_vus",
+            "max_vus",
+            "on_saturation",
+        ],
         _ => &["vus", "iterations", "max_duration"],
     };
     let known: Vec<&str> = SCENARIO_KEYS.iter().chain(own).copied().collect();
@@ -190,7 +247,10 @@ fn executor_of(kind: &str, fields: &Fields) -> Result<Executor, FieldError> {
     let vus = || Ok::<_, FieldError>(fields.count("vus", 1)?.unwrap_or(1));
     let duration = || fields.duration("duration")?.ok_or_else(|| required("duration"));
     match kind {
-        "constant-vus" => Ok(Executor::ConstantVus { vus: vus()?, duration: duration()? }),
+        "constant-vus" => Ok(Executor::ConstantVus {
+            vus: vus()?,
+            duration: duration()?,
+        }),
         "constant-arrival-rate" => {
             let rate = fields.number("rate")?.ok_or_else(|| required("rate"))?;
             let time_unit = fields.duration("time_unit")?.unwrap_or(Duration::from_secs(1));
@@ -217,9 +277,17 @@ fn executor_of(kind: &str, fields: &Fields) -> Result<Executor, FieldError> {
             let (vus, iterations) = (vus()?, fields.count("iterations", 1)?.unwrap_or(1));
             let max_duration = fields.duration("max_duration")?.unwrap_or(DEFAULT_MAX_DURATION);
             Ok(if shared_or_per_vu == "shared-iterations" {
-                Executor::SharedIterations { vus, iterations, max_duration }
+                Executor::SharedIterations {
+                    vus,
+                    iterations,
+                    max_duration,
+                }
             } else {
-                Executor::PerVuIterations { vus, iterations, max_duration }
+                Executor::PerVuIterations {
+                    vus,
+                    iterations,
+                    max_duration,
+                }
             })
         }
     }
@@ -230,26 +298,46 @@ const MAX_RATE: f64 = 10_000_000.0;
 
 fn validate(scenario: &Scenario) -> Result<(), FieldError> {
     let refuse = |key: &str, what: String| {
-        Err(wrong(&["scenarios", &scenario.name, key], format!("scenarios.{}: `{key}` {what}", scenario.name)))
+        Err(wrong(
+            &["scenarios", &scenario.name, key],
+            format!("scenarios.{}: `{key}` {what}", scenario.name),
+        ))
     };
     let duration = scenario.executor.duration();
     if duration.is_zero() {
         return refuse("duration", "must be longer than zero".into());
     }
     match scenario.executor {
-        Executor::ConstantArrivalRate { rate, time_unit, pre_allocated_vus, max_vus, .. } => {
+        Executor::ConstantArrivalRate {
+            rate,
+            time_unit,
+            pre_allocated_vus,
+            max_vus,
+            ..
+        } => {
             if !rate.is_finite() || rate <= 0.0 {
                 return refuse("rate", format!("must be above zero, got {rate}"));
             }
             if rate / time_unit.as_secs_f64() > MAX_RATE {
-                return refuse("rate", format!("is {} per second; the limit is {MAX_RATE}", rate / time_unit.as_secs_f64()));
+                return refuse(
+                    "rate",
+                    format!(
+                        "is {} per second; the limit is {MAX_RATE}",
+                        rate / time_unit.as_secs_f64()
+                    ),
+                );
             }
             if pre_allocated_vus > max_vus {
-                return refuse("pre_allocated_vus", format!("is {pre_allocated_vus}, more than `max_vus` ({max_vus})"));
+                return refuse(
+                    "pre_allocated_vus",
+                    format!("is {pre_allocated_vus}, more than `max_vus` ({max_vus})"),
+                );
             }
             max_vus_fit(max_vus).or_else(|what| refuse("max_vus", what))
         }
-        Executor::ConstantVus { vus, .. } | Executor::SharedIterations { vus, .. } | Executor::PerVuIterations { vus, .. } => {
+        Executor::ConstantVus { vus, .. }
+        | Executor::SharedIterations { vus, .. }
+        | Executor::PerVuIterations { vus, .. } => {
             if vus == 0 {
                 return refuse("vus", "must be a whole number of at least 1, got 0".into());
             }
@@ -260,7 +348,11 @@ fn validate(scenario: &Scenario) -> Result<(), FieldError> {
 
 fn max_vus_fit(vus: u64) -> Result<(), String> {
     const MAX_VUS: u64 = 1_000_000;
-    if vus > MAX_VUS { Err(format!("is {vus}; one machine holds at most {MAX_VUS}")) } else { Ok(()) }
+    if vus > MAX_VUS {
+        Err(format!("is {vus}; one machine holds at most {MAX_VUS}"))
+    } else {
+        Ok(())
+    }
 }
 
 /// The function that a scenario runs: its `exec` (a function, or the name of a global one), else the plan's `exec`.
@@ -271,7 +363,15 @@ pub fn journey(loaded: &Loaded, scenario: &str) -> Result<Function, FieldError> 
     let plan = match &loaded.returned {
         Value::Function(function) => return Ok(function.clone()),
         Value::Table(plan) => plan,
-        other => return Err(wrong(&[], format!("the script must return a function or a plan table, got {}", describe(other)))),
+        other => {
+            return Err(wrong(
+                &[],
+                format!(
+                    "the script must return a function or a plan table, got {}",
+                    describe(other)
+                ),
+            ));
+        }
     };
     let of_plan = || match plan.get::<Value>("exec") {
         Ok(Value::Function(function)) => Some(function),
@@ -335,7 +435,10 @@ fn thresholds(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, Fiel
     for pair in table.pairs::<Value, Value>() {
         let Ok((key, value)) = pair else { continue };
         let Value::String(key) = &key else {
-            return Err(plan.error("thresholds", &format!("must have metrics as keys, got {}", describe(&key))));
+            return Err(plan.error(
+                "thresholds",
+                &format!("must have metrics as keys, got {}", describe(&key)),
+            ));
         };
         let key = key.to_string_lossy();
         let many = match &value {
@@ -346,13 +449,20 @@ fn thresholds(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, Fiel
             all.push(threshold(&key, &one, registry)?);
         }
     }
-    all.sort_by(|a, b| a.selector.to_string().cmp(&b.selector.to_string()).then_with(|| a.expression.cmp(&b.expression)));
+    all.sort_by(|a, b| {
+        a.selector
+            .to_string()
+            .cmp(&b.selector.to_string())
+            .then_with(|| a.expression.cmp(&b.expression))
+    });
     Ok(all)
 }
 
 fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold, FieldError> {
     let path = ["thresholds", key];
-    let parse = |text: &str| Threshold::parse(key, text, registry).map_err(|error| wrong(&path, format!("thresholds: `{key}`: {error}")));
+    let parse = |text: &str| {
+        Threshold::parse(key, text, registry).map_err(|error| wrong(&path, format!("thresholds: `{key}`: {error}")))
+    };
     match value {
         Value::String(text) => parse(&text.to_string_lossy()),
         Value::Table(_) => {
@@ -360,7 +470,9 @@ fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold,
             let known = ["threshold", "abort_on_fail", "delay_abort_eval", "on_no_data"];
             let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
             let fields = Fields::new(&owner, path, value, &known)?.ok_or_else(|| wrong(&["thresholds"], "nothing"))?;
-            let text = fields.string("threshold")?.ok_or_else(|| fields.error("threshold", "is missing, as `threshold = \"p(95)<500\"`"))?;
+            let text = fields
+                .string("threshold")?
+                .ok_or_else(|| fields.error("threshold", "is missing, as `threshold = \"p(95)<500\"`"))?;
             let mut threshold = parse(&text)?;
             threshold.abort_on_fail = fields.boolean("abort_on_fail")?.unwrap_or(false);
             threshold.delay_abort_eval = fields.duration("delay_abort_eval")?.unwrap_or_default();
@@ -369,19 +481,36 @@ fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold,
             }
             Ok(threshold)
         }
-        other => Err(wrong(&path, format!("thresholds: `{key}` must be a string as \"p(95)<500\", a table or a list, got {}", describe(other)))),
+        other => Err(wrong(
+            &path,
+            format!(
+                "thresholds: `{key}` must be a string as \"p(95)<500\", a table or a list, got {}",
+                describe(other)
+            ),
+        )),
     }
 }
 
 fn http(plan: &Fields, script: &Path) -> Result<HttpPlan, FieldError> {
-    let Some(fields) = plan.inner("http", &HTTP_KEYS)? else { return Ok(HttpPlan::default()) };
+    let Some(fields) = plan.inner("http", &HTTP_KEYS)? else {
+        return Ok(HttpPlan::default());
+    };
     let defaults = HttpConfig::default();
-    let base_url = fields.string("base_url")?.map(|text| absolute_url(&fields, "base_url", &text)).transpose()?;
-    let proxy = fields.string("proxy")?.map(|text| absolute_url(&fields, "proxy", &text)).transpose()?;
+    let base_url = fields
+        .string("base_url")?
+        .map(|text| absolute_url(&fields, "base_url", &text))
+        .transpose()?;
+    let proxy = fields
+        .string("proxy")?
+        .map(|text| absolute_url(&fields, "proxy", &text))
+        .transpose()?;
     let local_addrs = fields
         .list("local_addrs")?
         .iter()
-        .map(|text| text.parse().map_err(|_| fields.error("local_addrs", &format!("holds \"{text}\", which is no IP address"))))
+        .map(|text| {
+            text.parse()
+                .map_err(|_| fields.error("local_addrs", &format!("holds \"{text}\", which is no IP address")))
+        })
         .collect::<Result<_, _>>()?;
     let connections = match fields.choice("connections", &["per-vu", "per-iteration"])? {
         Some("per-iteration") => Connections::PerIteration,
@@ -396,7 +525,9 @@ fn http(plan: &Fields, script: &Path) -> Result<HttpPlan, FieldError> {
         Value::Nil => defaults.max_body,
         value => to_size(&value).map_err(|what| fields.error("max_body", &what))?,
     };
-    let redirects = fields.count("redirects", 0)?.map_or(defaults.max_redirects, |count| u32::try_from(count).unwrap_or(u32::MAX));
+    let redirects = fields
+        .count("redirects", 0)?
+        .map_or(defaults.max_redirects, |count| u32::try_from(count).unwrap_or(u32::MAX));
     let config = HttpConfig {
         timeout: fields.duration("timeout")?.unwrap_or(defaults.timeout),
         tls: tls(&fields, script)?,
@@ -415,11 +546,16 @@ fn http(plan: &Fields, script: &Path) -> Result<HttpPlan, FieldError> {
     if config.timeout.is_zero() {
         return Err(fields.error("timeout", "must be longer than zero"));
     }
-    Ok(HttpPlan { base_url, headers: fields.strings("headers")?, config })
+    Ok(HttpPlan {
+        base_url,
+        headers: fields.strings("headers")?,
+        config,
+    })
 }
 
 fn absolute_url(fields: &Fields, key: &str, text: &str) -> Result<url::Url, FieldError> {
-    let url = url::Url::parse(text).map_err(|error| fields.error(key, &format!("is \"{text}\", which is no absolute URL: {error}")))?;
+    let url = url::Url::parse(text)
+        .map_err(|error| fields.error(key, &format!("is \"{text}\", which is no absolute URL: {error}")))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(url)
     } else {
@@ -428,11 +564,19 @@ fn absolute_url(fields: &Fields, key: &str, text: &str) -> Result<url::Url, Fiel
 }
 
 fn tls(http: &Fields, script: &Path) -> Result<TlsConfig, FieldError> {
-    let Some(fields) = http.inner("tls", &["insecure", "ca", "cert", "key", "server_name"])? else { return Ok(TlsConfig::default()) };
+    let Some(fields) = http.inner("tls", &["insecure", "ca", "cert", "key", "server_name"])? else {
+        return Ok(TlsConfig::default());
+    };
     let file = |key: &str| -> Result<Option<Pem>, FieldError> {
-        let Some(name) = fields.string(key)? else { return Ok(None) };
+        let Some(name) = fields.string(key)? else {
+            return Ok(None);
+        };
         let path: PathBuf = script.parent().unwrap_or(Path::new("")).join(&name);
-        if path.is_file() { Ok(Some(Pem::Path(path))) } else { Err(fields.error(key, &format!("names `{}`, which is no file", path.display()))) }
+        if path.is_file() {
+            Ok(Some(Pem::Path(path)))
+        } else {
+            Err(fields.error(key, &format!("names `{}`, which is no file", path.display())))
+        }
     };
     Ok(TlsConfig {
         insecure: fields.boolean("insecure")?.unwrap_or(false),
@@ -445,7 +589,9 @@ fn tls(http: &Fields, script: &Path) -> Result<TlsConfig, FieldError> {
 
 fn dns(http: &Fields) -> Result<DnsConfig, FieldError> {
     let defaults = DnsConfig::default();
-    let Some(fields) = http.inner("dns", &["ttl", "select", "policy"])? else { return Ok(defaults) };
+    let Some(fields) = http.inner("dns", &["ttl", "select", "policy"])? else {
+        return Ok(defaults);
+    };
     let ttl = match fields.get("ttl") {
         Value::Nil => defaults.ttl,
         value => to_duration(&value).map_err(|what| fields.error("ttl", &what))?,

@@ -71,7 +71,10 @@ impl Session {
     /// Remembers a value that must never be shown.
     pub fn add_secret(&self, value: &str) {
         if value.len() >= 3 {
-            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(value.to_owned());
+            self.secrets
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(value.to_owned());
         }
     }
 
@@ -79,7 +82,9 @@ impl Session {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+        secrets
+            .iter()
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
     }
 
     /// The `name` tag for a URL that the script gave no name: itself, or [`OTHER_NAME`] once there are too many, so that

@@ -42,7 +42,9 @@ impl ArrayMark {
     }
 
     fn is_on(table: &Table) -> bool {
-        table.metatable().is_some_and(|meta| meta.raw_get::<mlua::LuaString>("__kt").is_ok())
+        table
+            .metatable()
+            .is_some_and(|meta| meta.raw_get::<mlua::LuaString>("__kt").is_ok())
     }
 }
 
@@ -171,12 +173,17 @@ impl<'a> AsJson<'a> {
     }
 
     fn nested(&self, value: &'a Value) -> Self {
-        Self { value, depth: self.depth + 1 }
+        Self {
+            value,
+            depth: self.depth + 1,
+        }
     }
 
     fn table<S: Serializer>(&self, table: &Table, serializer: S) -> Result<S::Ok, S::Error> {
         if self.depth >= MAX_DEPTH {
-            return Err(S::Error::custom("tables nest deeper than 100 levels, or one contains itself"));
+            return Err(S::Error::custom(
+                "tables nest deeper than 100 levels, or one contains itself",
+            ));
         }
         let length = table.raw_len();
         let mut pairs = 0;
@@ -189,13 +196,18 @@ impl<'a> AsJson<'a> {
                 Value::String(key) => entries.push((key.to_string_lossy(), value)),
                 other => {
                     let text = other.to_string().unwrap_or_default();
-                    return Err(S::Error::custom(format!("a key is {} `{text}`; JSON objects have string keys", other.type_name())));
+                    return Err(S::Error::custom(format!(
+                        "a key is {} `{text}`; JSON objects have string keys",
+                        other.type_name()
+                    )));
                 }
             }
         }
         if length > 0 || (pairs == 0 && ArrayMark::is_on(table)) {
             if pairs != length {
-                return Err(S::Error::custom("a table is both a list and a map, or has holes; JSON can be only one"));
+                return Err(S::Error::custom(
+                    "a table is both a list and a map, or has holes; JSON can be only one",
+                ));
             }
             let mut seq = serializer.serialize_seq(Some(length))?;
             for value in table.sequence_values::<Value>() {
@@ -208,13 +220,17 @@ impl<'a> AsJson<'a> {
         let mut map = serializer.serialize_map(Some(entries.len()))?;
         for (key, value) in &entries {
             let inner = self.nested(value);
-            map.serialize_entry(key, &inner).map_err(|error| S::Error::custom(format!("{key}: {error}")))?;
+            map.serialize_entry(key, &inner)
+                .map_err(|error| S::Error::custom(format!("{key}: {error}")))?;
         }
         map.end()
     }
 
     fn nested_owned<'b>(&self, value: &'b Value) -> AsJson<'b> {
-        AsJson { value, depth: self.depth + 1 }
+        AsJson {
+            value,
+            depth: self.depth + 1,
+        }
     }
 }
 
@@ -231,7 +247,10 @@ impl Serialize for AsJson<'_> {
                 Err(_) => Err(S::Error::custom("a string is not UTF-8; encode it (base64) first")),
             },
             Value::Table(table) => self.table(table, serializer),
-            other => Err(S::Error::custom(format!("{} cannot be JSON", article(other.type_name())))),
+            other => Err(S::Error::custom(format!(
+                "{} cannot be JSON",
+                article(other.type_name())
+            ))),
         }
     }
 }
@@ -250,7 +269,11 @@ fn number<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 fn article(name: &str) -> String {
-    if name.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {name}") } else { format!("a {name}") }
+    if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        format!("an {name}")
+    } else {
+        format!("a {name}")
+    }
 }
 
 #[cfg(test)]
@@ -283,7 +306,10 @@ mod tests {
             ("{ 1, a = 2 }", Err("both a list and a map")),
             ("{ 1, nil, 3 }", Err("holes")),
             ("{ [true] = 1 }", Err("boolean")),
-            ("(function() local t = {} t.t = t return t end)()", Err("contains itself")),
+            (
+                "(function() local t = {} t.t = t return t end)()",
+                Err("contains itself"),
+            ),
         ];
         for (code, expected) in table {
             match (encode(&lua, code), expected) {
@@ -297,10 +323,17 @@ mod tests {
     #[test]
     fn big_integers_arrive_as_strings_and_nulls_keep_positions() {
         let lua = lua();
-        let value = parse(&lua, br#"{"id":9007199254740993,"ok":1,"gone":null,"list":[1,null,2],"none":[]}"#, false).unwrap();
+        let value = parse(
+            &lua,
+            br#"{"id":9007199254740993,"ok":1,"gone":null,"list":[1,null,2],"none":[]}"#,
+            false,
+        )
+        .unwrap();
         lua.globals().set("v", value.clone()).unwrap();
         lua.globals().set("null", Value::NULL).unwrap();
-        lua.load("assert(v.id == '9007199254740993' and v.ok == 1 and v.gone == nil)").exec().unwrap();
+        lua.load("assert(v.id == '9007199254740993' and v.ok == 1 and v.gone == nil)")
+            .exec()
+            .unwrap();
         lua.load("assert(#v.list == 3 and v.list[2] == null)").exec().unwrap();
         let json = serde_json::to_string(&AsJson::new(&value)).unwrap();
         assert_eq!(json, r#"{"id":"9007199254740993","list":[1,null,2],"none":[],"ok":1}"#);
@@ -320,7 +353,9 @@ mod tests {
         let leaf = prop_oneof![
             any::<bool>().prop_map(Into::into),
             (-(1_i64 << 53)..(1_i64 << 53)).prop_map(Into::into),
-            any::<f32>().prop_filter("finite", |x| x.is_finite() && x.fract() != 0.0).prop_map(|x| f64::from(x).into()),
+            any::<f32>()
+                .prop_filter("finite", |x| x.is_finite() && x.fract() != 0.0)
+                .prop_map(|x| f64::from(x).into()),
             "\\PC{0,8}".prop_map(Into::into),
         ];
         leaf.prop_recursive(4, 32, 6, |inner| {

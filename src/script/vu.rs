@@ -19,7 +19,6 @@ use super::host::Host;
 use super::plan_reader;
 
 /// A virtual user with a Lua journey.
-#[derive(Debug)]
 pub struct LuaVu {
     context: Rc<VuContext>,
     scenario: String,
@@ -38,11 +37,19 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 
 impl LuaVu {
     async fn new(host: &Rc<Host>, scenario: usize, id: u64) -> Self {
-        let name = host.plan.get().and_then(|plan| plan.scenarios.get(scenario)).map(|scenario| scenario.name.clone());
+        let name = host
+            .plan
+            .get()
+            .and_then(|plan| plan.scenarios.get(scenario))
+            .map(|scenario| scenario.name.clone());
         let context = VuContext::new(host, id, Some(scenario));
         let scenario = name.unwrap_or_default();
         let instance = instantiate(&context, &scenario).await;
-        Self { context, scenario, instance }
+        Self {
+            context,
+            scenario,
+            instance,
+        }
     }
 
     /// What an error means for the iteration and the run.
@@ -73,21 +80,30 @@ pub(super) fn report(context: &VuContext, error: &ScriptError) {
     if session.errors.add(error) {
         tracing::error!(target: "kingtide::script", "{}", session.redact(&error.render(&session.sources)));
     }
-    if context.host.plan.get().is_some_and(|plan| plan.on_script_error == OnScriptError::Abort) {
+    if context
+        .host
+        .plan
+        .get()
+        .is_some_and(|plan| plan.on_script_error == OnScriptError::Abort)
+    {
         session.control.stop(Reason::ScriptError(error.to_string()));
     }
 }
 
 async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance, ScriptError> {
     let loaded = load(context).await?;
-    let journey = plan_reader::journey(&loaded, scenario).map_err(|error| ScriptError::from_message(Kind::Raised, &error.message, ""))?;
+    let journey = plan_reader::journey(&loaded, scenario)
+        .map_err(|error| ScriptError::from_message(Kind::Raised, &error.message, ""))?;
     if let Value::Table(plan) = &loaded.returned
         && let Ok(Some(vu_init)) = plan.get::<Option<Function>>("vu_init")
     {
         context.enter_phase(Phase::VuInit);
         bridge::call(context, &loaded.thread, &vu_init, []).await?;
     }
-    Ok(Instance { journey, thread: loaded.thread })
+    Ok(Instance {
+        journey,
+        thread: loaded.thread,
+    })
 }
 
 /// A script that was evaluated in an environment of its own.
@@ -121,7 +137,12 @@ pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
     context.enter_phase(Phase::Load);
     let mut results = bridge::call(context, &thread, &chunk, []).await?;
     let blank = host.lua.create_table().map_err(vm)?;
-    Ok(Loaded { returned: results.pop_front().unwrap_or(Value::Nil), environment, blank, thread })
+    Ok(Loaded {
+        returned: results.pop_front().unwrap_or(Value::Nil),
+        environment,
+        blank,
+        thread,
+    })
 }
 
 impl Vu for LuaVu {
@@ -136,7 +157,13 @@ impl Vu for LuaVu {
         };
         let context = &self.context;
         context.begin(iteration);
-        let result = bridge::call(context, &instance.thread, &instance.journey, [context.host.setup_value()]).await;
+        let result = bridge::call(
+            context,
+            &instance.thread,
+            &instance.journey,
+            [context.host.setup_value()],
+        )
+        .await;
         context.end();
         let Err(error) = result else { return Outcome::Completed };
         let outcome = self.settle(&error);
@@ -149,7 +176,6 @@ impl Vu for LuaVu {
 }
 
 /// Makes [`LuaVu`]s in one VM.
-#[derive(Debug)]
 pub struct LuaVuFactory {
     /// The VM.
     pub host: Rc<Host>,

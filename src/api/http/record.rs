@@ -11,7 +11,6 @@ use crate::script::{ApiError, Phase, VuContext};
 use super::request::Expect;
 
 /// What the samples of one request have in common.
-#[derive(Debug)]
 pub(super) struct Recording<'a> {
     vu: &'a Rc<VuContext>,
     recorder: &'a Recorder,
@@ -20,14 +19,24 @@ pub(super) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(vu: &'a Rc<VuContext>, name: String, tags: &[(String, String)], expect: Expect) -> Result<Self, ApiError> {
+    pub(super) fn new(
+        vu: &'a Rc<VuContext>,
+        name: String,
+        tags: &[(String, String)],
+        expect: Expect,
+    ) -> Result<Self, ApiError> {
         let recorder = vu.host.recorder()?;
         let base = vu.tags()?;
         let mut extra: Vec<(&str, &str)> = Vec::with_capacity(1 + tags.len());
         extra.push(("name", &name));
         extra.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         let tags = recorder.tags(&base, &extra);
-        Ok(Self { vu, recorder, tags, expect })
+        Ok(Self {
+            vu,
+            recorder,
+            tags,
+            expect,
+        })
     }
 
     pub(super) fn expect(&self) -> &Expect {
@@ -43,7 +52,12 @@ impl<'a> Recording<'a> {
                 let step = may_redirect && is_redirect(response.status);
                 expected = step || self.expect.holds(response.status);
                 let status = StatusText::new(response.status);
-                let mut extra = [("method", method), ("status", status.as_str()), ("expected_response", bool_text(expected)), ("", "")];
+                let mut extra = [
+                    ("method", method),
+                    ("status", status.as_str()),
+                    ("expected_response", bool_text(expected)),
+                    ("", ""),
+                ];
                 let code;
                 let mut used = 3;
                 if response.status >= 400 {
@@ -56,7 +70,12 @@ impl<'a> Recording<'a> {
             Err(error) => {
                 expected = false;
                 let code = error.code.to_string();
-                let extra = [("method", method), ("status", "0"), ("expected_response", "false"), ("error_code", code.as_str())];
+                let extra = [
+                    ("method", method),
+                    ("status", "0"),
+                    ("expected_response", "false"),
+                    ("error_code", code.as_str()),
+                ];
                 recorder.tags(&self.tags, &extra)
             }
         };
@@ -92,10 +111,14 @@ impl<'a> Recording<'a> {
         if vu.phase.get() != Phase::Iteration || vu.requested.replace(true) {
             return;
         }
-        let open = vu.scenario.and_then(|index| vu.host.plan.get()?.scenarios.get(index)).is_some_and(|s| s.executor.is_open());
+        let open = vu
+            .scenario
+            .and_then(|index| vu.host.plan.get()?.scenarios.get(index))
+            .is_some_and(|s| s.executor.is_open());
         if let (true, Some(iteration)) = (open, vu.iteration.get()) {
             let whole = exchange.finished_at.saturating_duration_since(iteration.scheduled_at);
-            self.recorder.record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole), tags);
+            self.recorder
+                .record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole), tags);
         }
     }
 }

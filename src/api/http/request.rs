@@ -44,8 +44,21 @@ impl Expect {
 }
 
 const OPTIONS: [&str; 15] = [
-    "json", "body", "form", "multipart", "query", "headers", "auth", "cookies", "name", "tags", "timeout", "redirects",
-    "expect", "discard_body", "compress",
+    "json",
+    "body",
+    "form",
+    "multipart",
+    "query",
+    "headers",
+    "auth",
+    "cookies",
+    "name",
+    "tags",
+    "timeout",
+    "redirects",
+    "expect",
+    "discard_body",
+    "compress",
 ];
 
 /// What an options table says, before the request is put together.
@@ -66,23 +79,43 @@ struct Options {
 
 /// Reads a method's name.
 pub(super) fn method(args: &Args, value: &Value) -> Result<http::Method, ApiError> {
-    let Value::String(text) = value else { return Err(args.wrong("method", "a string", value)) };
+    let Value::String(text) = value else {
+        return Err(args.wrong("method", "a string", value));
+    };
     let text = text.to_string_lossy().to_ascii_uppercase();
     http::Method::from_bytes(text.as_bytes()).map_err(|_| args.error(format!("`{text}` is no HTTP method")))
 }
 
 /// Puts a request together. Misuse is an error; a URL that cannot be parsed is a failed request, because it may come from
 /// data.
-pub(super) fn prepare(vu: &Rc<VuContext>, owner: &'static str, method: http::Method, url: &Value, options: &Value) -> Result<Prepared, ApiError> {
+pub(super) fn prepare(
+    vu: &Rc<VuContext>,
+    owner: &'static str,
+    method: http::Method,
+    url: &Value,
+    options: &Value,
+) -> Result<Prepared, ApiError> {
     let Value::String(text) = url else {
-        return Err(ApiError::Text(format!("{owner}: `url` must be a string, got {}", describe(url))));
+        return Err(ApiError::Text(format!(
+            "{owner}: `url` must be a string, got {}",
+            describe(url)
+        )));
     };
     let text = text.to_string_lossy();
-    let mut reader = Reader { vu, owner, options: Options::default() };
+    let mut reader = Reader {
+        vu,
+        owner,
+        options: Options::default(),
+    };
     match options {
         Value::Nil => {}
         Value::Table(table) => reader.read(table)?,
-        other => return Err(ApiError::Text(format!("{owner}: `options` must be a table, got {}", describe(other)))),
+        other => {
+            return Err(ApiError::Text(format!(
+                "{owner}: `options` must be a table, got {}",
+                describe(other)
+            )));
+        }
     }
     let options = reader.options;
     let plan = vu.host.http_plan();
@@ -103,7 +136,12 @@ pub(super) fn prepare(vu: &Rc<VuContext>, owner: &'static str, method: http::Met
         Ok(url) => Ok(build(vu, owner, method, url, options)?),
         Err(message) => Err(Box::new(unsendable(method, message))),
     };
-    Ok(Prepared { request, name, tags, expect })
+    Ok(Prepared {
+        request,
+        name,
+        tags,
+        expect,
+    })
 }
 
 fn without_query(url: &str) -> &str {
@@ -114,12 +152,22 @@ fn absolute(base: Option<&Url>, text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => match base {
-            Some(base) => base.join(text).map_err(|error| format!("`{text}` is no URL: {error}"))?,
-            None => return Err(format!("`{text}` is relative, and the plan has no `http = {{ base_url = … }}`")),
+            Some(base) => base
+                .join(text)
+                .map_err(|error| format!("`{text}` is no URL: {error}"))?,
+            None => {
+                return Err(format!(
+                    "`{text}` is relative, and the plan has no `http = {{ base_url = … }}`"
+                ));
+            }
         },
         Err(error) => return Err(format!("`{text}` is no URL: {error}")),
     };
-    if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(url) } else { Err(format!("`{text}` is no http:// or https:// URL")) }
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err(format!("`{text}` is no http:// or https:// URL"))
+    }
 }
 
 fn unsendable(method: http::Method, message: String) -> Exchange {
@@ -152,7 +200,9 @@ fn build(vu: &VuContext, owner: &str, method: http::Method, url: Url, options: O
         request.body = match options.compress {
             None => body,
             Some(codec) => {
-                request.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(codec.name()));
+                request
+                    .headers
+                    .insert(CONTENT_ENCODING, HeaderValue::from_static(codec.name()));
                 compress(codec, &body).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?
             }
         };
@@ -173,9 +223,13 @@ fn build(vu: &VuContext, owner: &str, method: http::Method, url: Url, options: O
 }
 
 fn header(owner: &str, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), ApiError> {
-    let name = HeaderName::try_from(name).map_err(|_| ApiError::Text(format!("{owner}: `{name}` is no header name")))?;
-    let value = HeaderValue::try_from(value)
-        .map_err(|_| ApiError::Text(format!("{owner}: the value of header `{name}` holds a character that headers cannot carry")))?;
+    let name =
+        HeaderName::try_from(name).map_err(|_| ApiError::Text(format!("{owner}: `{name}` is no header name")))?;
+    let value = HeaderValue::try_from(value).map_err(|_| {
+        ApiError::Text(format!(
+            "{owner}: the value of header `{name}` holds a character that headers cannot carry"
+        ))
+    })?;
     Ok((name, value))
 }
 
@@ -225,7 +279,8 @@ impl Reader<'_> {
                 other => return Err(self.wrong(key, "a table of strings", other)),
             },
             "timeout" => {
-                let timeout = to_duration(value).map_err(|reason| self.error(format!("`timeout` is wrong: {reason}")))?;
+                let timeout =
+                    to_duration(value).map_err(|reason| self.error(format!("`timeout` is wrong: {reason}")))?;
                 self.options.timeout = Some(timeout);
             }
             "redirects" => self.options.redirects = Some(self.redirects(value)?),
@@ -236,7 +291,10 @@ impl Reader<'_> {
             },
             "compress" => {
                 let name = self.string(key, value)?.to_string_lossy();
-                self.options.compress = Some(name.parse().map_err(|error| self.error(format!("`compress`: {error}")))?);
+                self.options.compress = Some(
+                    name.parse()
+                        .map_err(|error| self.error(format!("`compress`: {error}")))?,
+                );
             }
             unknown => {
                 let hint = match suggest(unknown, OPTIONS) {
@@ -266,11 +324,15 @@ impl Reader<'_> {
 
     /// Names and values; a list under a name repeats it. Sorted by name, so that a request is the same every time.
     fn pairs(&self, key: &str, value: &Value) -> Result<Vec<(String, String)>, ApiError> {
-        let Value::Table(table) = value else { return Err(self.wrong(key, "a table of strings", value)) };
+        let Value::Table(table) = value else {
+            return Err(self.wrong(key, "a table of strings", value));
+        };
         let mut pairs = Vec::new();
         for pair in table.pairs::<Value, Value>() {
             let (name, value) = pair?;
-            let Value::String(name) = &name else { return Err(self.wrong(key, "a table with names as keys", &name)) };
+            let Value::String(name) = &name else {
+                return Err(self.wrong(key, "a table with names as keys", &name));
+            };
             let name = name.to_string_lossy();
             match &value {
                 Value::Table(list) => {
@@ -295,7 +357,9 @@ impl Reader<'_> {
 
     fn body(&mut self, kind: &'static str, body: Bytes, content_type: Option<String>) -> Result<(), ApiError> {
         if let Some((other, ..)) = &self.options.body {
-            return Err(self.error(format!("`{other}` and `{kind}` cannot go together: a request has one body")));
+            return Err(self.error(format!(
+                "`{other}` and `{kind}` cannot go together: a request has one body"
+            )));
         }
         self.options.body = Some((kind, body, content_type));
         Ok(())
@@ -307,7 +371,9 @@ impl Reader<'_> {
     }
 
     fn auth(&mut self, value: &Value) -> Result<(), ApiError> {
-        let Value::Table(table) = value else { return Err(self.wrong("auth", "a table", value)) };
+        let Value::Table(table) = value else {
+            return Err(self.wrong("auth", "a table", value));
+        };
         let text = match (table.raw_get::<Value>("basic")?, table.raw_get::<Value>("bearer")?) {
             (Value::Table(basic), Value::Nil) => {
                 let user: String = basic.raw_get(1)?;
@@ -318,12 +384,15 @@ impl Reader<'_> {
             }
             (Value::Nil, Value::String(token)) => format!("Bearer {}", token.to_string_lossy()),
             (Value::Nil, Value::Function(token)) => {
-                let token: mlua::LuaString = token.call(()).map_err(|error| self.error(format!("`auth.bearer`: {error}")))?;
+                let token: mlua::LuaString = token
+                    .call(())
+                    .map_err(|error| self.error(format!("`auth.bearer`: {error}")))?;
                 format!("Bearer {}", token.to_string_lossy())
             }
             _ => return Err(self.error("`auth` is `{ basic = { user, password } }` or `{ bearer = token }`")),
         };
-        let mut value = HeaderValue::try_from(text).map_err(|_| self.error("`auth` holds a character that headers cannot carry"))?;
+        let mut value = HeaderValue::try_from(text)
+            .map_err(|_| self.error("`auth` holds a character that headers cannot carry"))?;
         value.set_sensitive(true);
         self.options.headers.insert(AUTHORIZATION, value);
         Ok(())
@@ -332,7 +401,11 @@ impl Reader<'_> {
     fn redirects(&self, value: &Value) -> Result<u32, ApiError> {
         match (value, number(value)) {
             (Value::Boolean(false), _) => Ok(0),
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number up to 100")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "checked to be a whole number up to 100"
+            )]
             (_, Some(count)) if count.fract() == 0.0 && (0.0..=100.0).contains(&count) => Ok(count as u32),
             _ => Err(self.wrong("redirects", "a number from 0 to 100, or false", value)),
         }
@@ -345,30 +418,51 @@ impl Reader<'_> {
         };
         let range = |value: &Value| -> Option<(u16, u16)> {
             if let Some(status) = number(value) {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number of three digits")]
-                return (status.fract() == 0.0 && (100.0..=999.0).contains(&status)).then_some((status as u16, status as u16));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked to be a whole number of three digits"
+                )]
+                return (status.fract() == 0.0 && (100.0..=999.0).contains(&status))
+                    .then_some((status as u16, status as u16));
             }
             let Value::String(text) = value else { return None };
             let text = text.to_string_lossy();
             if let Some(class) = text.strip_suffix("xx") {
-                return class.parse::<u16>().ok().filter(|class| (1..=5).contains(class)).map(|class| (class * 100, class * 100 + 99));
+                return class
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|class| (1..=5).contains(class))
+                    .map(|class| (class * 100, class * 100 + 99));
             }
             let (low, high) = text.split_once('-')?;
-            low.trim().parse().ok().zip(high.trim().parse().ok()).filter(|(low, high)| low <= high)
+            low.trim()
+                .parse()
+                .ok()
+                .zip(high.trim().parse().ok())
+                .filter(|(low, high)| low <= high)
         };
         let ranges: Option<Vec<_>> = values.iter().map(range).collect();
         match ranges {
             Some(ranges) if !ranges.is_empty() => Ok(Expect::Ranges(ranges)),
-            _ => Err(self.wrong("expect", "a status, a range as \"200-299\" or \"2xx\", or a list of them", value)),
+            _ => Err(self.wrong(
+                "expect",
+                "a status, a range as \"200-299\" or \"2xx\", or a list of them",
+                value,
+            )),
         }
     }
 
     fn multipart(&mut self, value: &Value) -> Result<(), ApiError> {
-        let Value::Table(table) = value else { return Err(self.wrong("multipart", "a table of fields", value)) };
+        let Value::Table(table) = value else {
+            return Err(self.wrong("multipart", "a table of fields", value));
+        };
         let mut parts = Vec::new();
         for pair in table.pairs::<Value, Value>() {
             let (name, value) = pair?;
-            let Value::String(name) = &name else { return Err(self.wrong("multipart", "a table with names as keys", &name)) };
+            let Value::String(name) = &name else {
+                return Err(self.wrong("multipart", "a table with names as keys", &name));
+            };
             parts.push(self.part(name.to_string_lossy(), &value)?);
         }
         parts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -379,23 +473,38 @@ impl Reader<'_> {
     fn part(&self, name: String, value: &Value) -> Result<Part, ApiError> {
         let Value::Table(file) = value else {
             let data = self.plain("multipart", &name, value)?.into_bytes().into();
-            return Ok(Part { name, data, ..Part::default() });
+            return Ok(Part {
+                name,
+                data,
+                ..Part::default()
+            });
         };
         let text = |key: &str| file.raw_get::<Option<mlua::LuaString>>(key);
         let data: Bytes = match (text("path")?, text("content")?) {
             (Some(path), None) => {
                 let found = find_data(&path.to_string_lossy(), &self.vu.host.session.script);
                 let found = found.map_err(|reason| self.error(format!("`multipart.{name}`: {reason}")))?;
-                std::fs::read(found).map_err(|error| self.error(format!("`multipart.{name}`: {error}")))?.into()
+                std::fs::read(found)
+                    .map_err(|error| self.error(format!("`multipart.{name}`: {error}")))?
+                    .into()
             }
             (None, Some(content)) => content.as_bytes().to_vec().into(),
-            _ => return Err(self.error(format!("`multipart.{name}` is a string, or {{ path = … }} or {{ content = …, filename = … }}"))),
+            _ => {
+                return Err(self.error(format!(
+                    "`multipart.{name}` is a string, or {{ path = … }} or {{ content = …, filename = … }}"
+                )));
+            }
         };
         let filename = match (text("filename")?, text("path")?) {
             (Some(name), _) => Some(name.to_string_lossy()),
             (None, Some(path)) => path.to_string_lossy().rsplit('/').next().map(str::to_owned),
             (None, None) => None,
         };
-        Ok(Part { name, filename, content_type: text("content_type")?.map(|kind| kind.to_string_lossy()), data })
+        Ok(Part {
+            name,
+            filename,
+            content_type: text("content_type")?.map(|kind| kind.to_string_lossy()),
+            data,
+        })
     }
 }

@@ -71,7 +71,9 @@ pub(super) fn install(host: &Rc<Host>) -> mlua::Result<()> {
         let path = args.opt_string(1, "path")?.map(|path| path.to_string_lossy());
         match answer.json(path.as_deref()) {
             Ok(tree) => {
-                let value = tree.map_or(Ok(Value::Nil), |tree| from_tree(&host.lua, &tree)).map_err(|error| args.error(error))?;
+                let value = tree
+                    .map_or(Ok(Value::Nil), |tree| from_tree(&host.lua, &tree))
+                    .map_err(|error| args.error(error))?;
                 // A path that ends at null is the same as one that ends nowhere.
                 Ok(if value == Value::NULL { Value::Nil } else { value }.into_multi(&host.lua)?)
             }
@@ -105,7 +107,13 @@ pub(super) fn table(host: &Host, exchange: Exchange, expect: &Expect) -> mlua::R
             table.raw_set("ok", false)?;
         }
     }
-    table.raw_set(RAW, host.lua.create_userdata(Answer { exchange, json: RefCell::new(None) })?)?;
+    table.raw_set(
+        RAW,
+        host.lua.create_userdata(Answer {
+            exchange,
+            json: RefCell::new(None),
+        })?,
+    )?;
     let meta = host.lua.app_data_ref::<ResponseMeta>().map(|meta| meta.0.clone());
     table.set_metatable(meta)?;
     Ok(table)
@@ -114,16 +122,23 @@ pub(super) fn table(host: &Host, exchange: Exchange, expect: &Expect) -> mlua::R
 impl Answer {
     /// The whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
     fn json(&self, path: Option<&str>) -> Result<Option<serde_json::Value>, String> {
-        let response = self.exchange.outcome.as_ref().map_err(|error| format!("there is no body: {}", error.message))?;
+        let response = self
+            .exchange
+            .outcome
+            .as_ref()
+            .map_err(|error| format!("there is no body: {}", error.message))?;
         let mut parsed = self.json.borrow_mut();
         let tree = match &mut *parsed {
             Some(tree) => tree,
             empty => {
-                let tree = serde_json::from_slice(&response.body).map_err(|error| format!("the body is not JSON: {error}"))?;
+                let tree =
+                    serde_json::from_slice(&response.body).map_err(|error| format!("the body is not JSON: {error}"))?;
                 empty.insert(tree)
             }
         };
-        let Some(path) = path else { return Ok(Some(tree.clone())) };
+        let Some(path) = path else {
+            return Ok(Some(tree.clone()));
+        };
         let found = path.split('.').try_fold(&*tree, |tree, key| match tree {
             serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?.checked_sub(1)?),
             serde_json::Value::Object(map) => map.get(key),
@@ -145,7 +160,9 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
         ("error_code", Err(error)) => Ok(Value::Integer(i64::from(error.code))),
         ("error_code", Ok(response)) if response.status >= 400 => Ok(Value::Integer(1000 + i64::from(response.status))),
         ("url", _) => text(exchange.url.as_str()),
-        ("remote_addr", _) => exchange.remote_addr.map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
+        ("remote_addr", _) => exchange
+            .remote_addr
+            .map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
         ("timings", _) => timings(host, exchange).map(Value::Table),
         _ => Ok(Value::Nil),
     }
@@ -155,7 +172,11 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
 fn headers(host: &Host, headers: &http::HeaderMap) -> mlua::Result<Table> {
     let table = host.lua.create_table_with_capacity(0, headers.keys_len())?;
     for name in headers.keys() {
-        let values: Vec<Vec<u8>> = headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect();
+        let values: Vec<Vec<u8>> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect();
         if name == http::header::SET_COOKIE && values.len() > 1 {
             let list = host.lua.create_table()?;
             for value in values {

@@ -42,6 +42,8 @@ pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
 pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
     Plan {
         scenarios,
+        http: crate::plan::HttpPlan::default(),
+        thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),
         teardown_timeout: ms(60_000),
