@@ -18,4 +18,5 @@
 pub mod clock;
 pub mod metrics;
 pub mod plan;
+pub mod results;
 pub mod vu;
