@@ -23,6 +23,7 @@ pub mod exec;
 pub mod metrics;
 pub mod net;
 pub mod plan;
+pub mod results;
 pub mod schedule;
 pub mod script;
 pub mod vu;
