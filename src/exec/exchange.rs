@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 
 use super::shared::lock;
 
@@ -85,7 +85,7 @@ impl Exchange {
     }
 
     /// Appends `ticket` to the backlog, unless a VU has become idle meanwhile.
-    pub(super) fn queue(&self, ticket: Ticket, now: Instant) {
+    pub(super) fn queue(&self, ticket: Ticket) {
         {
             let mut backlog = lock(&self.backlog);
             backlog.push_back(ticket);
@@ -95,12 +95,25 @@ impl Exchange {
             let Some(member) = lock(&self.members).iter().find(|m| m.claim()).map(Arc::clone) else {
                 return;
             };
-            match self.next(now) {
+            match self.next(clock::now()) {
                 Some(ticket) if member.deliver(ticket) => {}
                 Some(ticket) => self.put_back(ticket),
                 None => member.add_idle(),
             }
         }
+    }
+
+    /// One more VU of `member` is idle; returns the work that was queued just before it could be seen, for a VU of
+    /// `member` that is then no longer idle.
+    pub(super) fn go_idle(&self, member: &Member) -> Option<Ticket> {
+        member.add_idle();
+        while self.waiting() > 0 && member.claim() {
+            if let Some(ticket) = self.next(clock::now()) {
+                return Some(ticket);
+            }
+            member.add_idle();
+        }
+        None
     }
 
     /// The oldest of the backlog, for a VU that is free at `now`.
@@ -183,5 +196,95 @@ impl Member {
     pub(super) fn leave(&self) -> Vec<Ticket> {
         self.idle.store(0, Ordering::SeqCst);
         lock(&self.inbox).take().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(number: u64) -> Ticket {
+        let now = clock::now();
+        Ticket {
+            number,
+            at: Duration::ZERO,
+            due: now,
+            handled: now,
+            assigned: now,
+        }
+    }
+
+    #[test]
+    fn what_was_queued_before_a_vu_went_idle_is_its_work() {
+        let exchange = Exchange::default();
+        let member = exchange.join();
+        exchange.queue(ticket(0));
+        exchange.queue(ticket(1));
+        assert_eq!(exchange.go_idle(&member).map(|t| t.number), Some(0));
+        assert!(!member.claim(), "it has work");
+        assert_eq!(exchange.waiting(), 1);
+    }
+
+    #[test]
+    fn a_vu_that_went_idle_before_the_queueing_gets_the_oldest() {
+        let exchange = Exchange::default();
+        let member = exchange.join();
+        exchange.queue(ticket(0));
+        // As if it had gone idle between the last look of ticket 1's driver and its queueing.
+        member.add_idle();
+        exchange.queue(ticket(1));
+        assert_eq!(member.collect().iter().map(|t| t.number).collect::<Vec<_>>(), [0]);
+        assert_eq!(exchange.waiting(), 1);
+    }
+
+    #[test]
+    fn who_has_left_is_given_nothing() {
+        let exchange = Exchange::default();
+        let gone = exchange.join();
+        let member = exchange.join();
+        gone.add_idle();
+        assert_eq!(exchange.hand_over(ticket(0)).map_err(|t| t.number), Ok(()));
+        assert_eq!(gone.leave().len(), 1, "what it had been given comes back");
+        gone.add_idle();
+        member.add_idle();
+        assert!(exchange.hand_over(ticket(1)).is_ok());
+        assert_eq!(member.collect().len(), 1);
+        assert_eq!(exchange.hand_over(ticket(2)).map_err(|t| t.number), Err(2));
+    }
+
+    #[test]
+    fn an_idle_vu_and_a_waiting_arrival_always_meet() {
+        // Each round lets one thread queue an arrival while the other lets a VU go idle.
+        const ROUNDS: u64 = 4_000;
+        let exchange = Exchange::default();
+        let member = exchange.join();
+        let round = AtomicU64::new(0);
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1..=ROUNDS {
+                    while round.load(Ordering::Acquire) < number {
+                        std::thread::yield_now();
+                    }
+                    if exchange.hand_over(ticket(number)).is_err() {
+                        exchange.queue(ticket(number));
+                    }
+                    done.store(number, Ordering::Release);
+                }
+            });
+            for number in 1..=ROUNDS {
+                round.store(number, Ordering::Release);
+                let mut got = exchange.go_idle(&member).into_iter().collect::<Vec<_>>();
+                while done.load(Ordering::Acquire) < number {
+                    std::thread::yield_now();
+                }
+                got.extend(member.collect());
+                assert_eq!(got.len(), 1, "round {number}: one arrival, one VU");
+                assert!(
+                    !member.claim() && exchange.waiting() == 0,
+                    "round {number}: both are taken"
+                );
+            }
+        });
     }
 }

@@ -134,7 +134,7 @@ impl<F: VuFactory + 'static> Pool<F> {
             return;
         };
         match self.on_saturation {
-            OnSaturation::Queue => self.exchange().queue(ticket, clock::now()),
+            OnSaturation::Queue => self.exchange().queue(ticket),
             OnSaturation::Drop => self.lane.drop_offered(1),
             OnSaturation::Abort => {
                 self.lane.drop_offered(1);
@@ -161,28 +161,27 @@ impl<F: VuFactory + 'static> Pool<F> {
         if self.lane.is_closed() || self.exchange().waiting() == 0 {
             return None;
         }
-        let ticket = self.exchange().next(clock::now())?;
-        if self.exchange().waiting() == 0 && !self.lane.joint().offering() {
-            // Other stripes may be waiting for the backlog only.
-            self.exchange().wake_all();
-        }
-        Some(self.lane.adopt(ticket))
+        self.exchange().next(clock::now()).map(|ticket| self.take_over(ticket))
     }
 
     /// Puts a VU's slot among the idle ones.
     fn park(&self, slot: &Rc<Slot>) {
         self.idle.borrow_mut().push(Rc::clone(slot));
-        self.member.add_idle();
-        // Another stripe may have queued an arrival just before this VU could be seen; see `exchange`.
-        while self.exchange().waiting() > 0 && !self.lane.is_closed() && self.member.claim() {
-            match self.next_waiting() {
-                Some(offer) => self.assign(offer),
-                None => self.member.add_idle(),
-            }
+        if let Some(ticket) = self.exchange().go_idle(&self.member) {
+            self.assign(self.take_over(ticket));
         }
         if self.draining.get() {
             self.member.wake.notify_one();
         }
+    }
+
+    /// A ticket from the backlog.
+    fn take_over(&self, ticket: Ticket) -> Offer {
+        if self.exchange().waiting() == 0 && !self.lane.joint().offering() {
+            // Other stripes may be waiting for the backlog only.
+            self.exchange().wake_all();
+        }
+        self.lane.adopt(ticket)
     }
 }
 

@@ -145,4 +145,5 @@ async fn fixed_vus_are_made_before_the_start() {
     assert!(report.seen.iter().all(|s| s.started == 0));
     let ids: Vec<_> = report.seen.iter().map(|s| s.vu).collect();
     assert_eq!(ids, (1..=1_000).collect::<Vec<_>>());
+    assert_eq!(report.preparation, 16 * 50, "64 at a time");
 }

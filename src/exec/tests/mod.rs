@@ -27,6 +27,10 @@ pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
+}
+
 /// A scenario with half a minute of graceful stop, as by default.
 pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
     Scenario {
@@ -130,7 +134,7 @@ impl Vu for FakeVu {
         {
             let mut log = self.log.borrow_mut();
             let start = log.start.expect("the stage has set it");
-            let since = |at: Instant| u64::try_from((at - start).as_millis()).unwrap();
+            let since = |at| millis(at - start);
             log.seen.push(Seen {
                 scenario: it.scenario,
                 number: it.number,
@@ -161,6 +165,8 @@ pub(super) struct Stage {
     stripes: u32,
     stop: Option<Duration>,
     kill: Option<Duration>,
+    /// How much later each stripe begins than the one before.
+    skew: Duration,
 }
 
 /// What came of it.
@@ -174,6 +180,8 @@ pub(super) struct Report {
     pub(super) saturated: Vec<Saturated>,
     /// How long it took, ms.
     pub(super) elapsed: u64,
+    /// How long the making of fixed VUs took, ms.
+    pub(super) preparation: u64,
     totals: Totals,
 }
 
@@ -187,6 +195,7 @@ impl Stage {
             stripes: 1,
             stop: None,
             kill: None,
+            skew: Duration::ZERO,
         }
     }
 
@@ -233,6 +242,10 @@ impl Stage {
         }
     }
 
+    pub(super) fn skew(self, skew: u64) -> Self {
+        Self { skew: ms(skew), ..self }
+    }
+
     /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
     pub(super) async fn play(self) -> Report {
         let plan = Arc::new(plan(self.scenarios));
@@ -259,24 +272,22 @@ impl Stage {
                 Core::new(&plan, stripe, Rc::clone(&factory), recorder, &shared, &signals)
             })
             .collect();
+        let before = clock::now();
         for core in &mut cores {
             core.prepare().await;
         }
         let start = clock::now();
+        let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
-        let sets: Vec<_> = cores.into_iter().map(|core| (LocalSet::new(), core)).collect();
-        futures_util::future::join_all(
-            sets.into_iter()
-                .map(|(set, core)| async move { set.run_until(core.run(start)).await }),
-        )
-        .await;
-        let elapsed = u64::try_from((clock::now() - start).as_millis()).unwrap();
+        let runs = (0..).zip(cores).map(|(index, core)| async move {
+            LocalSet::new().run_until(core.run(start + self.skew * index)).await;
+        });
+        futures_util::future::join_all(runs).await;
+        let elapsed = millis(clock::now() - start);
         switches.abort();
         let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
-        for recorder in &recorders {
-            totals.merge(&recorder.take());
-        }
+        recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
         let log = std::mem::take(&mut *log.borrow_mut());
         let saturated = std::mem::take(&mut *saturated.lock().unwrap());
         let report = Report {
@@ -286,6 +297,7 @@ impl Stage {
             peak: log.peak,
             saturated,
             elapsed,
+            preparation,
             totals,
         };
         assert_eq!(log.alive, 0, "no VU outlives the run");

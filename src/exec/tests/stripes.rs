@@ -82,6 +82,18 @@ async fn a_stripe_without_vus_is_served_by_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_stripe_still_finds_the_vu_of_another() {
+    // Stripe 1 runs 80 ms late: its last arrival is due at 150 + 80, when stripe 0, which has the VU, is over at 200.
+    let report = Stage::one(arrivals(20.0, 200, (1, 1), Queue), 5)
+        .stripes(2)
+        .skew(80)
+        .play()
+        .await;
+    assert_eq!(report.starts(), [(0, 0), (2, 100), (1, 130), (3, 230)]);
+    assert_eq!(report.elapsed, 280);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_of_the_backlog_is_dropped_once() {
     let report = Stage::one(arrivals(10.0, 1_000, (1, 1), Queue), 250)
         .graceful(900)
