@@ -29,7 +29,7 @@ pub(super) fn everything() -> Router<Arc<Shop>> {
             get(move |State(shop): Site| async move { shop.health(&[service]).await }),
         );
     }
-    router
+    closed(router)
 }
 
 /// One service on a port of its own.
@@ -40,7 +40,7 @@ pub(super) fn only(service: Service) -> Router<Arc<Shop>> {
         [Service::Order],
         [Service::Payment],
     ];
-    common(&EACH[service as usize]).merge(routes::of(service))
+    closed(common(&EACH[service as usize]).merge(routes::of(service)))
 }
 
 fn common(services: &'static [Service]) -> Router<Arc<Shop>> {
@@ -52,6 +52,11 @@ fn common(services: &'static [Service]) -> Router<Arc<Shop>> {
         .route("/__fault", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/__stats", get(stats).delete(reset_stats))
         .route("/metrics", get(metrics))
+}
+
+/// Answers for everything else, in JSON too. Comes last: it reaches only the routes that are there already.
+fn closed(router: Router<Arc<Shop>>) -> Router<Arc<Shop>> {
+    router
         .fallback(async || Reply::error(StatusCode::NOT_FOUND, "no such path"))
         .method_not_allowed_fallback(async || {
             Reply::error(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
