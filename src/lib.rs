@@ -19,5 +19,6 @@ pub mod clock;
 pub mod exec;
 pub mod metrics;
 pub mod plan;
+pub mod results;
 pub mod schedule;
 pub mod vu;

@@ -112,6 +112,11 @@ impl Threshold {
             aggregation,
             op,
             limit: limit(right, expression, aggregation, &definition)?,
+            unit: if aggregation.has_unit() {
+                definition.unit
+            } else {
+                Unit::None
+            },
             expression: expression.trim().to_owned(),
             abort_on_fail: false,
             delay_abort_eval: Duration::ZERO,

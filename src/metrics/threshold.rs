@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::aggregation::Aggregation;
+use super::registry::Unit;
 use super::selector::Selector;
 use super::totals::Totals;
 
@@ -88,8 +89,10 @@ pub struct Threshold {
     pub aggregation: Aggregation,
     /// The comparison.
     pub op: Op,
-    /// The limit, in the metric's unit.
+    /// The limit, in `unit`.
     pub limit: f64,
+    /// What the number and the limit are measured in.
+    pub unit: Unit,
     /// Whether a failure ends the run at once.
     pub abort_on_fail: bool,
     /// How long after the start `abort_on_fail` begins to act.

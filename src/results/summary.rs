@@ -1,0 +1,249 @@
+//! `kingtide.summary/1`: what a run has shown, as `--summary-json` and `summary.json` promise it. Additive changes only.
+//!
+//! Fields that the first version did not have are optional when read, and left out when they say nothing.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, Threshold};
+
+/// The value of [`Summary::schema`].
+pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
+
+/// What a run has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// [`SUMMARY_SCHEMA`].
+    pub schema: String,
+    /// The verdict in one word.
+    pub verdict: Verdict,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    /// What was run, and when.
+    pub run: RunInfo,
+    /// By name.
+    pub scenarios: BTreeMap<String, ScenarioSummary>,
+    /// By name of the series.
+    pub metrics: MetricSummaries,
+    /// Sorted by group and name.
+    pub checks: Vec<CheckTotal>,
+    /// In the plan's order.
+    pub thresholds: Vec<ThresholdSummary>,
+    /// Whether the numbers can be trusted.
+    pub generator: Generator,
+    /// Script errors, the most frequent first.
+    #[serde(default)]
+    pub errors: Vec<ErrorSummary>,
+    /// What a reader should know besides, for example that a cap on series was reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// The verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything that was asked of the system was met, by numbers that can be trusted.
+    Pass,
+    /// Something was not met, or the journey has a bug.
+    Fail,
+    /// The run ended before its plan: signal, live control, abort, timeout, internal error.
+    Aborted,
+    /// Nothing failed, but the generator was suspect or invalid.
+    Untrusted,
+}
+
+/// What was run, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The script's path as it was given.
+    pub script: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Start of the first scenario, RFC 3339 in UTC (see [`timestamp`]).
+    pub started_at: String,
+    /// From there to the end of the last iteration.
+    pub duration_ms: u64,
+    /// Test-wide tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// Why the verdict is not pass; the first gave the exit code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// One reason for a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The exit code that it alone would give.
+    pub exit_code: u8,
+    /// What happened, in one sentence without a full stop.
+    pub message: String,
+}
+
+/// What a scenario did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioSummary {
+    /// The executor's name.
+    pub executor: String,
+    /// The six counts.
+    pub iterations: Counts,
+}
+
+/// How a threshold came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdSummary {
+    /// The series.
+    pub metric: String,
+    /// The expression as it was written.
+    pub expression: String,
+    /// Whether it was met.
+    pub ok: bool,
+    /// What was compared with the limit; `null` without data.
+    pub observed: Option<f64>,
+    /// Whether its failure ended the run.
+    pub aborted: bool,
+    /// What `observed` is measured in, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+}
+
+impl ThresholdSummary {
+    /// The outcome of a threshold by its verdict at the end.
+    #[must_use]
+    pub fn new(threshold: &Threshold, verdict: &metrics::Verdict, aborted: bool) -> Self {
+        let unit = threshold.unit.name();
+        Self {
+            metric: threshold.selector.to_string(),
+            expression: threshold.expression.clone(),
+            ok: threshold.passes(verdict),
+            observed: verdict.observed,
+            aborted,
+            unit: (!unit.is_empty()).then(|| unit.to_owned()),
+        }
+    }
+}
+
+/// Whether the generator kept up with what it was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneratorVerdict {
+    /// It did.
+    Valid,
+    /// Numbers may be the generator's own.
+    Suspect,
+    /// Numbers are the generator's own.
+    Invalid,
+}
+
+/// The generator's own health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generator {
+    /// The verdict.
+    pub verdict: GeneratorVerdict,
+    /// Actual minus intended start; `null` when no scenario is open.
+    pub start_lag_p99_ms: Option<f64>,
+    /// CPU time used, 100 being all core threads busy all the time.
+    pub cpu_percent: f64,
+    /// Why the verdict is not valid.
+    pub reasons: Vec<String>,
+    /// The generator's own part of the start lag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_lag_p99_ms: Option<f64>,
+    /// How late the timer grid fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_lag_p99_ms: Option<f64>,
+    /// Connections that the local system refused: no ports, no file descriptors, no memory.
+    #[serde(default)]
+    pub socket_errors: u64,
+    /// What is worth knowing and no ground for doubt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A script error and how often it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorSummary {
+    /// What went wrong.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+    /// Where, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// In which line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+}
+
+/// A point in time as the files of a run write it: `2026-11-20T10:00:00Z`, whole seconds.
+#[must_use]
+pub fn timestamp(at: SystemTime) -> String {
+    timestamp_as(at, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// Times outside the calendar's years (a clock that was never set) are shown as the epoch.
+pub(super) fn timestamp_as(at: SystemTime, format: &str) -> String {
+    let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    /// The example of the promise, word for word.
+    fn promised() -> Value {
+        json!({ "schema": "kingtide.summary/1", "verdict": "pass", "exit_code": 0,
+          "run": { "script": "scripts/shop/saga.lua", "seed": 1, "started_at": "2026-11-20T10:00:00Z", "duration_ms": 30000 },
+          "scenarios": { "sagas": { "executor": "constant-arrival-rate",
+              "iterations": { "offered": 300, "started": 300, "completed": 300, "dropped": 0, "interrupted": 0, "failed": 0 } } },
+          "metrics": {
+            "http_req_duration": { "type": "trend", "unit": "ms", "count": 300, "min": 0.4, "avg": 1.1, "med": 1.0, "p90": 1.6, "p95": 2.0, "p99": 4.1, "p99.9": 9.0, "max": 21.3 },
+            "http_reqs":         { "type": "counter", "count": 2711, "rate": 90.4 },
+            "http_req_failed":   { "type": "rate", "rate": 0.0, "passes": 0, "total": 2711 },
+            "vus":               { "type": "gauge", "value": 12, "min": 1, "max": 31 } },
+          "checks": [ { "name": "order accepted", "group": "", "passes": 300, "fails": 0 } ],
+          "thresholds": [ { "metric": "saga_duration", "expression": "p(95)<8s", "ok": true, "observed": 2310.0, "aborted": false } ],
+          "generator": { "verdict": "valid", "start_lag_p99_ms": 0.4, "cpu_percent": 7.5, "reasons": [] } })
+    }
+
+    #[test]
+    fn reads_the_promised_example_and_writes_it_again() {
+        let summary: Summary = serde_json::from_value(promised()).unwrap();
+        let mut written = serde_json::to_value(&summary).unwrap();
+        // Additive fields that are always written.
+        assert_eq!(written["errors"].take(), json!([]));
+        assert_eq!(written["generator"]["socket_errors"].take(), json!(0));
+        written.as_object_mut().unwrap().remove("errors");
+        written["generator"].as_object_mut().unwrap().remove("socket_errors");
+        assert_eq!(written, promised());
+    }
+
+    #[test]
+    fn unknown_fields_of_later_versions_do_not_hurt() {
+        let mut later = promised();
+        later["outputs"] = json!([]);
+        later["run"]["events"] = json!([]);
+        later["metrics"]["http_reqs"]["per_second"] = json!([1, 2]);
+        later["metrics"]["http_req_duration"]["p99.99"] = json!(20.0);
+        let read: Summary = serde_json::from_value(later).unwrap();
+        assert_eq!(read, serde_json::from_value(promised()).unwrap());
+    }
+
+    #[test]
+    fn timestamps_are_whole_seconds_in_utc() {
+        let table = [
+            (Duration::ZERO, "1970-01-01T00:00:00Z"),
+            (Duration::from_millis(1_795_168_800_999), "2026-11-20T10:00:00Z"),
+            (Duration::from_secs(u64::from(u32::MAX) * 1_000), "1970-01-01T00:00:00Z"), // beyond the calendar
+        ];
+        for (since_epoch, text) in table {
+            assert_eq!(timestamp(SystemTime::UNIX_EPOCH + since_epoch), text);
+        }
+    }
+}
