@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod net;
 pub mod plan;
 pub mod results;
+pub mod run;
 pub mod schedule;
 pub mod script;
 pub mod vu;
