@@ -18,5 +18,6 @@
 pub mod clock;
 pub mod metrics;
 pub mod plan;
+pub mod report;
 pub mod results;
 pub mod vu;
