@@ -23,6 +23,7 @@ pub mod exec;
 pub mod metrics;
 pub mod net;
 pub mod plan;
+pub mod report;
 pub mod results;
 pub mod run;
 pub mod schedule;
