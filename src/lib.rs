@@ -16,6 +16,7 @@
 //! ```
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod demo;

@@ -11,12 +11,14 @@ mod client;
 mod config;
 mod error;
 mod exchange;
+mod provider;
 mod shared;
 
 pub use client::Client;
 pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Exchange, Request, Response, Timings};
+pub use provider::install_crypto_provider;
 pub use shared::Shared;
 
 /// The default `user-agent`.

@@ -55,12 +55,20 @@ pub(super) async fn setup(test: &mut Test, judge: &mut Judge) -> bool {
     }
 }
 
-/// Runs `teardown`, after every kind of end. A second signal while it runs cuts it short.
+/// Runs `teardown`, after every kind of end. A third signal cuts it short.
 pub(super) async fn teardown(test: &mut Test, judge: &mut Judge) {
     let Some(function) = hook(test, "teardown") else { return };
     let limit = test.plan.teardown_timeout;
     let state = test.host.setup_value();
-    match call(test, Phase::Teardown, &function, vec![state], limit).await {
+    let control = std::sync::Arc::clone(&test.session.control);
+    let called = tokio::select! {
+        called = call(test, Phase::Teardown, &function, vec![state], limit) => called,
+        () = control.cut_token().cancelled() => {
+            judge.note(ExitCode::Signal, "teardown was cut short by a signal".to_owned());
+            return;
+        }
+    };
+    match called {
         Ok(_) => {}
         Err(Ended::Timeout) => {
             judge.note(

@@ -46,6 +46,13 @@ pub struct Test {
     pub context: Rc<VuContext>,
 }
 
+impl Test {
+    /// Replaces the plan by another of the same script, before the run.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.plan = Arc::new(plan);
+    }
+}
+
 /// Why a script cannot be run, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
