@@ -72,7 +72,8 @@ fn open(host: &Rc<Host>) -> mlua::Result<Vec<(String, Value)>> {
 }
 
 /// Freezes a module; reading what it does not have names what was meant. `fields`, when the module has a function of that
-/// name in its metatable, are computed at each read.
+/// name in its metatable, are computed at each read. All names are in the metatable, for the test that compares them
+/// with the stub.
 fn strict(host: &Rc<Host>, name: &str, table: &Table) -> mlua::Result<()> {
     let names: Vec<String> = table.pairs::<String, Value>().flatten().map(|(key, _)| key).collect();
     let dynamic: Option<mlua::Function> = table.metatable().and_then(|meta| meta.raw_get("fields").ok());
@@ -81,20 +82,21 @@ fn strict(host: &Rc<Host>, name: &str, table: &Table) -> mlua::Result<()> {
         _ => names,
     };
     let owner = name.to_owned();
+    let known = listed.clone();
     let missing = host.lua.create_function(move |_, key: Value| {
         let key = crate::script::fields::describe(&key).replace('"', "");
         let hint = crate::script::fields::suggest(&key, listed.iter().map(String::as_str));
         Ok(format!("{owner} has no `{key}`{hint}"))
     })?;
-    let code = "local table, missing, fields = ...
-        return setmetatable(table, { __metatable = 'locked', __index = function(_, key)
+    let code = "local table, missing, fields, names = ...
+        return setmetatable(table, { __metatable = 'locked', names = names, __index = function(_, key)
             if fields then
                 local known, value = fields(key)
                 if known then return value end
             end
             error(missing(key), 2)
         end })";
-    host.run_internal::<()>(code, (table, missing, dynamic))?;
+    host.run_internal::<()>(code, (table, missing, dynamic, known))?;
     table.set_readonly(true);
     Ok(())
 }

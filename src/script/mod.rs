@@ -11,6 +11,7 @@ pub mod loader;
 pub mod locate;
 pub mod plan_reader;
 pub mod session;
+pub mod testing;
 pub mod value;
 pub mod vu;
 

@@ -124,6 +124,18 @@ pub struct Loaded {
 /// # Errors
 /// Syntax errors and whatever the file raises.
 pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
+    let environment = context
+        .host
+        .environment()
+        .map_err(|error| ScriptError::from_vm(&error))?;
+    evaluate(context, environment).await
+}
+
+/// Evaluates the run's script in `environment`.
+///
+/// # Errors
+/// As [`load`].
+pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Result<Loaded, ScriptError> {
     let host = &context.host;
     let vm = |error: mlua::Error| ScriptError::from_vm(&error);
     let source = host
@@ -131,7 +143,6 @@ pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
         .sources
         .read(&host.session.script)
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.to_string(), ""))?;
-    let environment = host.environment().map_err(vm)?;
     let chunk = host.instantiate(&source, &environment).map_err(vm)?;
     let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
     context.enter_phase(Phase::Load);

@@ -1,0 +1,214 @@
+//! Runs a `*.test.lua` file: each `test(name, fn)` in it is one iteration of a scenario made up for it, so that requests,
+//! metrics and data work as in a journey. Finding files and printing results is the caller's.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mlua::{Function, Table, Value};
+
+use crate::clock;
+use crate::metrics::{Aggregation, Catalog, Recorder, Registry, Selector, Totals, derived};
+use crate::net;
+use crate::plan::{Executor, HttpPlan, Limits, OnSaturation, OnScriptError, Plan, Scenario};
+use crate::vu::Iteration;
+
+use super::bridge;
+use super::context::{Phase, VuContext};
+use super::errors::{Kind, ScriptError};
+use super::fields::describe;
+use super::host::{ApiError, ApiResult, Host, IntoMulti as _, OpenModules};
+use super::session::Session;
+use super::vu;
+
+/// What `kt.scenario.name` is in a test.
+pub const SCENARIO: &str = "test";
+
+/// The stub of the globals that only test files have.
+pub const STUB: &str = include_str!("testing.d.lua");
+
+/// How one test ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestResult {
+    /// As the file names it.
+    pub name: String,
+    /// Whether it returned.
+    pub result: Result<(), ScriptError>,
+}
+
+/// What the globals of a test file fill and read.
+#[derive(Debug, Default)]
+struct Bench {
+    tests: RefCell<Vec<(String, Function)>>,
+    selectors: RefCell<Vec<Selector>>,
+    /// What the running test has recorded; unset while the file loads.
+    totals: RefCell<Option<Totals>>,
+}
+
+/// Evaluates the session's script as a test file and runs its tests, each as one iteration of virtual user 1.
+///
+/// # Errors
+/// When the file cannot be evaluated; errors of tests are in their results.
+pub async fn run(
+    session: Arc<Session>,
+    http: HttpPlan,
+    limits: Limits,
+    open: OpenModules,
+) -> Result<Vec<TestResult>, ScriptError> {
+    let vm = |error: mlua::Error| ScriptError::from_vm(&error);
+    let host = Host::new(session, limits, open).map_err(vm)?;
+    let context = VuContext::new(&host, 1, Some(0));
+    let bench = Rc::new(Bench::default());
+    let environment = host.environment().map_err(vm)?;
+    add_globals(&host, &bench, &environment).map_err(vm)?;
+    let loaded = vu::evaluate(&context, environment).await?;
+    let catalog = prepare(&host, &bench, http, limits)
+        .map_err(|message| ScriptError::from_message(Kind::Raised, &message, ""))?;
+    let registry = &host.session.registry;
+    let _ = host.session.started.set(clock::now());
+    let mut results = Vec::new();
+    for (number, (name, function)) in (0..).zip(bench.tests.take()) {
+        *bench.totals.borrow_mut() = Some(Totals::new(registry, &catalog, 1));
+        let now = clock::now();
+        context.begin(&Iteration {
+            scenario: 0,
+            number,
+            scheduled_at: now,
+            started_at: now,
+        });
+        let result = bridge::call(&context, &loaded.thread, &function, []).await;
+        context.end();
+        results.push(TestResult {
+            name,
+            result: result.map(drop),
+        });
+        // What this one recorded is not the next one's.
+        drop(host.recorder.get().map(Recorder::take));
+    }
+    Ok(results)
+}
+
+/// Gives the VM what it has in a run, now that the file has declared its metrics.
+fn prepare(host: &Host, bench: &Bench, http: HttpPlan, limits: Limits) -> Result<Catalog, String> {
+    let registry = &host.session.registry;
+    let catalog = Catalog::new(registry, &bench.selectors.borrow()).map_err(|error| error.to_string())?;
+    let shared = net::Shared::new(http.config.clone()).map_err(|error| error.to_string())?;
+    let _ = host.net.set(shared);
+    let _ = host.recorder.set(Recorder::new(registry, &catalog));
+    let _ = host.plan.set(Arc::new(plan(http, limits)));
+    Ok(catalog)
+}
+
+/// An open scenario, because only those have response times.
+fn plan(http: HttpPlan, limits: Limits) -> Plan {
+    let minute = Duration::from_mins(1);
+    Plan {
+        scenarios: vec![Scenario {
+            name: SCENARIO.to_owned(),
+            executor: Executor::ConstantArrivalRate {
+                rate: 1.0,
+                time_unit: Duration::from_secs(1),
+                duration: minute,
+                pre_allocated_vus: 1,
+                max_vus: 1,
+                on_saturation: OnSaturation::Queue,
+            },
+            start_time: Duration::ZERO,
+            graceful_stop: Duration::ZERO,
+            tags: BTreeMap::new(),
+            env: BTreeMap::new(),
+        }],
+        http,
+        thresholds: Vec::new(),
+        tags: BTreeMap::new(),
+        setup_timeout: minute,
+        teardown_timeout: minute,
+        on_script_error: OnScriptError::Fail,
+        limits,
+    }
+}
+
+fn add_globals(host: &Rc<Host>, bench: &Rc<Bench>, environment: &Table) -> mlua::Result<()> {
+    let own = Rc::clone(bench);
+    let test = host.sync_fn(move |host, args| {
+        at_load(host, "test")?;
+        let (Some(Value::String(name)), Some(Value::Function(body)), 2) = (args.front(), args.get(1), args.len())
+        else {
+            return Err(ApiError::Text(
+                "test: write `test(\"what it shows\", function() … end)`".into(),
+            ));
+        };
+        let name = name.to_string_lossy();
+        if own.tests.borrow().iter().any(|(known, _)| *known == name) {
+            return Err(ApiError::Text(format!("test: there are two tests \"{name}\"")));
+        }
+        own.tests.borrow_mut().push((name, body.clone()));
+        Ok(().into_multi(&host.lua)?)
+    })?;
+    environment.raw_set("test", test)?;
+    let own = Rc::clone(bench);
+    let recorded = host.sync_fn(move |host, args| {
+        at_load(host, "recorded")?;
+        let Some(Value::String(text)) = args.front() else {
+            let got = describe(args.front().unwrap_or(&Value::Nil));
+            return Err(ApiError::Text(format!(
+                "recorded: `selector` must be a string, got {got}"
+            )));
+        };
+        let selector = selector(&host.session.registry, &text.to_string_lossy())
+            .map_err(|message| ApiError::Text(format!("recorded: {message}")))?;
+        own.selectors.borrow_mut().push(selector.clone());
+        let own = Rc::clone(&own);
+        let read = host.sync_fn(move |host, args| read(host, &own, &selector, args.front()))?;
+        Ok(read.into_multi(&host.lua)?)
+    })?;
+    environment.raw_set("recorded", recorded)
+}
+
+fn at_load(host: &Host, name: &str) -> Result<(), ApiError> {
+    if host.current()?.phase.get() == Phase::Load {
+        return Ok(());
+    }
+    Err(ApiError::Text(format!(
+        "{name}: call it at the top of the file, not in a test"
+    )))
+}
+
+/// Reads a selector; the metrics of a poll or a flow are declared by their ending, as thresholds do.
+fn selector(registry: &Registry, text: &str) -> Result<Selector, String> {
+    let selector = Selector::parse(text).map_err(|error| error.to_string())?;
+    if registry.find(&selector.metric).is_none() {
+        let (kind, unit) = derived(&selector.metric)
+            .ok_or_else(|| format!("there is no metric `{}`; declare it above", selector.metric))?;
+        registry
+            .declare(&selector.metric, kind, unit)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(selector)
+}
+
+fn read(host: &Host, bench: &Bench, selector: &Selector, aggregation: Option<&Value>) -> ApiResult {
+    let registry = &host.session.registry;
+    let kind = registry.find(&selector.metric).map(|id| registry.definition(id).kind);
+    let parsed = match aggregation {
+        Some(Value::String(text)) => Aggregation::parse(&text.to_string_lossy()),
+        _ => None,
+    };
+    let Some(aggregation) = parsed.filter(|aggregation| kind.is_some_and(|kind| aggregation.fits(kind))) else {
+        return Err(ApiError::Text(format!(
+            "recorded: {} is no aggregation of `{selector}`; it has {}",
+            describe(aggregation.unwrap_or(&Value::Nil)),
+            kind.map_or("none", Aggregation::choices),
+        )));
+    };
+    let mut totals = bench.totals.borrow_mut();
+    let Some(totals) = totals.as_mut() else {
+        return Err(ApiError::Text(
+            "recorded: nothing is recorded while the file loads".into(),
+        ));
+    };
+    totals.merge(&host.recorder()?.take());
+    Ok(totals.value(selector, aggregation).into_multi(&host.lua)?)
+}

@@ -1,0 +1,84 @@
+//! Runs every `*.test.lua` of the API and of the helper library against a server in this process, and compares each
+//! module with its stub. Files are found, never listed; what they test is in them.
+
+mod parity;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kingtide::api;
+use kingtide::control::Control;
+use kingtide::plan::{HttpPlan, Limits};
+use kingtide::script::testing::{self, TestResult};
+use kingtide::script::{ScriptError, Session};
+
+/// Where test files are.
+const FOLDERS: [&str; 2] = ["src/api", "lib-lua"];
+
+/// All test files, as paths from the root of the repository, sorted.
+fn test_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = FOLDERS
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).expect("tests run in the root of the repository"))
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.to_string_lossy().ends_with(".test.lua"))
+        .collect();
+    files.sort();
+    files
+}
+
+async fn run(file: &Path, server: &server::Server) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
+    let vars = BTreeMap::from([
+        ("TEST_URL".to_owned(), server.url.clone()),
+        ("CLOSING_URL".to_owned(), server.closing_url.clone()),
+        ("REFUSED_URL".to_owned(), server.refused_url.clone()),
+        ("TEST_SECRET".to_owned(), "s3cret-value".to_owned()),
+    ]);
+    let session = Arc::new(Session::new(file, vars, 1, Arc::new(Control::new())));
+    let http = HttpPlan {
+        base_url: Some(server.url.parse().expect("the server's URL parses")),
+        headers: BTreeMap::from([("x-plan".to_owned(), "from the plan".to_owned())]),
+        ..HttpPlan::default()
+    };
+    let results = testing::run(Arc::clone(&session), http, Limits::default(), api::OPEN).await;
+    (session, results)
+}
+
+#[tokio::test]
+async fn all_lua_tests_pass() {
+    let server = server::start().await;
+    let files = test_files();
+    assert!(files.len() > 10, "only {} test files were found", files.len());
+    let (mut passed, mut failures) = (0, Vec::new());
+    for file in &files {
+        let name = file.display();
+        let (session, results) = run(file, &server).await;
+        let results = match results {
+            Ok(results) if results.is_empty() => {
+                failures.push(format!("{name} has no test"));
+                continue;
+            }
+            Ok(results) => results,
+            Err(error) => {
+                failures.push(format!("{name} cannot be loaded\n{}", error.render(&session.sources)));
+                continue;
+            }
+        };
+        for TestResult { name: test, result } in results {
+            match result {
+                Ok(()) => {
+                    println!("ok      {name} × {test}");
+                    passed += 1;
+                }
+                Err(error) => {
+                    println!("FAILED  {name} × {test}");
+                    failures.push(format!("{name} × {test}\n{}", error.render(&session.sources)));
+                }
+            }
+        }
+    }
+    println!("{passed} passed, {} failed", failures.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
