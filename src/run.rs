@@ -228,6 +228,7 @@ async fn fold(
     let control = &test.session.control;
     let mut next = origin + FOLD;
     let mut stopping = false;
+    gauges(shared, totals);
     loop {
         tokio::select! {
             report = inbox.recv() => match report {
@@ -252,7 +253,6 @@ async fn fold(
             }
         }
     }
-    gauges(shared, totals);
     totals.set_elapsed(clock::now().saturating_duration_since(origin));
 }
 

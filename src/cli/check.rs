@@ -25,7 +25,10 @@ async fn check(args: CheckArgs) -> Result<u8, Failure> {
     if args.once {
         signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
         test.set_plan(once(&test.plan));
-        let options = run::RunOptions { threads: 1, allow_suspect: true };
+        let options = run::RunOptions {
+            threads: 1,
+            allow_suspect: true,
+        };
         let outcome = run::run(test, &options, &mut progress::Quiet).await;
         terminal::out(&format!("\n{}", text(&outcome.summary)));
         code = outcome.summary.exit_code;
@@ -39,7 +42,11 @@ fn once(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     for scenario in &mut plan.scenarios {
         scenario.start_time = Duration::ZERO;
-        scenario.executor = Executor::SharedIterations { vus: 1, iterations: 1, max_duration: Duration::from_mins(10) };
+        scenario.executor = Executor::SharedIterations {
+            vus: 1,
+            iterations: 1,
+            max_duration: Duration::from_mins(10),
+        };
     }
     plan.thresholds.clear();
     plan
@@ -52,7 +59,12 @@ fn describe(script: &str, plan: &Plan) -> String {
         let _ = writeln!(out, "  {:<16} {}", scenario.name, load(scenario));
     }
     if plan.scenarios.len() > 1 {
-        let end = plan.scenarios.iter().map(|scenario| scenario.start_time + scenario.executor.duration()).max().unwrap_or_default();
+        let end = plan
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.start_time + scenario.executor.duration())
+            .max()
+            .unwrap_or_default();
         let _ = writeln!(out, "  {:<16} at most {} without graceful stop", "all", human(end));
     }
     if let Some(base) = &plan.http.base_url {
@@ -72,17 +84,45 @@ fn load(scenario: &Scenario) -> String {
     let name = scenario.executor.name();
     let mut text = match scenario.executor {
         Executor::ConstantVus { vus, duration } => format!("{name}: {vus} VUs for {}", human(duration)),
-        Executor::SharedIterations { vus, iterations, max_duration } => {
-            format!("{name}: {iterations} iterations by {vus} VUs, at most {}", human(max_duration))
+        Executor::SharedIterations {
+            vus,
+            iterations,
+            max_duration,
+        } => {
+            format!(
+                "{name}: {iterations} iterations by {vus} VUs, at most {}",
+                human(max_duration)
+            )
         }
-        Executor::PerVuIterations { vus, iterations, max_duration } => {
-            format!("{name}: {} iterations, {iterations} by each of {vus} VUs, at most {}", vus.saturating_mul(iterations), human(max_duration))
+        Executor::PerVuIterations {
+            vus,
+            iterations,
+            max_duration,
+        } => {
+            format!(
+                "{name}: {} iterations, {iterations} by each of {vus} VUs, at most {}",
+                vus.saturating_mul(iterations),
+                human(max_duration)
+            )
         }
-        Executor::ConstantArrivalRate { rate, time_unit, duration, max_vus, .. } => {
+        Executor::ConstantArrivalRate {
+            rate,
+            time_unit,
+            duration,
+            max_vus,
+            ..
+        } => {
             let total = crate::schedule::constant(rate, time_unit, duration).total();
             let unit = human(time_unit);
-            let unit = unit.strip_prefix('1').filter(|unit| !unit.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(&unit).to_owned();
-            format!("{name}: {rate}/{unit} for {}, {total} iterations, up to {max_vus} VUs", human(duration))
+            let unit = unit
+                .strip_prefix('1')
+                .filter(|unit| !unit.starts_with(|c: char| c.is_ascii_digit()))
+                .unwrap_or(&unit)
+                .to_owned();
+            format!(
+                "{name}: {rate}/{unit} for {}, {total} iterations, up to {max_vus} VUs",
+                human(duration)
+            )
         }
     };
     if !scenario.start_time.is_zero() {

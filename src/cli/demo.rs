@@ -18,7 +18,10 @@ use crate::results::ExitCode;
 pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {
     let until_stdin_closes = args.until_stdin_closes;
     let served = block_on(demo::serve(options(args), ended(until_stdin_closes), |variables| {
-        let lines: String = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        let lines: String = variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect();
         // The empty line says that there are no more variables.
         terminal::out(&format!("{lines}\n"));
     }))?;
@@ -57,7 +60,8 @@ async fn ended(until_stdin_closes: bool) {
         let _ = closed.await;
         return;
     }
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -32,7 +32,11 @@ impl<S: Subscriber> Layer<S> for Lines {
         if metadata.target() == "kingtide::script" {
             terminal::note(&message.0);
         } else {
-            terminal::note(&format!("{} {}", metadata.level().as_str().to_ascii_lowercase(), message.0));
+            terminal::note(&format!(
+                "{} {}",
+                metadata.level().as_str().to_ascii_lowercase(),
+                message.0
+            ));
         }
     }
 }

@@ -27,7 +27,10 @@ struct Failure {
 
 impl Failure {
     fn new(code: ExitCode, error: impl Into<anyhow::Error>) -> Self {
-        Self { code, error: error.into() }
+        Self {
+            code,
+            error: error.into(),
+        }
     }
 }
 
@@ -39,7 +42,11 @@ pub fn main() -> Process {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Passed };
+            let code = if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Passed
+            };
             // A closed pipe is nobody's problem here.
             let _ = error.print();
             return Process::from(code.number());
@@ -71,7 +78,12 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(ExitCode::Internal, anyhow::Error::new(error).context("the runtime cannot start")))?;
+        .map_err(|error| {
+            Failure::new(
+                ExitCode::Internal,
+                anyhow::Error::new(error).context("the runtime cannot start"),
+            )
+        })?;
     Ok(tokio::task::LocalSet::new().block_on(&runtime, future))
 }
 
@@ -82,10 +94,13 @@ fn man() -> Result<u8, Failure> {
     let mut page = Vec::new();
     let mut render = |command: clap::Command| clap_mangen::Man::new(command).render(&mut page);
     let rendered = render(command.clone()).and_then(|()| {
-        command.get_subcommands().filter(|inner| inner.get_name() != "help").try_for_each(|inner| {
-            let name = format!("kingtide-{}", inner.get_name());
-            render(inner.clone().display_name(name))
-        })
+        command
+            .get_subcommands()
+            .filter(|inner| inner.get_name() != "help")
+            .try_for_each(|inner| {
+                let name = format!("kingtide-{}", inner.get_name());
+                render(inner.clone().display_name(name))
+            })
     });
     rendered.map_err(|error| Failure::new(ExitCode::Internal, error))?;
     terminal::out(&String::from_utf8_lossy(&page));

@@ -61,10 +61,19 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(plan: &Plan) -> Self {
         let all = MultiProgress::new();
-        let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bars = plan.scenarios.iter().map(|_| all.add(ProgressBar::new_spinner().with_style(style.clone()))).collect();
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bars = plan
+            .scenarios
+            .iter()
+            .map(|_| all.add(ProgressBar::new_spinner().with_style(style.clone())))
+            .collect();
         terminal::share_progress(Some(all.clone()));
-        Self { all, bars, before: Vec::new() }
+        Self {
+            all,
+            bars,
+            before: Vec::new(),
+        }
     }
 }
 
@@ -84,7 +93,13 @@ impl Observer for Live {
 
     fn tick(&mut self, tick: &Tick<'_>) {
         for (index, (bar, scenario)) in self.bars.iter().zip(&tick.plan.scenarios).enumerate() {
-            bar.set_message(line(tick, index, scenario, self.before.get(index), Duration::from_secs(1)));
+            bar.set_message(line(
+                tick,
+                index,
+                scenario,
+                self.before.get(index),
+                Duration::from_secs(1),
+            ));
             bar.tick();
         }
         self.before.clone_from(&tick.progress);
@@ -108,9 +123,18 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
     #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / over.as_secs_f64();
     let end = scenario.start_time + scenario.executor.duration();
-    let mut parts = vec![format!("{:<16} {:>4}s/{}s", scenario.name, tick.elapsed.as_secs(), end.as_secs())];
+    let mut parts = vec![format!(
+        "{:<16} {:>4}s/{}s",
+        scenario.name,
+        tick.elapsed.as_secs(),
+        end.as_secs()
+    )];
     if scenario.executor.is_open() {
-        parts.push(format!("{:>7.1}/s of {:.1}/s", rate(now.started, before.started), rate(now.offered, before.offered)));
+        parts.push(format!(
+            "{:>7.1}/s of {:.1}/s",
+            rate(now.started, before.started),
+            rate(now.offered, before.offered)
+        ));
     } else {
         parts.push(format!("{:>7.1}/s", rate(now.started, before.started)));
     }

@@ -33,7 +33,10 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let mut manifest = manifest(&args, &test);
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
-    let options = RunOptions { threads: args.threads.unwrap_or_else(run::default_threads), allow_suspect: args.allow_suspect };
+    let options = RunOptions {
+        threads: args.threads.unwrap_or_else(run::default_threads),
+        allow_suspect: args.allow_suspect,
+    };
     let mut observer: Box<dyn Observer> = match (args.quiet, terminal::is_interactive()) {
         (true, _) => Box::new(progress::Quiet),
         (false, true) => Box::new(progress::Live::new(&test.plan)),
@@ -65,7 +68,11 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
         unsaved |= complain(Some(write_json(file, &summary)));
     }
     // A run whose numbers could not be kept has not passed, whatever it measured.
-    Ok(if unsaved && summary.exit_code == 0 { ExitCode::Internal.number() } else { summary.exit_code })
+    Ok(if unsaved && summary.exit_code == 0 {
+        ExitCode::Internal.number()
+    } else {
+        summary.exit_code
+    })
 }
 
 /// Starts the demo if it is wanted, then loads and validates the script.
@@ -76,14 +83,23 @@ pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<
     }
     let seed = args.seed.unwrap_or_else(new_seed);
     let demo = if args.demo {
-        Some(DemoChild::start(seed).await.map_err(|error| Failure::new(ExitCode::Internal, error))?)
+        Some(
+            DemoChild::start(seed)
+                .await
+                .map_err(|error| Failure::new(ExitCode::Internal, error))?,
+        )
     } else {
         None
     };
     let mut vars: std::collections::BTreeMap<String, String> =
         demo.iter().flat_map(|demo| demo.variables.iter().cloned()).collect();
     vars.extend(args.env.iter().cloned());
-    let options = LoadOptions { script: args.script.clone(), vars, seed, overrides: args.overrides() };
+    let options = LoadOptions {
+        script: args.script.clone(),
+        vars,
+        seed,
+        overrides: args.overrides(),
+    };
     match run::load(options, control).await {
         Ok(test) => Ok((test, demo)),
         Err(error) => {
@@ -95,7 +111,9 @@ pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<
 
 /// Six digits are easy to repeat by hand.
 fn new_seed() -> u64 {
-    let nanos = clock::wall().duration_since(std::time::UNIX_EPOCH).map_or(1, |since| since.as_nanos());
+    let nanos = clock::wall()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(1, |since| since.as_nanos());
     u64::try_from(nanos / 1_000 % 1_000_000).unwrap_or(1)
 }
 
@@ -137,19 +155,41 @@ fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
 
 /// The summary as people read it.
 pub(super) fn text(summary: &Summary) -> String {
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
-    render(summary, Style { unicode: terminal::unicode(), colour: terminal::colour(), width })
+    let width = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .unwrap_or(100);
+    render(
+        summary,
+        Style {
+            unicode: terminal::unicode(),
+            colour: terminal::colour(),
+            width,
+        },
+    )
 }
 
 fn manifest(args: &RunArgs, test: &Test) -> Manifest {
     let script = &args.script;
-    let content = test.session.sources.read(&script.script).map(|source| source.text.to_string()).unwrap_or_default();
-    let script_hash = FileHash::of(&script.script).unwrap_or_else(|_| FileHash::of_content(&script.script, content.as_bytes()));
+    let content = test
+        .session
+        .sources
+        .read(&script.script)
+        .map(|source| source.text.to_string())
+        .unwrap_or_default();
+    let script_hash =
+        FileHash::of(&script.script).unwrap_or_else(|_| FileHash::of_content(&script.script, content.as_bytes()));
     Manifest {
         schema: MANIFEST_SCHEMA.to_owned(),
         versions: [("kingtide".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
         script: script_hash,
-        data: test.session.data.files().iter().filter_map(|file| FileHash::of(Path::new(file)).ok()).collect(),
+        data: test
+            .session
+            .data
+            .files()
+            .iter()
+            .filter_map(|file| FileHash::of(Path::new(file)).ok())
+            .collect(),
         options: json!({
             "scenarios": test.plan.scenarios,
             "selected": script.scenarios,
@@ -169,7 +209,10 @@ fn manifest(args: &RunArgs, test: &Test) -> Manifest {
 /// Writes a file that the script's `summary` asked for: below the current folder only.
 fn write_custom(name: &str, content: &str) -> anyhow::Result<()> {
     let path = Path::new(name);
-    if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if path
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         return Err(anyhow!("summary: `{name}` must be a path below the current folder"));
     }
     if let Some(parent) = path.parent() {

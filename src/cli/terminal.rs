@@ -32,7 +32,11 @@ pub(super) fn note(text: &str) {
 
 /// Writes an error to stderr; one that is rendered already stays as it is.
 pub(super) fn error(text: &str) {
-    if text.starts_with("error") { note(text) } else { note(&format!("error: {text}")) }
+    if text.starts_with("error") {
+        note(text)
+    } else {
+        note(&format!("error: {text}"))
+    }
 }
 
 /// Whether both streams are a terminal, so that progress may move.
@@ -51,7 +55,9 @@ pub(super) fn colour() -> bool {
 
 /// Whether the locale can show more than ASCII.
 pub(super) fn unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     locale.is_none_or(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
