@@ -31,6 +31,7 @@ pub enum Reason {
 pub struct Control {
     stop: CancellationToken,
     kill: CancellationToken,
+    cut: CancellationToken,
     reasons: Mutex<Vec<Reason>>,
 }
 
@@ -53,6 +54,12 @@ impl Control {
         &self.kill
     }
 
+    /// Cancelled when `teardown` is cut short.
+    #[must_use]
+    pub fn cut_token(&self) -> &CancellationToken {
+        &self.cut
+    }
+
     /// Remembers `reason` and stops gracefully. The first abort of a kind is kept, repeats are not.
     pub fn stop(&self, reason: Reason) {
         self.note(reason);
@@ -63,6 +70,12 @@ impl Control {
     pub fn kill(&self) {
         self.stop.cancel();
         self.kill.cancel();
+    }
+
+    /// Interrupts everything, `teardown` included.
+    pub fn cut(&self) {
+        self.kill();
+        self.cut.cancel();
     }
 
     /// Remembers `reason` without stopping.

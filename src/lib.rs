@@ -16,6 +16,7 @@
 //! ```
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod demo;
@@ -23,7 +24,9 @@ pub mod exec;
 pub mod metrics;
 pub mod net;
 pub mod plan;
+pub mod report;
 pub mod results;
+pub mod run;
 pub mod schedule;
 pub mod script;
 pub mod vu;

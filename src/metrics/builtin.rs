@@ -60,6 +60,8 @@ builtins! {
     ITERATION_START_LAG "iteration_start_lag" Trend Ms All "Actual minus intended start.";
     ITERATION_RESPONSE_TIME "iteration_response_time" Trend Ms All "Intended start to the end of an iteration.";
     DISPATCH_LAG "dispatch_lag" Trend Ms All "The generator's own part of the start lag.";
+    SOCKET_ERRORS "socket_errors" Counter None All "Connections that the local system refused: no ports, no file descriptors, no memory.";
+    LOOP_LAG "loop_lag" Trend Ms All "How late a core's timer grid fired.";
     DROPPED_ITERATIONS "dropped_iterations" Counter None All "Offered iterations that never started.";
     VUS "vus" Gauge None All "Virtual users that are running an iteration or waiting for one.";
     VUS_MAX "vus_max" Gauge None All "Virtual users that exist.";

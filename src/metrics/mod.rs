@@ -25,6 +25,7 @@ mod tags;
 mod threshold;
 mod totals;
 mod trend;
+mod trend_recorder;
 
 pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};

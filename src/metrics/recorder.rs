@@ -14,7 +14,8 @@ use super::delta::{CheckKey, CheckTally, Count, Counts, Delta};
 use super::registry::{Kind, MetricId, Registry};
 use super::series::{Gauge, Series, SeriesData};
 use super::tags::{Interner, TagSet};
-use super::trend::{Scale, TrendRecorder};
+use super::trend::Scale;
+use super::trend_recorder::TrendRecorder;
 
 /// Above this many tag sets, those that nobody holds any more are forgotten at each take.
 const TAG_SETS_KEPT: usize = 10_000;
@@ -274,11 +275,10 @@ impl Slot {
     }
 
     fn trend(&mut self, value: f64, units: Option<u64>) {
-        let taken = match (&mut self.data, units) {
+        match (&mut self.data, units) {
             (SlotData::Trend(trend), Some(units)) => trend.record(value, units),
-            _ => false,
-        };
-        self.out_of_range += u64::from(!taken);
+            _ => self.out_of_range += 1,
+        }
     }
 
     /// What was gathered, if anything was.

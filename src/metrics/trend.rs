@@ -1,14 +1,9 @@
-//! Distributions: an HDR histogram while a core records, a sorted list of its buckets everywhere else. No raw samples.
+//! Distributions that can be merged: sorted lists of histogram buckets. How a core fills them is in `trend_recorder`.
 //!
 //! A core's histogram is dense and quick to record into, but tens of kilobytes large and mostly empty. What leaves the
 //! core each second, is kept for windows and adds up to the totals is the list of buckets that are not empty.
 
-use hdrhistogram::Histogram;
-
 use super::registry::Unit;
-
-/// 3 significant digits: a bucket is at most 1/1024 of its value wide, its middle at most 0.05 % away.
-const DIGITS: u8 = 3;
 
 /// How values become whole histogram units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +53,14 @@ impl Scale {
 /// A distribution that can be merged: exact count, sum, smallest and largest; quantiles within 0.1 %.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trend {
-    scale: Scale,
-    count: u64,
+    pub(super) scale: Scale,
+    pub(super) count: u64,
     /// In units, so that adding up is exact in every order.
-    sum: u128,
-    min: f64,
-    max: f64,
+    pub(super) sum: u128,
+    pub(super) min: f64,
+    pub(super) max: f64,
     /// Middle of the bucket in units, and how many samples fell into it; sorted.
-    buckets: Vec<(u64, u64)>,
+    pub(super) buckets: Vec<(u64, u64)>,
 }
 
 impl Trend {
@@ -165,76 +160,11 @@ impl Trend {
     }
 }
 
-/// A distribution being recorded on one core.
-pub(super) struct TrendRecorder {
-    trend: Trend,
-    /// Made by the first sample and given back after an idle second: a thousand quiet series cost next to nothing.
-    histogram: Option<Histogram<u32>>,
-}
-
-impl TrendRecorder {
-    pub(super) fn new(scale: Scale) -> Self {
-        Self {
-            trend: Trend::new(scale),
-            histogram: None,
-        }
-    }
-
-    /// Records a value and its units (from [`Scale::units`]); `false` when the histogram cannot hold it.
-    pub(super) fn record(&mut self, value: f64, units: u64) -> bool {
-        let histogram = self.histogram.get_or_insert_with(histogram);
-        if histogram.record(units).is_err() {
-            return false;
-        }
-        self.trend.count += 1;
-        self.trend.sum += u128::from(units);
-        self.trend.min = self.trend.min.min(value);
-        self.trend.max = self.trend.max.max(value);
-        true
-    }
-
-    /// Everything since the last take, and starts afresh.
-    pub(super) fn take(&mut self) -> Trend {
-        if self.trend.count == 0 {
-            self.histogram = None;
-            return self.trend.clone();
-        }
-        let fresh = Trend::new(self.trend.scale);
-        let mut trend = std::mem::replace(&mut self.trend, fresh);
-        if let Some(histogram) = &mut self.histogram {
-            trend.buckets = histogram
-                .iter_recorded()
-                .map(|step| {
-                    (
-                        histogram.median_equivalent(step.value_iterated_to()),
-                        u64::from(step.count_at_value()),
-                    )
-                })
-                .collect();
-            histogram.reset();
-        }
-        trend
-    }
-}
-
-fn histogram() -> Histogram<u32> {
-    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within what the crate allows");
-    histogram.auto(true);
-    histogram
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::trend_recorder::{NOTED, recorded};
     use proptest::prelude::*;
-
-    fn recorded(scale: Scale, values: &[f64]) -> Trend {
-        let mut recorder = TrendRecorder::new(scale);
-        for &value in values {
-            assert!(recorder.record(value, scale.units(value).unwrap()));
-        }
-        recorder.take()
-    }
 
     #[test]
     fn what_a_scale_takes() {
@@ -293,21 +223,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_take_starts_afresh_and_an_idle_one_gives_the_histogram_back() {
-        let mut recorder = TrendRecorder::new(Scale::Time);
-        recorder.record(5.0, 50_000);
-        assert_eq!(recorder.take().count(), 1);
-        assert!(recorder.histogram.is_some());
-        assert_eq!(recorder.take(), Trend::new(Scale::Time));
-        assert!(recorder.histogram.is_none());
-        recorder.record(7.0, 70_000);
-        assert_eq!(recorder.take(), recorded(Scale::Time, &[7.0]));
-    }
-
     /// Values over all magnitudes that a time trend can hold.
     fn times() -> impl Strategy<Value = Vec<f64>> {
-        prop::collection::vec((-3.0..7.9_f64).prop_map(|exponent| 10_f64.powf(exponent)), 1..300)
+        let value = || (-3.0..7.9_f64).prop_map(|exponent| 10_f64.powf(exponent));
+        // Some that are only noted, some that need a histogram.
+        prop_oneof![
+            prop::collection::vec(value(), 1..200),
+            prop::collection::vec(value(), NOTED - 1..NOTED + 200),
+        ]
     }
 
     proptest! {

@@ -1,10 +1,12 @@
 //! What a run leaves on disk: `results/<run>/` with its manifest and summary. How they are shown is `report`'s; what
 //! streams out during a run is `output`'s.
 
+mod exit;
 mod manifest;
 mod store;
 mod summary;
 
+pub use exit::ExitCode;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{

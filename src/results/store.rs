@@ -232,10 +232,24 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_is_an_error_and_a_device_stays_one() {
-        let full = Path::new("/dev/full");
-        let error = write_json(full, &json!("x".repeat(100_000))).unwrap_err();
-        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
-        assert!(!fs::metadata(full).unwrap().is_file());
+    fn a_full_disk_is_an_error() {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let error = write_to(full, &json!("x".repeat(100_000))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_never_replaced() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(write_json(&path, &json!(1)).is_err(), "a socket cannot be opened");
+        assert!(fs::metadata(&path).unwrap().file_type().is_socket());
+        assert!(
+            write_json(folder.path(), &json!(1)).is_err(),
+            "nor can a folder be written"
+        );
     }
 }

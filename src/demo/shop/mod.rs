@@ -34,6 +34,7 @@ mod control;
 mod customers;
 mod engine;
 mod fault_spec;
+mod fault_value;
 mod faults;
 mod ledger;
 mod limiter;
@@ -92,7 +93,8 @@ pub enum DemoError {
     },
 }
 
-/// Runs the shop on the current runtime until `shutdown` completes, and then for at most a second more.
+/// Runs the shop on the current runtime (I/O and time enabled; one thread is enough) until `shutdown` completes, and
+/// then for at most a second more.
 ///
 /// `on_ready` is called once, when every port listens, with what a journey needs to know as (name, value):
 /// `BASE_URL`, then `ACCOUNT_URL`, `INVENTORY_URL`, `ORDER_URL` and `PAYMENT_URL` where services have ports.

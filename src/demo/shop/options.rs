@@ -1,8 +1,10 @@
 //! What a user may choose about the shop, one field per flag of `kingtide demo`. Parsing of flags is in `cli`.
 
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::fault_spec::{FaultSpec, Knob};
+use super::fault_spec::{FaultError, FaultSpec, Knob};
+use super::fault_value::invalid;
 
 /// How orders with unknown product ids and failed reservations are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,18 +19,19 @@ pub enum BreakerMode {
     Open,
 }
 
-impl BreakerMode {
-    /// As in flags and faults: `off`, `trip`, `open`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "off" => Self::Off,
-            "trip" => Self::Trip,
-            "open" => Self::Open,
-            _ => return None,
-        })
-    }
+/// As in flags and faults: `off`, `trip`, `open`.
+impl FromStr for BreakerMode {
+    type Err = FaultError;
 
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        [Self::Off, Self::Trip, Self::Open]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or_else(|| invalid("value", "a breaker is off, trip or open".to_owned()))
+    }
+}
+
+impl BreakerMode {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Off => "off",

@@ -1,0 +1,217 @@
+//! What can be written on the command line; help, completions and the man page follow from it. What it means is next door.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::demo::{BreakerMode, FaultSpec};
+use crate::plan::duration;
+use crate::plan::overrides::Overrides;
+
+/// A load engine: user journeys in Lua, a Rust core, and a verdict on the system and on the generator itself.
+#[derive(Debug, Parser)]
+#[command(name = "kingtide", version, about, max_term_width = 100)]
+pub(super) struct Cli {
+    /// Show debug lines of journeys and of kingtide.
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a script's scenarios and judge the outcome.
+    Run(RunArgs),
+    /// Load and validate a script without any load, and show its plan.
+    Check(CheckArgs),
+    /// Start the built-in shop, a system to try journeys on.
+    Demo(DemoArgs),
+    /// Write deterministic sample data.
+    Data(DataArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page (roff).
+    Man,
+}
+
+/// What `run` and `check` have in common: the script and what changes its plan.
+#[derive(Debug, Args)]
+pub(super) struct ScriptArgs {
+    /// The Lua file with the plan.
+    pub(super) script: PathBuf,
+    /// Number of virtual users, for every selected scenario that has it.
+    #[arg(short = 'u', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) vus: Option<u64>,
+    /// Duration of the load, as 30s or 1m30s.
+    #[arg(short, long, value_name = "D", value_parser = duration::parse)]
+    pub(super) duration: Option<Duration>,
+    /// Number of iterations.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) iterations: Option<u64>,
+    /// Iterations started per time unit.
+    #[arg(short, long, value_name = "N", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// Run only this scenario; may be given several times.
+    #[arg(short, long = "scenario", value_name = "NAME")]
+    pub(super) scenarios: Vec<String>,
+    /// Set a variable that the script reads by kt.env.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// Tag all samples.
+    #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) tags: Vec<(String, String)>,
+    /// Seed of everything random; the same seed gives the same journeys. Default: a new one, told in the summary.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: Option<u64>,
+    /// Start the built-in systems on free ports of this machine, for as long as the run lasts, and set BASE_URL to them.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+/// A double, which every reader of JSON uses, holds integers up to this.
+const MAX_SEED: u64 = 1 << 53;
+
+impl ScriptArgs {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            vus: self.vus,
+            duration: self.duration,
+            iterations: self.iterations,
+            rate: self.rate,
+            scenarios: self.scenarios.clone(),
+            tags: self.tags.iter().cloned().collect(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) script: ScriptArgs,
+    /// Write the summary as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary_json: Option<PathBuf>,
+    /// Folder in which each run gets a folder of its own.
+    #[arg(long, value_name = "DIR", default_value = "results", env = "KINGTIDE_RESULTS")]
+    pub(super) results: PathBuf,
+    /// Leave nothing on disk.
+    #[arg(long, conflicts_with = "results")]
+    pub(super) no_results: bool,
+    /// Threads that run virtual users. Default: all cores but one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) threads: Option<u32>,
+    /// Do not let a suspect or invalid generator change the exit code.
+    #[arg(long)]
+    pub(super) allow_suspect: bool,
+    /// Show no progress, only the summary.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) script: ScriptArgs,
+    /// Also run one iteration of each scenario, with setup and teardown.
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DataArgs {
+    #[command(subcommand)]
+    pub(super) set: DataSet,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DataSet {
+    /// 100 customers and 100 products of the shop, with the ids that the demo knows.
+    Shop {
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Port of BASE_URL; the services take the four after it. 0 takes free ports.
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub(super) port: u16,
+    /// Only BASE_URL, without ports for the four services.
+    #[arg(long)]
+    pub(super) no_services: bool,
+    /// BASE_URL behaves like a gateway: 2-5 ms more, and 20 writes/s per client, then 429.
+    #[arg(long)]
+    pub(super) gateway: bool,
+    /// Units of each product; 0 fails every reservation.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(super) stock: u64,
+    /// Fraction of sagas that never advance.
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub(super) stuck: f64,
+    /// The circuit breaker around products: off, trip or open.
+    #[arg(long, value_name = "MODE", default_value = "off")]
+    pub(super) breaker: BreakerMode,
+    /// After this long a pending order fails; 0 keeps it pending.
+    #[arg(long, value_name = "D", default_value = "30s", value_parser = duration::parse)]
+    pub(super) pending_timeout: Duration,
+    /// Duration of a saga that has the shop for itself.
+    #[arg(long, value_name = "D", default_value = "1.4s", value_parser = duration::parse)]
+    pub(super) saga_base: Duration,
+    /// Sagas per second that the shared queue can do.
+    #[arg(long, value_name = "R", default_value_t = 19.5)]
+    pub(super) saga_capacity: f64,
+    /// Added to every operation's service time.
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
+    pub(super) latency: Duration,
+    /// Fraction of requests answered with 500.
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub(super) error_rate: f64,
+    /// Fraction of requests whose connection is reset.
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub(super) reset_rate: f64,
+    /// For this long after the start answers take longer, 700 ms at first.
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
+    pub(super) cold_start: Duration,
+    /// A timed fault, KIND=VALUE[@START][+DURATION]; may be given several times.
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<FaultSpec>,
+    /// End when stdin closes instead of on Ctrl-C; ties the demo to the process that started it.
+    #[arg(long)]
+    pub(super) until_stdin_closes: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a rate is a number above zero".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,108 @@
+//! The command line: the only code that prints or exits. What commands do is in the library below.
+
+mod args;
+mod check;
+mod data;
+mod demo;
+mod logging;
+mod progress;
+mod run;
+mod signals;
+mod terminal;
+
+use std::process::ExitCode as Process;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::results::ExitCode;
+
+use self::args::{Cli, Command};
+
+/// A command's failure: the exit code and what to tell.
+#[derive(Debug)]
+struct Failure {
+    code: ExitCode,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn new(code: ExitCode, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code,
+            error: error.into(),
+        }
+    }
+}
+
+/// Parses the command line, runs the command, and gives the process's exit code.
+#[must_use]
+pub fn main() -> Process {
+    // With two providers in the graph rustls would refuse to choose; ours is named where it is used, and here for good.
+    crate::net::install_crypto_provider();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                ExitCode::Usage
+            } else {
+                ExitCode::Passed
+            };
+            // A closed pipe is nobody's problem here.
+            let _ = error.print();
+            return Process::from(code.number());
+        }
+    };
+    logging::install(cli.verbose);
+    let done = match cli.command {
+        Command::Run(options) => run::command(options),
+        Command::Check(options) => check::command(options),
+        Command::Demo(options) => demo::command(options),
+        Command::Data(options) => data::command(&options),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kingtide", &mut std::io::stdout().lock());
+            Ok(0)
+        }
+        Command::Man => man(),
+    };
+    match done {
+        Ok(code) => Process::from(code),
+        Err(failure) => {
+            terminal::error(&format!("{:#}", failure.error));
+            Process::from(failure.code.number())
+        }
+    }
+}
+
+/// Runs a future on this thread's runtime, with a `LocalSet` for what is bound to the thread.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                ExitCode::Internal,
+                anyhow::Error::new(error).context("the runtime cannot start"),
+            )
+        })?;
+    Ok(tokio::task::LocalSet::new().block_on(&runtime, future))
+}
+
+/// The main page, and one for each command after it.
+fn man() -> Result<u8, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    let mut render = |command: clap::Command| clap_mangen::Man::new(command).render(&mut page);
+    let rendered = render(command.clone()).and_then(|()| {
+        command
+            .get_subcommands()
+            .filter(|inner| inner.get_name() != "help")
+            .try_for_each(|inner| {
+                let name = format!("kingtide-{}", inner.get_name());
+                render(inner.clone().display_name(name))
+            })
+    });
+    rendered.map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    terminal::out(&String::from_utf8_lossy(&page));
+    Ok(0)
+}

@@ -1,0 +1,222 @@
+//! `kingtide run`: loads the script, runs it, prints and saves what it has shown.
+
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use serde_json::json;
+
+use super::args::{RunArgs, ScriptArgs};
+use super::demo::DemoChild;
+use super::{Failure, block_on, progress, signals, terminal};
+use crate::clock;
+use crate::control::Control;
+use crate::report::{Style, render};
+use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
+use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
+
+pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
+    block_on(whole(args))?
+}
+
+async fn whole(args: RunArgs) -> Result<u8, Failure> {
+    let control = Arc::new(Control::new());
+    let (test, demo) = prepare(&args.script, Arc::clone(&control)).await?;
+    let ready = before(&args, &test, control);
+    let folder = match ready {
+        Ok(folder) => folder,
+        Err(failure) => {
+            finish(demo).await;
+            return Err(failure);
+        }
+    };
+    let mut manifest = manifest(&args, &test);
+    let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
+    complain(saved);
+    let options = RunOptions {
+        threads: args.threads.unwrap_or_else(run::default_threads),
+        allow_suspect: args.allow_suspect,
+    };
+    let mut observer: Box<dyn Observer> = match (args.quiet, terminal::is_interactive()) {
+        (true, _) => Box::new(progress::Quiet),
+        (false, true) => Box::new(progress::Live::new(&test.plan)),
+        (false, false) => Box::new(progress::Plain::default()),
+    };
+    let outcome = run::run(test, &options, &mut *observer).await;
+    drop(observer);
+    finish(demo).await;
+
+    let mut summary = outcome.summary;
+    manifest.started_at = timestamp(outcome.started);
+    manifest.ended_at = Some(timestamp(clock::wall()));
+    let own_text = outcome.files.get("stdout").cloned();
+    for (name, content) in outcome.files.iter().filter(|(name, _)| *name != "stdout") {
+        if let Err(error) = write_custom(name, content) {
+            summary.warnings.push(format!("{error:#}"));
+        }
+    }
+    terminal::out(&own_text.unwrap_or_else(|| text(&summary)));
+    let mut unsaved = false;
+    if let Some(folder) = &folder {
+        unsaved |= complain(Some(folder.write_summary(&summary)));
+        unsaved |= complain(Some(folder.write_manifest(&manifest)));
+        if !args.quiet {
+            terminal::note(&format!("results in {}", folder.path().display()));
+        }
+    }
+    if let Some(file) = &args.summary_json {
+        unsaved |= complain(Some(write_json(file, &summary)));
+    }
+    // A run whose numbers could not be kept has not passed, whatever it measured.
+    Ok(if unsaved && summary.exit_code == 0 {
+        ExitCode::Internal.number()
+    } else {
+        summary.exit_code
+    })
+}
+
+/// Starts the demo if it is wanted, then loads and validates the script.
+pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<(Test, Option<DemoChild>), Failure> {
+    if !args.script.exists() {
+        let text = format!("error: there is no file `{}`", args.script.display());
+        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
+    }
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let demo = if args.demo {
+        Some(
+            DemoChild::start(seed)
+                .await
+                .map_err(|error| Failure::new(ExitCode::Internal, error))?,
+        )
+    } else {
+        None
+    };
+    let mut vars: std::collections::BTreeMap<String, String> =
+        demo.iter().flat_map(|demo| demo.variables.iter().cloned()).collect();
+    vars.extend(args.env.iter().cloned());
+    let options = LoadOptions {
+        script: args.script.clone(),
+        vars,
+        seed,
+        overrides: args.overrides(),
+    };
+    match run::load(options, control).await {
+        Ok(test) => Ok((test, demo)),
+        Err(error) => {
+            finish(demo).await;
+            Err(Failure::new(ExitCode::Invalid, error))
+        }
+    }
+}
+
+/// Six digits are easy to repeat by hand.
+fn new_seed() -> u64 {
+    let nanos = clock::wall()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(1, |since| since.as_nanos());
+    u64::try_from(nanos / 1_000 % 1_000_000).unwrap_or(1)
+}
+
+/// What must work before the load starts: signals, and a place for the results.
+fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<RunFolder>, Failure> {
+    signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    if let Some(parent) = args.summary_json.as_deref().and_then(Path::parent)
+        && !parent.as_os_str().is_empty()
+        && !parent.is_dir()
+    {
+        let text = format!("--summary-json: there is no folder `{}`", parent.display());
+        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
+    }
+    if args.no_results {
+        return Ok(None);
+    }
+    let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());
+    folder.map(Some).map_err(|error| {
+        let hint = "choose another folder by --results DIR, or none by --no-results";
+        Failure::new(ExitCode::Invalid, anyhow::Error::new(error).context(hint))
+    })
+}
+
+/// Ends the demo, if there is one.
+pub(super) async fn finish(demo: Option<DemoChild>) {
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
+}
+
+/// Tells what could not be saved; true when something could not.
+fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
+    if let Some(Err(error)) = saved {
+        terminal::error(&error.to_string());
+        return true;
+    }
+    false
+}
+
+/// The summary as people read it.
+pub(super) fn text(summary: &Summary) -> String {
+    let width = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .unwrap_or(100);
+    render(
+        summary,
+        Style {
+            unicode: terminal::unicode(),
+            colour: terminal::colour(),
+            width,
+        },
+    )
+}
+
+fn manifest(args: &RunArgs, test: &Test) -> Manifest {
+    let script = &args.script;
+    let content = test
+        .session
+        .sources
+        .read(&script.script)
+        .map(|source| source.text.to_string())
+        .unwrap_or_default();
+    let script_hash =
+        FileHash::of(&script.script).unwrap_or_else(|_| FileHash::of_content(&script.script, content.as_bytes()));
+    Manifest {
+        schema: MANIFEST_SCHEMA.to_owned(),
+        versions: [("kingtide".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
+        script: script_hash,
+        data: test
+            .session
+            .data
+            .files()
+            .iter()
+            .filter_map(|file| FileHash::of(Path::new(file)).ok())
+            .collect(),
+        options: json!({
+            "scenarios": test.plan.scenarios,
+            "selected": script.scenarios,
+            "env": script.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            "tags": test.plan.tags,
+            "demo": script.demo,
+            "threads": args.threads.unwrap_or_else(run::default_threads),
+            "allow_suspect": args.allow_suspect,
+        }),
+        seed: test.session.seed,
+        host: Host::this(),
+        started_at: timestamp(clock::wall()),
+        ended_at: None,
+    }
+}
+
+/// Writes a file that the script's `summary` asked for: below the current folder only.
+fn write_custom(name: &str, content: &str) -> anyhow::Result<()> {
+    let path = Path::new(name);
+    if path
+        .components()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(anyhow!("summary: `{name}` must be a path below the current folder"));
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).with_context(|| format!("summary: cannot create `{}`", parent.display()))?;
+    }
+    std::fs::write(path, content).with_context(|| format!("summary: cannot write `{name}`"))
+}

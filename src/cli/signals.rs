@@ -1,0 +1,35 @@
+//! Ctrl-C and SIGTERM: the first stops gracefully, the second interrupts at once, the third cuts `teardown` short. The
+//! summary is written in every case.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::terminal;
+use crate::control::{Control, Reason};
+
+/// Listens until the run is over; ends with the `LocalSet` that it runs on.
+pub(super) fn listen(control: Arc<Control>) -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::task::spawn_local(async move {
+        for time in 1_u32.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            match time {
+                1 => {
+                    terminal::note("stopping: iterations in flight may finish; once more interrupts them");
+                    control.stop(Reason::Signal);
+                }
+                2 => {
+                    terminal::note("interrupting; once more cuts teardown short");
+                    control.kill();
+                }
+                _ => control.cut(),
+            }
+        }
+    });
+    Ok(())
+}

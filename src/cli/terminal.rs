@@ -1,0 +1,65 @@
+//! Where text goes: results to stdout, everything else to stderr, above the progress lines if there are any.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::MultiProgress;
+
+/// The progress display that lines must not tear.
+static PROGRESS: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Lets [`note`] know of a progress display, or of its end.
+pub(super) fn share_progress(progress: Option<MultiProgress>) {
+    *PROGRESS.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+}
+
+/// Writes to stdout. A reader that has gone away is no error.
+pub(super) fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Writes a line to stderr.
+pub(super) fn note(text: &str) {
+    let write = || {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    };
+    match &*PROGRESS.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(progress) => progress.suspend(write),
+        None => write(),
+    }
+}
+
+/// Writes an error to stderr; one that is rendered already stays as it is.
+pub(super) fn error(text: &str) {
+    if text.starts_with("error") {
+        note(text)
+    } else {
+        note(&format!("error: {text}"))
+    }
+}
+
+/// Whether both streams are a terminal, so that progress may move.
+pub(super) fn is_interactive() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Whether stdout may be coloured: a terminal, and nobody asked for none (<https://no-color.org>).
+pub(super) fn colour() -> bool {
+    let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if asked("NO_COLOR") {
+        return false;
+    }
+    asked("CLICOLOR_FORCE") || std::io::stdout().is_terminal()
+}
+
+/// Whether the locale can show more than ASCII.
+pub(super) fn unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}

@@ -1,0 +1,7 @@
+//! After the run: what it has shown, for people. A pure function of `results`; nothing here reads files or prints.
+
+mod human;
+mod table;
+pub mod text;
+
+pub use text::{Style, render};

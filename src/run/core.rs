@@ -1,0 +1,149 @@
+//! One core thread: a runtime, a VM, a recorder, and the stripe of every scenario that it runs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Barrier, mpsc, watch};
+
+use crate::api;
+use crate::clock::{self, Instant, Timer};
+use crate::control::Reason;
+use crate::exec;
+use crate::metrics::{Catalog, Delta, Recorder, builtin};
+use crate::net;
+use crate::plan::Plan;
+use crate::schedule::Stripe;
+use crate::script::{Host, LuaVuFactory, Session};
+
+/// What a core tells the folding thread.
+#[derive(Debug)]
+pub(super) enum CoreReport {
+    /// Its virtual users are made.
+    Ready,
+    /// A second's samples.
+    Samples(Box<Delta>),
+    /// It has ended; CPU time used since the start of the load.
+    Done(Duration),
+    /// It could not start.
+    Failed(String),
+}
+
+/// What a core thread is started with.
+#[derive(Debug)]
+pub(super) struct CoreSeed {
+    pub(super) session: Arc<Session>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) catalog: Catalog,
+    pub(super) stripe: Stripe,
+    pub(super) shared: Arc<exec::Shared>,
+    pub(super) reports: mpsc::UnboundedSender<CoreReport>,
+    pub(super) start: watch::Receiver<Option<Instant>>,
+    pub(super) created: Arc<Barrier>,
+}
+
+/// Starts the thread of a core.
+pub(super) fn start_core(seed: CoreSeed) -> JoinHandle<()> {
+    let reports = seed.reports.clone();
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let failed = |error: String| {
+            let _ = reports.send(CoreReport::Failed(error));
+        };
+        match runtime {
+            Ok(runtime) => {
+                let local = tokio::task::LocalSet::new();
+                if let Err(error) = local.block_on(&runtime, run(seed)) {
+                    failed(error);
+                }
+            }
+            Err(error) => failed(format!("a core's runtime cannot start: {error}")),
+        }
+    };
+    let name = "kingtide-core".to_owned();
+    match std::thread::Builder::new().name(name).spawn(work) {
+        Ok(handle) => handle,
+        // The operating system has no thread to give; a finished one stands in, and its closed channel ends the run.
+        Err(error) => std::thread::spawn(move || panic!("a core thread cannot start: {error}")),
+    }
+}
+
+async fn run(mut seed: CoreSeed) -> Result<(), String> {
+    let made = make(&seed);
+    // The others wait for this core, whether it could be made or not.
+    seed.created.wait().await;
+    let (mut core, recorder, host) = made?;
+    core.prepare().await;
+    let _ = seed.reports.send(CoreReport::Ready);
+    let start = match seed.start.wait_for(Option::is_some).await {
+        Ok(start) => start.unwrap_or_else(clock::now),
+        Err(_) => return Ok(()),
+    };
+    let cpu = clock::thread_cpu();
+    let reporter = tokio::task::spawn_local(report(recorder.clone(), seed.reports.clone(), start));
+    let lag = tokio::task::spawn_local(measure_loop(recorder.clone()));
+    core.run(start).await;
+    reporter.abort();
+    lag.abort();
+    let _ = seed.reports.send(CoreReport::Samples(Box::new(recorder.take())));
+    let _ = seed
+        .reports
+        .send(CoreReport::Done(clock::thread_cpu().saturating_sub(cpu)));
+    drop(host);
+    Ok(())
+}
+
+type Made = (exec::Core<LuaVuFactory>, Recorder, Rc<Host>);
+
+fn make(seed: &CoreSeed) -> Result<Made, String> {
+    let session = &seed.session;
+    let host = Host::new(Arc::clone(session), seed.plan.limits, api::OPEN)
+        .map_err(|error| format!("a script VM cannot start: {error}"))?;
+    let recorder = Recorder::new(&session.registry, &seed.catalog);
+    let shared = net::Shared::new(seed.plan.http.config.clone()).map_err(|error| error.to_string())?;
+    let _ = host.plan.set(Arc::clone(&seed.plan));
+    let _ = host.recorder.set(recorder.clone());
+    let _ = host.net.set(shared);
+    let control = Arc::clone(&session.control);
+    let signals = exec::Signals {
+        stop: control.stop_token().clone(),
+        kill: control.kill_token().clone(),
+        abort: Arc::new(move |saturated| control.stop(Reason::Saturation(saturated.to_string()))),
+    };
+    let factory = Rc::new(LuaVuFactory { host: Rc::clone(&host) });
+    let core = exec::Core::new(&seed.plan, seed.stripe, factory, &recorder, &seed.shared, &signals);
+    Ok((core, recorder, host))
+}
+
+/// Hands over what was recorded, each second of the run.
+async fn report(recorder: Recorder, reports: mpsc::UnboundedSender<CoreReport>, start: Instant) {
+    let mut next = start;
+    loop {
+        next += Duration::from_secs(1);
+        clock::sleep_until(next).await;
+        if reports.send(CoreReport::Samples(Box::new(recorder.take()))).is_err() {
+            return;
+        }
+    }
+}
+
+/// How often the loop is asked how late it is.
+const LOOP_GRID: Duration = Duration::from_millis(10);
+
+/// How late this core's loop comes round: what every virtual user on it waits besides its own work.
+async fn measure_loop(recorder: Recorder) {
+    let tags = recorder.no_tags();
+    let mut timer = Timer::new();
+    let mut due = clock::now() + LOOP_GRID;
+    loop {
+        timer.sleep_until(due).await;
+        let now = clock::now();
+        recorder.record(
+            builtin::LOOP_LAG,
+            now.saturating_duration_since(due).as_secs_f64() * 1e3,
+            &tags,
+        );
+        due = now + LOOP_GRID;
+    }
+}

@@ -1,0 +1,356 @@
+//! The verdict: thresholds while the run goes on, the generator's own health, and at the end one exit code with all its
+//! reasons. The limits are those of the documentation ("Generator verdict").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::Instant;
+use crate::control::{self, Control};
+use crate::metrics::{Aggregation, Counts, Totals, builtin};
+use crate::plan::{OnScriptError, Plan};
+use crate::results::{
+    ErrorSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary,
+    ThresholdSummary, timestamp,
+};
+use crate::script::Session;
+
+use super::{RunOptions, Test};
+
+/// Gathers what the verdict depends on.
+#[derive(Debug)]
+pub(super) struct Judge {
+    plan: Arc<Plan>,
+    options: RunOptions,
+    notes: Vec<(ExitCode, String)>,
+    aborted_by: Vec<bool>,
+    begun: Option<Instant>,
+    ended: Option<Instant>,
+    cpu: Vec<Duration>,
+}
+
+impl Judge {
+    pub(super) fn new(plan: &Arc<Plan>, options: &RunOptions) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            options: options.clone(),
+            notes: Vec::new(),
+            aborted_by: vec![false; plan.thresholds.len()],
+            begun: None,
+            ended: None,
+            cpu: Vec::new(),
+        }
+    }
+
+    /// Notes a reason against passing.
+    pub(super) fn note(&mut self, code: ExitCode, message: String) {
+        self.notes.push((code, message));
+    }
+
+    pub(super) fn begin(&mut self, origin: Instant) {
+        self.begun = Some(origin);
+    }
+
+    pub(super) fn end(&mut self, at: Instant) {
+        self.ended = Some(at);
+    }
+
+    /// CPU time that one core thread used during the load.
+    pub(super) fn core_cpu(&mut self, cpu: Duration) {
+        self.cpu.push(cpu);
+    }
+
+    /// Looks at thresholds that may end the run.
+    pub(super) fn watch(&mut self, totals: &Totals, elapsed: Duration, control: &Control) {
+        for (threshold, aborted) in self.plan.thresholds.iter().zip(&mut self.aborted_by) {
+            if !threshold.abort_on_fail || *aborted || elapsed < threshold.delay_abort_eval {
+                continue;
+            }
+            if threshold.evaluate(totals).ok == Some(false) {
+                *aborted = true;
+                let text = format!("{}: {}", threshold.selector, threshold.expression);
+                control.stop(control::Reason::ThresholdAbort(text));
+            }
+        }
+    }
+
+    /// The whole summary.
+    pub(super) fn summary(&self, test: &Test, totals: &Totals, started: SystemTime) -> Summary {
+        let duration = self
+            .begun
+            .zip(self.ended)
+            .map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun));
+        let thresholds = self.thresholds(totals);
+        let generator = self.generator(totals, duration);
+        let reasons = self.reasons(&test.session, &thresholds, &generator);
+        let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
+        let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
+            let executor = scenario.executor.name().to_owned();
+            (
+                scenario.name.clone(),
+                ScenarioSummary {
+                    executor,
+                    iterations: totals.counts(index),
+                },
+            )
+        });
+        Summary {
+            schema: SUMMARY_SCHEMA.to_owned(),
+            verdict: exit.verdict(),
+            exit_code: exit.number(),
+            run: RunInfo {
+                script: test.session.script.display().to_string(),
+                seed: test.session.seed,
+                started_at: timestamp(started),
+                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                tags: self.plan.tags.clone(),
+                reasons: reasons
+                    .into_iter()
+                    .map(|(code, message)| Reason {
+                        exit_code: code.number(),
+                        message,
+                    })
+                    .collect(),
+            },
+            scenarios: scenarios.collect::<BTreeMap<_, _>>(),
+            metrics: totals.summarise(),
+            checks: totals.checks(),
+            thresholds,
+            generator,
+            errors: errors(&test.session),
+            warnings: warnings(test),
+        }
+    }
+
+    fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {
+        let judged = self.plan.thresholds.iter().zip(&self.aborted_by);
+        judged
+            .map(|(threshold, aborted)| ThresholdSummary::new(threshold, &threshold.evaluate(totals), *aborted))
+            .collect()
+    }
+
+    /// All reasons against passing, the one that gives the exit code first.
+    fn reasons(
+        &self,
+        session: &Session,
+        thresholds: &[ThresholdSummary],
+        generator: &Generator,
+    ) -> Vec<(ExitCode, String)> {
+        let mut reasons = self.notes.clone();
+        reasons.extend(session.control.reasons().into_iter().map(of_control));
+        for failed in thresholds.iter().filter(|threshold| !threshold.ok) {
+            let observed = failed.observed.map_or_else(
+                || "there were no samples".to_owned(),
+                |value| format!("it was {value:.4}"),
+            );
+            let unit = failed
+                .unit
+                .as_ref()
+                .filter(|_| failed.observed.is_some())
+                .map(|unit| format!(" {unit}"))
+                .unwrap_or_default();
+            reasons.push((
+                ExitCode::Thresholds,
+                format!("{}: {} was not met: {observed}{unit}", failed.metric, failed.expression),
+            ));
+        }
+        let (errors, beyond) = session.errors.all();
+        let count: u64 = errors.iter().map(|(_, count)| count).sum::<u64>() + beyond;
+        let counted_only = self.plan.on_script_error == OnScriptError::Count;
+        if count > 0 && !counted_only && !reasons.iter().any(|(code, _)| *code == ExitCode::ScriptError) {
+            let times = if count == 1 {
+                "once".to_owned()
+            } else {
+                format!("{count} times")
+            };
+            reasons.push((
+                ExitCode::ScriptError,
+                format!("the script raised an error {times}; a journey with a bug proves nothing"),
+            ));
+        }
+        if generator.verdict != GeneratorVerdict::Valid && !self.options.allow_suspect {
+            let word = if generator.verdict == GeneratorVerdict::Suspect {
+                "suspect"
+            } else {
+                "invalid"
+            };
+            reasons.push((
+                ExitCode::Untrusted,
+                format!("the generator is {word}: {}", generator.reasons.join("; ")),
+            ));
+        }
+        reasons.sort_by_key(|(code, _)| *code);
+        reasons
+    }
+
+    /// Whether the numbers are the system's or the generator's own.
+    fn generator(&self, totals: &Totals, duration: Duration) -> Generator {
+        let p99 = |metric| totals.root(metric, Aggregation::Percentile(99.0));
+        let (lag, dispatch, turn) = (
+            p99(builtin::ITERATION_START_LAG),
+            p99(builtin::DISPATCH_LAG),
+            p99(builtin::LOOP_LAG),
+        );
+        let open = self.plan.scenarios.iter().any(|scenario| scenario.executor.is_open());
+        let share = |cpu: Duration| {
+            if duration.is_zero() {
+                0.0
+            } else {
+                100.0 * cpu.as_secs_f64() / duration.as_secs_f64()
+            }
+        };
+        let busiest = self.cpu.iter().copied().max().map_or(0.0, share);
+        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
+        let cpu = share(self.cpu.iter().sum()) / self.cpu.len().max(1) as f64;
+        let mut health = Health::default();
+        if open && let Some(lag) = dispatch {
+            health.limit(lag, 5.0, |lag| {
+                format!("iterations were dispatched late: p99 {lag:.1} ms, the limit is 5 ms")
+            });
+        }
+        if let Some(lag) = turn {
+            health.limit(lag, 10.0, |lag| {
+                format!("the event loop came round late: p99 {lag:.1} ms, the limit is 10 ms")
+            });
+        }
+        if busiest > 90.0 {
+            let text = format!("the busiest core thread used {busiest:.0} % of its core");
+            if open {
+                health.suspect(format!("{text}, the limit is 90 %"))
+            } else {
+                health.notes.push(text)
+            }
+        }
+        let counts = self
+            .plan
+            .scenarios
+            .iter()
+            .enumerate()
+            .filter(|(_, scenario)| scenario.executor.is_open())
+            .map(|(index, _)| totals.counts(index));
+        let counts = counts.fold(Counts::default(), |mut sum, counts| {
+            sum.merge(&counts);
+            sum
+        });
+        if counts.dropped > 0 {
+            health.notes.push(format!(
+                "{} of {} iterations never started: all virtual users were busy (saturation, not the generator)",
+                counts.dropped, counts.offered
+            ));
+        }
+        let socket_errors = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
+        if socket_errors > 0.0 {
+            health.suspect(format!(
+                "{socket_errors:.0} connections were refused by this machine (ports, file descriptors or memory)"
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        Generator {
+            verdict: health.verdict,
+            start_lag_p99_ms: lag.filter(|_| open),
+            cpu_percent: (cpu * 10.0).round() / 10.0,
+            reasons: health.reasons,
+            dispatch_lag_p99_ms: dispatch.filter(|_| open),
+            loop_lag_p99_ms: turn,
+            socket_errors: socket_errors as u64,
+            notes: health.notes,
+        }
+    }
+}
+
+/// The generator's verdict while it is formed.
+#[derive(Debug)]
+struct Health {
+    verdict: GeneratorVerdict,
+    reasons: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            verdict: GeneratorVerdict::Valid,
+            reasons: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Health {
+    fn suspect(&mut self, reason: String) {
+        self.verdict = self.verdict.max(GeneratorVerdict::Suspect);
+        self.reasons.push(reason);
+    }
+
+    /// Suspect above `limit`, invalid above four times that.
+    fn limit(&mut self, value: f64, limit: f64, reason: impl Fn(f64) -> String) {
+        if value > limit {
+            self.suspect(reason(value));
+        }
+        if value > 4.0 * limit {
+            self.verdict = GeneratorVerdict::Invalid;
+        }
+    }
+}
+
+fn of_control(reason: control::Reason) -> (ExitCode, String) {
+    use control::Reason as R;
+    match reason {
+        R::Signal => (ExitCode::Signal, "stopped by a signal".to_owned()),
+        R::ScriptAbort(why) => (ExitCode::ScriptAbort, format!("the script aborted the run: {why}")),
+        R::MarkedFailed(why) => (
+            ExitCode::MarkedFailed,
+            format!("the script marked the run as failed: {why}"),
+        ),
+        R::ThresholdAbort(which) => (
+            ExitCode::Thresholds,
+            format!("the run was ended by a threshold: {which}"),
+        ),
+        R::Saturation(which) => (ExitCode::Saturation, which),
+        R::ScriptError(which) => (
+            ExitCode::ScriptError,
+            format!("the run was ended by a script error: {which}"),
+        ),
+        R::DataExhausted(which) => (ExitCode::ScriptAbort, format!("the data ran out: {which}")),
+        R::Internal(what) => (ExitCode::Internal, format!("kingtide failed: {what}")),
+    }
+}
+
+fn errors(session: &Session) -> Vec<ErrorSummary> {
+    let (errors, beyond) = session.errors.all();
+    let (failures, _) = session.failures.all();
+    let mut all: Vec<ErrorSummary> = errors
+        .into_iter()
+        .chain(failures)
+        .map(|(error, count)| ErrorSummary {
+            message: session.redact(&error.message),
+            count,
+            file: error.at.as_ref().map(|at| at.file.clone()),
+            line: error.at.as_ref().map(|at| at.line),
+        })
+        .collect();
+    all.sort_by_key(|error| std::cmp::Reverse(error.count));
+    if beyond > 0 {
+        all.push(ErrorSummary {
+            message: "(other errors)".to_owned(),
+            count: beyond,
+            file: None,
+            line: None,
+        });
+    }
+    all
+}
+
+fn warnings(test: &Test) -> Vec<String> {
+    let registry = &test.session.registry;
+    let refused = test.catalog.refused();
+    refused
+        .into_iter()
+        .map(|(metric, count)| {
+            format!(
+                "{}: {count} series beyond the limit were counted under (other)",
+                registry.definition(metric).name
+            )
+        })
+        .collect()
+}
