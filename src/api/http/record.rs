@@ -8,7 +8,7 @@ use crate::metrics::{Recorder, TagSet, builtin};
 use crate::net::{ErrorKind, Exchange};
 use crate::script::{ApiError, Phase, VuContext};
 
-use super::request::Expect;
+use super::options::Expect;
 
 /// What the samples of one request have in common.
 pub(super) struct Recording<'a> {
