@@ -226,10 +226,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn reads_bodies_and_flags_alike() {
+    /// Body, flag, what both say.
+    fn cases() -> Vec<(&'static str, &'static str, FaultSpec)> {
         let ms = Duration::from_millis;
-        let table = [
+        vec![
             (
                 r#"{"fault":"latency","value":"200ms"}"#,
                 "latency=200ms",
@@ -290,8 +290,12 @@ mod tests {
                 "breaker=trip",
                 window(Knob::Breaker(BreakerMode::Trip), 0, None),
             ),
-        ];
-        for (body, flag, expected) in table {
+        ]
+    }
+
+    #[test]
+    fn reads_bodies_and_flags_alike() {
+        for (body, flag, expected) in cases() {
             assert_eq!(FaultSpec::from_json(body.as_bytes()).unwrap(), expected, "{body}");
             assert_eq!(flag.parse::<FaultSpec>().unwrap(), expected, "{flag}");
         }
