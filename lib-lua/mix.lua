@@ -16,25 +16,20 @@ local kt = require "kt"
 ---@param parts mix.Part[]
 ---@return fun(state: any): any journey
 local function mix(parts)
-  local weights = {}
+  ---@type any[][]
+  local choices = {}
   ---@type number
   local sum = 0
   for i, part in ipairs(parts) do
     if type(part.weight) ~= "number" or not (part.weight >= 0) then
       error("mix: part " .. i .. ": `weight` must be a number that is not negative", 2)
     end
-    if type(part.run) ~= "function" then
-      error("mix: part " .. i .. ": `run` must be a function", 2)
-    end
-    weights[i] = part.weight
+    if type(part.run) ~= "function" then error("mix: part " .. i .. ": `run` must be a function", 2) end
+    choices[i] = { part.run, part.weight }
     sum = sum + part.weight
   end
-  if not (sum > 0) then
-    error("mix: the weights must add up to more than 0", 2)
-  end
-  return function(state)
-    return parts[kt.random.weighted(weights)].run(state)
-  end
+  if not (sum > 0) then error("mix: the weights must add up to more than 0", 2) end
+  return function(state) return kt.random.weighted(choices)(state) end
 end
 
 return mix

@@ -9,9 +9,7 @@ local mix = require "mix"
 local function counted(weight)
   ---@type Counted
   local part = { weight = weight, calls = 0, run = function() end }
-  part.run = function()
-    part.calls = part.calls + 1
-  end
+  part.run = function() part.calls = part.calls + 1 end
   return part
 end
 
@@ -44,9 +42,7 @@ test("the state is handed on and the value handed back", function()
   local journey = mix {
     {
       weight = 1,
-      run = function(state)
-        return state.name
-      end,
+      run = function(state) return state.name end,
     },
   }
   assert(journey { name = "shop" } == "shop")

@@ -16,18 +16,14 @@ local retry = {}
 ---Whether a value counts as a success when the caller says nothing else.
 ---@param value any
 ---@return boolean
-local function is_ok(value)
-  return type(value) == "table" and value.ok == true
-end
+local function is_ok(value) return type(value) == "table" and value.ok == true end
 
 ---The pause before an attempt, in seconds; none before the first.
 ---@param attempt integer 1 for the first
 ---@param opts? retry.Options
 ---@return number
 function retry.wait(attempt, opts)
-  if attempt <= 1 then
-    return 0
-  end
+  if attempt <= 1 then return 0 end
   local o = opts or {}
   local wait = (o.wait or 0.1) * (o.factor or 2) ^ (attempt - 2)
   return math.min(wait, o.max_wait or 5)
@@ -47,9 +43,7 @@ end
 function retry.call(fn, opts)
   local o = opts or {}
   local attempts, done = o.attempts or 3, o.done or is_ok
-  if attempts < 1 then
-    error("retry.call: `attempts` must be at least 1", 2)
-  end
+  if attempts < 1 then error("retry.call: `attempts` must be at least 1", 2) end
   local attempt = 1
   local value = fn(attempt)
   while attempt < attempts and not done(value) do

@@ -11,9 +11,10 @@ test("the waits grow by the factor up to the limit", function()
 end)
 
 test("the first good value is returned with the number of calls", function()
-  local value, attempts = retry.call(function(attempt)
-    return { ok = attempt == 3, attempt = attempt }
-  end, { attempts = 5, wait = 0.001 })
+  local value, attempts = retry.call(
+    function(attempt) return { ok = attempt == 3, attempt = attempt } end,
+    { attempts = 5, wait = 0.001 }
+  )
   assert(value.ok and value.attempt == 3)
   assert(attempts == 3)
 end)
@@ -28,13 +29,9 @@ test("the last value is returned when the attempts are used up", function()
 end)
 
 test("`done` decides instead of `ok`", function()
-  local value, attempts = retry.call(function(attempt)
-    return attempt
-  end, {
+  local value, attempts = retry.call(function(attempt) return attempt end, {
     wait = 0.001,
-    done = function(n)
-      return n == 2
-    end,
+    done = function(n) return n == 2 end,
   })
   assert(value == 2 and attempts == 2)
 end)

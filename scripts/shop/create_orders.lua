@@ -12,7 +12,7 @@ local kt = require "kt"
 local http, check, data = kt.http, kt.check, kt.data
 
 local customers = data.array "customer-ids.json"
-local products  = data.array "product-ids.json"
+local products = data.array "product-ids.json"
 
 local duration = kt.metrics.trend("order_create_duration", { unit = "ms" })
 
@@ -35,12 +35,14 @@ local function create_order()
   if created then duration:add(res.timings.duration) end
 end
 
-return {
+---@type kt.Plan
+local plan = {
   http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
   scenarios = {
     orders = {
       executor = "constant-arrival-rate",
-      rate = tonumber(kt.env("RATE", "10")), duration = kt.env("DURATION", "60s"),
+      rate = assert(tonumber(kt.env("RATE", "10")), "RATE is not a number"),
+      duration = kt.env("DURATION", "60s"),
       exec = create_order,
     },
   },
@@ -50,3 +52,4 @@ return {
     checks = "rate>0.95",
   },
 }
+return plan

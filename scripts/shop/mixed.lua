@@ -11,34 +11,38 @@
 -- ones (sold out, an e-mail address that is taken) are valid answers, expected here, and in functional_errors.
 
 local kt = require "kt"
+local mix = require "mix"
 local http, check, data, metrics = kt.http, kt.check, kt.data, kt.metrics
 
 local customers = data.array "customer-ids.json"
-local products  = data.array "product-ids.json"
+local products = data.array "product-ids.json"
 
 local follow_sagas = kt.env("SAGAS", "") ~= ""
 
 local ops = {
-  orders    = metrics.counter "ops_orders",
-  stock     = metrics.counter "ops_stock",
+  orders = metrics.counter "ops_orders",
+  stock = metrics.counter "ops_stock",
   customers = metrics.counter "ops_customers",
 }
-local order_create    = metrics.trend("order_create_duration", { unit = "ms" })
-local stock_reserve   = metrics.trend("stock_reserve_duration", { unit = "ms" })
+local order_create = metrics.trend("order_create_duration", { unit = "ms" })
+local stock_reserve = metrics.trend("stock_reserve_duration", { unit = "ms" })
 local customer_create = metrics.trend("customer_create_duration", { unit = "ms" })
-local functional      = metrics.rate "functional_errors"
+local functional = metrics.rate "functional_errors"
 
 local FINAL = { CONFIRMED = true, COMPLETED = true, CANCELLED = true, FAILED = true }
 
 local function follow(id)
   kt.poll {
-    name = "saga", every = "200ms", timeout = "10s",
+    name = "saga",
+    every = "200ms",
+    timeout = "10s",
     call = function() return http.get("/api/orders/" .. id, { name = "GET /api/orders/{id}" }) end,
     done = function(r) return r.ok and FINAL[string.upper(r:json "status" or "")] == true end,
   }
 end
 
 local function orders()
+  ops.orders:add(1)
   local res = http.post("/api/orders", {
     name = "POST /api/orders",
     json = {
@@ -54,10 +58,11 @@ local function orders()
 end
 
 local function stock()
+  ops.stock:add(1)
   local res = http.post("/api/products/" .. products:random() .. "/stock/reserve", {
     name = "POST /api/products/{id}/stock/reserve",
     json = { quantity = 1, orderId = kt.random.uuid() },
-    expect = { 200, 409 },                                   -- 409: sold out, a valid answer
+    expect = { 200, 409 }, -- 409: sold out, a valid answer
   })
   if not check(res, { ["stock answered"] = res.status == 200 or res.status == 409 }) then return end
   stock_reserve:add(res.timings.duration)
@@ -65,6 +70,7 @@ local function stock()
 end
 
 local function create_customer()
+  ops.customers:add(1)
   local res = http.post("/api/customers", {
     name = "POST /api/customers",
     json = {
@@ -80,14 +86,11 @@ local function create_customer()
   functional:add(res.status == 409)
 end
 
-local run = { orders = orders, stock = stock, customers = create_customer }
-local MIX = { orders = 60, stock = 25, customers = 15 }      -- weights, not necessarily of a hundred
-
-local function iteration()
-  local op = kt.random.weighted(MIX)
-  ops[op]:add(1)
-  run[op]()
-end
+local iteration = mix { -- weights, not necessarily of a hundred
+  { weight = 60, run = orders },
+  { weight = 25, run = stock },
+  { weight = 15, run = create_customer },
+}
 
 local thresholds = {
   ["http_req_duration{name:POST /api/orders}"] = { "p(95)<600", "p(99)<1200" },
@@ -100,10 +103,12 @@ if follow_sagas then
   thresholds.saga_timeouts = "rate<0.10"
 end
 
-return {
+---@type kt.Plan
+local plan = {
   http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
   scenarios = {
     mixed = { executor = "constant-arrival-rate", rate = 50, duration = "180s", exec = iteration },
   },
   thresholds = thresholds,
 }
+return plan

@@ -10,17 +10,15 @@ local kt = require "kt"
 local http, check, data = kt.http, kt.check, kt.data
 
 local customers = data.array "customer-ids.json"
-local products  = data.array "product-ids.json"
+local products = data.array "product-ids.json"
 
-local value     = kt.metrics.trend("order_value", { unit = "USD" })
-local confirmed = kt.metrics.rate "sagas_confirmed"          -- of the sagas that ended within the poll's timeout
+local value = kt.metrics.trend("order_value", { unit = "USD" })
+local confirmed = kt.metrics.rate "sagas_confirmed" -- of the sagas that ended within the poll's timeout
 
 -- Four states are final and only two of them are good. Services differ in how they write them.
 local FINAL = { CONFIRMED = "good", COMPLETED = "good", CANCELLED = "bad", FAILED = "bad" }
 
-local function final(res)
-  return FINAL[string.upper(res:json "status" or "")]
-end
+local function final(res) return FINAL[string.upper(res:json "status" or "")] end
 
 local function place_order()
   local res = http.post("/api/orders", {
@@ -36,15 +34,17 @@ local function place_order()
 
   local id = res:json "orderId" or res:json "id"
   local outcome
-  local saga = kt.poll {                                     -- polls are tagged, so they never dilute endpoint numbers
-    name = "saga", every = "200ms", timeout = "10s",
+  local saga = kt.poll { -- polls are tagged, so they never dilute endpoint numbers
+    name = "saga",
+    every = "200ms",
+    timeout = "10s",
     call = function() return http.get("/api/orders/" .. id, { name = "GET /api/orders/{id}" }) end,
     done = function(r)
       if r.ok then outcome = final(r) end
       return outcome ~= nil
     end,
   }
-  if not saga.done then return end                           -- counted by saga_timeouts
+  if not saga.done then return end -- counted by saga_timeouts
 
   confirmed:add(outcome == "good")
   if outcome == "good" then value:add(9.99) end
@@ -57,17 +57,19 @@ local function setup()
     kt.run.abort("the order service is not healthy: " .. (health.error or ("status " .. health.status)))
   end
   local known = http.get("/api/products/" .. products[1], { name = "GET /api/products/{id}" })
-  if not known.ok then
-    kt.run.abort("product-ids.json does not fit this shop: status " .. known.status)
-  end
+  if not known.ok then kt.run.abort("product-ids.json does not fit this shop: status " .. known.status) end
 end
 
-return {
+---@type kt.Plan
+local plan = {
   http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
   scenarios = {
     sagas = {
-      executor = "constant-arrival-rate", rate = 10, duration = "30s",
-      exec = place_order, tags = { op = "order" },
+      executor = "constant-arrival-rate",
+      rate = 10,
+      duration = "30s",
+      exec = place_order,
+      tags = { op = "order" },
     },
   },
   thresholds = {
@@ -79,3 +81,4 @@ return {
   },
   setup = setup,
 }
+return plan

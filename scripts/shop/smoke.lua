@@ -8,7 +8,7 @@ local kt = require "kt"
 local http, check, data = kt.http, kt.check, kt.data
 
 local customers = data.array "customer-ids.json"
-local products  = data.array "product-ids.json"
+local products = data.array "product-ids.json"
 
 -- The services answer for their health behind BASE_URL too, each under its own name.
 local SERVICES = { "account", "inventory", "order", "payment" }
@@ -30,7 +30,7 @@ local function customer()
       email = "smoke-" .. kt.random.uuid() .. "@example.com",
       address = "1 Elm Street, Boston, MA 02108",
     },
-    expect = { 201, 409 },                                   -- 409: an earlier run with the same seed made it
+    expect = { 201, 409 }, -- 409: an earlier run with the same seed made it
   })
   check(created, { ["customer has an id"] = created.ok and created:json "customerId" ~= nil })
 
@@ -42,7 +42,11 @@ local function product()
   local created = http.post("/api/products", {
     name = "POST /api/products",
     json = {
-      sku = "SMK-001", name = "Smoke Detector", category = "Accessories", price = "9.99", quantityOnHand = 10,
+      sku = "SMK-001",
+      name = "Smoke Detector",
+      category = "Accessories",
+      price = "9.99",
+      quantityOnHand = 10,
       description = "Made for small offices and home offices. Quiet, until it is not.",
     },
     expect = 201,
@@ -99,7 +103,8 @@ local function everything_once()
   order()
 end
 
-return {
+---@type kt.Plan
+local plan = {
   http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
   scenarios = {
     smoke = { executor = "per-vu-iterations", vus = 1, iterations = 30, exec = everything_once },
@@ -110,3 +115,4 @@ return {
   },
   setup = setup,
 }
+return plan

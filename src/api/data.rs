@@ -84,53 +84,54 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let code = r#"
 local raw, finish = ...
 return function(name, source, options)
-  if type(source) == "function" then
-    local known = finish(raw(name, "known", options))
-    if known then return known end
-    return finish(raw(name, source(), options))
+  if type(source) ~= "function" then
+    return finish(raw("file", name, source))
   end
-  return finish(raw(name, nil, source))
+  local known = finish(raw("known", name, options))
+  if known then return known end
+  return finish(raw("built", name, options, source()))
 end"#;
     let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
     table.raw_set("array", array)?;
     Ok(Value::Table(table))
 }
 
+/// `how`, name, options and, once they are built, rows. A set that is `known` already need not be built again.
 fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
-    let name = args.string(0, "file")?.to_string_lossy();
+    let how = args.string(0, "how")?.to_string_lossy();
+    let name = args.string(1, "file")?.to_string_lossy();
     let policy = on_exhausted("data.array", &args.get(2))?.unwrap_or(OnExhausted::Stop);
-    let built = args.get(1);
-    let key = format!("{name}\0{policy:?}\0{}", built != Value::Nil);
+    if host.current()?.phase.get() != Phase::Load {
+        return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
+    }
+    let key = format!("{name}\0{policy:?}\0{}", how == "file");
     let known: Value = opened.raw_get(key.as_str())?;
     if known != Value::Nil {
         return Ok(known.into_multi(&host.lua)?);
     }
-    let set = match &built {
-        Value::Nil => {
+    let set = match how.as_str() {
+        "file" => {
             let path = find_data(&name, &host.session.script).map_err(|error| args.error(error))?;
             host.session.data.file(&path).map_err(|error| args.error(error))?
         }
-        Value::String(_) => match host.session.data.built(&name) {
+        "known" => match host.session.data.built(&name) {
             Some(set) => set,
             None => return Ok(Value::Nil.into_multi(&host.lua)?),
         },
-        Value::Table(rows) => host.session.data.add_built(&name, build(args, &name, rows)?),
-        other => {
-            return Err(args.error(format!(
-                "the builder of `{name}` must return a list of rows, got {}",
-                describe(other)
-            )));
-        }
+        _ => host.session.data.add_built(&name, build(args, &name, &args.get(3))?),
     };
-    if host.current()?.phase.get() != Phase::Load {
-        return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
-    }
     let face = face(host, &name, &set, policy)?;
     opened.raw_set(key, &face)?;
     Ok(face.into_multi(&host.lua)?)
 }
 
-fn build(args: &Args, name: &str, rows: &Table) -> Result<Dataset, ApiError> {
+fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
+    let Value::Table(rows) = rows else {
+        return Err(args.error(format!(
+            "the builder of `{name}` must return a list of rows, got {}",
+            describe(rows)
+        )));
+    };
     let mut texts = Vec::with_capacity(rows.raw_len());
     for row in rows.sequence_values::<Value>() {
         let row = row?;

@@ -1,6 +1,8 @@
-//! `kt.http`: requests from a journey. Reading options is `http/request.rs`, answers are `http/response.rs`, samples are
+//! `kt.http`: requests from a journey. Putting one together is `http/request.rs`, answers are `http/response.rs`, samples are
 //! `http/record.rs`; connections and timings are `net`'s.
 
+mod options;
+mod payload;
 mod record;
 mod request;
 mod response;
@@ -36,7 +38,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             let method = method.clone();
             async move {
                 let args = Args::new(full, values);
-                let prepared = request::prepare(&vu, full, method, &args.get(0), &args.get(1))?;
+                let prepared = request::prepare(&vu, full, method, &args.get(0), &args.get(1)).await?;
                 Ok(send(&vu, prepared).await?.into_multi(&vu.host.lua)?)
             }
         })?;
@@ -45,7 +47,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let request = host.op_fn("http.request", |vu, values| async move {
         let args = Args::new("http.request", values);
         let method = request::method(&args, &args.get(0))?;
-        let prepared = request::prepare(&vu, args.name(), method, &args.get(1), &args.get(2))?;
+        let prepared = request::prepare(&vu, args.name(), method, &args.get(1), &args.get(2)).await?;
         Ok(send(&vu, prepared).await?.into_multi(&vu.host.lua)?)
     })?;
     table.raw_set("request", request)?;
@@ -72,9 +74,11 @@ async fn send(vu: &Rc<VuContext>, prepared: Prepared) -> Result<Table, ApiError>
             };
             vu.client()?.send(request, &mut on_hop).await
         }
-        Err(exchange) => {
-            recording.hop(&exchange, false);
-            *exchange
+        Err(unsendable) => {
+            recording.hop(&unsendable.exchange, false);
+            let table = response::table(&vu.host, unsendable.exchange, recording.expect())?;
+            table.raw_set("url", unsendable.url)?;
+            return Ok(table);
         }
     };
     Ok(response::table(&vu.host, exchange, recording.expect())?)
@@ -104,7 +108,7 @@ async fn batch(vu: Rc<VuContext>, values: MultiValue) -> ApiResult {
                 )));
             }
         };
-        prepared.push((key, request::prepare(&vu, args.name(), method, &url, &options)?));
+        prepared.push((key, request::prepare(&vu, args.name(), method, &url, &options).await?));
     }
     let answers = vu.host.lua.create_table()?;
     let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {

@@ -1,1 +1,164 @@
----@meta kt.kt
+---@meta kt
+
+---Everything that a journey can do. `require "kt"` gives this table, `require "kt.http"` one of its modules.
+---
+---A journey file is evaluated once for each virtual user, with globals and locals of its own, and returns a function, or a
+---plan:
+---
+---```lua
+---local kt = require "kt"
+---
+---local function journey()
+---  kt.http.get("/", { name = "GET /" })
+---  kt.sleep "1s"
+---end
+---
+------@type kt.Plan
+---local plan = {
+---  http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080") },
+---  scenarios = {
+---    visitors = { executor = "constant-arrival-rate", rate = 10, duration = "30s", exec = journey },
+---  },
+---  thresholds = { http_req_duration = "p(95)<500" },
+---}
+---return plan
+---```
+---
+---The line `---@type kt.Plan` stands above a local: editors and `emmylua_check` check a table there, not after `return`.
+---@class (partial) kt
+---@field data kt.data
+---@field http kt.http
+---@field json kt.json
+---@field log kt.log
+---@field metrics kt.metrics
+---@field random kt.random
+---@field run kt.run
+---@field scenario kt.scenario
+---@field vu kt.vu
+local kt = {}
+
+---`T` without other keys than it declares.
+---@alias kt.Exact<T> T & table<keyof T, any>
+
+---A number of seconds, or text with units: `"200ms"`, `"1m30s"`, `"2h"`.
+---@alias kt.Duration number|string
+
+---A number of bytes, or text with a unit: `"16MB"` (powers of 1,024).
+---@alias kt.Size integer|string
+
+---Names and values of tags.
+---@alias kt.Tags table<string, string|number|boolean>
+
+---What a scenario runs, called with what `setup` returned.
+---@alias kt.Journey fun(state: any): any
+
+---The plan, which a journey file returns. Unknown keys, wrong types and bad durations are refused before any load, with
+---their line.
+---@class kt.Plan
+---@field scenarios? table<string, kt.Scenario> by name; without them `exec` is the one scenario, and the command line gives its shape
+---@field exec? kt.Journey the journey of scenarios without one of their own
+---@field http? kt.Exact<kt.HttpPlan> what all requests have in common
+---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
+---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
+---@field setup_timeout? kt.Duration default 60s
+---@field vu_init? kt.VuInit runs once for each virtual user
+---@field teardown? kt.Teardown runs once at the end, however the run ended
+---@field teardown_timeout? kt.Duration default 60s
+---@field summary? kt.SummaryHook makes files of the results
+---@field tags? kt.Tags on every sample
+---@field on_script_error? "fail"|"count"|"abort" what an uncaught script error means for the run: it goes on and fails (default), it goes on and counts them, it stops
+---@field limits? kt.Exact<kt.Limits> limits on scripts
+
+---Returns data: no functions.
+---@alias kt.Setup fun(): any
+---@alias kt.VuInit fun()
+---@alias kt.Teardown fun(state: any)
+---Takes the summary as written by `--summary-json`; returns texts by the path of the file they are written to.
+---@alias kt.SummaryHook fun(summary: table): table<string, string>
+
+---@class kt.Limits
+---@field cpu? kt.Duration CPU time that a script may use between two waits; default 2s
+---@field memory? kt.Size memory of the scripts of one core; default 4 GB
+
+---One workload; its executor decides when iterations start.
+---@alias kt.Scenario kt.Exact<kt.SharedIterations>|kt.Exact<kt.PerVuIterations>|kt.Exact<kt.ConstantVus>|kt.Exact<kt.ConstantArrivalRate>
+
+---What all scenarios have.
+---@class kt.ScenarioOptions
+---@field exec? kt.Journey|string the journey, or the name of a global function; default the plan's `exec`
+---@field start_time? kt.Duration after the start of the run; default 0
+---@field graceful_stop? kt.Duration how long iterations under way may go on after the end; default 30s
+---@field tags? kt.Tags on every sample of the scenario, besides `scenario`
+---@field env? kt.Tags what `kt.env` finds in this scenario
+
+---Some virtual users share a number of iterations.
+---@class kt.SharedIterations: kt.ScenarioOptions
+---@field executor "shared-iterations"
+---@field vus? integer default 1
+---@field iterations? integer in all; default 1
+---@field max_duration? kt.Duration what has not started by then is dropped; default 10m
+
+---Each virtual user runs a number of iterations.
+---@class kt.PerVuIterations: kt.ScenarioOptions
+---@field executor "per-vu-iterations"
+---@field vus? integer default 1
+---@field iterations? integer for each virtual user; default 1
+---@field max_duration? kt.Duration what has not started by then is dropped; default 10m
+
+---Virtual users run one iteration after the other for some time. A slow system slows them down.
+---@class kt.ConstantVus: kt.ScenarioOptions
+---@field executor "constant-vus"
+---@field vus? integer default 1
+---@field duration kt.Duration
+
+---Iterations start at a fixed rate, whatever the system does.
+---@class kt.ConstantArrivalRate: kt.ScenarioOptions
+---@field executor "constant-arrival-rate"
+---@field rate number iterations for each `time_unit`
+---@field time_unit? kt.Duration default 1s
+---@field duration kt.Duration
+---@field pre_allocated_vus? integer virtual users made before the start; default one second's arrivals, at most 100
+---@field max_vus? integer default 10,000
+---@field on_saturation? "queue"|"drop"|"abort" when all `max_vus` are busy: starts wait (default), are dropped, or the run ends
+
+---`"p(95)<500"`, `"rate<0.01"`, `"count>100"`, `"p(99)<1.5s"`: an aggregation, a comparison and a limit.
+---@alias kt.Threshold string|kt.Exact<kt.ThresholdOptions>
+
+---@class kt.ThresholdOptions
+---@field threshold string
+---@field abort_on_fail? boolean ends the run as soon as it fails; default false
+---@field delay_abort_eval? kt.Duration not before this long after the start; default 0
+---@field on_no_data? "fail"|"pass" what it means that there are no samples; default fail
+
+---What all requests have in common.
+---@class kt.HttpPlan
+---@field base_url? string relative URLs are resolved against it
+---@field headers? table<string, string> sent with every request that does not set them itself
+---@field timeout? kt.Duration for a request with its redirects; default 60s
+---@field redirects? integer how many a request follows; default 10
+---@field compression? boolean asks for compressed answers; default false
+---@field discard_body? boolean drops the bodies of all answers; default false
+---@field max_body? kt.Size the largest body of an answer; default 16 MB
+---@field cookies? "per-iteration"|"keep"|"off" how long cookies live; default per-iteration
+---@field connections? "per-vu"|"per-iteration" how long connections live; default per-vu
+---@field user_agent? string default `kingtide/VERSION`; empty for none
+---@field hosts? table<string, string> where names really are: `{ ["api.test"] = "127.0.0.1:8080" }`
+---@field local_addrs? string[]|string source addresses, in turn by virtual user
+---@field proxy? string URL of an HTTP proxy
+---@field dns? kt.Exact<kt.DnsOptions>
+---@field tls? kt.Exact<kt.TlsOptions>
+
+---@class kt.DnsOptions
+---@field ttl? kt.Duration how long an address is remembered; default 5m
+---@field select? "first"|"random"|"round-robin" which of several addresses; default random
+---@field policy? "prefer-ipv4"|"prefer-ipv6"|"only-ipv4"|"only-ipv6"|"any" default prefer-ipv4
+
+---Files are looked up beside the script.
+---@class kt.TlsOptions
+---@field insecure? boolean accepts every certificate; default false
+---@field ca? string PEM file of roots that are trusted besides the system's
+---@field cert? string PEM file of the client's certificate; needs `key`
+---@field key? string PEM file of the client's key
+---@field server_name? string asked for and verified instead of the URL's host
+
+return kt

@@ -1,1 +1,71 @@
 ---@meta kt.metrics
+
+---A journey's own metrics. Declare them at the top of the file, so that thresholds know them before the run; declaring
+---the same one again gives the same metric.
+---@class kt.metrics
+local metrics = {}
+
+---@class kt.metrics.Options
+---@field unit? string shown with the values: `"ms"`, `"bytes"`, or any other text; default none
+
+---@class kt.metrics.Metric
+---@field name string as it was declared
+local Metric = {}
+
+---Takes one sample, with the tags of the iteration and those given. Samples of a trend that are negative or out of range
+---are counted as such, never changed.
+---
+---Raises when the value is no number, while the file loads, and when it is called with a dot.
+---
+---```lua
+---local value = kt.metrics.trend("order_value", { unit = "USD" })
+---return function() value:add(9.99, { region = "eu" }) end
+---```
+---@param value number|boolean a counter adds it, a gauge shows it, a trend keeps its distribution; a rate takes true or false, or a number of which 0 is false
+---@param tags? kt.Tags
+function Metric:add(value, tags) end
+
+---Declares a sum.
+---
+---Raises when the name is a built-in's, was declared as something else, or is no name (letters, digits, `_`), and when the
+---file has been loaded already.
+---
+---```lua
+---local retries = kt.metrics.counter "retries"
+---```
+---@param name string
+---@param options? kt.Exact<kt.metrics.Options>
+---@return kt.metrics.Metric
+function metrics.counter(name, options) end
+
+---Declares a value that goes up and down: the newest, the smallest and the largest are kept. Raises as `counter`.
+---
+---```lua
+---local depth = kt.metrics.gauge "queue_depth"
+---```
+---@param name string
+---@param options? kt.Exact<kt.metrics.Options>
+---@return kt.metrics.Metric
+function metrics.gauge(name, options) end
+
+---Declares the share of what is true. Raises as `counter`.
+---
+---```lua
+---local confirmed = kt.metrics.rate "sagas_confirmed"
+---```
+---@param name string
+---@param options? kt.Exact<kt.metrics.Options>
+---@return kt.metrics.Metric
+function metrics.rate(name, options) end
+
+---Declares a distribution, with percentiles. Raises as `counter`.
+---
+---```lua
+---local lag = kt.metrics.trend("replication_lag", { unit = "ms" })
+---```
+---@param name string
+---@param options? kt.Exact<kt.metrics.Options>
+---@return kt.metrics.Metric
+function metrics.trend(name, options) end
+
+return metrics

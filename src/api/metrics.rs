@@ -6,7 +6,7 @@ use mlua::{Function, MultiValue, Value};
 
 use super::args::{Args, number};
 use crate::metrics::{Kind, MetricId, Unit};
-use crate::script::fields::Fields;
+use crate::script::fields::{Fields, describe};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Phase};
 
 /// One handle per metric and VM: methods that close over the metric's number.
@@ -69,15 +69,10 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
 fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let args = Args::new("add", values);
     let id = MetricId::new(u32::try_from(args.integer(0, "metric")?).map_err(|error| args.error(error))?);
-    let value = match args.get(1) {
-        Value::Boolean(value) => f64::from(u8::from(value)),
-        other => number(&other).ok_or_else(|| args.wrong("value", "a number, or true or false for a rate", &other))?,
-    };
+    let value = value(host, id, &args.get(1))?;
     let vu = host.current()?;
     if matches!(vu.phase.get(), Phase::Load | Phase::Summary) {
-        return Err(ApiError::Text(
-            "add: nothing is measured while the file loads; call it in the journey".into(),
-        ));
+        return Err(args.error("nothing is measured while the file loads; call it in the journey"));
     }
     let recorder = host.recorder()?;
     let mut tags = vu.tags()?;
@@ -91,4 +86,27 @@ fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     }
     recorder.record(id, value, &tags);
     Ok(().into_multi(&host.lua)?)
+}
+
+/// A number; for a rate also true or false.
+fn value(host: &Host, id: MetricId, given: &Value) -> Result<f64, ApiError> {
+    if let Some(value) = number(given) {
+        return Ok(value);
+    }
+    let metric = host.session.registry.definition(id);
+    match (given, metric.kind) {
+        (Value::Boolean(value), Kind::Rate) => Ok(f64::from(u8::from(*value))),
+        (other, kind) => {
+            let wanted = if kind == Kind::Rate {
+                "a number, true or false"
+            } else {
+                "a number"
+            };
+            Err(ApiError::Text(format!(
+                "{}:add: `value` must be {wanted}, got {}",
+                metric.name,
+                describe(other)
+            )))
+        }
+    }
 }

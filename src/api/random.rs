@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use mlua::{MultiValue, Table, Value};
+use mlua::{IntoLua as _, Lua, MultiValue, Table, Value};
 use rand::RngExt as _;
 use rand_distr::Distribution as _;
 use rand_pcg::Pcg64Mcg;
@@ -91,11 +91,12 @@ fn pick(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
         .into_multi(&host.lua)?)
 }
 
-/// Takes `{ name = weight, … }`, or `{ { value, weight }, … }` for values that cannot be keys.
+/// Takes `{ name = weight, … }`, `{ { value, weight }, … }` for values that cannot be keys, or `{ weight, … }`, which gives
+/// a position.
 fn weighted(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
     let table = args.table(0, "weights")?;
     let mut choices = if table.raw_len() > 0 {
-        pairs(args, &table)?
+        pairs(&host.lua, args, &table)?
     } else {
         named(args, &table)?
     };
@@ -125,16 +126,21 @@ fn weight(args: &Args, of: &str, value: &Value) -> Result<f64, ApiError> {
     }
 }
 
-fn pairs(args: &Args, table: &Table) -> Result<Vec<(Value, f64)>, ApiError> {
+fn pairs(lua: &Lua, args: &Args, table: &Table) -> Result<Vec<(Value, f64)>, ApiError> {
     let mut choices = Vec::with_capacity(table.raw_len());
     for (index, entry) in table.sequence_values::<Value>().enumerate() {
-        let Value::Table(entry) = entry? else {
-            return Err(
-                args.error("a list holds pairs `{ value, weight }`; names with weights are `{ a = 60, b = 40 }`")
-            );
+        let place = index + 1;
+        let (choice, given) = match entry? {
+            Value::Table(pair) => (pair.raw_get(1)?, pair.raw_get(2)?),
+            given if number(&given).is_some() => (place.into_lua(lua)?, given),
+            other => {
+                return Err(args.error(format!(
+                    "a list holds weights or pairs `{{ value, weight }}`, and names with weights are `{{ a = 60, b = 40 }}`; got {}",
+                    describe(&other)
+                )));
+            }
         };
-        let weight = weight(args, &format!("entry {}", index + 1), &entry.raw_get::<Value>(2)?)?;
-        choices.push((entry.raw_get::<Value>(1)?, weight));
+        choices.push((choice, weight(args, &format!("entry {place}"), &given)?));
     }
     Ok(choices)
 }

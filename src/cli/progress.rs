@@ -62,7 +62,7 @@ impl Live {
     pub(super) fn new(plan: &Plan) -> Self {
         let all = MultiProgress::new();
         let style =
-            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bars = plan
             .scenarios
             .iter()

@@ -1,6 +1,10 @@
 //! Why an exchange failed: k6's error codes where the meaning is the same, our own beside them. No retry policy.
 
-use std::fmt;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::{fmt, io};
+
+use super::tls;
 
 /// A failed exchange: a stable code, its class, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,7 +14,7 @@ pub struct NetError {
     pub code: u16,
     /// The class.
     pub kind: ErrorKind,
-    /// What happened, without addresses of this machine; no secret in it.
+    /// What happened, for people; no secret in it.
     pub message: String,
 }
 
@@ -77,6 +81,8 @@ kinds! {
     Closed = 1221, "connection closed before the response was complete";
     /// The proxy did not open a tunnel.
     Proxy = 1230, "proxy refused the tunnel";
+    /// This machine has no port, file descriptor or memory left for a connection; not the system's fault.
+    LocalResource = 1240, "this machine has no resources left for a connection";
     /// The TLS handshake failed, or an alert arrived.
     Tls = 1300, "TLS error";
     /// The certificate's issuer is not trusted.
@@ -100,5 +106,97 @@ kinds! {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
+    }
+}
+
+/// Why connecting failed.
+pub(super) fn connect_error(error: &io::Error, addr: SocketAddr) -> NetError {
+    let (kind, text) = match error.kind() {
+        io::ErrorKind::ConnectionRefused => (ErrorKind::Refused, format!("connection refused by {addr}")),
+        io::ErrorKind::TimedOut => (ErrorKind::ConnectTimeout, format!("connecting to {addr} timed out")),
+        _ if is_local(error) => (
+            ErrorKind::LocalResource,
+            format!("this machine cannot open another connection: {error}"),
+        ),
+        _ => (ErrorKind::Connect, format!("cannot connect to {addr}: {error}")),
+    };
+    NetError::new(kind, text)
+}
+
+/// Whether the operating system refused for want of its own resources.
+fn is_local(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let local = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| local.contains(&errno))
+}
+
+/// Why reading or writing failed, whichever layer says it.
+pub(super) fn io_error(error: &io::Error) -> NetError {
+    if let Some(error) = tls::find(error) {
+        return tls::classify(error);
+    }
+    let kind = match error.kind() {
+        io::ErrorKind::ConnectionReset => ErrorKind::Reset,
+        io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => ErrorKind::Closed,
+        // What hyper's decoders call a chunk size that is none, and TLS a record that is none.
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorKind::Malformed,
+        _ => ErrorKind::Tcp,
+    };
+    let message = match kind {
+        ErrorKind::Malformed => format!("malformed response: {error}"),
+        ErrorKind::Tcp => format!("socket error: {error}"),
+        _ => kind.text().to_owned(),
+    };
+    NetError::new(kind, message)
+}
+
+/// Why an exchange on an open connection failed.
+pub(super) fn hyper_error(error: &hyper::Error) -> NetError {
+    let cause = error.source();
+    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        return io_error(error);
+    }
+    let kind = if error.is_parse() {
+        ErrorKind::Malformed
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        ErrorKind::Closed
+    } else if error.is_user() {
+        ErrorKind::BadRequest
+    } else {
+        ErrorKind::Other
+    };
+    let message = match (kind, cause) {
+        (ErrorKind::Closed, _) => kind.text().to_owned(),
+        (ErrorKind::Malformed, _) => format!("malformed response: {error}"),
+        (_, Some(cause)) => format!("{error}: {cause}"),
+        (_, None) => error.to_string(),
+    };
+    NetError::new(kind, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_or_ports_is_this_machines() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 80));
+        let table = [(24, 1240), (99, 1240), (111, 1212), (113, 1210)]; // EMFILE, EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH
+        for (errno, code) in table {
+            assert_eq!(connect_error(&io::Error::from_raw_os_error(errno), addr).code, code);
+        }
+    }
+
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        let codes: Vec<u16> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
     }
 }

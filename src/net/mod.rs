@@ -7,13 +7,30 @@
 
 pub mod body;
 
+mod auth;
 mod client;
 mod config;
+mod conn;
+mod cookies;
+mod decode;
+mod dial;
+mod dns;
 mod error;
 mod exchange;
+mod hop;
+mod hosts;
+mod io;
+mod message;
 mod provider;
+mod redirect;
 mod shared;
+mod target;
+mod tls;
 
+#[cfg(test)]
+mod tests;
+
+pub use auth::basic_auth;
 pub use client::Client;
 pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
 pub use error::{ErrorKind, NetError};

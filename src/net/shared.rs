@@ -1,26 +1,97 @@
 //! What the virtual users of one core thread share. No connections: those belong to a VU.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use http::HeaderValue;
+use rustls::ClientConfig;
+use url::{Position, Url};
+
+use super::NetError;
 use super::config::{ConfigError, HttpConfig};
+use super::dns::Resolver;
+use super::hosts::Hosts;
+use super::target::{Proxy, Target};
+use super::tls::TlsParts;
 
-/// Resolver cache, TLS configuration and options of one core thread.
+/// Origins that are remembered; a script that makes up more host names than that works them out again.
+const MAX_TARGETS: usize = 10_000;
+
+/// Resolver cache, TLS configuration, known origins and options of one core thread.
 pub struct Shared {
     pub(super) config: HttpConfig,
+    pub(super) resolver: Resolver,
+    pub(super) user_agent: Option<HeaderValue>,
+    hosts: Hosts,
+    proxy: Option<Proxy>,
+    tls_parts: TlsParts,
+    tls: OnceCell<Result<Arc<ClientConfig>, NetError>>,
+    http: RefCell<HashMap<Box<str>, Rc<Target>>>,
+    https: RefCell<HashMap<Box<str>, Rc<Target>>>,
 }
 
 impl Shared {
-    /// Reads the files that the options name.
+    /// Checks the options and reads the files that they name.
     ///
     /// # Errors
     /// Options that cannot work.
     pub fn new(config: HttpConfig) -> Result<Rc<Self>, ConfigError> {
-        Ok(Rc::new(Self { config }))
+        let user_agent = match config.user_agent.as_str() {
+            "" => None,
+            text => Some(HeaderValue::from_str(text).map_err(|_| ConfigError::UserAgent(text.to_owned()))?),
+        };
+        Ok(Rc::new(Self {
+            resolver: Resolver::new(config.dns),
+            user_agent,
+            hosts: Hosts::parse(&config.hosts)?,
+            proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
+            tls_parts: TlsParts::load(&config.tls)?,
+            tls: OnceCell::new(),
+            http: RefCell::default(),
+            https: RefCell::default(),
+            config,
+        }))
     }
 
     /// The options.
     #[must_use]
     pub fn config(&self) -> &HttpConfig {
         &self.config
+    }
+
+    /// Loads the trusted roots now. The first https request does it otherwise, and its neighbours wait the milliseconds
+    /// that it takes.
+    ///
+    /// # Errors
+    /// The platform has no roots and the options name none.
+    pub fn warm_tls(&self) -> Result<(), NetError> {
+        self.tls().map(drop)
+    }
+
+    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, NetError> {
+        self.tls.get_or_init(|| self.tls_parts.build()).clone()
+    }
+
+    /// The target of a URL, worked out once for each origin.
+    pub(super) fn target(&self, url: &Url) -> Result<Rc<Target>, NetError> {
+        let known = match url.scheme() {
+            "https" => &self.https,
+            "http" => &self.http,
+            // Refused there, with its reason.
+            _ => return Target::new(url, &self.config, &self.hosts, None).map(Rc::new),
+        };
+        let origin = &url[Position::BeforeHost..Position::AfterPort];
+        if let Some(target) = known.borrow().get(origin) {
+            return Ok(Rc::clone(target));
+        }
+        let target = Rc::new(Target::new(url, &self.config, &self.hosts, self.proxy.as_ref())?);
+        let mut known = known.borrow_mut();
+        if known.len() >= MAX_TARGETS {
+            known.clear();
+        }
+        known.insert(origin.into(), Rc::clone(&target));
+        Ok(target)
     }
 }

@@ -52,7 +52,7 @@ async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiV
     if output.pop_front().as_ref() != Some(&host.mark) {
         let mut error =
             ScriptError::from_message(Kind::Raised, "the script yielded outside of a coroutine of its own", "");
-        error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`".into());
+        error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
         return Err(error);
     }
     let id = match output.pop_front() {
@@ -113,7 +113,7 @@ fn cut_short(host: &Host, trip: super::host::Trip) -> ScriptError {
         trip.place
     );
     let mut error = ScriptError::from_message(Kind::Stuck, &text, "");
-    error.hint = Some("look for a loop without end here; `kt.sleep` or a request lets others run".into());
+    error.hint = Some("look for a loop without end here; `kt.sleep` or a request lets others run");
     error
 }
 

@@ -49,9 +49,9 @@ pub struct ScriptError {
     /// Where it was raised, in the user's files.
     pub at: Option<Frame>,
     /// The calls that led there, innermost first, in the user's files.
-    pub trace: Vec<Frame>,
+    pub trace: Box<[Frame]>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub hint: Option<&'static str>,
 }
 
 /// How many frames of a trace are kept; a stack overflow has thousands.
@@ -62,7 +62,7 @@ impl ScriptError {
     #[must_use]
     pub fn from_message(kind: Kind, text: &str, trace: &str) -> Self {
         let (at, message) = split_position(text);
-        let trace: Vec<Frame> = trace.lines().filter_map(parse_frame).take(MAX_FRAMES).collect();
+        let trace: Box<[Frame]> = trace.lines().filter_map(parse_frame).take(MAX_FRAMES).collect();
         let at = at.or_else(|| trace.first().cloned());
         let hint = hint_for(&message);
         Self {
@@ -98,7 +98,7 @@ impl ScriptError {
     #[must_use]
     pub fn memory() -> Self {
         let mut error = Self::from_message(Kind::Memory, "the script used more memory than its VM may have", "");
-        error.hint = Some("raise `limits = { memory = \"…\" }` in the plan, or keep less in tables and strings".into());
+        error.hint = Some("raise `limits = { memory = \"…\" }` in the plan, or keep less in tables and strings");
         error
     }
 
@@ -192,7 +192,7 @@ fn parse_frame(line: &str) -> Option<Frame> {
 }
 
 /// What the VM's own messages mean, for people who do not know its words.
-fn hint_for(message: &str) -> Option<String> {
+fn hint_for(message: &str) -> Option<&'static str> {
     let hint = if message.starts_with("attempt to index nil with") {
         "the value before the dot (or bracket) is nil at this place: a field that is not there, or a call that returned nothing"
     } else if message.starts_with("attempt to call a nil value") {
@@ -208,7 +208,7 @@ fn hint_for(message: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(hint.to_owned())
+    Some(hint)
 }
 
 /// Uncaught errors of a run: the first of each kind is told, repeats are counted.

@@ -125,7 +125,7 @@ impl Host {
         ArrayMark::install(&lua)?;
         let mark = Value::Table(lua.create_table()?);
         let prelude: Table = lua
-            .load(include_str!("prelude.lua"))
+            .load(include_str!("prelude.luau"))
             .set_name("=kt")
             .set_mode(ChunkMode::Text)
             .call(mark.clone())?;

@@ -27,3 +27,16 @@ function test(name, body) end
 ---@param selector string as the key of a threshold: `metric` or `metric{tag:value,…}`
 ---@return fun(aggregation: string): number? read what the running test has recorded so far, by an aggregation as in thresholds (`count`, `rate`, `p(95)`, …); nil without samples
 function recorded(selector) end
+
+---Calls `body`, which must raise a message that holds `part` (of a table: its `message`). A message that is text must begin
+---with the file and a line of `body`, as everything does that misuse of a function raises.
+---
+---```lua
+---test("a pause is not negative", function()
+---  raises("must not be negative", function() kt.sleep(-1) end)
+---end)
+---```
+---@param part string
+---@param body fun()
+---@return any raised what was raised, for further looks at it
+function raises(part, body) end

@@ -29,6 +29,31 @@ pub const SCENARIO: &str = "test";
 /// The stub of the globals that only test files have.
 pub const STUB: &str = include_str!("testing.d.lua");
 
+/// `raises(part, body)`, in Lua, so that the body may wait.
+const RAISES: &str = r#"
+local pcall, error, type, tostring = pcall, error, type, tostring
+local find, match, info = string.find, string.match, debug.info
+return function(part, body)
+  if type(part) ~= "string" or type(body) ~= "function" then
+    error('raises: write `raises("part of the message", function() … end)`', 2)
+  end
+  local ok, err = pcall(body)
+  if ok then
+    error("raises: nothing was raised, wanted: " .. part, 2)
+  end
+  local message = type(err) == "table" and err.message or err
+  if type(message) ~= "string" or not find(message, part, 1, true) then
+    error("raises: `" .. part .. "` is not in: " .. tostring(message), 2)
+  end
+  if type(err) == "string" then
+    local file, line = match(err, "^(.-):(%d+): ")
+    if file ~= info(body, "s") or tonumber(line) < info(body, "l") then
+      error("raises: the message does not begin with a line of the function: " .. err, 2)
+    end
+  end
+  return err
+end"#;
+
 /// How one test ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestResult {
@@ -164,7 +189,8 @@ fn add_globals(host: &Rc<Host>, bench: &Rc<Bench>, environment: &Table) -> mlua:
         let read = host.sync_fn(move |host, args| read(host, &own, &selector, args.front()))?;
         Ok(read.into_multi(&host.lua)?)
     })?;
-    environment.raw_set("recorded", recorded)
+    environment.raw_set("recorded", recorded)?;
+    environment.raw_set("raises", host.run_internal::<Function>(RAISES, ())?)
 }
 
 fn at_load(host: &Host, name: &str) -> Result<(), ApiError> {

@@ -11,7 +11,7 @@ use crate::net::Exchange;
 use crate::script::value::from_tree;
 use crate::script::{ApiError, Host, IntoMulti as _};
 
-use super::request::Expect;
+use super::options::Expect;
 
 /// An exchange behind a response table.
 #[derive(Debug)]

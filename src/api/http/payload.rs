@@ -1,0 +1,120 @@
+//! What a request carries: its body as JSON or as a form with files, and its credentials. Other options are `options.rs`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use mlua::Value;
+
+use crate::net::body::{Part, multipart};
+use crate::script::ApiError;
+use crate::script::fields::Fields;
+use crate::script::loader::find_data;
+use crate::script::value::AsJson;
+
+use super::options::Reader;
+use super::request::secret_header;
+
+const AUTH_FORMS: &str = "`auth` is `{ basic = { user, password } }` or `{ bearer = token }`";
+
+impl Reader<'_> {
+    pub(super) fn body(
+        &mut self,
+        kind: &'static str,
+        body: Bytes,
+        content_type: Option<String>,
+    ) -> Result<(), ApiError> {
+        if let Some((other, ..)) = &self.options.body {
+            return Err(self.error(format!(
+                "`{other}` and `{kind}` cannot go together: a request has one body"
+            )));
+        }
+        self.options.body = Some((kind, body, content_type));
+        Ok(())
+    }
+
+    pub(super) fn json(&mut self, value: &Value) -> Result<(), ApiError> {
+        let bytes = serde_json::to_vec(&AsJson::new(value)).map_err(|error| self.error(format!("`json`: {error}")))?;
+        self.body("json", bytes.into(), Some("application/json".to_owned()))
+    }
+
+    pub(super) fn auth(&mut self, value: &Value) -> Result<(), ApiError> {
+        let owner = format!("{}: `auth`", self.owner);
+        let Some(fields) = Fields::new(&owner, Vec::new(), value, &["basic", "bearer"])? else {
+            return Ok(());
+        };
+        let text = match (fields.get("basic"), fields.get("bearer")) {
+            (Value::Table(basic), Value::Nil) => match (basic.raw_get(1)?, basic.raw_get(2)?) {
+                (Value::String(user), Value::String(password)) => {
+                    let pair = [&user.as_bytes()[..], b":", &password.as_bytes()].concat();
+                    format!("Basic {}", STANDARD.encode(pair))
+                }
+                _ => return Err(self.error(AUTH_FORMS)),
+            },
+            (Value::Nil, Value::String(token)) => format!("Bearer {}", token.to_string_lossy()),
+            (Value::Nil, Value::Function(token)) => {
+                self.options.token = Some(token);
+                return Ok(());
+            }
+            _ => return Err(self.error(AUTH_FORMS)),
+        };
+        let value = secret_header(self.owner, text)?;
+        self.options.headers.insert(AUTHORIZATION, value);
+        Ok(())
+    }
+
+    pub(super) fn multipart(&mut self, value: &Value) -> Result<(), ApiError> {
+        let Value::Table(table) = value else {
+            return Err(self.wrong("multipart", "a table of fields", value));
+        };
+        let mut parts = Vec::new();
+        for pair in table.pairs::<Value, Value>() {
+            let (name, value) = pair?;
+            let Value::String(name) = &name else {
+                return Err(self.wrong("multipart", "a table with names as keys", &name));
+            };
+            parts.push(self.part(name.to_string_lossy(), &value)?);
+        }
+        parts.sort_by(|a, b| a.name.cmp(&b.name));
+        let encoded = multipart(&parts, rand::RngExt::random(&mut *self.vu.rng.borrow_mut()));
+        self.body("multipart", encoded.body, Some(encoded.content_type))
+    }
+
+    fn part(&self, name: String, value: &Value) -> Result<Part, ApiError> {
+        if !matches!(value, Value::Table(_)) {
+            let data = self.plain("multipart", &name, value)?.into_bytes().into();
+            return Ok(Part {
+                name,
+                data,
+                ..Part::default()
+            });
+        }
+        let owner = format!("{}: `multipart.{name}`", self.owner);
+        let known = ["path", "content", "filename", "content_type"];
+        let Some(file) = Fields::new(&owner, Vec::new(), value, &known)? else {
+            return Ok(Part::default());
+        };
+        let path = file.string("path")?;
+        let data: Bytes = match (&path, file.get("content")) {
+            (Some(path), Value::Nil) => {
+                let found = find_data(path, &self.vu.host.session.script);
+                let found = found.map_err(|reason| ApiError::Text(format!("{owner}: {reason}")))?;
+                let read = std::fs::read(found).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
+                read.into()
+            }
+            (None, Value::String(content)) => content.as_bytes().to_vec().into(),
+            _ => {
+                return Err(ApiError::Text(format!(
+                    "{owner} is a string, or {{ path = … }} or {{ content = …, filename = … }}"
+                )));
+            }
+        };
+        let last = path.as_deref().and_then(|path| path.rsplit('/').next());
+        Ok(Part {
+            filename: file.string("filename")?.or(last.map(str::to_owned)),
+            content_type: file.string("content_type")?,
+            name,
+            data,
+        })
+    }
+}

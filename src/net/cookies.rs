@@ -1,0 +1,141 @@
+//! The cookie jar of one virtual user (RFC 6265). No public suffix list: a test talks to systems that it knows.
+
+use std::cell::RefCell;
+use std::fmt::Write;
+
+use cookie_store::CookieStore;
+use http::{HeaderMap, HeaderValue, header};
+use url::Url;
+
+use super::{ErrorKind, NetError};
+
+/// A jar; costs nothing until a server sets a cookie.
+#[derive(Default)]
+pub(super) struct Jar {
+    store: RefCell<Option<Box<CookieStore>>>,
+}
+
+impl Jar {
+    /// The value of `cookie` for a request: its own cookies, and those of the jar that it does not replace.
+    ///
+    /// # Errors
+    /// A cookie that cannot be sent.
+    pub fn header(&self, own: &[(String, String)], url: &Url) -> Result<Option<HeaderValue>, NetError> {
+        let store = self.store.borrow();
+        if own.is_empty() && store.is_none() {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        let mut push = |name: &str, value: &str| {
+            let separator = if text.is_empty() { "" } else { "; " };
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{separator}{name}={value}");
+        };
+        for (name, value) in own {
+            push(name, value);
+        }
+        if let Some(store) = &*store {
+            let mut found = store.matches(url);
+            // Longer paths first (section 5.4); names after that, so that the order is always the same.
+            found.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.name().cmp(b.name())));
+            for cookie in found {
+                if own.iter().all(|(name, _)| name != cookie.name()) {
+                    push(cookie.name(), cookie.value());
+                }
+            }
+        }
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let value = HeaderValue::try_from(text);
+        value.map(Some).map_err(|_| {
+            NetError::new(
+                ErrorKind::BadRequest,
+                "a cookie with a line break or a control character",
+            )
+        })
+    }
+
+    /// Keeps what a response sets; what is not a cookie, or not this server's to set, is passed over as browsers do.
+    pub fn keep(&self, headers: &HeaderMap, url: &Url) {
+        if !headers.contains_key(header::SET_COOKIE) {
+            return;
+        }
+        let mut store = self.store.borrow_mut();
+        let store = store.get_or_insert_default();
+        for value in headers.get_all(header::SET_COOKIE) {
+            if let Ok(text) = std::str::from_utf8(value.as_bytes()) {
+                let _ = store.parse(text, url);
+            }
+        }
+    }
+
+    /// Empties the jar.
+    pub fn clear(&self) {
+        self.store.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jar(at: &str, set: &[&'static str]) -> Jar {
+        let jar = Jar::default();
+        let mut headers = HeaderMap::new();
+        for cookie in set {
+            headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        jar.keep(&headers, &Url::parse(at).unwrap());
+        jar
+    }
+
+    #[test]
+    fn who_gets_which_cookie() {
+        let jar = jar(
+            "http://shop.test/cart/add",
+            &[
+                "sid=1; Path=/",
+                "cart=2",
+                "all=3; Domain=shop.test; Path=/",
+                "tls=4; Secure; Path=/",
+                "old=5; Max-Age=0; Path=/",
+                "other=6; Domain=evil.test",
+                "not a cookie",
+            ],
+        );
+        for (url, own, expected) in [
+            ("http://shop.test/", vec![], Some("all=3; sid=1")),
+            ("http://shop.test:8080/cart/x", vec![], Some("cart=2; all=3; sid=1")),
+            ("http://a.shop.test/", vec![], Some("all=3")),
+            ("http://other.test/", vec![], None),
+            ("http://other.test/", vec![("a", "b")], Some("a=b")),
+            (
+                "http://shop.test/",
+                vec![("sid", "9"), ("x", "y")],
+                Some("sid=9; x=y; all=3"),
+            ),
+        ] {
+            let own: Vec<(String, String)> = own
+                .iter()
+                .map(|(k, v): &(&str, &str)| ((*k).into(), (*v).into()))
+                .collect();
+            let header = jar.header(&own, &Url::parse(url).unwrap()).unwrap();
+            assert_eq!(header.as_ref().map(|h| h.to_str().unwrap()), expected, "{url} {own:?}");
+        }
+        jar.clear();
+        assert_eq!(
+            jar.header(&[], &Url::parse("http://shop.test/").unwrap()).unwrap(),
+            None
+        );
+    }
+
+    #[test]
+    fn a_cookie_that_would_start_another_header_is_refused() {
+        let own = [("a".to_owned(), "b\r\nx: y".to_owned())];
+        let error = Jar::default()
+            .header(&own, &Url::parse("http://h/").unwrap())
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::BadRequest);
+    }
+}

@@ -1,0 +1,68 @@
+//! Which request follows a redirect (RFC 9110, section 15.4). No sending.
+
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
+
+use super::exchange::{Request, Response};
+use super::{ErrorKind, NetError};
+
+/// The place that a response points to; None if it is not a redirect.
+///
+/// # Errors
+/// A redirect to something that is not an http or https URL.
+pub(super) fn location(response: &Response, url: &Url) -> Option<Result<Url, NetError>> {
+    if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers.get(header::LOCATION)?;
+    let bad = |text: &str| NetError::new(ErrorKind::BadRedirect, format!("cannot follow a redirect to {text:?}"));
+    // Servers send raw UTF-8 here, which `url` encodes as browsers do.
+    let Ok(text) = std::str::from_utf8(location.as_bytes()) else {
+        return Some(Err(bad("bytes that are not text")));
+    };
+    Some(match url.join(text) {
+        Ok(next) if matches!(next.scheme(), "http" | "https") && next.has_host() => Ok(next),
+        _ => Err(bad(text)),
+    })
+}
+
+/// Turns a request into the one that follows. What was meant for one origin is not carried to another.
+pub(super) fn follow(request: &mut Request, status: u16, next: Url) {
+    let see_other = matches!(
+        StatusCode::from_u16(status),
+        Ok(StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER)
+    );
+    if see_other && request.method != Method::HEAD {
+        request.method = Method::GET;
+        request.body.clear();
+        remove(
+            &mut request.headers,
+            &[
+                header::CONTENT_TYPE,
+                header::CONTENT_ENCODING,
+                header::CONTENT_LANGUAGE,
+                header::CONTENT_LOCATION,
+                header::TRANSFER_ENCODING,
+            ],
+        );
+    }
+    if request.url.origin() != next.origin() {
+        remove(
+            &mut request.headers,
+            &[
+                header::AUTHORIZATION,
+                header::COOKIE,
+                header::PROXY_AUTHORIZATION,
+                header::HOST,
+            ],
+        );
+        request.cookies.clear();
+    }
+    request.url = next;
+}
+
+fn remove(headers: &mut HeaderMap, names: &[header::HeaderName]) {
+    for name in names {
+        headers.remove(name);
+    }
+}

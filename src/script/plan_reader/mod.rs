@@ -1,0 +1,194 @@
+//! Reads what a script returned into a [`Plan`], strictly: an unknown key, a wrong type or a bad duration is refused before
+//! any load starts. What the parts of a plan do is not known here.
+
+mod http;
+mod scenarios;
+mod thresholds;
+
+use std::path::Path;
+use std::time::Duration;
+
+use mlua::{Function, Table, Value};
+
+use crate::metrics::Registry;
+use crate::plan::overrides::Overrides;
+use crate::plan::{Limits, OnScriptError, Plan};
+
+use super::fields::{FieldError, Fields, describe, suggest, to_size};
+use super::vu::Loaded;
+
+/// The name of the scenario of a script that returns a function.
+pub const DEFAULT_SCENARIO: &str = "default";
+
+const PLAN_KEYS: [&str; 13] = [
+    "http",
+    "scenarios",
+    "exec",
+    "thresholds",
+    "setup",
+    "setup_timeout",
+    "vu_init",
+    "teardown",
+    "teardown_timeout",
+    "summary",
+    "tags",
+    "on_script_error",
+    "limits",
+];
+fn wrong(path: &[&str], message: impl Into<String>) -> FieldError {
+    FieldError {
+        path: path.iter().map(|key| (*key).to_owned()).collect(),
+        message: message.into(),
+    }
+}
+
+/// Reads and validates the plan.
+///
+/// # Errors
+/// The first mistake, with the path of keys to it.
+pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Overrides) -> Result<Plan, FieldError> {
+    let fields = plan_fields(loaded)?;
+    for hook in ["setup", "vu_init", "teardown", "summary", "exec"] {
+        let given = fields.get(hook);
+        if !matches!(given, Value::Nil | Value::Function(_)) {
+            return Err(fields.error(hook, &format!("must be a function, got {}", describe(&given))));
+        }
+    }
+    let mut scenarios = if fields.has("scenarios") {
+        scenarios::read(&fields)?
+    } else {
+        let executor = overrides.scenario_of_function();
+        let executor = executor.map_err(|error| wrong(&[], error.to_string()))?;
+        vec![scenarios::of_function(executor)]
+    };
+    // The short forms have made the scenario of a function already.
+    let mut change = overrides.clone();
+    if !fields.has("scenarios") {
+        change = Overrides {
+            scenarios: change.scenarios,
+            ..Overrides::default()
+        };
+    }
+    change
+        .apply(&mut scenarios)
+        .map_err(|error| wrong(&[], error.to_string()))?;
+    for scenario in &scenarios {
+        scenarios::validate(scenario)?;
+        journey(loaded, &scenario.name)?;
+    }
+    let mut tags = fields.strings("tags")?;
+    tags.extend(overrides.tags.clone());
+    Ok(Plan {
+        scenarios,
+        http: http::read(&fields, script)?,
+        thresholds: thresholds::read(&fields, registry)?,
+        tags,
+        setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
+        teardown_timeout: fields.duration("teardown_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
+        on_script_error: match fields.choice("on_script_error", &["fail", "count", "abort"])? {
+            Some("count") => OnScriptError::Count,
+            Some("abort") => OnScriptError::Abort,
+            _ => OnScriptError::Fail,
+        },
+        limits: limits(&fields)?,
+    })
+}
+
+/// The plan's table; an empty one for a script that returns a function.
+fn plan_fields(loaded: &Loaded) -> Result<Fields, FieldError> {
+    let table = match &loaded.returned {
+        Value::Function(_) => loaded.blank.clone(),
+        Value::Table(table) => table.clone(),
+        Value::Nil => {
+            return Err(wrong(
+                &[],
+                "the script returns nothing; end it with `return function() … end` or `return { scenarios = { … } }`",
+            ));
+        }
+        other => return Err(no_plan(other)),
+    };
+    let fields = Fields::new("plan", Vec::new(), &Value::Table(table), &PLAN_KEYS)?;
+    fields.ok_or_else(|| wrong(&[], "no plan"))
+}
+
+fn no_plan(returned: &Value) -> FieldError {
+    let got = describe(returned);
+    wrong(
+        &[],
+        format!("the script must return a function or a plan table, got {got}"),
+    )
+}
+
+const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The function that a scenario runs: its `exec` (a function, or the name of a global one), else the plan's `exec`.
+///
+/// # Errors
+/// When there is no such function.
+pub fn journey(loaded: &Loaded, scenario: &str) -> Result<Function, FieldError> {
+    let plan = match &loaded.returned {
+        Value::Function(function) => return Ok(function.clone()),
+        Value::Table(plan) => plan,
+        other => return Err(no_plan(other)),
+    };
+    let of_plan = || match plan.get::<Value>("exec") {
+        Ok(Value::Function(function)) => Some(function),
+        _ => None,
+    };
+    let exec = plan
+        .get::<Table>("scenarios")
+        .and_then(|scenarios| scenarios.get::<Table>(scenario))
+        .and_then(|table| table.get::<Value>("exec"))
+        .unwrap_or(Value::Nil);
+    let path = ["scenarios", scenario, "exec"];
+    match exec {
+        Value::Function(function) => Ok(function),
+        Value::Nil => of_plan().ok_or_else(|| {
+            wrong(
+                &path,
+                format!("scenarios.{scenario}: `exec` is nil; give it the journey's function (is its name spelled as where it is defined?)"),
+            )
+        }),
+        Value::String(name) => global(loaded, scenario, &name.to_string_lossy()),
+        other => Err(wrong(
+            &path,
+            format!(
+                "scenarios.{scenario}: `exec` must be a function or the name of one, got {}",
+                describe(&other)
+            ),
+        )),
+    }
+}
+
+/// The global function of that name.
+fn global(loaded: &Loaded, scenario: &str, name: &str) -> Result<Function, FieldError> {
+    if let Ok(Value::Function(function)) = loaded.environment.raw_get::<Value>(name) {
+        return Ok(function);
+    }
+    let globals: Vec<String> = loaded
+        .environment
+        .pairs::<String, Value>()
+        .flatten()
+        .filter(|(key, value)| matches!(value, Value::Function(_)) && key != "require")
+        .map(|(key, _)| key)
+        .collect();
+    let hint = suggest(name, globals.iter().map(String::as_str));
+    let text = format!(
+        "scenarios.{scenario}: `exec` names no function: there is no global function `{name}`{hint}; a local one is given without quotes"
+    );
+    Err(wrong(&["scenarios", scenario, "exec"], text))
+}
+
+fn limits(plan: &Fields) -> Result<Limits, FieldError> {
+    let mut limits = Limits::default();
+    if let Some(fields) = plan.inner("limits", &["cpu", "memory"])? {
+        limits.cpu = fields.duration("cpu")?.unwrap_or(limits.cpu);
+        if fields.has("memory") {
+            limits.memory = to_size(&fields.get("memory")).map_err(|what| fields.error("memory", &what))?;
+        }
+        if limits.cpu.is_zero() || limits.memory < 8 << 20 {
+            return Err(plan.error("limits", "are too small: `cpu` is above zero and `memory` at least 8MB"));
+        }
+    }
+    Ok(limits)
+}
