@@ -46,7 +46,6 @@ async fn all_are_refused(cases: Vec<Case>, files: &[(&str, &str)]) {
         }
         project.file("j.lua", &case.script);
         let run = project.call(&["run", "j.lua"]).await;
-        println!("{run}");
         run.says(104, case.says);
         assert!(run.stdout.is_empty(), "{run}");
         assert!(

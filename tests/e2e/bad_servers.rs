@@ -29,7 +29,6 @@ async fn fails_with(code: &str, url: &str, more: &[&str]) -> Ran {
     let code = format!("CODE={code}");
     let args: Vec<&str> = ["j.lua", "-e", &code].iter().chain(more).copied().collect();
     let ran = project.run(&args).await;
-    println!("{}", ran.ended);
     ran.exits(0);
     assert_eq!(
         ran.counts("a"),
@@ -53,13 +52,16 @@ async fn each_kind_of_failure_has_its_code() {
         (Manner::HalfHead, "1221"),
     ];
     for (manner, code) in table {
-        println!("{manner:?}");
         let server = Server::start(manner).await;
         let ran = fails_with(code, &server.url(), &[]).await;
         assert!(server.requests() >= 20, "{manner:?} was asked");
         if manner == Manner::Endless {
             // 20 times the limit, what the sockets' buffers hold, and no more.
-            assert!(server.sent() < 20 * (256 << 10) + (20 * 16 << 20), "{}", server.sent());
+            assert!(
+                server.sent() < 20 * (256 << 10) + ((20 * 16) << 20),
+                "{}",
+                server.sent()
+            );
             assert!(ran.count("data_received") < f64::from(20 * (1 << 20)));
         }
     }

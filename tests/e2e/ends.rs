@@ -4,9 +4,7 @@ use crate::kit::{Project, Ran};
 
 async fn run(script: &str, args: &[&str]) -> Ran {
     let args: Vec<&str> = ["j.lua"].iter().chain(args).copied().collect();
-    let ran = Project::with(script).run(&args).await;
-    println!("{}", ran.ended);
-    ran
+    Project::with(script).run(&args).await
 }
 
 #[tokio::test]

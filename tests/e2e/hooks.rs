@@ -121,7 +121,6 @@ async fn a_failing_setup_means_no_load() {
     for (setup, more, code, told) in table {
         let project = Project::with(&with_setup(setup, more)).against(&server.url());
         let ran = project.run_script().await;
-        println!("{setup}: {}", ran.ended);
         ran.exits(code);
         assert_eq!(ran.counts("a"), [0; 6], "{setup}");
         assert!(ran.complaints().contains(told), "{setup}: {}", ran.complaints());

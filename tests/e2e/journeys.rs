@@ -8,7 +8,6 @@ async fn passes(name: &str, args: &[&str]) -> Ran {
     let script = script.to_str().expect("the repository's path is text");
     let args: Vec<&str> = [script, "--demo", "--seed", "1"].iter().chain(args).copied().collect();
     let ran = Project::new().run(&args).await;
-    println!("{}", ran.ended);
     ran.exits(0);
     assert!(ran.ended.stdout.contains("PASS"));
     ran

@@ -41,7 +41,7 @@ impl Project {
     pub fn with(script: &str) -> Self {
         let project = Self::new();
         let head = "local kt = require \"kt\" local http, check, sleep = kt.http, kt.check, kt.sleep";
-        project.file("j.lua", &format!("{head}\n{script}"));
+        project.file("j.lua", format!("{head}\n{script}"));
         project
     }
 
