@@ -141,7 +141,7 @@ impl Judge {
         for failed in thresholds.iter().filter(|threshold| !threshold.ok) {
             let observed = failed.observed.map_or_else(
                 || "there were no samples".to_owned(),
-                |value| format!("it was {value:.4}"),
+                |value| format!("it was {}", (value * 1e4).round() / 1e4),
             );
             let unit = failed
                 .unit
