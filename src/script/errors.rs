@@ -61,7 +61,14 @@ impl ScriptError {
     /// From a raised message (`file:line: text`) and a Luau trace (`file:line function name` per line).
     #[must_use]
     pub fn from_message(kind: Kind, text: &str, trace: &str) -> Self {
-        let (at, message) = split_position(text);
+        let (mut at, mut message) = split_position(text);
+        // An error that was raised again has a position for each time; the innermost is where it happened.
+        while at.is_some()
+            && let (Some(inner), rest) = split_position(&message)
+            && !inner.file.contains(": ")
+        {
+            (at, message) = (Some(inner), rest);
+        }
         let trace: Box<[Frame]> = trace.lines().filter_map(parse_frame).take(MAX_FRAMES).collect();
         let at = at.or_else(|| trace.first().cloned());
         let hint = hint_for(&message);
@@ -115,11 +122,11 @@ impl ScriptError {
         if let Some(hint) = &self.hint {
             let _ = write!(text, "\n     = hint: {hint}");
         }
-        for frame in self
-            .trace
-            .iter()
-            .skip_while(|frame| Some(&frame.line) == self.at.as_ref().map(|at| &at.line))
-        {
+        for frame in self.trace.iter().skip_while(|frame| {
+            self.at
+                .as_ref()
+                .is_some_and(|at| (&at.file, at.line) == (&frame.file, frame.line))
+        }) {
             let function = frame
                 .function
                 .as_ref()
@@ -203,6 +210,8 @@ fn hint_for(message: &str) -> Option<&'static str> {
         "tables that all virtual users share are frozen; copy what you want to change"
     } else if message.contains("stack overflow") {
         "a function calls itself without end"
+    } else if message.ends_with("got <eof>") {
+        "something above is not closed: each `function`, `if`, `for` and `do` needs its `end`, each bracket its partner"
     } else if message.starts_with("Incomplete statement: expected assignment or a function call") {
         "a statement is an assignment or a call; a lone value or name does nothing"
     } else {
@@ -267,6 +276,12 @@ mod tests {
             ("C:/x/a.lua:7: boom", Some(("C:/x/a.lua", 7)), "boom"),
             ("kt:33: inner", None, "kt:33: inner"),
             ("plain", None, "plain"),
+            ("a.lua:4: b.lua:2: boom", Some(("b.lua", 2)), "boom"),
+            (
+                "a.lua:4: cannot read b.lua:2: boom",
+                Some(("a.lua", 4)),
+                "cannot read b.lua:2: boom",
+            ),
         ];
         for (text, place, message) in table {
             let error = ScriptError::from_message(Kind::Raised, text, "");

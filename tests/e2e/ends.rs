@@ -22,7 +22,7 @@ async fn a_failed_iteration_is_counted_and_nothing_more() {
         (&"odd only".into(), &5.into()),
         "{error}"
     );
-    assert!(ran.ended.stdout.contains("odd only"));
+    ran.shows(&["odd only"]);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn an_error_that_nobody_catches_fails_its_iteration_and_the_run() {
 async fn repeated_errors_are_told_once() {
     let ran = run("return function() error 'the same' end", &["-i", "1000", "-u", "5"]).await;
     ran.exits(107);
-    assert_eq!(ran.ended.stderr.matches("the same").count(), 1, "{}", ran.ended);
+    assert_eq!(ran.ended.stderr.matches("error: the same").count(), 1, "{}", ran.ended);
     assert_eq!(ran.summary["errors"][0]["count"], 1000);
 }
 
@@ -159,7 +159,7 @@ async fn of_several_reasons_the_first_in_precedence_wins_and_all_are_told() {
         "marked",
     ] {
         assert!(ran.complaints().contains(told), "{told}: {}", ran.complaints());
-        assert!(ran.ended.stdout.contains(told), "{told}: {}", ran.ended);
+        ran.shows(&[told]);
     }
 }
 
@@ -223,11 +223,11 @@ async fn a_vm_that_is_full_is_an_error_that_names_the_limit() {
     );
 }
 
-/// Half a second of work in each of 40 iterations a second: one core cannot do that, and the verdict says so.
+/// Far more work than a second holds in 40 iterations a second: one core cannot do that, and the verdict says so.
 #[tokio::test]
 async fn a_generator_that_cannot_keep_up_is_not_trusted() {
     let project = Project::with(
-        "local function work() local x = 0 for i = 1, 3e7 do x = x + i end end
+        "local function work() local x = 0 for i = 1, 3e6 do x = x + i end end
         return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 40, duration = '1s', exec = work } } }",
     );
     let args = ["run", "j.lua", "--threads", "1", "--summary-json", "s.json"];

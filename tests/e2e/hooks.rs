@@ -75,7 +75,7 @@ async fn a_failing_vu_init_fails_the_iterations_of_its_user() {
     let ran = project.run_script().await;
     ran.exits(107);
     assert_eq!(ran.counts("a"), [6, 6, 4, 0, 0, 2]);
-    assert_eq!(ran.ended.stderr.matches("no token").count(), 1, "{}", ran.ended);
+    assert_eq!(ran.ended.stderr.matches("error: no token").count(), 1, "{}", ran.ended);
     assert!(ran.ended.stderr.contains("j.lua:5"), "{}", ran.ended);
 }
 
@@ -124,7 +124,7 @@ async fn a_failing_setup_means_no_load() {
         ran.exits(code);
         assert_eq!(ran.counts("a"), [0; 6], "{setup}");
         assert!(ran.complaints().contains(told), "{setup}: {}", ran.complaints());
-        assert!(ran.ended.stdout.contains(told), "{setup}: {}", ran.ended);
+        ran.shows(&[told]);
         assert!(ran.ended.stderr.contains("tearing down"), "{setup}: {}", ran.ended);
     }
     assert_eq!(server.connections(), 0, "no load");
@@ -223,8 +223,8 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
     // what it does, the warning
     let table = [
         ("error 'oops'", "oops"),
-        ("return 5", "must return a table of file names and texts"),
-        ("return { a = {} }", "must return a table of file names and texts"),
+        ("return 5", "a table of file names and texts is wanted"),
+        ("return { a = {} }", "a table of file names and texts is wanted"),
         ("http.get 'http://127.0.0.1:1'", "cannot be used in `summary`"),
     ];
     for (code, warning) in table {
@@ -238,6 +238,6 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
             "{code}: {}",
             ran.ended
         );
-        assert!(ran.ended.stdout.contains(warning), "{code}: {}", ran.ended);
+        ran.shows(&[warning]);
     }
 }

@@ -163,6 +163,11 @@ impl Ended {
     }
 }
 
+/// Text without its line breaks and indentation: where a line breaks depends on the terminal.
+pub fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A run that has ended, with its summary.
 #[derive(Debug)]
 pub struct Ran {
@@ -200,6 +205,14 @@ impl Ran {
             .flatten()
             .map(|reason| reason["exit_code"].as_i64().expect("a reason has an exit code"))
             .collect()
+    }
+
+    /// That the text of the summary has these parts, wherever its lines break.
+    pub fn shows(&self, parts: &[&str]) {
+        let text = unwrapped(&self.ended.stdout);
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is not in stdout\n{}", self.ended);
+        }
     }
 
     /// The text of all reasons and errors, for looking things up.

@@ -30,7 +30,7 @@ async fn the_first_signal_lets_iterations_finish() {
         ran.exits(105);
         assert_eq!(ran.counts("a"), [4, 4, 4, 0, 0, 0], "{signal:?}");
         assert!(ran.ended.stderr.contains("teardown got the state"), "{}", ran.ended);
-        assert!(ran.ended.stdout.contains("stopped by a signal"), "{}", ran.ended);
+        ran.shows(&["stopped by a signal"]);
         let results = std::fs::read_dir(project.path("results"))
             .expect("there are results")
             .count();

@@ -15,8 +15,15 @@ pub fn counts(scenario: &Value) -> [u64; 6] {
 /// The promises of `kingtide.summary/1` that one can check without knowing the test.
 pub fn is_sound(summary: &Value) {
     assert_eq!(summary["schema"], "kingtide.summary/1");
-    let passed = summary["exit_code"] == 0;
-    assert_eq!(summary["verdict"], if passed { "pass" } else { "fail" }, "{summary:#}");
+    let exit_code = summary["exit_code"].as_u64().expect("an exit code");
+    let passed = exit_code == 0;
+    let verdict = match exit_code {
+        0 => "pass",
+        99 | 107 | 110 => "fail",
+        113 => "untrusted",
+        _ => "aborted",
+    };
+    assert_eq!(summary["verdict"], verdict, "{summary:#}");
     let reasons = summary["run"]["reasons"].as_array();
     assert_eq!(
         reasons
