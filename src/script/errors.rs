@@ -65,7 +65,7 @@ impl ScriptError {
         // An error that was raised again has a position for each time; the innermost is where it happened.
         while at.is_some()
             && let (Some(inner), rest) = split_position(&message)
-            && !inner.file.contains(": ")
+            && !inner.file.contains(' ')
         {
             (at, message) = (Some(inner), rest);
         }

@@ -152,9 +152,18 @@ impl Host {
         host.close_sandbox()?;
         let watch = Rc::clone(&host.watch);
         host.lua.set_interrupt(move |lua| watch.check(lua));
-        host.lua
-            .set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
+        host.set_limits(limits)?;
         Ok(host)
+    }
+
+    /// Changes the limits, for the VM that has read them from the plan itself.
+    ///
+    /// # Errors
+    /// Never in Luau, which can always limit its memory.
+    pub fn set_limits(&self, limits: Limits) -> mlua::Result<()> {
+        self.watch.limit.set(limits.cpu);
+        let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+        self.lua.set_memory_limit(memory).map(|_| ())
     }
 
     fn close_sandbox(&self) -> mlua::Result<()> {
@@ -437,7 +446,7 @@ impl Drop for Running<'_> {
 /// Notices scripts that compute without end. One slice is the time between two yields.
 #[derive(Debug)]
 pub struct Watch {
-    limit: Duration,
+    limit: Cell<Duration>,
     kill: CancellationToken,
     ticks: Cell<u32>,
     since: Cell<Option<Duration>>,
@@ -459,7 +468,7 @@ const TICKS_PER_CHECK: u32 = 256;
 impl Watch {
     fn new(limit: Duration, kill: CancellationToken) -> Self {
         Self {
-            limit,
+            limit: Cell::new(limit),
             kill,
             ticks: Cell::new(0),
             since: Cell::new(None),
@@ -483,7 +492,7 @@ impl Watch {
     /// The CPU limit, for messages.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        self.limit
+        self.limit.get()
     }
 
     fn check(&self, lua: &Lua) -> mlua::Result<VmState> {
@@ -497,7 +506,7 @@ impl Watch {
             let since = self.since.get().unwrap_or(cpu);
             self.since.set(Some(since));
             let by_kill = self.kill.is_cancelled();
-            if cpu.saturating_sub(since) < self.limit && !by_kill {
+            if cpu.saturating_sub(since) < self.limit.get() && !by_kill {
                 return Ok(VmState::Continue);
             }
             *self.tripped.borrow_mut() = Some(Trip {

@@ -14,84 +14,89 @@ return {
 }
 ";
 
+/// Arguments, the exit code, and parts of the message.
+type Row = (&'static [&'static str], i32, &'static [&'static str]);
+
+const NO_SCRIPT: &[Row] = &[
+    (&["run", "gone.lua"], 104, &["there is no file `gone.lua`"]),
+    (&["check", "gone.lua"], 104, &["there is no file `gone.lua`"]),
+    (&["run", "folder"], 104, &["`folder` is a folder"]),
+    (&["run"], 2, &["<SCRIPT>"]),
+    (&["rum", "j.lua"], 2, &["unrecognized subcommand 'rum'", "'run'"]),
+];
+
+const OPTIONS: &[Row] = &[
+    (
+        &["run", "j.lua", "--frobnicate"],
+        2,
+        &["unexpected argument '--frobnicate'"],
+    ),
+    (&["run", "j.lua", "--summary-jsn", "x"], 2, &["'--summary-json'"]),
+    (&["run", "j.lua", "-e", "NAME"], 2, &["'NAME'", "NAME=VALUE"]),
+    (&["run", "j.lua", "--tag", "=x"], 2, &["NAME=VALUE"]),
+    (&["run", "j.lua", "--vus", "-1"], 2, &["'-1'", "--vus", "at least 1"]),
+    (
+        &["run", "j.lua", "--vus", "ten"],
+        2,
+        &["'ten'", "--vus", "a whole number"],
+    ),
+    (&["run", "j.lua", "--rate", "-5"], 2, &["'-5'", "a number above zero"]),
+    (
+        &["run", "j.lua", "--duration", "5 parsecs"],
+        2,
+        &["`parsecs`", "h, m, s, ms"],
+    ),
+    (&["run", "j.lua", "--threads", "0"], 2, &["--threads"]),
+];
+
+const PLANS: &[Row] = &[
+    (
+        &["run", "j.lua", "--rate", "5"],
+        104,
+        &["--rate", "`api` is constant-vus", "--scenario"],
+    ),
+    (
+        &["run", "j.lua", "--scenario", "apj"],
+        104,
+        &["no such scenario", "`api`, `events`"],
+    ),
+    (&["run", "f.lua", "--scenario", "x"], 104, &["it has `default`"]),
+    (&["run", "f.lua", "--rate", "5"], 104, &["--duration"]),
+];
+
+const PLACES: &[Row] = &[
+    (
+        &["run", "j.lua", "--results", "a file"],
+        104,
+        &["cannot create a file", "--results DIR"],
+    ),
+    (
+        &["run", "j.lua", "--results", "/proc/none"],
+        104,
+        &["cannot create /proc/none", "--results DIR"],
+    ),
+    (
+        &["run", "j.lua", "--summary-json", "gone/s.json"],
+        104,
+        &["there is no folder `gone`"],
+    ),
+    (
+        &["run", "j.lua", "--summary-json", "folder"],
+        104,
+        &["`folder` is a folder"],
+    ),
+];
+
 #[tokio::test]
 async fn wrong_arguments_are_told_and_send_nothing() {
     let server = Server::quick().await;
     let project = Project::new().against(&server.url());
-    project
-        .file("j.lua", PLAN)
-        .file("f.lua", "return function() end")
-        .file("a file", "")
-        .file("folder/x", "");
-    // arguments, exit code, parts of the message
-    let table: &[(&[&str], i32, &[&str])] = &[
-        (&["run", "gone.lua"], 104, &["there is no file `gone.lua`"]),
-        (&["check", "gone.lua"], 104, &["there is no file `gone.lua`"]),
-        (&["run", "folder"], 104, &["`folder` is a folder"]),
-        (&["run"], 2, &["<SCRIPT>"]),
-        (
-            &["run", "j.lua", "--frobnicate"],
-            2,
-            &["unexpected argument '--frobnicate'"],
-        ),
-        (&["run", "j.lua", "--summary-jsn", "x"], 2, &["'--summary-json'"]),
-        (&["rum", "j.lua"], 2, &["unrecognized subcommand 'rum'", "'run'"]),
-        (&["run", "j.lua", "-e", "NAME"], 2, &["'NAME'", "NAME=VALUE"]),
-        (&["run", "j.lua", "--tag", "=x"], 2, &["NAME=VALUE"]),
-        (&["run", "j.lua", "--vus", "-1"], 2, &["'-1'", "--vus", "at least 1"]),
-        (
-            &["run", "j.lua", "--vus", "ten"],
-            2,
-            &["'ten'", "--vus", "a whole number"],
-        ),
-        (&["run", "j.lua", "--rate", "-5"], 2, &["'-5'", "a number above zero"]),
-        (
-            &["run", "j.lua", "--duration", "5 parsecs"],
-            2,
-            &["`parsecs`", "h, m, s, ms"],
-        ),
-        (&["run", "j.lua", "--threads", "0"], 2, &["--threads"]),
-        (
-            &["run", "j.lua", "--rate", "5"],
-            104,
-            &["--rate", "`api` is constant-vus", "--scenario"],
-        ),
-        (
-            &["run", "j.lua", "--scenario", "apj"],
-            104,
-            &["no such scenario", "`api`, `events`"],
-        ),
-        (&["run", "f.lua", "--scenario", "x"], 104, &["it has `default`"]),
-        (&["run", "f.lua", "--rate", "5"], 104, &["--duration"]),
-        (
-            &["run", "j.lua", "--results", "a file"],
-            104,
-            &["cannot create a file", "--results DIR"],
-        ),
-        (
-            &["run", "j.lua", "--results", "/proc/none"],
-            104,
-            &["cannot create /proc/none", "--results DIR"],
-        ),
-        (
-            &["run", "j.lua", "--summary-json", "gone/s.json"],
-            104,
-            &["there is no folder `gone`"],
-        ),
-        (
-            &["run", "j.lua", "--summary-json", "folder"],
-            104,
-            &["`folder` is a folder"],
-        ),
-    ];
-    for (args, code, parts) in table {
+    project.file("j.lua", PLAN).file("f.lua", "return function() end");
+    project.file("a file", "").file("folder/x", "");
+    for (args, code, parts) in [NO_SCRIPT, OPTIONS, PLANS, PLACES].concat() {
         let ended = project.call(args).await;
-        ended.says(*code, parts);
-        assert!(
-            ended.stderr.matches("os error").count() <= 1,
-            "said once
-{ended}"
-        );
+        ended.says(code, parts);
+        assert!(ended.stderr.matches("os error").count() <= 1, "said once\n{ended}");
     }
     assert_eq!(server.connections(), 0, "no load");
 }

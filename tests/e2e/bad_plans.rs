@@ -63,7 +63,7 @@ async fn all_are_refused(cases: Vec<Case>, files: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn files_that_are_no_journeys() {
+async fn files_that_do_not_parse_or_return_no_plan() {
     let nothing = &["returns nothing", "return function()"];
     let cases = vec![
         script(
@@ -83,6 +83,13 @@ async fn files_that_are_no_journeys() {
             "return \"hello\"\n",
             &["a function or a plan table, got \"hello\"", "j.lua"],
         ),
+    ];
+    all_are_refused(cases, &[]).await;
+}
+
+#[tokio::test]
+async fn errors_while_the_file_loads() {
+    let cases = vec![
         script(
             "error \"no config\"\n",
             &["error: no config", "j.lua:4\n", "   4 | error"],
@@ -101,6 +108,17 @@ async fn files_that_are_no_journeys() {
             "kt.sleep(1)\n",
             &["sleep cannot be used while the file loads", "j.lua:4"],
         ),
+        script(
+            "kt.metrics.trend \"http_reqs\"\n",
+            &["`http_reqs` is a built-in metric", "j.lua:4"],
+        ),
+    ];
+    all_are_refused(cases, &[]).await;
+}
+
+#[tokio::test]
+async fn modules_that_are_not_there() {
+    let cases = vec![
         script(
             "local x = kt.chek\n",
             &["kt has no `chek`; did you mean `check`?", "j.lua:4"],
@@ -122,11 +140,10 @@ async fn files_that_are_no_journeys() {
             &["error: Expected", "--> broken.lua:2", "called from j.lua:4"],
         ),
         script(
-            "kt.metrics.trend \"http_reqs\"\n",
-            &["`http_reqs` is a built-in metric", "j.lua:4"],
+            "io.open \"x\"\n",
+            &["`io.open` does not exist here", "kt.data", "j.lua:4"],
         ),
-        script("io.open \"x\"\n", &["`io`", "kt.data", "j.lua:4"]),
-        script("os.execute \"ls\"\n", &["`os.execute`", "j.lua:4"]),
+        script("os.execute \"ls\"\n", &["`os.execute` does not exist here", "j.lua:4"]),
     ];
     let files = [
         ("raises.lua", "local m = {}\nlocal x = m.a.b\nreturn m\n"),
@@ -135,73 +152,84 @@ async fn files_that_are_no_journeys() {
     all_are_refused(cases, &files).await;
 }
 
+/// A scenario with constant virtual users, in line 6.
+fn vus(options: &str, says: &'static [&'static str]) -> Case {
+    scenario(&format!("executor = \"constant-vus\", {options}"), says)
+}
+
 #[tokio::test]
-async fn scenarios() {
-    let vus = "executor = \"constant-vus\"";
-    let of_vus = |options: &str, says| scenario(&format!("{vus}, {options}"), says);
-    let all_are = "it is one of shared-iterations, per-vu-iterations, constant-vus, constant-arrival-rate";
-    let unknown: &'static [&'static str] = Box::leak(Box::new([
+async fn options_of_scenarios() {
+    const RATE: &str = "executor = \"constant-arrival-rate\", rate";
+    let rate = |options: &str, says| scenario(&format!("{RATE} = {options}"), says);
+    let unknown = &[
         "no executor \"constant-vu\"",
-        all_are,
+        "it is one of shared-iterations, per-vu-iterations, constant-vus, constant-arrival-rate",
         "did you mean `constant-vus`?",
         "j.lua:6",
-    ]));
+    ];
     let cases = vec![
         scenario("executor = \"constant-vu\", duration = \"1s\"", unknown),
         scenario("duration = \"1s\"", &["`executor` is missing", "j.lua:6"]),
-        of_vus(
+        vus(
             "durration = \"1s\"",
             &["unknown option `durration`; did you mean `duration`?", "j.lua:6"],
         ),
-        of_vus(
+        vus(
             "rate = 5, duration = \"1s\"",
             &["unknown option `rate`; known are", "`vus`", "j.lua:6"],
         ),
-        of_vus(
+        vus(
             "vus = -1, duration = \"1s\"",
             &["`vus` must be a whole number of at least 1, got -1", "j.lua:6"],
         ),
-        of_vus("vus = 0, duration = \"1s\"", &["at least 1, got 0", "j.lua:6"]),
-        of_vus("vus = 1.5, duration = \"1s\"", &["whole number", "j.lua:6"]),
-        of_vus(
+        vus("vus = 0, duration = \"1s\"", &["at least 1, got 0", "j.lua:6"]),
+        vus("vus = 1.5, duration = \"1s\"", &["whole number", "j.lua:6"]),
+        vus(
             "vus = \"ten\", duration = \"1s\"",
             &["must be a number, got \"ten\"", "j.lua:6"],
         ),
-        of_vus(
+        vus(
             "duration = \"5 parsecs\"",
             &["`parsecs` in `5 parsecs`", "h, m, s, ms", "j.lua:6"],
         ),
-        of_vus("duration = -5", &["a duration cannot be -5", "j.lua:6"]),
-        of_vus("duration = \"0s\"", &["longer than zero", "j.lua:6"]),
-        of_vus("vus = 1", &["`duration` is missing", "j.lua:6"]),
-        scenario(
-            "executor = \"constant-arrival-rate\", rate = 0, duration = 1",
-            &["`rate` must be above zero", "j.lua:6"],
-        ),
-        scenario(
-            "executor = \"constant-arrival-rate\", rate = 1, timeUnit = \"1s\"",
-            &["did you mean `time_unit`?", "j.lua:6"],
-        ),
+        vus("duration = -5", &["a duration cannot be -5", "j.lua:6"]),
+        vus("duration = \"0s\"", &["longer than zero", "j.lua:6"]),
+        vus("vus = 1", &["`duration` is missing", "j.lua:6"]),
+        rate("0, duration = 1", &["`rate` must be above zero", "j.lua:6"]),
+        rate("1, timeUnit = \"1s\"", &["did you mean `time_unit`?", "j.lua:6"]),
+    ];
+    all_are_refused(cases, &[]).await;
+}
+
+/// A plan in one line, 4, whose only scenario has this function.
+fn exec(function: &str, says: &'static [&'static str]) -> Case {
+    script(
+        &format!("return {{ scenarios = {{ a = {{ executor = \"per-vu-iterations\", exec = {function} }} }} }}"),
+        says,
+    )
+}
+
+#[tokio::test]
+async fn journeys_of_scenarios() {
+    let cases = vec![
         script("return { scenarios = {} }", &["at least one scenario", "j.lua:4"]),
         script(
             "return { scenarios = { { exec = go } } }",
             &["names as keys", "j.lua:4"],
         ),
-        script(
-            "function browse() end\nreturn { scenarios = { a = { executor = \"per-vu-iterations\", exec = \"brows\" } } }",
-            &["no global function `brows`", "did you mean `browse`?", "j.lua:5"],
-        ),
-        script(
-            "return { scenarios = { a = { executor = \"per-vu-iterations\", exec = gone } } }",
-            &["scenarios.a: `exec` is nil", "j.lua:4"],
-        ),
-        script(
-            "return { scenarios = { a = { executor = \"per-vu-iterations\", exec = \"go\" } } }",
+        exec("gone", &["scenarios.a: `exec` is nil", "j.lua:4"]),
+        exec(
+            "\"go\"",
             &[
                 "no global function `go`",
                 "a local one is given without quotes",
                 "j.lua:4",
             ],
+        ),
+        exec("\"assertt\"", &["no global function `assertt`", "j.lua:4"]),
+        script(
+            "function browse() end\nreturn { scenarios = { a = { executor = \"per-vu-iterations\", exec = \"brows\" } } }",
+            &["no global function `brows`", "did you mean `browse`?", "j.lua:5"],
         ),
     ];
     all_are_refused(cases, &[]).await;

@@ -131,7 +131,11 @@ async fn what_no_user_can_take_waits_or_is_dropped() {
 
     let aborted = Project::with(&script("abort")).run_script().await;
     aborted.exits(114);
-    assert!(aborted.complaints().contains("max_vus"), "{}", aborted.complaints());
+    assert!(
+        aborted.complaints().contains("all of its 2 VUs were busy"),
+        "{}",
+        aborted.complaints()
+    );
 }
 
 #[tokio::test]
