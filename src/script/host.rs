@@ -360,10 +360,11 @@ impl Host {
             .sources
             .module(&name, &folder)
             .map_err(|error| format!("require: {error}"))?;
-        let chunk = self
-            .instantiate(&source, environment)
-            .map_err(|error| ScriptError::from_vm(&error).to_string())?;
-        Ok(("chunk", chunk).into_multi(&self.lua)?)
+        let chunk = self.instantiate(&source, environment);
+        match chunk {
+            Ok(chunk) => Ok(("chunk", chunk).into_multi(&self.lua)?),
+            Err(error) => Ok(("broken", ScriptError::from_vm(&error).to_string()).into_multi(&self.lua)?),
+        }
     }
 
     /// What `setup` returned, frozen, one table for all VUs of this VM.
@@ -430,6 +431,7 @@ pub(super) struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        self.host.watch.watching.set(false);
         *self.host.current.borrow_mut() = self.before.take();
     }
 }
@@ -439,6 +441,8 @@ impl Drop for Running<'_> {
 pub struct Watch {
     limit: Duration,
     kill: CancellationToken,
+    /// Whether a slice is under way; Lua code of ours that runs outside of one is short.
+    watching: Cell<bool>,
     ticks: Cell<u32>,
     since: Cell<Option<Duration>>,
     tripped: RefCell<Option<Trip>>,
@@ -461,6 +465,7 @@ impl Watch {
         Self {
             limit,
             kill,
+            watching: Cell::new(false),
             ticks: Cell::new(0),
             since: Cell::new(None),
             tripped: RefCell::default(),
@@ -468,6 +473,7 @@ impl Watch {
     }
 
     fn begin(&self) {
+        self.watching.set(true);
         self.ticks.set(0);
         self.since.set(None);
         self.tripped.borrow_mut().take();
@@ -485,6 +491,9 @@ impl Watch {
     }
 
     fn check(&self, lua: &Lua) -> mlua::Result<VmState> {
+        if !self.watching.get() {
+            return Ok(VmState::Continue);
+        }
         let ticks = self.ticks.get().wrapping_add(1);
         self.ticks.set(ticks);
         if !ticks.is_multiple_of(TICKS_PER_CHECK) {

@@ -15,6 +15,9 @@ pub mod testing;
 pub mod value;
 pub mod vu;
 
+#[cfg(test)]
+mod tests;
+
 pub use context::{Phase, VuContext};
 pub use errors::{Kind, ScriptError};
 pub use host::{ApiError, ApiResult, Host, IntoMulti};
