@@ -112,7 +112,7 @@ pub struct Outcome {
 }
 
 /// Runs a loaded test to its end, whatever end that is. Must be called on a `LocalSet`.
-pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
+pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
     raise_file_limit();
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
@@ -120,7 +120,7 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     let mut judge = Judge::new(&plan, options);
 
     observer.stage(Stage::Setup);
-    let ready = hooks::setup(&mut test, &mut judge).await;
+    let ready = hooks::setup(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
 
     let started = clock::wall();
@@ -128,11 +128,11 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
         load_phase(&test, options, observer, &mut totals, &mut judge).await;
     }
     observer.stage(Stage::Teardown);
-    hooks::teardown(&mut test, &mut judge).await;
+    hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
 
     let mut summary = judge.summary(&test, &totals, started);
-    let files = hooks::summary(&mut test, &summary).await;
+    let files = hooks::summary(&test, &summary).await;
     let files = files.unwrap_or_else(|problem| {
         summary.warnings.push(problem);
         BTreeMap::new()
@@ -258,6 +258,10 @@ async fn fold(
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
 fn gauges(shared: &exec::Shared, totals: &mut Totals) {
+    if shared.vus_initialised() == 0 {
+        // The cores have ended; the gauges keep what was last true of the load.
+        return;
+    }
     totals.set_gauge(builtin::VUS, shared.vus_active() as f64);
     totals.set_gauge(builtin::VUS_MAX, shared.vus_initialised() as f64);
 }

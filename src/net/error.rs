@@ -81,6 +81,8 @@ kinds! {
     Closed = 1221, "connection closed before the response was complete";
     /// The proxy did not open a tunnel.
     Proxy = 1230, "proxy refused the tunnel";
+    /// This machine has no port, file descriptor or memory left for a connection; not the system's fault.
+    LocalResource = 1240, "this machine has no resources left for a connection";
     /// The TLS handshake failed, or an alert arrived.
     Tls = 1300, "TLS error";
     /// The certificate's issuer is not trusted.
@@ -112,9 +114,26 @@ pub(super) fn connect_error(error: &io::Error, addr: SocketAddr) -> NetError {
     let (kind, text) = match error.kind() {
         io::ErrorKind::ConnectionRefused => (ErrorKind::Refused, format!("connection refused by {addr}")),
         io::ErrorKind::TimedOut => (ErrorKind::ConnectTimeout, format!("connecting to {addr} timed out")),
+        _ if is_local(error) => (
+            ErrorKind::LocalResource,
+            format!("this machine cannot open another connection: {error}"),
+        ),
         _ => (ErrorKind::Connect, format!("cannot connect to {addr}: {error}")),
     };
     NetError::new(kind, text)
+}
+
+/// Whether the operating system refused for want of its own resources.
+fn is_local(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let local = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| local.contains(&errno))
 }
 
 /// Why reading or writing failed, whichever layer says it.
@@ -165,6 +184,15 @@ pub(super) fn hyper_error(error: &hyper::Error) -> NetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_or_ports_is_this_machines() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 80));
+        let table = [(24, 1240), (99, 1240), (111, 1212), (113, 1210)]; // EMFILE, EADDRNOTAVAIL, ECONNREFUSED, EHOSTUNREACH
+        for (errno, code) in table {
+            assert_eq!(connect_error(&io::Error::from_raw_os_error(errno), addr).code, code);
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_in_order() {

@@ -134,6 +134,11 @@ pub(super) fn classify(error: &Error) -> NetError {
                 ErrorKind::TlsUnknownAuthority,
                 "certificate of an unknown authority (http.tls.ca adds one)".to_owned(),
             ),
+            // The issuer has a trusted name, and another key.
+            CertificateError::BadSignature => (
+                ErrorKind::TlsUnknownAuthority,
+                "certificate of an unknown authority: its signature is not by the trusted one of that name".to_owned(),
+            ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
                 ErrorKind::TlsWrongName,
                 format!("certificate for another name: {reason}"),

@@ -141,7 +141,7 @@ impl Judge {
         for failed in thresholds.iter().filter(|threshold| !threshold.ok) {
             let observed = failed.observed.map_or_else(
                 || "there were no samples".to_owned(),
-                |value| format!("it was {value:.4}"),
+                |value| format!("it was {}", (value * 1e4).round() / 1e4),
             );
             let unit = failed
                 .unit
@@ -216,28 +216,12 @@ impl Judge {
         if busiest > 90.0 {
             let text = format!("the busiest core thread used {busiest:.0} % of its core");
             if open {
-                health.suspect(format!("{text}, the limit is 90 %"))
+                health.suspect(format!("{text}, the limit is 90 %"));
             } else {
-                health.notes.push(text)
+                health.notes.push(text);
             }
         }
-        let counts = self
-            .plan
-            .scenarios
-            .iter()
-            .enumerate()
-            .filter(|(_, scenario)| scenario.executor.is_open())
-            .map(|(index, _)| totals.counts(index));
-        let counts = counts.fold(Counts::default(), |mut sum, counts| {
-            sum.merge(&counts);
-            sum
-        });
-        if counts.dropped > 0 {
-            health.notes.push(format!(
-                "{} of {} iterations never started: all virtual users were busy (saturation, not the generator)",
-                counts.dropped, counts.offered
-            ));
-        }
+        health.notes.extend(self.saturation(totals));
         let socket_errors = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
         if socket_errors > 0.0 {
             health.suspect(format!(
@@ -255,6 +239,22 @@ impl Judge {
             socket_errors: socket_errors as u64,
             notes: health.notes,
         }
+    }
+
+    /// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
+    fn saturation(&self, totals: &Totals) -> Option<String> {
+        let scenarios = self.plan.scenarios.iter().enumerate();
+        let open = scenarios.filter(|(_, scenario)| scenario.executor.is_open());
+        let counts = open.fold(Counts::default(), |mut sum, (index, _)| {
+            sum.merge(&totals.counts(index));
+            sum
+        });
+        (counts.dropped > 0).then(|| {
+            format!(
+                "{} of {} iterations never started: all virtual users were busy or the run was stopped",
+                counts.dropped, counts.offered
+            )
+        })
     }
 }
 

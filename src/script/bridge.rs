@@ -32,7 +32,7 @@ pub async fn call(
             let _running = host.enter(context);
             thread.resume::<MultiValue>(input)
         };
-        if let Some(trip) = host.watch.tripped() {
+        if let Some(trip) = host.watch.take_trip() {
             return Err(cut_short(host, trip));
         }
         let output = match resumed {

@@ -479,9 +479,11 @@ impl Watch {
         self.tripped.borrow_mut().take();
     }
 
-    /// Why the last slice was cut, if it was.
-    pub fn tripped(&self) -> Option<Trip> {
-        self.tripped.borrow().clone()
+    /// Why the last slice was cut, if it was. Asking ends the slice: what runs after it is not cut for it.
+    pub fn take_trip(&self) -> Option<Trip> {
+        let trip = self.tripped.borrow_mut().take();
+        self.begin();
+        trip
     }
 
     /// The CPU limit, for messages.

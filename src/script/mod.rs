@@ -6,6 +6,7 @@ pub mod context;
 pub mod dataset;
 pub mod errors;
 pub mod fields;
+pub mod hooks;
 pub mod host;
 pub mod loader;
 pub mod locate;

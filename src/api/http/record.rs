@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::metrics::{Recorder, TagSet, builtin};
-use crate::net::Exchange;
+use crate::net::{ErrorKind, Exchange};
 use crate::script::{ApiError, Phase, VuContext};
 
 use super::options::Expect;
@@ -69,6 +69,9 @@ impl<'a> Recording<'a> {
             }
             Err(error) => {
                 expected = false;
+                if error.kind == ErrorKind::LocalResource {
+                    recorder.record(builtin::SOCKET_ERRORS, 1.0, &self.tags);
+                }
                 let code = error.code.to_string();
                 let extra = [
                     ("method", method),

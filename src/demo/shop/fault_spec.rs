@@ -226,10 +226,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn reads_bodies_and_flags_alike() {
+    /// Body, flag, what both say: faults of requests.
+    fn requests() -> Vec<(&'static str, &'static str, FaultSpec)> {
         let ms = Duration::from_millis;
-        let table = [
+        vec![
             (
                 r#"{"fault":"latency","value":"200ms"}"#,
                 "latency=200ms",
@@ -260,6 +260,12 @@ mod tests {
                 "stall=+5s",
                 window(Knob::Stall, 0, Some(5)),
             ),
+        ]
+    }
+
+    /// As [`requests`], for the shop itself.
+    fn system() -> Vec<(&'static str, &'static str, FaultSpec)> {
+        vec![
             (
                 r#"{"fault":"cold_start","value":20}"#,
                 "cold_start=20",
@@ -290,8 +296,12 @@ mod tests {
                 "breaker=trip",
                 window(Knob::Breaker(BreakerMode::Trip), 0, None),
             ),
-        ];
-        for (body, flag, expected) in table {
+        ]
+    }
+
+    #[test]
+    fn reads_bodies_and_flags_alike() {
+        for (body, flag, expected) in requests().into_iter().chain(system()) {
             assert_eq!(FaultSpec::from_json(body.as_bytes()).unwrap(), expected, "{body}");
             assert_eq!(flag.parse::<FaultSpec>().unwrap(), expected, "{flag}");
         }

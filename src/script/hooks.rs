@@ -1,0 +1,127 @@
+//! Calls of the script's functions that run once per test: `setup`, `teardown`, `summary`. When they run, and what their
+//! failures mean for the verdict, is `run`'s.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mlua::{Function, Value};
+
+use crate::clock;
+
+use super::bridge;
+use super::context::{Phase, VuContext};
+use super::errors::{Kind, ScriptError};
+use super::value::{AsJson, freeze, from_tree};
+use super::vu::Loaded;
+
+/// How a hook ended other than by returning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookError {
+    /// It took longer than it may.
+    Timeout(Duration),
+    /// It raised an error.
+    Script(ScriptError),
+    /// It ended the test by `kt.run.abort`.
+    Aborted,
+    /// It returned what it may not.
+    Returned(String),
+}
+
+impl HookError {
+    /// One sentence about the hook `name`.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Timeout(limit) => format!("{name} took longer than {}", crate::plan::duration::format(*limit)),
+            Self::Script(error) => format!("{name} failed: {}", error.message),
+            Self::Aborted => format!("{name} aborted the test"),
+            Self::Returned(what) => format!("{name} returned {what}"),
+        }
+    }
+}
+
+/// Calls `setup`; what it returns is shared with all virtual users as JSON. `None` when the script has none.
+///
+/// # Errors
+/// [`HookError`].
+pub async fn setup(
+    context: &Rc<VuContext>,
+    loaded: &Loaded,
+    limit: Duration,
+) -> Result<Option<serde_json::Value>, HookError> {
+    let Some(function) = hook(loaded, "setup") else {
+        return Ok(None);
+    };
+    match call(context, loaded, Phase::Setup, &function, Value::Nil, limit).await? {
+        Value::Nil => Ok(Some(serde_json::Value::Null)),
+        value => serde_json::to_value(AsJson::new(&value))
+            .map(Some)
+            .map_err(|error| HookError::Returned(format!("what virtual users cannot share: {error}"))),
+    }
+}
+
+/// Calls `teardown` with what `setup` returned.
+///
+/// # Errors
+/// [`HookError`].
+pub async fn teardown(context: &Rc<VuContext>, loaded: &Loaded, limit: Duration) -> Result<(), HookError> {
+    let Some(function) = hook(loaded, "teardown") else {
+        return Ok(());
+    };
+    let state = context.host.setup_value();
+    call(context, loaded, Phase::Teardown, &function, state, limit)
+        .await
+        .map(|_| ())
+}
+
+/// Calls `summary` with the summary and gives the texts that it returned, by file name.
+///
+/// # Errors
+/// [`HookError`].
+pub async fn summary(
+    context: &Rc<VuContext>,
+    loaded: &Loaded,
+    summary: &serde_json::Value,
+    limit: Duration,
+) -> Result<BTreeMap<String, String>, HookError> {
+    let Some(function) = hook(loaded, "summary") else {
+        return Ok(BTreeMap::new());
+    };
+    let value = from_tree(&context.host.lua, summary).map_err(|error| HookError::Returned(error.to_string()))?;
+    freeze(&value);
+    let wanted = "where a table of file names and texts is wanted";
+    match call(context, loaded, Phase::Summary, &function, value, limit).await? {
+        Value::Nil => Ok(BTreeMap::new()),
+        Value::Table(files) => files
+            .pairs::<String, String>()
+            .map(|pair| pair.map_err(|_| HookError::Returned(format!("other keys or values than strings, {wanted}"))))
+            .collect(),
+        other => Err(HookError::Returned(format!("a {}, {wanted}", other.type_name()))),
+    }
+}
+
+fn hook(loaded: &Loaded, name: &str) -> Option<Function> {
+    match &loaded.returned {
+        Value::Table(plan) => plan.get(name).ok().flatten(),
+        _ => None,
+    }
+}
+
+async fn call(
+    context: &Rc<VuContext>,
+    loaded: &Loaded,
+    phase: Phase,
+    function: &Function,
+    argument: Value,
+    limit: Duration,
+) -> Result<Value, HookError> {
+    context.enter_phase(phase);
+    let called = bridge::call(context, &loaded.thread, function, [argument]);
+    match clock::timeout(limit, called).await {
+        Err(_) => Err(HookError::Timeout(limit)),
+        Ok(Err(error)) if error.kind == Kind::Aborted => Err(HookError::Aborted),
+        Ok(Err(error)) => Err(HookError::Script(error)),
+        Ok(Ok(mut values)) => Ok(values.pop_front().unwrap_or(Value::Nil)),
+    }
+}
