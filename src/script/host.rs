@@ -479,11 +479,9 @@ impl Watch {
         self.tripped.borrow_mut().take();
     }
 
-    /// Why the last slice was cut, if it was. Asking ends the slice: what runs after it is not cut for it.
+    /// Why the last slice was cut, if it was.
     pub fn take_trip(&self) -> Option<Trip> {
-        let trip = self.tripped.borrow_mut().take();
-        self.begin();
-        trip
+        self.tripped.borrow_mut().take()
     }
 
     /// The CPU limit, for messages.
