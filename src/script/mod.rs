@@ -15,6 +15,7 @@ pub mod session;
 pub mod testing;
 pub mod value;
 pub mod vu;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;
