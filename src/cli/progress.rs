@@ -116,31 +116,34 @@ impl Drop for Live {
     }
 }
 
-/// `sagas 12s/30s · 10.0/s of 10.0/s · 14 VUs · p95 25.1 ms · 0.0 % failed`
+/// Longer names are cut.
+const LONGEST_NAME: usize = 24;
+
+/// `sagas 12s/30s ·  10.0/s of 10.0/s · 14 VUs · p95 25.1 ms · 0.0 % failed`
 fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec::Progress>, over: Duration) -> String {
     let now = tick.progress.get(index).copied().unwrap_or_default();
     let before = before.copied().unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / over.as_secs_f64();
     let end = scenario.start_time + scenario.executor.duration();
-    let mut parts = vec![format!(
-        "{:<16} {:>4}s/{}s",
-        scenario.name,
-        tick.elapsed.as_secs(),
-        end.as_secs()
-    )];
+    // In columns, but no wider than they must be: with its usual numbers a line fits into 80 columns.
+    let names = tick.plan.scenarios.iter().map(|scenario| scenario.name.chars().count());
+    let longest = names.max().unwrap_or_default().min(LONGEST_NAME);
+    let name: String = scenario.name.chars().take(LONGEST_NAME).collect();
+    let (elapsed, end) = (tick.elapsed.as_secs(), end.as_secs().to_string());
+    let mut parts = vec![format!("{name:<longest$} {elapsed:>0$}s/{end}s", end.len())];
     if scenario.executor.is_open() {
         parts.push(format!(
-            "{:>7.1}/s of {:.1}/s",
+            "{:>5.1}/s of {:.1}/s",
             rate(now.started, before.started),
             rate(now.offered, before.offered)
         ));
     } else {
-        parts.push(format!("{:>7.1}/s", rate(now.started, before.started)));
+        parts.push(format!("{:>5.1}/s", rate(now.started, before.started)));
     }
-    parts.push(format!("{:>4} VUs", now.active));
+    parts.push(format!("{:>2} VUs", now.active));
     if let Some(p95) = tick.http_p95() {
-        parts.push(format!("http p95 {p95:.1} ms"));
+        parts.push(format!("p95 {p95:.1} ms"));
     }
     if let Some(failed) = tick.http_failed() {
         parts.push(format!("{:.1} % failed", failed * 100.0));

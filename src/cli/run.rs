@@ -159,16 +159,12 @@ fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
 
 /// The summary as people read it.
 pub(super) fn text(summary: &Summary) -> String {
-    let width = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .unwrap_or(100);
     render(
         summary,
         Style {
             unicode: terminal::unicode(),
             colour: terminal::colour(),
-            width,
+            width: terminal::width(),
         },
     )
 }

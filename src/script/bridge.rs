@@ -103,7 +103,7 @@ fn out_of_memory(host: &Host) -> ScriptError {
     ScriptError::memory()
 }
 
-fn cut_short(host: &Host, trip: super::host::Trip) -> ScriptError {
+fn cut_short(host: &Host, trip: super::watch::Trip) -> ScriptError {
     if trip.by_kill {
         return ScriptError::from_message(Kind::Interrupted, "interrupted while computing", "");
     }
