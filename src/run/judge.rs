@@ -118,7 +118,7 @@ impl Judge {
             thresholds,
             generator,
             errors: errors(&test.session),
-            warnings: warnings(test),
+            warnings: warnings(test, totals),
         }
     }
 
@@ -341,16 +341,18 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
     all
 }
 
-fn warnings(test: &Test) -> Vec<String> {
+fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
     let registry = &test.session.registry;
-    let refused = test.catalog.refused();
-    refused
-        .into_iter()
-        .map(|(metric, count)| {
-            format!(
-                "{}: {count} series beyond the limit were counted under (other)",
-                registry.definition(metric).name
-            )
-        })
-        .collect()
+    let refused = test.catalog.refused().into_iter().map(|(metric, count)| {
+        format!(
+            "{}: {count} series beyond the limit were counted under (other)",
+            registry.definition(metric).name
+        )
+    });
+    let failed = |aggregation| totals.root(builtin::HTTP_REQ_FAILED, aggregation);
+    let nothing_worked = failed(Aggregation::Rate)
+        .filter(|share| *share >= 1.0)
+        .and(failed(Aggregation::Count))
+        .map(|requests| format!("all {requests} requests failed: this run says nothing about the system's speed"));
+    nothing_worked.into_iter().chain(refused).collect()
 }

@@ -150,9 +150,18 @@ impl Host {
         host.close_sandbox()?;
         let watch = Rc::clone(&host.watch);
         host.lua.set_interrupt(move |lua| watch.check(lua));
-        host.lua
-            .set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
+        host.set_limits(limits)?;
         Ok(host)
+    }
+
+    /// Changes the limits, for the VM that has read them from the plan itself.
+    ///
+    /// # Errors
+    /// Never in Luau, which can always limit its memory.
+    pub fn set_limits(&self, limits: Limits) -> mlua::Result<()> {
+        self.watch.set_limit(limits.cpu);
+        let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+        self.lua.set_memory_limit(memory).map(|_| ())
     }
 
     fn close_sandbox(&self) -> mlua::Result<()> {

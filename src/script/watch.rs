@@ -11,7 +11,7 @@ use crate::clock;
 /// Notices scripts that compute without end. One slice is the time between two yields.
 #[derive(Debug)]
 pub struct Watch {
-    limit: Duration,
+    limit: Cell<Duration>,
     kill: CancellationToken,
     /// Whether a slice is under way; Lua code of ours that runs outside of one is short.
     watching: Cell<bool>,
@@ -36,7 +36,7 @@ impl Watch {
     /// For slices of at most `limit` CPU time, all of which end when `kill` is cancelled.
     pub(super) fn new(limit: Duration, kill: CancellationToken) -> Self {
         Self {
-            limit,
+            limit: Cell::new(limit),
             kill,
             watching: Cell::new(false),
             ticks: Cell::new(0),
@@ -63,10 +63,15 @@ impl Watch {
         self.tripped.borrow_mut().take()
     }
 
+    /// From the next slice on.
+    pub(super) fn set_limit(&self, limit: Duration) {
+        self.limit.set(limit);
+    }
+
     /// The CPU limit, for messages.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        self.limit
+        self.limit.get()
     }
 
     /// Asked by the VM at every loop and call.
@@ -84,7 +89,7 @@ impl Watch {
             let since = self.since.get().unwrap_or(cpu);
             self.since.set(Some(since));
             let by_kill = self.kill.is_cancelled();
-            if cpu.saturating_sub(since) < self.limit && !by_kill {
+            if cpu.saturating_sub(since) < self.limit.get() && !by_kill {
                 return Ok(VmState::Continue);
             }
             *self.tripped.borrow_mut() = Some(Trip {

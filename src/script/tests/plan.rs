@@ -425,7 +425,7 @@ const IN_SCENARIOS: &[(&str, &str, &str)] = &[
     (
         "executor = 'constant-vus', duration = 1, exec = 'chekout'",
         "exec",
-        "there is no global function `chekout`; did you mean `checkout`?",
+        "there is no global function `chekout` (a local one is given without quotes); did you mean `checkout`?",
     ),
     (
         "executor = 'constant-vus', duration = 1, exec = nothing",
