@@ -86,6 +86,14 @@ async fn a_new_user_is_told_why_requests_fail() {
     let stderr = &ran.ended.stderr;
     assert_eq!(stderr.matches("connection refused").count(), 1, "{stderr}");
     assert!(stderr.contains("1212") && stderr.contains(&url), "{stderr}");
+    let unsent = Project::with("return function() http.get '/relative' end")
+        .run_script()
+        .await;
+    let stderr = &unsent.ended.stderr;
+    assert!(
+        stderr.contains("GET: `/relative` is relative, and the plan has no"),
+        "{stderr}"
+    );
     let warnings = ran.summary["warnings"].to_string();
     assert!(warnings.contains("all 500 requests failed"), "{warnings}");
 }
