@@ -31,8 +31,8 @@ async fn a_delay_of_20_ms_is_measured_as_20_ms() {
     for name in ["http_req_duration", "http_req_response_time", "iteration_duration"] {
         let (min, med) = (ran.metric(name, "min"), ran.metric(name, "med"));
         let (min, med) = (min.expect("it was measured"), med.expect("it was measured"));
-        // Never shorter than the server took, but for the last of three digits; the middle one not much longer.
-        assert!(min >= 19.9 && med < 24.0, "{name}: min {min}, p50 {med}");
+        // Never shorter than the server took, but for the last of three digits; the middle one less than twice that, on any machine.
+        assert!(min >= 19.9 && med < 40.0, "{name}: min {min}, p50 {med}");
     }
     assert!(ran.metric("http_req_receiving", "med") < Some(2.0));
 }
