@@ -87,7 +87,8 @@ fn a_family_that_is_not_wanted_is_not_used() {
 
 #[test]
 fn options_that_cannot_work() {
-    let bad: [(&str, fn(&mut HttpConfig)); 4] = [
+    type Change = fn(&mut HttpConfig);
+    let bad: [(&str, Change); 4] = [
         ("http.hosts[\"a b\"]", |c| {
             drop(c.hosts.insert("a b".into(), "no good".into()))
         }),
