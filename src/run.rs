@@ -117,6 +117,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
+    totals.watch(&plan.thresholds);
     let mut judge = Judge::new(&plan, options);
 
     observer.stage(Stage::Setup);
@@ -209,8 +210,8 @@ async fn wait_until_ready(
                 control.stop(Reason::Internal(reason));
                 ready += 1;
             }
-            Some(CoreReport::Done(cpu)) => judge.core_cpu(cpu),
-            Some(CoreReport::Samples(_)) => {}
+            Some(CoreReport::Done { cpu, .. }) => judge.core_cpu(cpu),
+            Some(CoreReport::Samples { .. }) => {}
             None => return,
         }
     }
@@ -228,12 +229,21 @@ async fn fold(
     let control = &test.session.control;
     let mut next = origin + FOLD;
     let mut stopping = false;
+    let mut reported = Reported(vec![0; judge.threads()]);
     gauges(shared, totals);
     loop {
         tokio::select! {
             report = inbox.recv() => match report {
-                Some(CoreReport::Samples(delta)) => totals.merge(&delta),
-                Some(CoreReport::Done(cpu)) => judge.core_cpu(cpu),
+                Some(CoreReport::Samples { core, second, delta }) => {
+                    totals.merge_second(second, &delta);
+                    totals.close(reported.note(core, second + 1));
+                }
+                Some(CoreReport::Done { core, second, delta, cpu }) => {
+                    // Its last second is not over, so that this closes none.
+                    totals.merge_second(second, &delta);
+                    judge.core_cpu(cpu);
+                    reported.note(core, u64::MAX);
+                }
                 Some(CoreReport::Failed(reason)) => control.stop(Reason::Internal(reason)),
                 Some(CoreReport::Ready) => {}
                 None => break,
@@ -245,15 +255,29 @@ async fn fold(
             () = clock::sleep_until(next) => {
                 next += FOLD;
                 let elapsed = clock::now().saturating_duration_since(origin);
-                gauges(shared, totals);
                 totals.set_elapsed(elapsed);
+                gauges(shared, totals);
                 judge.watch(totals, elapsed, control);
                 let progress = (0..test.plan.scenarios.len()).map(|index| shared.progress(index)).collect();
                 observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });
             }
         }
     }
-    totals.set_elapsed(clock::now().saturating_duration_since(origin));
+    totals.finish(clock::now().saturating_duration_since(origin));
+}
+
+/// Up to which second each core has handed over its samples.
+#[derive(Debug)]
+struct Reported(Vec<u64>);
+
+impl Reported {
+    /// Core `index` has handed over the seconds below `end`. Gives the seconds that all have handed over.
+    fn note(&mut self, index: u32, end: u64) -> u64 {
+        if let Some(known) = self.0.get_mut(index as usize) {
+            *known = end.max(*known);
+        }
+        self.0.iter().copied().min().unwrap_or(0)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]

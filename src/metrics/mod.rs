@@ -26,6 +26,7 @@ mod threshold;
 mod totals;
 mod trend;
 mod trend_recorder;
+mod window;
 
 pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
@@ -37,6 +38,6 @@ pub use selector::{Selector, SelectorError};
 pub use series::{Gauge, Series, SeriesData};
 pub use summary::{MetricSummaries, MetricSummary, TrendSummary};
 pub use tags::TagSet;
-pub use threshold::{NoData, Op, Threshold, Verdict};
+pub use threshold::{LONGEST_WINDOW, NoData, Op, Threshold, Verdict};
 pub use totals::{CheckTotal, Totals};
 pub use trend::Trend;

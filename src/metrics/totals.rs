@@ -11,9 +11,11 @@ use super::catalog::Catalog;
 use super::delta::{Counts, Delta};
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
 use super::selector::Selector;
-use super::series::{Gauge, Series, SeriesData};
+use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
+use super::threshold::Threshold;
 use super::trend::Trend;
+use super::window::{Windows, Worst};
 
 /// How often a check held and did not, in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,7 @@ pub struct Totals {
     catalog: Catalog,
     sum: Delta,
     elapsed: Duration,
+    windows: Windows,
 }
 
 impl Totals {
@@ -49,17 +52,61 @@ impl Totals {
                 ..Delta::default()
             },
             elapsed: Duration::ZERO,
+            windows: Windows::default(),
         }
     }
 
-    /// Adds what a core has gathered.
+    /// Keeps the history that thresholds with a window need; call it before the first merge.
+    pub fn watch(&mut self, thresholds: &[Threshold]) {
+        for threshold in thresholds {
+            let Some(window) = threshold.window else { continue };
+            let Some(metric) = self.registry.find(&threshold.selector.metric) else {
+                continue;
+            };
+            let tags = &threshold.selector.tags;
+            let is_counter = self.registry.definition(metric).kind == Kind::Counter;
+            if let Some(id) = self.catalog.find(metric, tags) {
+                self.windows.add(threshold, window, id, is_counter && tags.is_empty());
+            }
+        }
+    }
+
+    /// Adds what was gathered outside of the load, or at no particular time of it; windows do not have it.
     pub fn merge(&mut self, delta: &Delta) {
         self.sum.merge(delta);
+    }
+
+    /// Adds what a core has gathered in a second of the load, the first being 0.
+    pub fn merge_second(&mut self, second: u64, delta: &Delta) {
+        self.windows.merge(second, delta);
+        self.sum.merge(delta);
+    }
+
+    /// Every core has handed over the seconds below `end`: windows that end there are complete.
+    pub fn close(&mut self, end: u64) {
+        self.windows.close(end);
+    }
+
+    /// The load has ended after `elapsed`, and every core has handed over everything.
+    pub fn finish(&mut self, elapsed: Duration) {
+        self.set_elapsed(elapsed);
+        self.windows.finish(elapsed);
     }
 
     /// Sets the time in which all this was gathered; rates of counters are per second of it.
     pub fn set_elapsed(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
+    }
+
+    /// How many seconds of history are kept for windows.
+    #[cfg(test)]
+    pub(super) fn seconds_kept(&self) -> usize {
+        self.windows.seconds_kept()
+    }
+
+    /// The worst slice of a threshold with a window.
+    pub(super) fn worst(&self, threshold: &Threshold) -> Option<Worst> {
+        self.windows.worst(threshold)
     }
 
     /// Sets a gauge that is one number for the whole process, such as `vus`. Values that are not finite are ignored.
@@ -73,10 +120,11 @@ impl Totals {
             out_of_range: 0,
         };
         let id = self.catalog.root(metric);
-        self.sum.merge(&Delta {
+        let delta = Delta {
             series: [(id, series)].into(),
             ..Delta::default()
-        });
+        };
+        self.merge_second(self.elapsed.as_secs(), &delta);
     }
 
     /// The iteration counts of a scenario (its index in the plan).
@@ -107,41 +155,18 @@ impl Totals {
         let Some(series) = found.and_then(|id| self.sum.series.get(&id)) else {
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
             return if is_counter && selector.tags.is_empty() {
-                self.answer(&SeriesData::Counter(0.0), aggregation)
+                SeriesData::Counter(0.0).answer(aggregation, self.elapsed)
             } else {
                 None
             };
         };
-        self.answer(&series.data, aggregation)
+        series.data.answer(aggregation, self.elapsed)
     }
 
     /// One number of a metric as a whole.
     #[must_use]
     pub fn root(&self, metric: MetricId, aggregation: Aggregation) -> Option<f64> {
         self.value(&Selector::root(&self.registry.definition(metric).name), aggregation)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-    fn answer(&self, data: &SeriesData, aggregation: Aggregation) -> Option<f64> {
-        use Aggregation as A;
-        match (data, aggregation) {
-            (SeriesData::Counter(sum), A::Count) => Some(*sum),
-            (SeriesData::Counter(sum), A::Rate) => self.per_second(*sum),
-            (SeriesData::Gauge(gauge), A::Value) => gauge.map(|g| g.value),
-            (SeriesData::Gauge(gauge), A::Min) => gauge.map(|g| g.min),
-            (SeriesData::Gauge(gauge), A::Max) => gauge.map(|g| g.max),
-            (SeriesData::Rate { total: 0, .. }, _) => None,
-            (SeriesData::Rate { passes, total }, A::Rate) => Some(*passes as f64 / *total as f64),
-            (SeriesData::Rate { total, .. }, A::Count) => Some(*total as f64),
-            (SeriesData::Rate { passes, .. }, A::Passes) => Some(*passes as f64),
-            (SeriesData::Rate { passes, total }, A::Fails) => Some((total - passes) as f64),
-            (SeriesData::Trend(trend), _) => of_trend(trend, aggregation),
-            _ => None,
-        }
-    }
-
-    fn per_second(&self, sum: f64) -> Option<f64> {
-        (!self.elapsed.is_zero()).then(|| sum / self.elapsed.as_secs_f64())
     }
 
     /// The `metrics` object of the summary: every series with samples, those that thresholds name, the metrics that the
@@ -183,7 +208,7 @@ impl Totals {
                 MetricSummary::Counter {
                     unit,
                     count: tidy(count),
-                    rate: tidy(self.per_second(count).unwrap_or(0.0)),
+                    rate: tidy(per_second(count, self.elapsed).unwrap_or(0.0)),
                     out_of_range,
                 }
             }
@@ -227,19 +252,5 @@ impl Totals {
                 }
             }
         }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-fn of_trend(trend: &Trend, aggregation: Aggregation) -> Option<f64> {
-    match aggregation {
-        _ if trend.count() == 0 => None,
-        Aggregation::Count => Some(trend.count() as f64),
-        Aggregation::Avg => trend.mean(),
-        Aggregation::Min => trend.min(),
-        Aggregation::Max => trend.max(),
-        Aggregation::Med => trend.percentile(50.0),
-        Aggregation::Percentile(percent) => trend.percentile(percent),
-        Aggregation::Rate | Aggregation::Value | Aggregation::Passes | Aggregation::Fails => None,
     }
 }

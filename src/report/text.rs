@@ -188,13 +188,23 @@ fn thresholds(thresholds: &[ThresholdSummary], style: &Style) -> Vec<String> {
             (None, _) => "no data".to_owned(),
             (Some(value), unit) => metrics::with_unit(value, unit),
         };
-        let note = if threshold.aborted { "ended the run" } else { "" };
+        let mut expression = threshold.expression.clone();
+        let mut notes = Vec::new();
+        if let Some(window) = &threshold.window {
+            expression.push_str(&format!(" in {window}"));
+        }
+        if let Some(at) = threshold.window_at_ms {
+            notes.push(format!("worst at {}", human::duration(Duration::from_millis(at))));
+        }
+        if threshold.aborted {
+            notes.push("ended the run".to_owned());
+        }
         table.push(vec![
             style.mark(threshold.ok),
             Cell::plain(&threshold.metric),
-            Cell::plain(&threshold.expression),
+            Cell::plain(expression),
             Cell::new(observed, if threshold.ok { Paint::Plain } else { Paint::Bad }),
-            Cell::dim(note),
+            Cell::dim(notes.join(", ")),
         ]);
     }
     let met = thresholds.iter().filter(|threshold| threshold.ok).count();

@@ -3,7 +3,7 @@
 //! Fields that the first version did not have are optional when read, and left out when they say nothing.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,12 @@ pub struct ThresholdSummary {
     /// What `observed` is measured in, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The length of the slices that were judged, as `30s`; not there when it was the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// Where the worst of these slices, which `observed` is from, begins: from the start of the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_at_ms: Option<u64>,
 }
 
 impl ThresholdSummary {
@@ -122,8 +128,22 @@ impl ThresholdSummary {
             observed: verdict.observed,
             aborted,
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
+            window: threshold.window.map(whole_seconds),
+            window_at_ms: verdict.window_at.map(millis),
         }
     }
+}
+
+/// `30s`, `1m30s`, `1h`.
+fn whole_seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).collect();
+    parts.iter().map(|(n, unit)| format!("{n}{unit}")).collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether the generator kept up with what it was asked to do.
@@ -194,7 +214,6 @@ pub(super) fn timestamp_as(at: SystemTime, format: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use std::time::Duration;
 
     /// The example of the promise, word for word.
     fn promised() -> Value {

@@ -42,6 +42,11 @@ impl Judge {
         }
     }
 
+    /// How many core threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.options.threads.max(1) as usize
+    }
+
     /// Notes a reason against passing.
     pub(super) fn note(&mut self, code: ExitCode, message: String) {
         self.notes.push((code, message));
@@ -149,9 +154,16 @@ impl Judge {
                 .filter(|_| failed.observed.is_some())
                 .map(|unit| format!(" {unit}"))
                 .unwrap_or_default();
+            let slice = match (&failed.window, failed.window_at_ms) {
+                (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
+                _ => String::new(),
+            };
             reasons.push((
                 ExitCode::Thresholds,
-                format!("{}: {} was not met: {observed}{unit}", failed.metric, failed.expression),
+                format!(
+                    "{}: {} was not met: {observed}{unit}{slice}",
+                    failed.metric, failed.expression
+                ),
             ));
         }
         let (errors, beyond) = session.errors.all();
