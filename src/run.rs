@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason};
 use crate::exec;
-use crate::metrics::{Aggregation, Recorder, Totals, builtin};
+use crate::metrics::{Aggregation, Recorder, Timeline, Totals, builtin};
 use crate::plan::Plan;
 use crate::results::Summary;
 
@@ -117,7 +117,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
-    totals.watch(&plan.thresholds);
+    totals.watch(timeline(&plan), &plan.thresholds);
     let mut judge = Judge::new(&plan, options);
 
     observer.stage(Stage::Setup);
@@ -142,6 +142,16 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
         summary,
         files,
         started,
+    }
+}
+
+fn timeline(plan: &Plan) -> Timeline {
+    let phases = plan.phases.iter();
+    Timeline {
+        measured_from: plan.measured_from(),
+        phases: phases
+            .map(|phase| (phase.name.clone(), phase.start..phase.end))
+            .collect(),
     }
 }
 

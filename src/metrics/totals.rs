@@ -1,5 +1,6 @@
 //! What all cores have gathered so far, and the answers drawn from it. Taking samples is in `recorder`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,9 @@ use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
 use super::threshold::Threshold;
+use super::timeline::Timeline;
 use super::trend::Trend;
-use super::window::{Windows, Worst};
+use super::window::{Watched, Windows, Worst};
 
 /// How often a check held and did not, in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +39,19 @@ pub struct Totals {
     catalog: Catalog,
     sum: Delta,
     elapsed: Duration,
+    timeline: Timeline,
     windows: Windows,
+}
+
+/// What belongs to one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseTotal {
+    /// Its name.
+    pub name: String,
+    /// From where to where, from the start of the load; it ends with the load at the latest.
+    pub span: Range<Duration>,
+    /// Its series, named as those of the whole run.
+    pub metrics: MetricSummaries,
 }
 
 impl Totals {
@@ -52,12 +66,15 @@ impl Totals {
                 ..Delta::default()
             },
             elapsed: Duration::ZERO,
+            timeline: Timeline::default(),
             windows: Windows::default(),
         }
     }
 
-    /// Keeps the history that thresholds with a window need; call it before the first merge.
-    pub fn watch(&mut self, thresholds: &[Threshold]) {
+    /// Says how long the parts of the load are, and keeps the history that thresholds with a window need; call it before
+    /// the first merge.
+    pub fn watch(&mut self, timeline: Timeline, thresholds: &[Threshold]) {
+        self.timeline = timeline;
         for threshold in thresholds {
             let Some(window) = threshold.window else { continue };
             let Some(metric) = self.registry.find(&threshold.selector.metric) else {
@@ -66,7 +83,12 @@ impl Totals {
             let tags = &threshold.selector.tags;
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
             if let Some(id) = self.catalog.find(metric, tags) {
-                self.windows.add(threshold, window, id, is_counter && tags.is_empty());
+                let watched = Watched {
+                    id,
+                    is_never_empty: is_counter && tags.is_empty(),
+                    from: self.timeline.first_second(tags),
+                };
+                self.windows.add(threshold, window, watched);
             }
         }
     }
@@ -127,10 +149,16 @@ impl Totals {
         self.merge_second(self.elapsed.as_secs(), &delta);
     }
 
-    /// The iteration counts of a scenario (its index in the plan).
+    /// The iteration counts of a scenario (its index in the plan), without those of its warm-up.
     #[must_use]
     pub fn counts(&self, scenario: usize) -> Counts {
         self.sum.counts.get(scenario).copied().unwrap_or_default()
+    }
+
+    /// The iteration counts of a scenario's warm-up.
+    #[must_use]
+    pub fn warmup_counts(&self, scenario: usize) -> Counts {
+        self.sum.warmup.get(scenario).copied().unwrap_or_default()
     }
 
     /// All checks, sorted by group and name.
@@ -152,15 +180,16 @@ impl Totals {
     pub fn value(&self, selector: &Selector, aggregation: Aggregation) -> Option<f64> {
         let metric = self.registry.find(&selector.metric)?;
         let found = self.catalog.find(metric, &selector.tags);
+        let over = self.timeline.over(&selector.tags, self.elapsed);
         let Some(series) = found.and_then(|id| self.sum.series.get(&id)) else {
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
             return if is_counter && selector.tags.is_empty() {
-                SeriesData::Counter(0.0).answer(aggregation, self.elapsed)
+                SeriesData::Counter(0.0).answer(aggregation, over)
             } else {
                 None
             };
         };
-        series.data.answer(aggregation, self.elapsed)
+        series.data.answer(aggregation, over)
     }
 
     /// One number of a metric as a whole.
@@ -170,86 +199,125 @@ impl Totals {
     }
 
     /// The `metrics` object of the summary: every series with samples, those that thresholds name, the metrics that the
-    /// script declared, and all built-in counters.
+    /// script declared, and all built-in counters. What is kept for each phase is in [`Totals::phases`].
     #[must_use]
     pub fn summarise(&self) -> MetricSummaries {
         let mut summaries = MetricSummaries::new();
+        let over = self.timeline.over(&[], self.elapsed);
         for (metric, definition) in self.registry.all() {
             let wanted = !definition.builtin || definition.kind == Kind::Counter;
             if wanted || self.catalog.is_named(metric, &[]) {
-                summaries.insert(definition.name.to_string(), self.summary(&definition, None));
+                summaries.insert(definition.name.to_string(), summary(&definition, None, over));
             }
         }
         for (id, metric, tags) in self.catalog.all() {
             let series = self.sum.series.get(&id);
-            if series.is_none() && !self.catalog.is_named(metric, &tags) {
+            let is_named = self.catalog.is_named(metric, &tags);
+            let is_phase = tags.iter().any(|(key, _)| key == "phase");
+            if !is_named && (series.is_none() || is_phase) {
                 continue;
             }
             let definition = self.registry.definition(metric);
+            let over = self.timeline.over(&tags, self.elapsed);
             let selector = Selector {
                 metric: definition.name.to_string(),
                 tags: tags.into_vec(),
             };
-            summaries.insert(selector.to_string(), self.summary(&definition, series));
+            summaries.insert(selector.to_string(), summary(&definition, series, over));
         }
         summaries
     }
 
-    fn summary(&self, definition: &Definition, series: Option<&Series>) -> MetricSummary {
-        let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
-        let out_of_range = series.map_or(0, |series| series.out_of_range);
-        let data = series.map(|series| &series.data);
-        match definition.kind {
-            Kind::Counter => {
-                let count = match data {
-                    Some(SeriesData::Counter(sum)) => *sum,
-                    _ => 0.0,
-                };
-                MetricSummary::Counter {
-                    unit,
-                    count: tidy(count),
-                    rate: tidy(per_second(count, self.elapsed).unwrap_or(0.0)),
-                    out_of_range,
-                }
+    /// The phases that have begun.
+    #[must_use]
+    pub fn phases(&self) -> Vec<PhaseTotal> {
+        let begun = self
+            .timeline
+            .phases
+            .iter()
+            .filter(|(_, span)| span.start < self.elapsed);
+        begun
+            .map(|(name, span)| PhaseTotal {
+                name: name.clone(),
+                span: span.start..span.end.min(self.elapsed),
+                metrics: self.of_phase(name),
+            })
+            .collect()
+    }
+
+    fn of_phase(&self, name: &str) -> MetricSummaries {
+        let is_phase = |(key, value): &(String, String)| key == "phase" && value == name;
+        let series = self.catalog.all().into_iter();
+        let of_phase = series.filter(|(.., tags)| tags.iter().any(is_phase));
+        of_phase
+            .filter_map(|(id, metric, tags)| {
+                let definition = self.registry.definition(metric);
+                let over = self.timeline.over(&tags, self.elapsed);
+                let summary = summary(&definition, Some(self.sum.series.get(&id)?), over);
+                let mut tags = tags.into_vec();
+                tags.retain(|tag| !is_phase(tag));
+                let metric = definition.name.to_string();
+                Some((Selector { metric, tags }.to_string(), summary))
+            })
+            .collect()
+    }
+}
+
+/// The numbers of a series that was gathered in `over`.
+fn summary(definition: &Definition, series: Option<&Series>, over: Duration) -> MetricSummary {
+    let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
+    let out_of_range = series.map_or(0, |series| series.out_of_range);
+    let data = series.map(|series| &series.data);
+    match definition.kind {
+        Kind::Counter => {
+            let count = match data {
+                Some(SeriesData::Counter(sum)) => *sum,
+                _ => 0.0,
+            };
+            MetricSummary::Counter {
+                unit,
+                count: tidy(count),
+                rate: tidy(per_second(count, over).unwrap_or(0.0)),
+                out_of_range,
             }
-            Kind::Gauge => {
-                let gauge = match data {
-                    Some(SeriesData::Gauge(gauge)) => *gauge,
-                    _ => None,
-                };
-                MetricSummary::Gauge {
-                    unit,
-                    value: gauge.map(|g| tidy(g.value)),
-                    min: gauge.map(|g| tidy(g.min)),
-                    max: gauge.map(|g| tidy(g.max)),
-                    out_of_range,
-                }
+        }
+        Kind::Gauge => {
+            let gauge = match data {
+                Some(SeriesData::Gauge(gauge)) => *gauge,
+                _ => None,
+            };
+            MetricSummary::Gauge {
+                unit,
+                value: gauge.map(|g| tidy(g.value)),
+                min: gauge.map(|g| tidy(g.min)),
+                max: gauge.map(|g| tidy(g.max)),
+                out_of_range,
             }
-            Kind::Rate => {
-                let (passes, total) = match data {
-                    Some(SeriesData::Rate { passes, total }) => (*passes, *total),
-                    _ => (0, 0),
-                };
-                #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-                let rate = (total > 0).then(|| tidy(passes as f64 / total as f64));
-                MetricSummary::Rate {
-                    rate,
-                    passes,
-                    total,
-                    out_of_range,
-                }
+        }
+        Kind::Rate => {
+            let (passes, total) = match data {
+                Some(SeriesData::Rate { passes, total }) => (*passes, *total),
+                _ => (0, 0),
+            };
+            #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+            let rate = (total > 0).then(|| tidy(passes as f64 / total as f64));
+            MetricSummary::Rate {
+                rate,
+                passes,
+                total,
+                out_of_range,
             }
-            Kind::Trend => {
-                let trend = match data {
-                    Some(SeriesData::Trend(trend)) => Some(trend),
-                    _ => None,
-                };
-                MetricSummary::Trend {
-                    unit,
-                    count: trend.map_or(0, Trend::count),
-                    values: trend.and_then(TrendSummary::of),
-                    out_of_range,
-                }
+        }
+        Kind::Trend => {
+            let trend = match data {
+                Some(SeriesData::Trend(trend)) => Some(trend),
+                _ => None,
+            };
+            MetricSummary::Trend {
+                unit,
+                count: trend.map_or(0, Trend::count),
+                values: trend.and_then(TrendSummary::of),
+                out_of_range,
             }
         }
     }

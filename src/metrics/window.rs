@@ -22,6 +22,17 @@ pub(super) struct Worst {
     pub(super) at: Duration,
 }
 
+/// What a threshold is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watched {
+    /// The series.
+    pub(super) id: SeriesId,
+    /// It is a counter as a whole, which has data even when nothing was counted.
+    pub(super) is_never_empty: bool,
+    /// The second from which on it is measured; before it there is no slice.
+    pub(super) from: u64,
+}
+
 /// History of the series that windowed thresholds name, and the worst slice of each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Windows {
@@ -36,8 +47,6 @@ pub(super) struct Windows {
 #[derive(Debug, Clone)]
 struct Ring {
     id: SeriesId,
-    /// A counter as a whole, which has data even when nothing was counted.
-    is_never_empty: bool,
     /// How many closed seconds are kept.
     keep: u64,
     /// The second of the first entry.
@@ -49,20 +58,20 @@ struct Ring {
 #[derive(Debug, Clone)]
 struct Watch {
     ring: usize,
+    watched: Watched,
     seconds: u64,
     threshold: Threshold,
     worst: Option<Worst>,
 }
 
 impl Windows {
-    /// Watches a threshold with a window over the series `id`.
-    pub(super) fn add(&mut self, threshold: &Threshold, window: Duration, id: SeriesId, is_never_empty: bool) {
+    /// Watches a threshold with a window.
+    pub(super) fn add(&mut self, threshold: &Threshold, window: Duration, watched: Watched) {
         let seconds = window.as_secs().max(1);
-        let known = self.rings.iter().position(|ring| ring.id == id);
+        let known = self.rings.iter().position(|ring| ring.id == watched.id);
         let ring = known.unwrap_or_else(|| {
             self.rings.push(Ring {
-                id,
-                is_never_empty,
+                id: watched.id,
                 keep: 0,
                 first: 0,
                 seconds: VecDeque::new(),
@@ -72,6 +81,7 @@ impl Windows {
         self.rings[ring].keep = self.rings[ring].keep.max(seconds);
         self.watches.push(Watch {
             ring,
+            watched,
             seconds,
             threshold: threshold.clone(),
             worst: None,
@@ -96,7 +106,7 @@ impl Windows {
         while self.closed < end && !self.is_finished {
             self.closed += 1;
             for watch in &mut self.watches {
-                if self.closed >= watch.seconds {
+                if self.closed >= watch.watched.from + watch.seconds {
                     let length = Duration::from_secs(watch.seconds);
                     watch.judge(
                         &self.rings[watch.ring],
@@ -118,8 +128,11 @@ impl Windows {
         self.close(whole);
         self.is_finished = true;
         for watch in &mut self.watches {
-            let from = whole.saturating_sub(watch.seconds);
+            let from = whole.saturating_sub(watch.seconds).max(watch.watched.from);
             let length = elapsed.saturating_sub(Duration::from_secs(from));
+            if length.is_zero() {
+                continue;
+            }
             watch.judge(&self.rings[watch.ring], from, u64::MAX, length);
         }
     }
@@ -179,7 +192,7 @@ impl Watch {
         let aggregation = self.threshold.aggregation;
         let observed = match ring.slice(from, end) {
             Some(series) => series.data.answer(aggregation, length),
-            None if ring.is_never_empty => SeriesData::Counter(0.0).answer(aggregation, length),
+            None if self.watched.is_never_empty => SeriesData::Counter(0.0).answer(aggregation, length),
             None => None,
         };
         let Some(observed) = observed else { return };
@@ -199,7 +212,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Catalog, MetricId, Recorder, Registry, Selector, Totals, builtin};
+    use crate::metrics::{Catalog, MetricId, Recorder, Registry, Selector, Timeline, Totals, builtin};
     use proptest::prelude::*;
 
     /// (second, core, value); what is recorded depends on the threshold's metric.
@@ -229,6 +242,8 @@ mod tests {
         registry: Registry,
         catalog: Catalog,
         thresholds: Vec<Threshold>,
+        /// Nothing is measured before this second.
+        from: u64,
     }
 
     impl World {
@@ -241,12 +256,17 @@ mod tests {
                 registry,
                 catalog,
                 thresholds,
+                from: 0,
             }
         }
 
         fn totals(&self) -> Totals {
             let mut totals = Totals::new(&self.registry, &self.catalog, 1);
-            totals.watch(&self.thresholds);
+            let timeline = Timeline {
+                measured_from: Duration::from_secs(self.from),
+                ..Timeline::default()
+            };
+            totals.watch(timeline, &self.thresholds);
             totals
         }
 
@@ -272,12 +292,15 @@ mod tests {
             samples: &[Sample],
         ) -> Option<f64> {
             let whole = elapsed.as_secs();
-            let mut slices: Vec<_> = (0..whole)
+            let mut slices: Vec<_> = (self.from..whole)
                 .filter(|from| from + window <= whole)
                 .map(|from| (from, from + window, Duration::from_secs(window)))
                 .collect();
-            let from = whole.saturating_sub(window);
-            slices.push((from, u64::MAX, elapsed - Duration::from_secs(from)));
+            let from = whole.saturating_sub(window).max(self.from);
+            let length = elapsed.saturating_sub(Duration::from_secs(from));
+            if !length.is_zero() {
+                slices.push((from, u64::MAX, length));
+            }
             let values = slices.into_iter().filter_map(|(from, end, length)| {
                 let mut totals = Totals::new(&self.registry, &self.catalog, 1);
                 totals.merge(&self.delta(samples.iter().filter(|(second, ..)| (from..end).contains(second))));
@@ -298,11 +321,13 @@ mod tests {
         fn the_worst_window_is_that_of_brute_force(
             samples in prop::collection::vec((0..14_u64, 0..CORES, 0..100_u32), 0..60),
             window in 1..9_u64,
+            from in prop_oneof![3 => Just(0_u64), 1 => 0..6_u64],
             seconds in 0..14_u64,
             fraction in 1..1_000_u64,
             order in prop::collection::vec(0..CORES, 0..60),
         ) {
-            let world = World::new(window);
+            let mut world = World::new(window);
+            world.from = from;
             let elapsed = Duration::from_secs(seconds) + Duration::from_millis(fraction);
             let samples: Vec<Sample> = samples.into_iter().filter(|(second, ..)| *second <= seconds).collect();
             let mut totals = world.totals();

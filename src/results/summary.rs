@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, Threshold};
+use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
 pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
@@ -27,6 +27,9 @@ pub struct Summary {
     pub scenarios: BTreeMap<String, ScenarioSummary>,
     /// By name of the series.
     pub metrics: MetricSummaries,
+    /// The plan's phases that have begun, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseSummary>,
     /// Sorted by group and name.
     pub checks: Vec<CheckTotal>,
     /// In the plan's order.
@@ -88,8 +91,35 @@ pub struct Reason {
 pub struct ScenarioSummary {
     /// The executor's name.
     pub executor: String,
-    /// The six counts.
+    /// The six counts, without those of the warm-up.
     pub iterations: Counts,
+    /// The six counts of the warm-up, whose iterations are in no other number; not there without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Counts>,
+}
+
+/// What belongs to one phase: iterations by their intended start, and all that they did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSummary {
+    /// Its name.
+    pub name: String,
+    /// Its start, from the start of the load.
+    pub start_ms: u64,
+    /// Its end; that of the load at the latest.
+    pub end_ms: u64,
+    /// By name of the series, as those of the run; rates are for each second of the phase.
+    pub metrics: MetricSummaries,
+}
+
+impl From<PhaseTotal> for PhaseSummary {
+    fn from(total: PhaseTotal) -> Self {
+        Self {
+            name: total.name,
+            start_ms: millis(total.span.start),
+            end_ms: millis(total.span.end),
+            metrics: total.metrics,
+        }
+    }
 }
 
 /// How a threshold came out.

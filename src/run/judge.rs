@@ -96,6 +96,7 @@ impl Judge {
                 ScenarioSummary {
                     executor,
                     iterations: totals.counts(index),
+                    warmup: (!scenario.warmup.is_zero()).then(|| totals.warmup_counts(index)),
                 },
             )
         });
@@ -119,6 +120,7 @@ impl Judge {
             },
             scenarios: scenarios.collect::<BTreeMap<_, _>>(),
             metrics: totals.summarise(),
+            phases: totals.phases().into_iter().map(Into::into).collect(),
             checks: totals.checks(),
             thresholds,
             generator,

@@ -16,7 +16,7 @@ pub mod testing;
 pub mod value;
 pub mod vu;
 
-pub use context::{Phase, VuContext};
+pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
 pub use host::{ApiError, ApiResult, Host, IntoMulti};
 pub use session::Session;
