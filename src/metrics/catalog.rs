@@ -227,6 +227,78 @@ mod tests {
         texts.iter().map(|text| Selector::parse(text).unwrap()).collect()
     }
 
+    type Tags = &'static [(&'static str, &'static str)];
+
+    /// (metric, tags of the sample, the series that it enters)
+    const ROUTES: &[(&str, Tags, &[&str])] = &[
+        ("http_req_duration", &[], &[""]),
+        ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("status", "200")],
+            &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
+        ),
+        // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("poll", "true")],
+            &["{name:a}", "{poll:true}"],
+        ),
+        // What setup does is only where somebody asks for it.
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("lifecycle", "setup")],
+            &["{lifecycle:setup}"],
+        ),
+        ("http_req_duration", &[("name", "a"), ("lifecycle", "teardown")], &[]),
+        // Rates leave out setup, but not polls; counters leave out nothing.
+        ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
+        ("http_req_failed", &[("name", "a"), ("lifecycle", "setup")], &[]),
+        (
+            "http_reqs",
+            &[("name", "a"), ("lifecycle", "setup"), ("poll", "true")],
+            &[""],
+        ),
+        // Stages and phases part the headline: a poll is in neither, whoever asks.
+        (
+            "http_req_duration",
+            &[("scenario", "s"), ("stage", "steady"), ("phase", "noon")],
+            &[
+                "",
+                "{phase:noon,scenario:s}",
+                "{phase:noon}",
+                "{scenario:s,stage:steady}",
+                "{scenario:s}",
+                "{stage:steady}",
+            ],
+        ),
+        (
+            "http_req_duration",
+            &[("scenario", "s"), ("stage", "steady"), ("poll", "true")],
+            &["{poll:true}"],
+        ),
+        (
+            "iteration_start_lag",
+            &[("scenario", "s"), ("stage", "steady")],
+            &["", "{scenario:s}"],
+        ),
+        // What warms up is only where somebody asks for it, counters and a script's own metrics included.
+        (
+            "http_req_duration",
+            &[
+                ("name", "a"),
+                ("scenario", "s"),
+                ("stage", "steady"),
+                ("warmup", "true"),
+            ],
+            &[],
+        ),
+        ("http_reqs", &[("name", "a"), ("warmup", "true")], &["{warmup:true}"]),
+        ("mine", &[("warmup", "true")], &[]),
+        // A script's own metrics are its own affair.
+        ("mine", &[("lifecycle", "setup")], &["", "{lifecycle:setup}"]),
+    ];
+
     #[test]
     fn which_series_a_sample_enters() {
         let registry = Registry::new();
@@ -242,80 +314,7 @@ mod tests {
             "mine{lifecycle:setup}",
         ]);
         let catalog = Catalog::new(&registry, &named).unwrap();
-        type Row = (
-            &'static str,
-            &'static [(&'static str, &'static str)],
-            &'static [&'static str],
-        );
-        let table: &[Row] = &[
-            ("http_req_duration", &[], &[""]),
-            ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("status", "200")],
-                &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
-            ),
-            // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("poll", "true")],
-                &["{name:a}", "{poll:true}"],
-            ),
-            // What setup does is only where somebody asks for it.
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("lifecycle", "setup")],
-                &["{lifecycle:setup}"],
-            ),
-            ("http_req_duration", &[("name", "a"), ("lifecycle", "teardown")], &[]),
-            // Rates leave out setup, but not polls; counters leave out nothing.
-            ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
-            ("http_req_failed", &[("name", "a"), ("lifecycle", "setup")], &[]),
-            (
-                "http_reqs",
-                &[("name", "a"), ("lifecycle", "setup"), ("poll", "true")],
-                &[""],
-            ),
-            // Stages and phases part the headline: a poll is in neither, whoever asks.
-            (
-                "http_req_duration",
-                &[("scenario", "s"), ("stage", "steady"), ("phase", "noon")],
-                &[
-                    "",
-                    "{phase:noon,scenario:s}",
-                    "{phase:noon}",
-                    "{scenario:s,stage:steady}",
-                    "{scenario:s}",
-                    "{stage:steady}",
-                ],
-            ),
-            (
-                "http_req_duration",
-                &[("scenario", "s"), ("stage", "steady"), ("poll", "true")],
-                &["{poll:true}"],
-            ),
-            (
-                "iteration_start_lag",
-                &[("scenario", "s"), ("stage", "steady")],
-                &["", "{scenario:s}"],
-            ),
-            // What warms up is only where somebody asks for it, counters and a script's own metrics included.
-            (
-                "http_req_duration",
-                &[
-                    ("name", "a"),
-                    ("scenario", "s"),
-                    ("stage", "steady"),
-                    ("warmup", "true"),
-                ],
-                &[],
-            ),
-            ("http_reqs", &[("name", "a"), ("warmup", "true")], &["{warmup:true}"]),
-            ("mine", &[("warmup", "true")], &[]),
-            // A script's own metrics are its own affair.
-            ("mine", &[("lifecycle", "setup")], &["", "{lifecycle:setup}"]),
-        ];
-        for (metric, tags, expected) in table {
+        for (metric, tags, expected) in ROUTES {
             let expected: Vec<_> = expected.iter().map(|tags| format!("{metric}{tags}")).collect();
             assert_eq!(route(&registry, &catalog, metric, tags), expected, "{metric} {tags:?}");
         }

@@ -10,6 +10,7 @@ use super::table::{Align, Cell, Paint, Table, wrap};
 
 mod iterations;
 mod metrics;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -98,6 +99,8 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(thresholds(&summary.thresholds, style));
     sections.push(checks(summary, style));
     sections.push(iterations::section(&summary.scenarios, style));
+    sections.push(parts::phases(&summary.phases, style));
+    sections.push(parts::stages(&summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
     sections.push(errors(summary, style));
