@@ -5,6 +5,7 @@ mod core;
 mod hooks;
 mod judge;
 mod load;
+mod steer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::{self, Instant};
-use crate::control::{Control, Reason};
+use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, Recorder, Timeline, Totals, builtin};
 use crate::plan::Plan;
@@ -128,6 +129,8 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     if ready && !control.stop_token().is_cancelled() {
         load_phase(&test, options, observer, &mut totals, &mut judge).await;
     }
+    control.release();
+    control.enter(State::Teardown);
     observer.stage(Stage::Teardown);
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
@@ -192,6 +195,7 @@ async fn load_phase(
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
+    control.steer(origin, steer::steerables(&test.plan));
     let _ = go.send(Some(origin));
     judge.begin(origin);
     observer.stage(Stage::Running);
@@ -239,8 +243,10 @@ async fn fold(
     let control = &test.session.control;
     let mut next = origin + FOLD;
     let mut stopping = false;
+    let mut live = steer::Reporter::default();
     let mut reported = Reported(vec![0; judge.threads()]);
     gauges(shared, totals);
+    live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
     loop {
         tokio::select! {
             report = inbox.recv() => match report {
@@ -260,6 +266,7 @@ async fn fold(
             },
             () = control.stop_token().cancelled(), if !stopping => {
                 stopping = true;
+                control.enter(State::Stopping);
                 observer.stage(Stage::Stopping);
             }
             () = clock::sleep_until(next) => {
@@ -268,7 +275,8 @@ async fn fold(
                 totals.set_elapsed(elapsed);
                 gauges(shared, totals);
                 judge.watch(totals, elapsed, control);
-                let progress = (0..test.plan.scenarios.len()).map(|index| shared.progress(index)).collect();
+                let progress = progress(test, shared);
+                live.publish(control, &test.plan, elapsed, &progress);
                 observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });
             }
         }
@@ -288,6 +296,11 @@ impl Reported {
         }
         self.0.iter().copied().min().unwrap_or(0)
     }
+}
+
+fn progress(test: &Test, shared: &exec::Shared) -> Vec<exec::Progress> {
+    let scenarios = 0..test.plan.scenarios.len();
+    scenarios.map(|index| shared.progress(index)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]

@@ -59,7 +59,7 @@ pub enum Verdict {
 }
 
 /// What was run, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// The script's path as it was given.
     pub script: String,
@@ -75,6 +75,24 @@ pub struct RunInfo {
     /// Why the verdict is not pass; the first gave the exit code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// What was changed through live control, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventSummary>,
+}
+
+/// A change through live control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventSummary {
+    /// When it took effect, from the start of the load; 0 before it.
+    pub at_ms: u64,
+    /// `pause`, `resume`, `rate`, `vus` or `stop`.
+    pub what: String,
+    /// Whose it was; that of all scenarios when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// The new rate or number of virtual users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
 }
 
 /// One reason for a verdict.

@@ -10,8 +10,8 @@ use crate::control::{self, Control};
 use crate::metrics::{Aggregation, Counts, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    ErrorSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary,
-    ThresholdSummary, timestamp,
+    ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA,
+    ScenarioSummary, Summary, ThresholdSummary, timestamp,
 };
 use crate::script::Session;
 
@@ -117,6 +117,7 @@ impl Judge {
                         message,
                     })
                     .collect(),
+                events: self.events(&test.session),
             },
             scenarios: scenarios.collect::<BTreeMap<_, _>>(),
             metrics: totals.summarise(),
@@ -127,6 +128,22 @@ impl Judge {
             errors: errors(&test.session),
             warnings: warnings(test),
         }
+    }
+
+    fn events(&self, session: &Session) -> Vec<EventSummary> {
+        let at = |at: Instant| {
+            self.begun
+                .map_or(Duration::ZERO, |begun| at.saturating_duration_since(begun))
+        };
+        let events = session.control.events().into_iter();
+        events
+            .map(|event| EventSummary {
+                at_ms: u64::try_from(at(event.at).as_millis()).unwrap_or(u64::MAX),
+                what: event.what,
+                scenario: event.scenario,
+                value: event.value,
+            })
+            .collect()
     }
 
     fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {
@@ -311,6 +328,7 @@ fn of_control(reason: control::Reason) -> (ExitCode, String) {
     use control::Reason as R;
     match reason {
         R::Signal => (ExitCode::Signal, "stopped by a signal".to_owned()),
+        R::LiveStop => (ExitCode::LiveStop, "stopped through live control".to_owned()),
         R::ScriptAbort(why) => (ExitCode::ScriptAbort, format!("the script aborted the run: {why}")),
         R::MarkedFailed(why) => (
             ExitCode::MarkedFailed,
