@@ -3,8 +3,8 @@
 mod errors;
 mod limits;
 mod log;
-mod membership;
 mod outcomes;
+mod parts;
 mod plan;
 mod sandbox;
 
