@@ -1,16 +1,29 @@
 //! Commands into a running test and the reasons why it ended. Who obeys them is `exec`'s and `run`'s business; which exit
 //! code they become is the command line's.
 
+mod status;
+mod steering;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::clock::Instant;
+
+use self::steering::Steering;
+
+pub use self::status::{ScenarioStatus, State, Status};
+pub use self::steering::{Abilities, Command, Event, LEAD, Refused, Setpoint, Steerable};
 
 /// Why a run ended early or did not pass; several may hold at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// Ctrl-C or SIGTERM.
     Signal,
+    /// `stop` through live control.
+    LiveStop,
     /// `kt.run.abort(reason)`.
     ScriptAbort(String),
     /// `kt.run.fail(reason)`: the run goes on and is marked failed.
@@ -35,6 +48,8 @@ pub struct Control {
     cut: CancellationToken,
     closing: AtomicBool,
     reasons: Mutex<Vec<Reason>>,
+    steering: Mutex<Steering>,
+    status: Mutex<Status>,
 }
 
 impl Control {
@@ -106,6 +121,66 @@ impl Control {
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         self.lock().clone()
+    }
+
+    /// Says what can be steered in a load that begins at `origin`. Before that and after it commands are refused.
+    pub fn steer(&self, origin: Instant, scenarios: Vec<Steerable>) {
+        self.steering().begin(origin, scenarios);
+    }
+
+    /// The load is over: commands are refused from now on.
+    pub fn release(&self) {
+        self.steering().end();
+    }
+
+    /// The setpoints of a scenario (its index in the plan) in the order of their instants, the first being the plan's
+    /// own. Executors read all of them, so that every core derives the same schedule. `None` before [`Control::steer`].
+    #[must_use]
+    pub fn setpoints(&self, scenario: usize) -> Option<watch::Receiver<Vec<Setpoint>>> {
+        self.steering().setpoints(scenario)
+    }
+
+    /// Obeys a command, or says why not. What is accepted is an event of the run.
+    ///
+    /// # Errors
+    /// [`Refused`]; the run goes on as before.
+    pub fn obey(&self, command: &Command) -> Result<(), Refused> {
+        if self.stop.is_cancelled() {
+            return Err(Refused::Ending);
+        }
+        self.steering().obey(command)?;
+        if *command == Command::Stop {
+            self.stop(Reason::LiveStop);
+        }
+        Ok(())
+    }
+
+    /// Every accepted command, in order.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.steering().events().to_vec()
+    }
+
+    /// Tells where the run stands; once a second, and when its state changes.
+    pub fn publish(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Changes the state only.
+    pub fn enter(&self, state: State) {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).state = state;
+    }
+
+    /// Where the run stands, with what was set through live control.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.steering().describe(&mut status);
+        status
+    }
+
+    fn steering(&self) -> MutexGuard<'_, Steering> {
+        self.steering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Reason>> {

@@ -4,8 +4,10 @@
 //!
 //! 1. [`clock`]: the only place that reads time and sleeps.
 //! 2. [`schedule`], [`net`], [`metrics`]: pure arrival times; protocol clients; samples, snapshots and thresholds.
-//! 3. [`plan`], [`vu`], [`results`]: what the user asked for; the line between executors and scripts; what a run leaves on disk.
-//! 4. [`exec`], [`script`], [`api`], [`report`]: who runs when; the Lua host; its modules; results as text.
+//! 3. [`plan`], [`vu`], [`control`], [`results`]: what the user asked for; the line between executors and scripts; commands
+//!    into a run; what it leaves on disk.
+//! 4. [`exec`], [`script`], [`api`], [`report`], [`live`]: who runs when; the Lua host; its modules; results as text; live
+//!    control.
 //! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.
 //! 6. [`cli`]: the only code that prints or exits.
 //!
@@ -21,6 +23,7 @@ pub mod clock;
 pub mod control;
 pub mod demo;
 pub mod exec;
+pub mod live;
 pub mod metrics;
 pub mod net;
 pub mod plan;

@@ -5,6 +5,7 @@ mod core;
 mod hooks;
 mod judge;
 mod load;
+mod steer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::{self, Instant};
-use crate::control::{Control, Reason};
+use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, Recorder, Totals, builtin};
+use crate::metrics::{Aggregation, Recorder, Timeline, Totals, builtin};
 use crate::plan::Plan;
 use crate::results::Summary;
 
@@ -117,6 +118,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
+    totals.watch(timeline(&plan), &plan.thresholds);
     let mut judge = Judge::new(&plan, options);
 
     observer.stage(Stage::Setup);
@@ -127,6 +129,8 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     if ready && !control.stop_token().is_cancelled() {
         load_phase(&test, options, observer, &mut totals, &mut judge).await;
     }
+    control.release();
+    control.enter(State::Teardown);
     observer.stage(Stage::Teardown);
     control.close();
     hooks::teardown(&test, &mut judge).await;
@@ -142,6 +146,16 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
         summary,
         files,
         started,
+    }
+}
+
+fn timeline(plan: &Plan) -> Timeline {
+    let phases = plan.phases.iter();
+    Timeline {
+        measured_from: plan.measured_from(),
+        phases: phases
+            .map(|phase| (phase.name.clone(), phase.start..phase.end))
+            .collect(),
     }
 }
 
@@ -182,6 +196,7 @@ async fn load_phase(
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
+    control.steer(origin, steer::steerables(&test.plan));
     let _ = go.send(Some(origin));
     judge.begin(origin);
     observer.stage(Stage::Running);
@@ -210,8 +225,8 @@ async fn wait_until_ready(
                 control.stop(Reason::Internal(reason));
                 ready += 1;
             }
-            Some(CoreReport::Done(cpu)) => judge.core_cpu(cpu),
-            Some(CoreReport::Samples(_)) => {}
+            Some(CoreReport::Done { cpu, .. }) => judge.core_cpu(cpu),
+            Some(CoreReport::Samples { .. }) => {}
             None => return,
         }
     }
@@ -229,32 +244,64 @@ async fn fold(
     let control = &test.session.control;
     let mut next = origin + FOLD;
     let mut stopping = false;
+    let mut live = steer::Reporter::default();
+    let mut reported = Reported(vec![0; judge.threads()]);
     gauges(shared, totals);
+    live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
     loop {
         tokio::select! {
             report = inbox.recv() => match report {
-                Some(CoreReport::Samples(delta)) => totals.merge(&delta),
-                Some(CoreReport::Done(cpu)) => judge.core_cpu(cpu),
+                Some(CoreReport::Samples { core, second, delta }) => {
+                    totals.merge_second(second, &delta);
+                    totals.close(reported.note(core, second + 1));
+                }
+                Some(CoreReport::Done { core, second, delta, cpu }) => {
+                    // Its last second is not over, so that this closes none.
+                    totals.merge_second(second, &delta);
+                    judge.core_cpu(cpu);
+                    reported.note(core, u64::MAX);
+                }
                 Some(CoreReport::Failed(reason)) => control.stop(Reason::Internal(reason)),
                 Some(CoreReport::Ready) => {}
                 None => break,
             },
             () = control.stop_token().cancelled(), if !stopping => {
                 stopping = true;
+                control.enter(State::Stopping);
                 observer.stage(Stage::Stopping);
             }
             () = clock::sleep_until(next) => {
                 next += FOLD;
                 let elapsed = clock::now().saturating_duration_since(origin);
-                gauges(shared, totals);
                 totals.set_elapsed(elapsed);
+                gauges(shared, totals);
                 judge.watch(totals, elapsed, control);
-                let progress = (0..test.plan.scenarios.len()).map(|index| shared.progress(index)).collect();
+                let progress = progress(test, shared);
+                live.publish(control, &test.plan, elapsed, &progress);
                 observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });
             }
         }
     }
-    totals.set_elapsed(clock::now().saturating_duration_since(origin));
+    totals.finish(clock::now().saturating_duration_since(origin));
+}
+
+/// Up to which second each core has handed over its samples.
+#[derive(Debug)]
+struct Reported(Vec<u64>);
+
+impl Reported {
+    /// Core `index` has handed over the seconds below `end`. Gives the seconds that all have handed over.
+    fn note(&mut self, index: u32, end: u64) -> u64 {
+        if let Some(known) = self.0.get_mut(index as usize) {
+            *known = end.max(*known);
+        }
+        self.0.iter().copied().min().unwrap_or(0)
+    }
+}
+
+fn progress(test: &Test, shared: &exec::Shared) -> Vec<exec::Progress> {
+    let scenarios = 0..test.plan.scenarios.len();
+    scenarios.map(|index| shared.progress(index)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]

@@ -12,7 +12,7 @@ use crate::script::dataset::{Dataset, Row};
 use crate::script::fields::{Fields, describe};
 use crate::script::loader::find_data;
 use crate::script::value::{AsJson, parse};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Phase};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Lifecycle};
 
 /// The face of a set in Lua; `name`, `length` and raw functions that answer `(true, …)` or `(false, message)`.
 const ARRAY: &str = r#"
@@ -101,7 +101,7 @@ fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     let how = args.string(0, "how")?.to_string_lossy();
     let name = args.string(1, "file")?.to_string_lossy();
     let policy = on_exhausted("data.array", &args.get(2))?.unwrap_or(OnExhausted::Stop);
-    if host.current()?.phase.get() != Phase::Load {
+    if host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
     }
     let key = format!("{name}\0{policy:?}\0{}", how == "file");

@@ -36,7 +36,7 @@ fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
     let vu = host.current()?;
     let place = match vu.iteration.get() {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
-        None => vu.phase.get().tag().unwrap_or("load").to_owned(),
+        None => vu.lifecycle.get().tag().unwrap_or("load").to_owned(),
     };
     let line = host.session.redact(&format!("[{place}] {text}"));
     match level {

@@ -7,7 +7,7 @@ use mlua::{Function, MultiValue, Value};
 use super::args::{Args, number};
 use crate::metrics::{Kind, MetricId, Unit};
 use crate::script::fields::{Fields, describe};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Phase};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
 
 /// One handle per metric and VM: methods that close over the metric's number.
 const HANDLE: &str = r#"
@@ -48,7 +48,7 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
     if known.is_some_and(|id| host.session.registry.definition(id).builtin) {
         return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
     }
-    if known.is_none() && host.current()?.phase.get() != Phase::Load {
+    if known.is_none() && host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error(format!(
             "declare `{name}` at the top of the file, so that thresholds know it before the run"
         )));
@@ -72,7 +72,7 @@ fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let id = MetricId::new(u32::try_from(args.integer(0, "metric")?).map_err(|error| args.error(error))?);
     let value = value(host, id, &args.get(1))?;
     let vu = host.current()?;
-    if matches!(vu.phase.get(), Phase::Load | Phase::Summary) {
+    if matches!(vu.lifecycle.get(), Lifecycle::Load | Lifecycle::Summary) {
         return Err(args.error("nothing is measured while the file loads; call it in the journey"));
     }
     let recorder = host.recorder()?;

@@ -1,10 +1,12 @@
 //! What can be written on the command line; help, completions and the man page follow from it. What it means is next door.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use url::Url;
 
 use crate::demo::{BreakerMode, FaultSpec};
 use crate::plan::duration;
@@ -29,6 +31,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Start the built-in shop, a system to try journeys on.
     Demo(DemoArgs),
+    /// Look at a run that was started with --control, or change it.
+    Ctl(CtlArgs),
     /// Write deterministic sample data.
     Data(DataArgs),
     /// Print a completion script for a shell.
@@ -109,6 +113,9 @@ pub(super) struct RunArgs {
     /// Do not let a suspect or invalid generator change the exit code.
     #[arg(long)]
     pub(super) allow_suspect: bool,
+    /// Listen for commands into the run (status, pause, rates, stop); port 0 takes a free one. `kingtide ctl` sends them.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) control: Option<SocketAddr>,
     /// Show no progress, only the summary.
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -121,6 +128,48 @@ pub(super) struct CheckArgs {
     /// Also run one iteration of each scenario, with setup and teardown.
     #[arg(long)]
     pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CtlArgs {
+    /// Where the run listens, as it printed it.
+    #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL")]
+    pub(super) at: Url,
+    /// The run's token, as it printed it.
+    #[arg(long, value_name = "TOKEN", env = "KINGTIDE_TOKEN", hide_env_values = true)]
+    pub(super) token: String,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: CtlCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CtlCommand {
+    /// Where the run stands.
+    Status,
+    /// Let all schedules stand still.
+    Pause,
+    /// Let them go on from where they stood.
+    Resume,
+    /// Set the rate of a scenario, in iterations for each of its time units.
+    Rate {
+        /// The scenario.
+        scenario: String,
+        /// The rate.
+        #[arg(allow_negative_numbers = true)]
+        rate: f64,
+    },
+    /// Set the number of virtual users of a scenario.
+    Vus {
+        /// The scenario.
+        scenario: String,
+        /// How many.
+        vus: u64,
+    },
+    /// End the run gracefully, with exit code 103.
+    Stop,
 }
 
 #[derive(Debug, Args)]

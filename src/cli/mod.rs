@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod ctl;
 mod data;
 mod demo;
 mod echo;
@@ -58,6 +59,7 @@ pub fn main() -> Process {
         Command::Run(options) => run::command(options),
         Command::Check(options) => check::command(options),
         Command::Demo(options) => demo::command(options),
+        Command::Ctl(options) => ctl::command(options),
         Command::Data(options) => data::command(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "kingtide", &mut std::io::stdout().lock());

@@ -181,6 +181,7 @@ mod tests {
             },
             start_time: Duration::ZERO,
             graceful_stop: Duration::ZERO,
+            warmup: Duration::ZERO,
             tags: [].into(),
             env: [].into(),
         }
@@ -198,6 +199,7 @@ mod tests {
         let plan = Plan {
             scenarios: vec![scenario("browse", 60), scenario("orders_of_customers", 1)],
             http: HttpPlan::default(),
+            phases: Vec::new(),
             thresholds: Vec::new(),
             tags: [].into(),
             setup_timeout: Duration::ZERO,

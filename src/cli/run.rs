@@ -1,5 +1,6 @@
 //! `kingtide run`: loads the script, runs it, prints and saves what it has shown.
 
+use std::net::SocketAddr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::demo::DemoChild;
 use super::{Failure, block_on, progress, signals, terminal};
 use crate::clock;
 use crate::control::Control;
+use crate::live::Server;
 use crate::report::{Style, render};
 use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
@@ -22,9 +24,12 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let (test, demo) = prepare(&args.script, Arc::clone(&control)).await?;
-    let ready = before(&args, &test, control);
-    let folder = match ready {
-        Ok(folder) => folder,
+    let ready = match before(&args, &test, Arc::clone(&control)) {
+        Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
+        Err(failure) => Err(failure),
+    };
+    let (folder, server) = match ready {
+        Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
             return Err(failure);
@@ -44,6 +49,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     };
     let outcome = run::run(test, &options, &mut *observer).await;
     drop(observer);
+    drop(server);
     finish(demo).await;
 
     let mut summary = outcome.summary;
@@ -139,6 +145,23 @@ fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<R
         let hint = "choose another folder by --results DIR, or none by --no-results";
         Failure::new(ExitCode::Invalid, anyhow!("{error}; {hint}"))
     })
+}
+
+/// Starts live control if it is wanted, and tells where it is: to a person, and to a program that reads stderr.
+async fn listen(addr: Option<SocketAddr>, control: Arc<Control>) -> Result<Option<Server>, Failure> {
+    let Some(addr) = addr else { return Ok(None) };
+    let server = Server::start(addr, control)
+        .await
+        .map_err(|error| Failure::new(ExitCode::Invalid, error))?;
+    if !server.addr().ip().is_loopback() {
+        terminal::note("control: other machines may reach it, and the token travels unencrypted");
+    }
+    terminal::note(&format!(
+        "control: http://{} token: {}",
+        server.addr(),
+        server.token().as_str()
+    ));
+    Ok(Some(server))
 }
 
 /// Ends the demo, if there is one.

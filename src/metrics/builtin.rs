@@ -2,18 +2,17 @@
 
 use super::registry::{Kind, MetricId, Unit};
 
-/// Which samples stay out of a metric's headline, that is its root and its `{scenario:…}` series.
+/// Which samples stay out of a metric's headline, that is its root and its parts by scenario, stage and phase.
 ///
-/// Samples of `setup`, `vu_init` and `teardown` (tag `phase`) are in a sub-metric only when its selector names `phase`;
-/// those of polls (tag `poll`) are in every sub-metric but `{scenario:…}`.
+/// What that means for sub-metrics, and for warm-ups, is in `admission`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// None.
     All,
     /// Those of `setup`, `vu_init` and `teardown`.
-    NoPhase,
+    Journeys,
     /// Those, and those of polls.
-    NoPhaseNoPoll,
+    JourneysNoPoll,
 }
 
 /// A built-in metric.
@@ -45,15 +44,15 @@ macro_rules! builtins {
 
 builtins! {
     HTTP_REQS "http_reqs" Counter None All "HTTP requests sent, redirects and polls included.";
-    HTTP_REQ_FAILED "http_req_failed" Rate None NoPhase "Share of requests that did not get what they expected.";
-    HTTP_REQ_DURATION "http_req_duration" Trend Ms NoPhaseNoPoll "Service time: sending + waiting + receiving.";
-    HTTP_REQ_RESPONSE_TIME "http_req_response_time" Trend Ms NoPhaseNoPoll "Intended start of the iteration to the end of its first request.";
-    HTTP_REQ_BLOCKED "http_req_blocked" Trend Ms NoPhaseNoPoll "Waiting for a connection or a slot.";
-    HTTP_REQ_CONNECTING "http_req_connecting" Trend Ms NoPhaseNoPoll "Establishing the TCP connection.";
-    HTTP_REQ_TLS_HANDSHAKING "http_req_tls_handshaking" Trend Ms NoPhaseNoPoll "TLS handshake.";
-    HTTP_REQ_SENDING "http_req_sending" Trend Ms NoPhaseNoPoll "First to last byte of the request.";
-    HTTP_REQ_WAITING "http_req_waiting" Trend Ms NoPhaseNoPoll "Last byte of the request to the first of the response.";
-    HTTP_REQ_RECEIVING "http_req_receiving" Trend Ms NoPhaseNoPoll "First to last byte of the response.";
+    HTTP_REQ_FAILED "http_req_failed" Rate None Journeys "Share of requests that did not get what they expected.";
+    HTTP_REQ_DURATION "http_req_duration" Trend Ms JourneysNoPoll "Service time: sending + waiting + receiving.";
+    HTTP_REQ_RESPONSE_TIME "http_req_response_time" Trend Ms JourneysNoPoll "Intended start of the iteration to the end of its first request.";
+    HTTP_REQ_BLOCKED "http_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection or a slot.";
+    HTTP_REQ_CONNECTING "http_req_connecting" Trend Ms JourneysNoPoll "Establishing the TCP connection.";
+    HTTP_REQ_TLS_HANDSHAKING "http_req_tls_handshaking" Trend Ms JourneysNoPoll "TLS handshake.";
+    HTTP_REQ_SENDING "http_req_sending" Trend Ms JourneysNoPoll "First to last byte of the request.";
+    HTTP_REQ_WAITING "http_req_waiting" Trend Ms JourneysNoPoll "Last byte of the request to the first of the response.";
+    HTTP_REQ_RECEIVING "http_req_receiving" Trend Ms JourneysNoPoll "First to last byte of the response.";
     HTTP_CONN_RETRIES "http_conn_retries" Counter None All "Requests sent again because a reused connection was closed before any answer.";
     ITERATIONS "iterations" Counter None All "Iterations that ran to their end, failed ones included.";
     ITERATION_DURATION "iteration_duration" Trend Ms All "Actual start to the end of an iteration.";
@@ -68,8 +67,8 @@ builtins! {
     CHECKS "checks" Rate None All "Share of checks that passed.";
     DATA_SENT "data_sent" Counter Bytes All "Bytes sent on the wire, headers included.";
     DATA_RECEIVED "data_received" Counter Bytes All "Bytes received on the wire, headers included.";
-    GROUP_DURATION "group_duration" Trend Ms NoPhase "Time spent in a group, pauses included.";
-    GROUP_DURATION_BUSY "group_duration_busy" Trend Ms NoPhase "Time spent in a group, pauses excluded.";
+    GROUP_DURATION "group_duration" Trend Ms Journeys "Time spent in a group, pauses included.";
+    GROUP_DURATION_BUSY "group_duration_busy" Trend Ms Journeys "Time spent in a group, pauses excluded.";
     SCRIPT_ERRORS "script_errors" Counter None All "Errors that a journey raised and did not catch.";
     INTERRUPTED_SCRIPTS "interrupted_scripts" Counter None All "Journeys stopped because they computed too long without a pause.";
 }

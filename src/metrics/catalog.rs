@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 
-use super::builtin::Scope;
+use super::admission::{Admission, automatic};
 use super::registry::{Definition, MetricId, Registry};
 use super::selector::Selector;
 use super::tags::TagSet;
@@ -14,10 +14,6 @@ pub const AUTOMATIC_SERIES_CAP: usize = 1_000;
 
 /// The tag value under which what exceeds a cap is gathered.
 pub const OTHER: &str = "(other)";
-
-/// Metrics that always keep a series for each value of [`AUTOMATIC_TAGS`].
-const AUTOMATIC_METRICS: [&str; 2] = ["http_req_duration", "grpc_req_duration"];
-const AUTOMATIC_TAGS: [&str; 2] = ["name", "scenario"];
 
 /// A series, the same on all cores that share a [`Catalog`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,15 +105,11 @@ impl Catalog {
                 route.push(state.id(metric, wanted));
             }
         }
-        if AUTOMATIC_METRICS.contains(&&*definition.name) {
-            for key in AUTOMATIC_TAGS {
-                let Some(value) = tags.get(key) else { continue };
-                let wanted: Tags = [(key.to_owned(), value.to_owned())].into();
-                if admission.admits(&wanted) {
-                    let id = state.automatic_id(metric, wanted, self.inner.cap);
-                    if !route.contains(&id) {
-                        route.push(id);
-                    }
+        for wanted in automatic(&definition.name, tags) {
+            if admission.admits(&wanted) {
+                let id = state.automatic_id(metric, wanted, self.inner.cap);
+                if !route.contains(&id) {
+                    route.push(id);
                 }
             }
         }
@@ -185,31 +177,12 @@ impl State {
             return self.id(metric, &tags);
         }
         *self.refused.entry(metric).or_default() += 1;
-        let key = tags[0].0.clone();
-        self.id(metric, &[(key, OTHER.to_owned())])
-    }
-}
-
-/// Which kinds of series a sample may enter, by its metric's [`Scope`] and its own `phase` and `poll` tags.
-struct Admission {
-    headline: bool,
-    only_phase: bool,
-}
-
-impl Admission {
-    fn new(scope: Scope, tags: &TagSet) -> Self {
-        let phase = scope != Scope::All && tags.get("phase").is_some();
-        let poll = scope == Scope::NoPhaseNoPoll && tags.get("poll").is_some();
-        Self {
-            headline: !phase && !poll,
-            only_phase: phase,
+        // What the plan names is few; what the last tag names may be endless.
+        let mut tags = tags;
+        if let Some((_, value)) = tags.last_mut() {
+            OTHER.clone_into(value);
         }
-    }
-
-    fn admits(&self, series: &[(String, String)]) -> bool {
-        let is_scenario = matches!(series, [(key, _)] if key == "scenario");
-        let names_phase = series.iter().any(|(key, _)| key == "phase");
-        (self.headline || !is_scenario) && (!self.only_phase || names_phase)
+        self.id(metric, &tags)
     }
 }
 
@@ -254,6 +227,78 @@ mod tests {
         texts.iter().map(|text| Selector::parse(text).unwrap()).collect()
     }
 
+    type Tags = &'static [(&'static str, &'static str)];
+
+    /// (metric, tags of the sample, the series that it enters)
+    const ROUTES: &[(&str, Tags, &[&str])] = &[
+        ("http_req_duration", &[], &[""]),
+        ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("status", "200")],
+            &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
+        ),
+        // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("poll", "true")],
+            &["{name:a}", "{poll:true}"],
+        ),
+        // What setup does is only where somebody asks for it.
+        (
+            "http_req_duration",
+            &[("name", "a"), ("scenario", "s"), ("lifecycle", "setup")],
+            &["{lifecycle:setup}"],
+        ),
+        ("http_req_duration", &[("name", "a"), ("lifecycle", "teardown")], &[]),
+        // Rates leave out setup, but not polls; counters leave out nothing.
+        ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
+        ("http_req_failed", &[("name", "a"), ("lifecycle", "setup")], &[]),
+        (
+            "http_reqs",
+            &[("name", "a"), ("lifecycle", "setup"), ("poll", "true")],
+            &[""],
+        ),
+        // Stages and phases part the headline: a poll is in neither, whoever asks.
+        (
+            "http_req_duration",
+            &[("scenario", "s"), ("stage", "steady"), ("phase", "noon")],
+            &[
+                "",
+                "{phase:noon,scenario:s}",
+                "{phase:noon}",
+                "{scenario:s,stage:steady}",
+                "{scenario:s}",
+                "{stage:steady}",
+            ],
+        ),
+        (
+            "http_req_duration",
+            &[("scenario", "s"), ("stage", "steady"), ("poll", "true")],
+            &["{poll:true}"],
+        ),
+        (
+            "iteration_start_lag",
+            &[("scenario", "s"), ("stage", "steady")],
+            &["", "{scenario:s}"],
+        ),
+        // What warms up is only where somebody asks for it, counters and a script's own metrics included.
+        (
+            "http_req_duration",
+            &[
+                ("name", "a"),
+                ("scenario", "s"),
+                ("stage", "steady"),
+                ("warmup", "true"),
+            ],
+            &[],
+        ),
+        ("http_reqs", &[("name", "a"), ("warmup", "true")], &["{warmup:true}"]),
+        ("mine", &[("warmup", "true")], &[]),
+        // A script's own metrics are its own affair.
+        ("mine", &[("lifecycle", "setup")], &["", "{lifecycle:setup}"]),
+    ];
+
     #[test]
     fn which_series_a_sample_enters() {
         let registry = Registry::new();
@@ -261,50 +306,15 @@ mod tests {
         let named = selectors(&[
             "http_req_duration{name:a}", // also an automatic one: entered once
             "http_req_duration{status:200,name:a}",
-            "http_req_duration{phase:setup}",
+            "http_req_duration{lifecycle:setup}",
             "http_req_duration{poll:true}",
+            "http_req_duration{stage:steady}",
             "http_req_failed{name:a}",
-            "mine{phase:setup}",
+            "http_reqs{warmup:true}",
+            "mine{lifecycle:setup}",
         ]);
         let catalog = Catalog::new(&registry, &named).unwrap();
-        type Row = (
-            &'static str,
-            &'static [(&'static str, &'static str)],
-            &'static [&'static str],
-        );
-        let table: &[Row] = &[
-            ("http_req_duration", &[], &[""]),
-            ("http_req_duration", &[("name", "a")], &["", "{name:a}"]),
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("status", "200")],
-                &["", "{name:a,status:200}", "{name:a}", "{scenario:s}"],
-            ),
-            // A poll dilutes neither the headline nor its scenario; its endpoint and named sub-metrics have it.
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("poll", "true")],
-                &["{name:a}", "{poll:true}"],
-            ),
-            // What setup does is only where somebody asks for it.
-            (
-                "http_req_duration",
-                &[("name", "a"), ("scenario", "s"), ("phase", "setup")],
-                &["{phase:setup}"],
-            ),
-            ("http_req_duration", &[("name", "a"), ("phase", "teardown")], &[]),
-            // Rates leave out setup, but not polls; counters leave out nothing.
-            ("http_req_failed", &[("name", "a"), ("poll", "true")], &["", "{name:a}"]),
-            ("http_req_failed", &[("name", "a"), ("phase", "setup")], &[]),
-            (
-                "http_reqs",
-                &[("name", "a"), ("phase", "setup"), ("poll", "true")],
-                &[""],
-            ),
-            // A script's own metrics are its own affair.
-            ("mine", &[("phase", "setup")], &["", "{phase:setup}"]),
-        ];
-        for (metric, tags, expected) in table {
+        for (metric, tags, expected) in ROUTES {
             let expected: Vec<_> = expected.iter().map(|tags| format!("{metric}{tags}")).collect();
             assert_eq!(route(&registry, &catalog, metric, tags), expected, "{metric} {tags:?}");
         }

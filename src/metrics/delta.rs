@@ -106,8 +106,10 @@ impl CheckTally {
 pub struct Delta {
     pub(super) series: BTreeMap<SeriesId, Series>,
     pub(super) checks: BTreeMap<CheckKey, CheckTally>,
-    /// By scenario.
+    /// By scenario; without iterations of warm-ups.
     pub(super) counts: Vec<Counts>,
+    /// Those of warm-ups.
+    pub(super) warmup: Vec<Counts>,
 }
 
 impl Delta {
@@ -124,17 +126,23 @@ impl Delta {
         for (key, tally) in &other.checks {
             self.checks.entry(key.clone()).or_default().merge(tally);
         }
-        if self.counts.len() < other.counts.len() {
-            self.counts.resize(other.counts.len(), Counts::default());
-        }
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            mine.merge(theirs);
-        }
+        merge_counts(&mut self.counts, &other.counts);
+        merge_counts(&mut self.warmup, &other.warmup);
     }
 
     /// Whether nothing was gathered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty() && self.checks.is_empty() && self.counts.iter().all(|c| *c == Counts::default())
+        let mut counts = self.counts.iter().chain(&self.warmup);
+        self.series.is_empty() && self.checks.is_empty() && counts.all(|c| *c == Counts::default())
+    }
+}
+
+fn merge_counts(mine: &mut Vec<Counts>, theirs: &[Counts]) {
+    if mine.len() < theirs.len() {
+        mine.resize(theirs.len(), Counts::default());
+    }
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        mine.merge(theirs);
     }
 }

@@ -121,6 +121,7 @@ impl Threshold {
             abort_on_fail: false,
             delay_abort_eval: Duration::ZERO,
             on_no_data: NoData::Fail,
+            window: None,
         })
     }
 }

@@ -10,9 +10,22 @@ use super::*;
 /// Something that happens on a core.
 #[derive(Debug, Clone)]
 enum Event {
-    Record { metric: usize, value: f64, tags: usize },
-    Check { name: usize, passed: bool, tags: usize },
-    Count { scenario: usize, what: Count, n: u64 },
+    Record {
+        metric: usize,
+        value: f64,
+        tags: usize,
+    },
+    Check {
+        name: usize,
+        passed: bool,
+        tags: usize,
+    },
+    Count {
+        scenario: usize,
+        what: Count,
+        n: u64,
+        tags: usize,
+    },
 }
 
 const METRICS: [MetricId; 5] = [
@@ -22,13 +35,16 @@ const METRICS: [MetricId; 5] = [
     builtin::DATA_SENT,
     builtin::ITERATION_DURATION,
 ];
-const TAGS: [&[(&str, &str)]; 5] = [
+const TAGS: [&[(&str, &str)]; 7] = [
     &[],
     &[("name", "a"), ("scenario", "s")],
     &[("scenario", "s"), ("group", "g"), ("name", "b")],
     &[("name", "a"), ("poll", "true")],
-    &[("name", "a"), ("phase", "setup")],
+    &[("name", "a"), ("lifecycle", "setup")],
+    &[("scenario", "s"), ("stage", "steady"), ("phase", "noon")],
+    WARM,
 ];
+const WARM: &[(&str, &str)] = &[("name", "a"), ("scenario", "s"), ("warmup", "true")];
 const CHECKS: [&str; 2] = ["ok", "fast"];
 const WHATS: [Count; 6] = [
     Count::Offered,
@@ -45,7 +61,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (0..METRICS.len(), value, 0..TAGS.len()).prop_map(|(metric, value, tags)| Event::Record { metric, value, tags }),
         1 => (0..CHECKS.len(), any::<bool>(), 0..TAGS.len()).prop_map(|(name, passed, tags)| Event::Check { name, passed, tags }),
-        1 => (0..3_usize, 0..WHATS.len(), 0..9_u64).prop_map(|(scenario, what, n)| Event::Count { scenario, what: WHATS[what], n }),
+        1 => (0..3_usize, 0..WHATS.len(), 0..9_u64, 0..TAGS.len()).prop_map(|(scenario, what, n, tags)| Event::Count { scenario, what: WHATS[what], n, tags }),
     ]
 }
 
@@ -54,7 +70,12 @@ fn play(recorder: &Recorder, event: &Event) {
     match *event {
         Event::Record { metric, value, tags: t } => recorder.record(METRICS[metric], value, &tags(t)),
         Event::Check { name, passed, tags: t } => recorder.check(CHECKS[name], passed, &tags(t)),
-        Event::Count { scenario, what, n } => recorder.count(scenario, what, n),
+        Event::Count {
+            scenario,
+            what,
+            n,
+            tags: t,
+        } => recorder.count_with(scenario, what, n, &tags(t)),
     }
 }
 
@@ -97,21 +118,27 @@ proptest! {
         expected.merge(&whole);
         merged.counts.resize(3, Counts::default());
         whole.counts.resize(3, Counts::default());
+        merged.warmup.resize(3, Counts::default());
+        whole.warmup.resize(3, Counts::default());
         prop_assert_eq!(&merged, &whole);
         prop_assert_eq!(totals.summarise(), expected.summarise());
         prop_assert_eq!(totals.checks(), expected.checks());
         for scenario in 0..3 {
             prop_assert_eq!(totals.counts(scenario), expected.counts(scenario));
+            prop_assert_eq!(totals.warmup_counts(scenario), expected.warmup_counts(scenario));
         }
 
         // And against the events themselves.
         let mut reqs = 0.0;
-        let (mut passes, mut fails, mut offered) = (0, 0, 0);
+        let (mut passes, mut fails, mut offered, mut warm) = (0, 0, 0, 0);
+        let is_warm = |tags: usize| TAGS[tags] == WARM;
         for (event, ..) in &events {
             match *event {
+                Event::Record { tags, .. } | Event::Check { tags, .. } if is_warm(tags) => {}
                 Event::Record { metric: 0, value, .. } if value >= 0.0 => reqs += value,
                 Event::Check { passed: true, .. } => passes += 1,
                 Event::Check { passed: false, .. } => fails += 1,
+                Event::Count { what: Count::Offered, n, tags, .. } if is_warm(tags) => warm += n,
                 Event::Count { what: Count::Offered, n, .. } => offered += n,
                 _ => {}
             }
@@ -120,6 +147,7 @@ proptest! {
         prop_assert_eq!(totals.checks().iter().map(|check| check.passes).sum::<u64>(), passes);
         prop_assert_eq!(totals.checks().iter().map(|check| check.fails).sum::<u64>(), fails);
         prop_assert_eq!((0..3).map(|scenario| totals.counts(scenario).offered).sum::<u64>(), offered);
+        prop_assert_eq!((0..3).map(|scenario| totals.warmup_counts(scenario).offered).sum::<u64>(), warm);
         prop_assert_eq!(
             totals.root(builtin::CHECKS, Aggregation::Count).unwrap_or(0.0),
             (passes + fails) as f64,

@@ -9,6 +9,7 @@
 //! A *series* is a metric, or a metric with a [`Selector`]'s tags (a sub-metric). Its id is the same on every core, so
 //! that merging is adding up equal ids. Nobody keeps samples: a trend is a histogram.
 
+mod admission;
 mod aggregation;
 pub mod builtin;
 mod catalog;
@@ -23,10 +24,13 @@ mod series;
 mod summary;
 mod tags;
 mod threshold;
+mod timeline;
 mod totals;
 mod trend;
 mod trend_recorder;
+mod window;
 
+pub use admission::WARMUP;
 pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
 pub use delta::{CheckKey, CheckTally, Count, Counts, Delta};
@@ -37,6 +41,7 @@ pub use selector::{Selector, SelectorError};
 pub use series::{Gauge, Series, SeriesData};
 pub use summary::{MetricSummaries, MetricSummary, TrendSummary};
 pub use tags::TagSet;
-pub use threshold::{NoData, Op, Threshold, Verdict};
-pub use totals::{CheckTotal, Totals};
+pub use threshold::{LONGEST_WINDOW, NoData, Op, Threshold, Verdict};
+pub use timeline::Timeline;
+pub use totals::{CheckTotal, PhaseTotal, Totals};
 pub use trend::Trend;

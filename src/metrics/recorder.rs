@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::clock;
 
+use super::admission::WARMUP;
 use super::builtin;
 use super::catalog::{AUTOMATIC_SERIES_CAP, Catalog, OTHER, SeriesId};
 use super::delta::{CheckKey, CheckTally, Count, Counts, Delta};
@@ -35,6 +36,7 @@ struct Inner {
     slot_of: FxHashMap<SeriesId, usize>,
     checks: Checks,
     counts: Vec<Counts>,
+    warmup: Vec<Counts>,
     scenario_tags: Vec<TagSet>,
 }
 
@@ -81,6 +83,7 @@ impl Recorder {
                 slot_of: FxHashMap::default(),
                 checks: Checks::default(),
                 counts: Vec::new(),
+                warmup: Vec::new(),
                 scenario_tags: Vec::new(),
             })),
         }
@@ -106,9 +109,14 @@ impl Recorder {
     }
 
     /// Notes the result of a check under its name and the tag `group`, and as a sample of `checks` with the tag `check`.
+    /// With the tag `warmup` it is such a sample only.
     pub fn check(&self, name: &str, passed: bool, tags: &TagSet) {
         let inner = &mut *self.inner.borrow_mut();
-        let tags = inner.checks.note(name, passed, tags, &mut inner.interner);
+        let tags = if tags.get(WARMUP).is_some() {
+            inner.interner.intern(tags, &[("check", name)])
+        } else {
+            inner.checks.note(name, passed, tags, &mut inner.interner)
+        };
         inner.record(builtin::CHECKS, f64::from(u8::from(passed)), &tags);
     }
 
@@ -116,21 +124,17 @@ impl Recorder {
     /// failed ones) and `dropped_iterations`, with the scenario's tags: nobody else does.
     pub fn count(&self, scenario: usize, what: Count, n: u64) {
         let inner = &mut *self.inner.borrow_mut();
-        if inner.counts.len() <= scenario {
-            inner.counts.resize(scenario + 1, Counts::default());
-        }
-        inner.counts[scenario].add(what, n);
-        let metric = match what {
-            Count::Completed | Count::Failed => builtin::ITERATIONS,
-            Count::Dropped => builtin::DROPPED_ITERATIONS,
-            Count::Offered | Count::Started | Count::Interrupted => return,
-        };
         let tags = match inner.scenario_tags.get(scenario) {
             Some(tags) => tags.clone(),
             None => inner.interner.empty(),
         };
-        #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 iterations at once")]
-        inner.record(metric, n as f64, &tags);
+        inner.count(scenario, what, n, &tags);
+    }
+
+    /// The same for iterations with tags of their own: the scenario's and those of their stage, phase and warm-up. With
+    /// the tag `warmup` they are in the counts of warm-ups, and in no others.
+    pub fn count_with(&self, scenario: usize, what: Count, n: u64, tags: &TagSet) {
+        self.inner.borrow_mut().count(scenario, what, n, tags);
     }
 
     /// Sets the tags of a scenario's samples that [`Recorder::count`] takes; none before.
@@ -187,12 +191,32 @@ impl Inner {
         }
     }
 
+    fn count(&mut self, scenario: usize, what: Count, n: u64, tags: &TagSet) {
+        let counts = if tags.get(WARMUP).is_some() {
+            &mut self.warmup
+        } else {
+            &mut self.counts
+        };
+        if counts.len() <= scenario {
+            counts.resize(scenario + 1, Counts::default());
+        }
+        counts[scenario].add(what, n);
+        let metric = match what {
+            Count::Completed | Count::Failed => builtin::ITERATIONS,
+            Count::Dropped => builtin::DROPPED_ITERATIONS,
+            Count::Offered | Count::Started | Count::Interrupted => return,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 iterations at once")]
+        self.record(metric, n as f64, tags);
+    }
+
     fn take(&mut self) -> Delta {
         let series = self.slots.iter_mut().filter_map(|slot| Some((slot.id, slot.take()?)));
         let delta = Delta {
             series: series.collect(),
             checks: self.checks.take(),
             counts: std::mem::take(&mut self.counts),
+            warmup: std::mem::take(&mut self.warmup),
         };
         if self.interner.len() > TAG_SETS_KEPT {
             self.routes.clear();

@@ -1,7 +1,10 @@
 //! What a series has gathered, and how two of them become one. How samples get in on a core is in `recorder`.
 
+use std::time::Duration;
+
 use crate::clock::Instant;
 
+use super::aggregation::Aggregation;
 use super::trend::Trend;
 
 /// A gauge's newest, smallest and largest value.
@@ -90,12 +93,52 @@ impl Series {
     }
 }
 
+impl SeriesData {
+    /// One number of what was gathered in `over`; `None` without data, or when the aggregation does not fit.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+    pub(super) fn answer(&self, aggregation: Aggregation, over: Duration) -> Option<f64> {
+        use Aggregation as A;
+        match (self, aggregation) {
+            (Self::Counter(sum), A::Count) => Some(*sum),
+            (Self::Counter(sum), A::Rate) => per_second(*sum, over),
+            (Self::Gauge(gauge), A::Value) => gauge.map(|g| g.value),
+            (Self::Gauge(gauge), A::Min) => gauge.map(|g| g.min),
+            (Self::Gauge(gauge), A::Max) => gauge.map(|g| g.max),
+            (Self::Rate { total: 0, .. }, _) => None,
+            (Self::Rate { passes, total }, A::Rate) => Some(*passes as f64 / *total as f64),
+            (Self::Rate { total, .. }, A::Count) => Some(*total as f64),
+            (Self::Rate { passes, .. }, A::Passes) => Some(*passes as f64),
+            (Self::Rate { passes, total }, A::Fails) => Some((total - passes) as f64),
+            (Self::Trend(trend), _) => of_trend(trend, aggregation),
+            _ => None,
+        }
+    }
+}
+
+/// A sum spread over a time; `None` when no time has passed.
+pub(super) fn per_second(sum: f64, over: Duration) -> Option<f64> {
+    (!over.is_zero()).then(|| sum / over.as_secs_f64())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+fn of_trend(trend: &Trend, aggregation: Aggregation) -> Option<f64> {
+    match aggregation {
+        _ if trend.count() == 0 => None,
+        Aggregation::Count => Some(trend.count() as f64),
+        Aggregation::Avg => trend.mean(),
+        Aggregation::Min => trend.min(),
+        Aggregation::Max => trend.max(),
+        Aggregation::Med => trend.percentile(50.0),
+        Aggregation::Percentile(percent) => trend.percentile(percent),
+        Aggregation::Rate | Aggregation::Value | Aggregation::Passes | Aggregation::Fails => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     proptest! {
         #[test]

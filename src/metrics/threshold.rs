@@ -53,6 +53,17 @@ impl Op {
             Self::Ne => observed != limit,
         }
     }
+
+    /// Whether `observed` is further from holding than `other`, or holds by less.
+    pub(super) fn is_worse(self, observed: f64, other: f64, limit: f64) -> bool {
+        let distance = |value: f64| (value - limit).abs();
+        match self {
+            Self::Lt | Self::Le => observed > other,
+            Self::Gt | Self::Ge => observed < other,
+            Self::Eq => distance(observed) > distance(other),
+            Self::Ne => distance(observed) < distance(other),
+        }
+    }
 }
 
 impl fmt::Display for Op {
@@ -99,7 +110,12 @@ pub struct Threshold {
     pub delay_abort_eval: Duration,
     /// What no samples mean.
     pub on_no_data: NoData,
+    /// Judges the worst slice of this length instead of the whole run; whole seconds, at most [`LONGEST_WINDOW`].
+    pub window: Option<Duration>,
 }
+
+/// The longest window: a second's history of a series may take tens of kilobytes.
+pub const LONGEST_WINDOW: Duration = Duration::from_hours(1);
 
 /// What a threshold says at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -108,16 +124,25 @@ pub struct Verdict {
     pub ok: Option<bool>,
     /// What was compared with the limit.
     pub observed: Option<f64>,
+    /// With a window: where the worst slice begins, from the start of the load.
+    pub window_at: Option<Duration>,
 }
 
 impl Threshold {
-    /// Judges what was gathered so far.
+    /// Judges what was gathered so far; with a window, the worst of the slices that are complete.
     #[must_use]
     pub fn evaluate(&self, totals: &Totals) -> Verdict {
-        let observed = totals.value(&self.selector, self.aggregation);
+        let (observed, window_at) = match self.window {
+            None => (totals.value(&self.selector, self.aggregation), None),
+            Some(_) => {
+                let worst = totals.worst(self);
+                (worst.map(|worst| worst.observed), worst.map(|worst| worst.at))
+            }
+        };
         Verdict {
             ok: observed.map(|observed| self.op.holds(observed, self.limit)),
             observed,
+            window_at,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What all cores have gathered so far, and the answers drawn from it. Taking samples is in `recorder`.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,12 @@ use super::catalog::Catalog;
 use super::delta::{Counts, Delta};
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
 use super::selector::Selector;
-use super::series::{Gauge, Series, SeriesData};
+use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
+use super::threshold::Threshold;
+use super::timeline::Timeline;
 use super::trend::Trend;
+use super::window::{Watched, Windows, Worst};
 
 /// How often a check held and did not, in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +39,19 @@ pub struct Totals {
     catalog: Catalog,
     sum: Delta,
     elapsed: Duration,
+    timeline: Timeline,
+    windows: Windows,
+}
+
+/// What belongs to one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseTotal {
+    /// Its name.
+    pub name: String,
+    /// From where to where, from the start of the load; it ends with the load at the latest.
+    pub span: Range<Duration>,
+    /// Its series, named as those of the whole run.
+    pub metrics: MetricSummaries,
 }
 
 impl Totals {
@@ -49,17 +66,69 @@ impl Totals {
                 ..Delta::default()
             },
             elapsed: Duration::ZERO,
+            timeline: Timeline::default(),
+            windows: Windows::default(),
         }
     }
 
-    /// Adds what a core has gathered.
+    /// Says how long the parts of the load are, and keeps the history that thresholds with a window need; call it before
+    /// the first merge.
+    pub fn watch(&mut self, timeline: Timeline, thresholds: &[Threshold]) {
+        self.timeline = timeline;
+        for threshold in thresholds {
+            let Some(window) = threshold.window else { continue };
+            let Some(metric) = self.registry.find(&threshold.selector.metric) else {
+                continue;
+            };
+            let tags = &threshold.selector.tags;
+            let is_counter = self.registry.definition(metric).kind == Kind::Counter;
+            if let Some(id) = self.catalog.find(metric, tags) {
+                let watched = Watched {
+                    id,
+                    is_never_empty: is_counter && tags.is_empty(),
+                    from: self.timeline.first_second(tags),
+                };
+                self.windows.add(threshold, window, watched);
+            }
+        }
+    }
+
+    /// Adds what was gathered outside of the load, or at no particular time of it; windows do not have it.
     pub fn merge(&mut self, delta: &Delta) {
         self.sum.merge(delta);
+    }
+
+    /// Adds what a core has gathered in a second of the load, the first being 0.
+    pub fn merge_second(&mut self, second: u64, delta: &Delta) {
+        self.windows.merge(second, delta);
+        self.sum.merge(delta);
+    }
+
+    /// Every core has handed over the seconds below `end`: windows that end there are complete.
+    pub fn close(&mut self, end: u64) {
+        self.windows.close(end);
+    }
+
+    /// The load has ended after `elapsed`, and every core has handed over everything.
+    pub fn finish(&mut self, elapsed: Duration) {
+        self.set_elapsed(elapsed);
+        self.windows.finish(elapsed);
     }
 
     /// Sets the time in which all this was gathered; rates of counters are per second of it.
     pub fn set_elapsed(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
+    }
+
+    /// How many seconds of history are kept for windows.
+    #[cfg(test)]
+    pub(super) fn seconds_kept(&self) -> usize {
+        self.windows.seconds_kept()
+    }
+
+    /// The worst slice of a threshold with a window.
+    pub(super) fn worst(&self, threshold: &Threshold) -> Option<Worst> {
+        self.windows.worst(threshold)
     }
 
     /// Sets a gauge that is one number for the whole process, such as `vus`. Values that are not finite are ignored.
@@ -73,16 +142,23 @@ impl Totals {
             out_of_range: 0,
         };
         let id = self.catalog.root(metric);
-        self.sum.merge(&Delta {
+        let delta = Delta {
             series: [(id, series)].into(),
             ..Delta::default()
-        });
+        };
+        self.merge_second(self.elapsed.as_secs(), &delta);
     }
 
-    /// The iteration counts of a scenario (its index in the plan).
+    /// The iteration counts of a scenario (its index in the plan), without those of its warm-up.
     #[must_use]
     pub fn counts(&self, scenario: usize) -> Counts {
         self.sum.counts.get(scenario).copied().unwrap_or_default()
+    }
+
+    /// The iteration counts of a scenario's warm-up.
+    #[must_use]
+    pub fn warmup_counts(&self, scenario: usize) -> Counts {
+        self.sum.warmup.get(scenario).copied().unwrap_or_default()
     }
 
     /// All checks, sorted by group and name.
@@ -104,15 +180,16 @@ impl Totals {
     pub fn value(&self, selector: &Selector, aggregation: Aggregation) -> Option<f64> {
         let metric = self.registry.find(&selector.metric)?;
         let found = self.catalog.find(metric, &selector.tags);
+        let over = self.timeline.over(&selector.tags, self.elapsed);
         let Some(series) = found.and_then(|id| self.sum.series.get(&id)) else {
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
             return if is_counter && selector.tags.is_empty() {
-                self.answer(&SeriesData::Counter(0.0), aggregation)
+                SeriesData::Counter(0.0).answer(aggregation, over)
             } else {
                 None
             };
         };
-        self.answer(&series.data, aggregation)
+        series.data.answer(aggregation, over)
     }
 
     /// One number of a metric as a whole.
@@ -121,125 +198,127 @@ impl Totals {
         self.value(&Selector::root(&self.registry.definition(metric).name), aggregation)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-    fn answer(&self, data: &SeriesData, aggregation: Aggregation) -> Option<f64> {
-        use Aggregation as A;
-        match (data, aggregation) {
-            (SeriesData::Counter(sum), A::Count) => Some(*sum),
-            (SeriesData::Counter(sum), A::Rate) => self.per_second(*sum),
-            (SeriesData::Gauge(gauge), A::Value) => gauge.map(|g| g.value),
-            (SeriesData::Gauge(gauge), A::Min) => gauge.map(|g| g.min),
-            (SeriesData::Gauge(gauge), A::Max) => gauge.map(|g| g.max),
-            (SeriesData::Rate { total: 0, .. }, _) => None,
-            (SeriesData::Rate { passes, total }, A::Rate) => Some(*passes as f64 / *total as f64),
-            (SeriesData::Rate { total, .. }, A::Count) => Some(*total as f64),
-            (SeriesData::Rate { passes, .. }, A::Passes) => Some(*passes as f64),
-            (SeriesData::Rate { passes, total }, A::Fails) => Some((total - passes) as f64),
-            (SeriesData::Trend(trend), _) => of_trend(trend, aggregation),
-            _ => None,
-        }
-    }
-
-    fn per_second(&self, sum: f64) -> Option<f64> {
-        (!self.elapsed.is_zero()).then(|| sum / self.elapsed.as_secs_f64())
-    }
-
     /// The `metrics` object of the summary: every series with samples, those that thresholds name, the metrics that the
-    /// script declared, and all built-in counters.
+    /// script declared, and all built-in counters. What is kept for each phase is in [`Totals::phases`].
     #[must_use]
     pub fn summarise(&self) -> MetricSummaries {
         let mut summaries = MetricSummaries::new();
+        let over = self.timeline.over(&[], self.elapsed);
         for (metric, definition) in self.registry.all() {
             let wanted = !definition.builtin || definition.kind == Kind::Counter;
             if wanted || self.catalog.is_named(metric, &[]) {
-                summaries.insert(definition.name.to_string(), self.summary(&definition, None));
+                summaries.insert(definition.name.to_string(), summary(&definition, None, over));
             }
         }
         for (id, metric, tags) in self.catalog.all() {
             let series = self.sum.series.get(&id);
-            if series.is_none() && !self.catalog.is_named(metric, &tags) {
+            let is_named = self.catalog.is_named(metric, &tags);
+            let is_phase = tags.iter().any(|(key, _)| key == "phase");
+            if !is_named && (series.is_none() || is_phase) {
                 continue;
             }
             let definition = self.registry.definition(metric);
+            let over = self.timeline.over(&tags, self.elapsed);
             let selector = Selector {
                 metric: definition.name.to_string(),
                 tags: tags.into_vec(),
             };
-            summaries.insert(selector.to_string(), self.summary(&definition, series));
+            summaries.insert(selector.to_string(), summary(&definition, series, over));
         }
         summaries
     }
 
-    fn summary(&self, definition: &Definition, series: Option<&Series>) -> MetricSummary {
-        let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
-        let out_of_range = series.map_or(0, |series| series.out_of_range);
-        let data = series.map(|series| &series.data);
-        match definition.kind {
-            Kind::Counter => {
-                let count = match data {
-                    Some(SeriesData::Counter(sum)) => *sum,
-                    _ => 0.0,
-                };
-                MetricSummary::Counter {
-                    unit,
-                    count: tidy(count),
-                    rate: tidy(self.per_second(count).unwrap_or(0.0)),
-                    out_of_range,
-                }
-            }
-            Kind::Gauge => {
-                let gauge = match data {
-                    Some(SeriesData::Gauge(gauge)) => *gauge,
-                    _ => None,
-                };
-                MetricSummary::Gauge {
-                    unit,
-                    value: gauge.map(|g| tidy(g.value)),
-                    min: gauge.map(|g| tidy(g.min)),
-                    max: gauge.map(|g| tidy(g.max)),
-                    out_of_range,
-                }
-            }
-            Kind::Rate => {
-                let (passes, total) = match data {
-                    Some(SeriesData::Rate { passes, total }) => (*passes, *total),
-                    _ => (0, 0),
-                };
-                #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-                let rate = (total > 0).then(|| tidy(passes as f64 / total as f64));
-                MetricSummary::Rate {
-                    rate,
-                    passes,
-                    total,
-                    out_of_range,
-                }
-            }
-            Kind::Trend => {
-                let trend = match data {
-                    Some(SeriesData::Trend(trend)) => Some(trend),
-                    _ => None,
-                };
-                MetricSummary::Trend {
-                    unit,
-                    count: trend.map_or(0, Trend::count),
-                    values: trend.and_then(TrendSummary::of),
-                    out_of_range,
-                }
-            }
-        }
+    /// The phases that have begun.
+    #[must_use]
+    pub fn phases(&self) -> Vec<PhaseTotal> {
+        let begun = self
+            .timeline
+            .phases
+            .iter()
+            .filter(|(_, span)| span.start < self.elapsed);
+        begun
+            .map(|(name, span)| PhaseTotal {
+                name: name.clone(),
+                span: span.start..span.end.min(self.elapsed),
+                metrics: self.of_phase(name),
+            })
+            .collect()
+    }
+
+    fn of_phase(&self, name: &str) -> MetricSummaries {
+        let is_phase = |(key, value): &(String, String)| key == "phase" && value == name;
+        let series = self.catalog.all().into_iter();
+        let of_phase = series.filter(|(.., tags)| tags.iter().any(is_phase));
+        of_phase
+            .filter_map(|(id, metric, tags)| {
+                let definition = self.registry.definition(metric);
+                let over = self.timeline.over(&tags, self.elapsed);
+                let summary = summary(&definition, Some(self.sum.series.get(&id)?), over);
+                let mut tags = tags.into_vec();
+                tags.retain(|tag| !is_phase(tag));
+                let metric = definition.name.to_string();
+                Some((Selector { metric, tags }.to_string(), summary))
+            })
+            .collect()
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-fn of_trend(trend: &Trend, aggregation: Aggregation) -> Option<f64> {
-    match aggregation {
-        _ if trend.count() == 0 => None,
-        Aggregation::Count => Some(trend.count() as f64),
-        Aggregation::Avg => trend.mean(),
-        Aggregation::Min => trend.min(),
-        Aggregation::Max => trend.max(),
-        Aggregation::Med => trend.percentile(50.0),
-        Aggregation::Percentile(percent) => trend.percentile(percent),
-        Aggregation::Rate | Aggregation::Value | Aggregation::Passes | Aggregation::Fails => None,
+/// The numbers of a series that was gathered in `over`.
+fn summary(definition: &Definition, series: Option<&Series>, over: Duration) -> MetricSummary {
+    let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
+    let out_of_range = series.map_or(0, |series| series.out_of_range);
+    let data = series.map(|series| &series.data);
+    match definition.kind {
+        Kind::Counter => {
+            let count = match data {
+                Some(SeriesData::Counter(sum)) => *sum,
+                _ => 0.0,
+            };
+            MetricSummary::Counter {
+                unit,
+                count: tidy(count),
+                rate: tidy(per_second(count, over).unwrap_or(0.0)),
+                out_of_range,
+            }
+        }
+        Kind::Gauge => {
+            let gauge = match data {
+                Some(SeriesData::Gauge(gauge)) => *gauge,
+                _ => None,
+            };
+            MetricSummary::Gauge {
+                unit,
+                value: gauge.map(|g| tidy(g.value)),
+                min: gauge.map(|g| tidy(g.min)),
+                max: gauge.map(|g| tidy(g.max)),
+                out_of_range,
+            }
+        }
+        Kind::Rate => {
+            let (passes, total) = match data {
+                Some(SeriesData::Rate { passes, total }) => (*passes, *total),
+                _ => (0, 0),
+            };
+            #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+            let rate = (total > 0).then(|| tidy(passes as f64 / total as f64));
+            MetricSummary::Rate {
+                rate,
+                passes,
+                total,
+                out_of_range,
+            }
+        }
+        Kind::Trend => {
+            let trend = match data {
+                Some(SeriesData::Trend(trend)) => Some(trend),
+                _ => None,
+            };
+            MetricSummary::Trend {
+                unit,
+                count: trend.map_or(0, Trend::count),
+                values: trend.and_then(TrendSummary::of),
+                out_of_range,
+            }
+        }
     }
 }

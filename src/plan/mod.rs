@@ -19,6 +19,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// What all requests have in common.
     pub http: HttpPlan,
+    /// The named parts of the run, in their order and without gaps; empty when nobody asks for them.
+    pub phases: Vec<Phase>,
     /// The conditions that the run has to meet.
     pub thresholds: Vec<Threshold>,
     /// Test-wide tags, on every sample.
@@ -31,6 +33,41 @@ pub struct Plan {
     pub on_script_error: OnScriptError,
     /// Limits on one script.
     pub limits: Limits,
+}
+
+/// A named part of the run, over all scenarios.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Phase {
+    /// Unique in the plan.
+    pub name: String,
+    /// Offset of its start from the start of the run.
+    pub start: Duration,
+    /// Offset of its end; half-open, so that nothing is in two.
+    pub end: Duration,
+}
+
+impl Plan {
+    /// The phase that an iteration belongs to which is due that long after the start of the run, as an index.
+    #[must_use]
+    pub fn phase_at(&self, due: Duration) -> Option<usize> {
+        self.phases
+            .iter()
+            .position(|phase| (phase.start..phase.end).contains(&due))
+    }
+
+    /// What no results are from: the time before the first scenario without a warm-up, or with one that is over.
+    #[must_use]
+    pub fn measured_from(&self) -> Duration {
+        let has_warmup = |scenario: &Scenario| !scenario.warmup.is_zero();
+        if !self.scenarios.iter().all(has_warmup) {
+            return Duration::ZERO;
+        }
+        let ends = self
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.start_time + scenario.warmup);
+        ends.min().unwrap_or_default()
+    }
 }
 
 /// What all requests have in common.
@@ -55,10 +92,20 @@ pub struct Scenario {
     pub start_time: Duration,
     /// How long iterations in flight may go on after the end.
     pub graceful_stop: Duration,
+    /// Iterations that are due this long after the scenario's start are run and left out of the results.
+    pub warmup: Duration,
     /// Tags on all samples of the scenario, besides `scenario` itself.
     pub tags: BTreeMap<String, String>,
     /// Values that `kt.env` finds in this scenario, unless `-e` sets them.
     pub env: BTreeMap<String, String>,
+}
+
+impl Scenario {
+    /// Whether an iteration only warms up which is due that long after the scenario's start.
+    #[must_use]
+    pub fn is_warmup(&self, due: Duration) -> bool {
+        due < self.warmup
+    }
 }
 
 /// The scheduling policy of a scenario, with k6's names.

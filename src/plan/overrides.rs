@@ -186,6 +186,7 @@ mod tests {
             executor,
             start_time: Duration::ZERO,
             graceful_stop: Duration::from_secs(30),
+            warmup: Duration::ZERO,
             tags: BTreeMap::new(),
             env: BTreeMap::new(),
         }

@@ -10,6 +10,7 @@ use super::table::{Align, Cell, Paint, Table, wrap};
 
 mod iterations;
 mod metrics;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -98,6 +99,8 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(thresholds(&summary.thresholds, style));
     sections.push(checks(summary, style));
     sections.push(iterations::section(&summary.scenarios, style));
+    sections.push(parts::phases(&summary.phases, style));
+    sections.push(parts::stages(&summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
     sections.push(errors(summary, style));
@@ -188,13 +191,23 @@ fn thresholds(thresholds: &[ThresholdSummary], style: &Style) -> Vec<String> {
             (None, _) => "no data".to_owned(),
             (Some(value), unit) => metrics::with_unit(value, unit),
         };
-        let note = if threshold.aborted { "ended the run" } else { "" };
+        let mut expression = threshold.expression.clone();
+        let mut notes = Vec::new();
+        if let Some(window) = &threshold.window {
+            expression.push_str(&format!(" in {window}"));
+        }
+        if let Some(at) = threshold.window_at_ms {
+            notes.push(format!("worst at {}", human::duration(Duration::from_millis(at))));
+        }
+        if threshold.aborted {
+            notes.push("ended the run".to_owned());
+        }
         table.push(vec![
             style.mark(threshold.ok),
             Cell::plain(&threshold.metric),
-            Cell::plain(&threshold.expression),
+            Cell::plain(expression),
             Cell::new(observed, if threshold.ok { Paint::Plain } else { Paint::Bad }),
-            Cell::dim(note),
+            Cell::dim(notes.join(", ")),
         ]);
     }
     let met = thresholds.iter().filter(|threshold| threshold.ok).count();

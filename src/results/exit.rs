@@ -9,6 +9,8 @@ pub enum ExitCode {
     Internal,
     /// Stopped by a signal.
     Signal,
+    /// Stopped through live control.
+    LiveStop,
     /// Aborted by the script, or by data that ran out.
     ScriptAbort,
     /// Stopped by `on_saturation = "abort"`.
@@ -35,9 +37,10 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, in the order of precedence.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Internal,
         Self::Signal,
+        Self::LiveStop,
         Self::ScriptAbort,
         Self::Saturation,
         Self::SetupTimeout,
@@ -60,6 +63,7 @@ impl ExitCode {
             Self::Thresholds => 99,
             Self::SetupTimeout => 100,
             Self::TeardownTimeout => 101,
+            Self::LiveStop => 103,
             Self::Invalid => 104,
             Self::Signal => 105,
             Self::ScriptError => 107,
@@ -90,7 +94,10 @@ mod tests {
     #[test]
     fn the_order_is_the_documented_one() {
         let numbers: Vec<u8> = ExitCode::ALL.iter().map(|code| code.number()).collect();
-        assert_eq!(numbers, [109, 105, 108, 114, 100, 101, 113, 107, 99, 110, 104, 2, 0]);
+        assert_eq!(
+            numbers,
+            [109, 105, 103, 108, 114, 100, 101, 113, 107, 99, 110, 104, 2, 0]
+        );
         assert!(ExitCode::ALL.is_sorted());
     }
 }

@@ -3,11 +3,11 @@
 //! Fields that the first version did not have are optional when read, and left out when they say nothing.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, Threshold};
+use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
 pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
@@ -27,6 +27,9 @@ pub struct Summary {
     pub scenarios: BTreeMap<String, ScenarioSummary>,
     /// By name of the series.
     pub metrics: MetricSummaries,
+    /// The plan's phases that have begun, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseSummary>,
     /// Sorted by group and name.
     pub checks: Vec<CheckTotal>,
     /// In the plan's order.
@@ -56,7 +59,7 @@ pub enum Verdict {
 }
 
 /// What was run, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// The script's path as it was given.
     pub script: String,
@@ -72,6 +75,24 @@ pub struct RunInfo {
     /// Why the verdict is not pass; the first gave the exit code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// What was changed through live control, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventSummary>,
+}
+
+/// A change through live control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventSummary {
+    /// When it took effect, from the start of the load; 0 before it.
+    pub at_ms: u64,
+    /// `pause`, `resume`, `rate`, `vus` or `stop`.
+    pub what: String,
+    /// Whose it was; that of all scenarios when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// The new rate or number of virtual users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
 }
 
 /// One reason for a verdict.
@@ -88,8 +109,35 @@ pub struct Reason {
 pub struct ScenarioSummary {
     /// The executor's name.
     pub executor: String,
-    /// The six counts.
+    /// The six counts, without those of the warm-up.
     pub iterations: Counts,
+    /// The six counts of the warm-up, whose iterations are in no other number; not there without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Counts>,
+}
+
+/// What belongs to one phase: iterations by their intended start, and all that they did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseSummary {
+    /// Its name.
+    pub name: String,
+    /// Its start, from the start of the load.
+    pub start_ms: u64,
+    /// Its end; that of the load at the latest.
+    pub end_ms: u64,
+    /// By name of the series, as those of the run; rates are for each second of the phase.
+    pub metrics: MetricSummaries,
+}
+
+impl From<PhaseTotal> for PhaseSummary {
+    fn from(total: PhaseTotal) -> Self {
+        Self {
+            name: total.name,
+            start_ms: millis(total.span.start),
+            end_ms: millis(total.span.end),
+            metrics: total.metrics,
+        }
+    }
 }
 
 /// How a threshold came out.
@@ -108,6 +156,12 @@ pub struct ThresholdSummary {
     /// What `observed` is measured in, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The length of the slices that were judged, as `30s`; not there when it was the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// Where the worst of these slices, which `observed` is from, begins: from the start of the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_at_ms: Option<u64>,
 }
 
 impl ThresholdSummary {
@@ -122,8 +176,22 @@ impl ThresholdSummary {
             observed: verdict.observed,
             aborted,
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
+            window: threshold.window.map(whole_seconds),
+            window_at_ms: verdict.window_at.map(millis),
         }
     }
+}
+
+/// `30s`, `1m30s`, `1h`.
+fn whole_seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).collect();
+    parts.iter().map(|(n, unit)| format!("{n}{unit}")).collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether the generator kept up with what it was asked to do.
@@ -194,7 +262,6 @@ pub(super) fn timestamp_as(at: SystemTime, format: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use std::time::Duration;
 
     /// The example of the promise, word for word.
     fn promised() -> Value {

@@ -22,10 +22,21 @@ use crate::script::{Host, LuaVuFactory, Session};
 pub(super) enum CoreReport {
     /// Its virtual users are made.
     Ready,
-    /// A second's samples.
-    Samples(Box<Delta>),
-    /// It has ended; CPU time used since the start of the load.
-    Done(Duration),
+    /// The samples of one second of the load.
+    Samples {
+        core: u32,
+        /// The first is 0.
+        second: u64,
+        delta: Box<Delta>,
+    },
+    /// It has ended, in that second, with these last samples.
+    Done {
+        core: u32,
+        second: u64,
+        delta: Box<Delta>,
+        /// CPU time used since the start of the load.
+        cpu: Duration,
+    },
     /// It could not start.
     Failed(String),
 }
@@ -81,15 +92,18 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
         Err(_) => return Ok(()),
     };
     let cpu = clock::thread_cpu();
-    let reporter = tokio::task::spawn_local(report(recorder.clone(), seed.reports.clone(), start));
+    let core_index = seed.stripe.index;
+    let reporter = tokio::task::spawn_local(report(recorder.clone(), seed.reports.clone(), core_index, start));
     let lag = tokio::task::spawn_local(measure_loop(recorder.clone()));
     core.run(start).await;
     reporter.abort();
     lag.abort();
-    let _ = seed.reports.send(CoreReport::Samples(Box::new(recorder.take())));
-    let _ = seed
-        .reports
-        .send(CoreReport::Done(clock::thread_cpu().saturating_sub(cpu)));
+    let _ = seed.reports.send(CoreReport::Done {
+        core: core_index,
+        second: clock::now().saturating_duration_since(start).as_secs(),
+        delta: Box::new(recorder.take()),
+        cpu: clock::thread_cpu().saturating_sub(cpu),
+    });
     drop(host);
     Ok(())
 }
@@ -127,12 +141,13 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
 }
 
 /// Hands over what was recorded, each second of the run.
-async fn report(recorder: Recorder, reports: mpsc::UnboundedSender<CoreReport>, start: Instant) {
+async fn report(recorder: Recorder, reports: mpsc::UnboundedSender<CoreReport>, core: u32, start: Instant) {
     let mut next = start;
-    loop {
+    for second in 0.. {
         next += Duration::from_secs(1);
         clock::sleep_until(next).await;
-        if reports.send(CoreReport::Samples(Box::new(recorder.take()))).is_err() {
+        let delta = Box::new(recorder.take());
+        if reports.send(CoreReport::Samples { core, second, delta }).is_err() {
             return;
         }
     }

@@ -10,8 +10,8 @@ use crate::control::{self, Control};
 use crate::metrics::{Aggregation, Counts, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    ErrorSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary,
-    ThresholdSummary, timestamp,
+    ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA,
+    ScenarioSummary, Summary, ThresholdSummary, timestamp,
 };
 use crate::script::Session;
 
@@ -40,6 +40,11 @@ impl Judge {
             ended: None,
             cpu: Vec::new(),
         }
+    }
+
+    /// How many core threads there are.
+    pub(super) fn threads(&self) -> usize {
+        self.options.threads.max(1) as usize
     }
 
     /// Notes a reason against passing.
@@ -91,6 +96,7 @@ impl Judge {
                 ScenarioSummary {
                     executor,
                     iterations: totals.counts(index),
+                    warmup: (!scenario.warmup.is_zero()).then(|| totals.warmup_counts(index)),
                 },
             )
         });
@@ -111,15 +117,33 @@ impl Judge {
                         message,
                     })
                     .collect(),
+                events: self.events(&test.session),
             },
             scenarios: scenarios.collect::<BTreeMap<_, _>>(),
             metrics: totals.summarise(),
+            phases: totals.phases().into_iter().map(Into::into).collect(),
             checks: totals.checks(),
             thresholds,
             generator,
             errors: errors(&test.session),
             warnings: warnings(test, totals),
         }
+    }
+
+    fn events(&self, session: &Session) -> Vec<EventSummary> {
+        let at = |at: Instant| {
+            self.begun
+                .map_or(Duration::ZERO, |begun| at.saturating_duration_since(begun))
+        };
+        let events = session.control.events().into_iter();
+        events
+            .map(|event| EventSummary {
+                at_ms: u64::try_from(at(event.at).as_millis()).unwrap_or(u64::MAX),
+                what: event.what,
+                scenario: event.scenario,
+                value: event.value,
+            })
+            .collect()
     }
 
     fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {
@@ -149,9 +173,16 @@ impl Judge {
                 .filter(|_| failed.observed.is_some())
                 .map(|unit| format!(" {unit}"))
                 .unwrap_or_default();
+            let slice = match (&failed.window, failed.window_at_ms) {
+                (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
+                _ => String::new(),
+            };
             reasons.push((
                 ExitCode::Thresholds,
-                format!("{}: {} was not met: {observed}{unit}", failed.metric, failed.expression),
+                format!(
+                    "{}: {} was not met: {observed}{unit}{slice}",
+                    failed.metric, failed.expression
+                ),
             ));
         }
         let (errors, beyond) = session.errors.all();
@@ -303,6 +334,7 @@ fn of_control(reason: control::Reason) -> (ExitCode, String) {
     use control::Reason as R;
     match reason {
         R::Signal => (ExitCode::Signal, "stopped by a signal".to_owned()),
+        R::LiveStop => (ExitCode::LiveStop, "stopped through live control".to_owned()),
         R::ScriptAbort(why) => (ExitCode::ScriptAbort, format!("the script aborted the run: {why}")),
         R::MarkedFailed(why) => (
             ExitCode::MarkedFailed,

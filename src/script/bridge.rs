@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::thread::ThreadStatus;
 use mlua::{Function, MultiValue, Table, Thread, Value};
 
-use super::context::{Phase, VuContext};
+use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
 use super::host::{ApiError, Host, answer};
@@ -72,8 +72,8 @@ async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiV
             "",
         ));
     };
-    let result = if matches!(context.phase.get(), Phase::Load | Phase::Summary) {
-        let when = if context.phase.get() == Phase::Load {
+    let result = if matches!(context.lifecycle.get(), Lifecycle::Load | Lifecycle::Summary) {
+        let when = if context.lifecycle.get() == Lifecycle::Load {
             "while the file loads"
         } else {
             "in `summary`"

@@ -9,7 +9,7 @@ use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
 use crate::clock::Instant;
-use crate::metrics::TagSet;
+use crate::metrics::{TagSet, WARMUP};
 use crate::net;
 use crate::vu::Iteration;
 
@@ -17,7 +17,7 @@ use super::host::{ApiError, Host};
 
 /// What a script is doing at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum Lifecycle {
     /// The file is being evaluated; no network, no samples.
     Load,
     /// `setup`.
@@ -32,8 +32,8 @@ pub enum Phase {
     Summary,
 }
 
-impl Phase {
-    /// The `phase` tag of samples outside of journeys.
+impl Lifecycle {
+    /// The `lifecycle` tag of samples outside of journeys.
     #[must_use]
     pub fn tag(self) -> Option<&'static str> {
         match self {
@@ -45,6 +45,15 @@ impl Phase {
     }
 }
 
+/// What an iteration belongs to by its intended start; tags of all its samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Membership {
+    /// Index of the plan's phase.
+    phase: Option<usize>,
+    /// It only warms the system up.
+    warmup: bool,
+}
+
 /// One virtual user, as host functions see it.
 pub struct VuContext {
     /// Its VM.
@@ -54,7 +63,7 @@ pub struct VuContext {
     /// Index of its scenario in the plan.
     pub scenario: Option<usize>,
     /// What it is doing.
-    pub phase: Cell<Phase>,
+    pub lifecycle: Cell<Lifecycle>,
     /// The iteration that it runs, if any.
     pub iteration: Cell<Option<Iteration>>,
     /// Iterations that it has begun.
@@ -65,6 +74,8 @@ pub struct VuContext {
     pub requested: Cell<bool>,
     /// Time that the iteration has slept, for group durations without pauses.
     pub slept: Cell<Duration>,
+    /// What its iteration belongs to.
+    membership: Cell<Membership>,
     /// When `kt.pace` last released this VU.
     pub paced: Cell<Option<Instant>>,
     client: OnceCell<net::Client>,
@@ -92,12 +103,13 @@ impl VuContext {
             host: Rc::clone(host),
             id,
             scenario,
-            phase: Cell::new(Phase::Load),
+            lifecycle: Cell::new(Lifecycle::Load),
             iteration: Cell::new(None),
             iterations: Cell::new(0),
             rng: RefCell::new(Pcg64Mcg::seed_from_u64(seed(host.session.seed, scenario, id, u64::MAX))),
             requested: Cell::new(false),
             slept: Cell::new(Duration::ZERO),
+            membership: Cell::default(),
             paced: Cell::new(None),
             client: OnceCell::new(),
             tags: RefCell::new(None),
@@ -107,7 +119,11 @@ impl VuContext {
 
     /// Prepares for an iteration: its random numbers depend on seed, scenario and number only.
     pub fn begin(&self, iteration: &Iteration) {
-        self.enter_phase(Phase::Iteration);
+        self.enter(Lifecycle::Iteration);
+        let membership = self.membership_of(iteration);
+        if self.membership.replace(membership) != membership {
+            *self.tags.borrow_mut() = None;
+        }
         self.iteration.set(Some(*iteration));
         self.iterations.set(self.iterations.get() + 1);
         self.requested.set(false);
@@ -116,15 +132,27 @@ impl VuContext {
         *self.rng.borrow_mut() = Pcg64Mcg::seed_from_u64(seed);
     }
 
-    /// Changes the phase; tags and groups begin afresh.
-    pub fn enter_phase(&self, phase: Phase) {
-        if self.phase.get() != phase {
+    fn membership_of(&self, iteration: &Iteration) -> Membership {
+        let (Some(plan), Some(started)) = (self.host.plan.get(), self.host.session.started.get()) else {
+            return Membership::default();
+        };
+        let due = iteration.scheduled_at.saturating_duration_since(*started);
+        let scenario = plan.scenarios.get(iteration.scenario);
+        Membership {
+            phase: plan.phase_at(due),
+            warmup: scenario.is_some_and(|scenario| scenario.is_warmup(due.saturating_sub(scenario.start_time))),
+        }
+    }
+
+    /// Changes the lifecycle; tags and groups begin afresh.
+    pub fn enter(&self, lifecycle: Lifecycle) {
+        if self.lifecycle.get() != lifecycle {
             *self.tags.borrow_mut() = None;
         }
         if let Some(first) = self.groups.borrow_mut().drain(..).next() {
             *self.tags.borrow_mut() = first.outer;
         }
-        self.phase.set(phase);
+        self.lifecycle.set(lifecycle);
     }
 
     /// After an iteration: cookies and connections as the plan says.
@@ -150,7 +178,7 @@ impl VuContext {
         Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
     }
 
-    /// The tags of its samples: test, scenario, phase and group.
+    /// The tags of its samples: test, scenario, phase, warm-up, lifecycle and group.
     ///
     /// # Errors
     /// While the file loads.
@@ -167,7 +195,14 @@ impl VuContext {
                 pairs.extend(scenario.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             }
         }
-        pairs.extend(self.phase.get().tag().map(|phase| ("phase", phase)));
+        let membership = self.membership.get();
+        if self.lifecycle.get() == Lifecycle::Iteration {
+            let phase = self.host.plan.get().zip(membership.phase);
+            let phase = phase.and_then(|(plan, index)| plan.phases.get(index));
+            pairs.extend(phase.map(|phase| ("phase", phase.name.as_str())));
+            pairs.extend(membership.warmup.then_some((WARMUP, "true")));
+        }
+        pairs.extend(self.lifecycle.get().tag().map(|lifecycle| ("lifecycle", lifecycle)));
         let tags = recorder.tags(&recorder.no_tags(), &pairs);
         *self.tags.borrow_mut() = Some(tags.clone());
         Ok(tags)

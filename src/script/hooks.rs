@@ -10,7 +10,7 @@ use mlua::{Function, Value};
 use crate::clock;
 
 use super::bridge;
-use super::context::{Phase, VuContext};
+use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
 use super::value::{AsJson, freeze, from_tree};
@@ -54,7 +54,7 @@ pub async fn setup(
     let Some(function) = hook(loaded, "setup") else {
         return Ok(None);
     };
-    match call(context, loaded, Phase::Setup, &function, Value::Nil, limit).await? {
+    match call(context, loaded, Lifecycle::Setup, &function, Value::Nil, limit).await? {
         Value::Nil => Ok(Some(serde_json::Value::Null)),
         value => serde_json::to_value(AsJson::new(&value))
             .map(Some)
@@ -71,7 +71,7 @@ pub async fn teardown(context: &Rc<VuContext>, loaded: &Loaded, limit: Duration)
         return Ok(());
     };
     let state = context.host.setup_value();
-    call(context, loaded, Phase::Teardown, &function, state, limit)
+    call(context, loaded, Lifecycle::Teardown, &function, state, limit)
         .await
         .map(|_| ())
 }
@@ -92,7 +92,7 @@ pub async fn summary(
     let value = from_tree(&context.host.lua, summary).map_err(|error| HookError::Returned(error.to_string()))?;
     freeze(&value);
     let wanted = "where a table of file names and texts is wanted";
-    match call(context, loaded, Phase::Summary, &function, value, limit).await? {
+    match call(context, loaded, Lifecycle::Summary, &function, value, limit).await? {
         Value::Nil => Ok(BTreeMap::new()),
         Value::Table(files) => files
             .pairs::<String, String>()
@@ -112,12 +112,12 @@ fn hook(loaded: &Loaded, name: &str) -> Option<Function> {
 async fn call(
     context: &Rc<VuContext>,
     loaded: &Loaded,
-    phase: Phase,
+    lifecycle: Lifecycle,
     function: &Function,
     argument: Value,
     limit: Duration,
 ) -> Result<Value, HookError> {
-    context.enter_phase(phase);
+    context.enter(lifecycle);
     let called = bridge::call(context, &loaded.thread, function, [argument]);
     match clock::timeout(limit, called).await {
         Err(_) => Err(HookError::Timeout(limit)),

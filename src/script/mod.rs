@@ -20,7 +20,7 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Phase, VuContext};
+pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
 pub use host::{ApiError, ApiResult, Host, IntoMulti};
 pub use session::Session;

@@ -16,7 +16,7 @@ use crate::plan::{Executor, HttpPlan, Limits, OnSaturation, OnScriptError, Plan,
 use crate::vu::Iteration;
 
 use super::bridge;
-use super::context::{Phase, VuContext};
+use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
 use super::host::{ApiError, ApiResult, Host, IntoMulti as _, OpenModules};
@@ -142,10 +142,12 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
             },
             start_time: Duration::ZERO,
             graceful_stop: Duration::ZERO,
+            warmup: Duration::ZERO,
             tags: BTreeMap::new(),
             env: BTreeMap::new(),
         }],
         http,
+        phases: Vec::new(),
         thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: minute,
@@ -194,7 +196,7 @@ fn add_globals(host: &Rc<Host>, bench: &Rc<Bench>, environment: &Table) -> mlua:
 }
 
 fn at_load(host: &Host, name: &str) -> Result<(), ApiError> {
-    if host.current()?.phase.get() == Phase::Load {
+    if host.current()?.lifecycle.get() == Lifecycle::Load {
         return Ok(());
     }
     Err(ApiError::Text(format!(

@@ -13,7 +13,7 @@ use crate::plan::OnScriptError;
 use crate::vu::{Iteration, Outcome, Vu, VuFactory};
 
 use super::bridge;
-use super::context::{Phase, VuContext};
+use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::host::Host;
 use super::plan_reader;
@@ -97,7 +97,7 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
     if let Value::Table(plan) = &loaded.returned
         && let Ok(Some(vu_init)) = plan.get::<Option<Function>>("vu_init")
     {
-        context.enter_phase(Phase::VuInit);
+        context.enter(Lifecycle::VuInit);
         bridge::call(context, &loaded.thread, &vu_init, []).await?;
     }
     Ok(Instance {
@@ -145,7 +145,7 @@ pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Res
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.to_string(), ""))?;
     let chunk = host.instantiate(&source, &environment).map_err(vm)?;
     let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
-    context.enter_phase(Phase::Load);
+    context.enter(Lifecycle::Load);
     let mut results = bridge::call(context, &thread, &chunk, []).await?;
     let blank = host.lua.create_table().map_err(vm)?;
     Ok(Loaded {

@@ -34,7 +34,7 @@ async fn requests_of_hooks_count_but_are_not_measured() {
         return {
           scenarios = { a = { executor = 'per-vu-iterations', vus = 4, iterations = 10, exec = get } },
           setup = get, vu_init = get, teardown = get,
-          thresholds = { ['http_reqs{phase:vu_init}'] = 'count==4', ['http_req_duration{phase:setup}'] = 'count==1' },
+          thresholds = { ['http_reqs{lifecycle:vu_init}'] = 'count==4', ['http_req_duration{lifecycle:setup}'] = 'count==1' },
         }",
     )
     .against(&server.url());

@@ -231,19 +231,22 @@ pub struct Running<'a> {
 
 impl Running<'_> {
     /// Waits until it has written a line with `part` to stderr.
-    pub async fn said(&mut self, part: &str) {
+    pub async fn said(&mut self, part: &str) -> String {
         let read = async {
             while let Some(line) = self.stderr.next_line().await.expect("stderr can be read") {
                 self.seen.push_str(&line);
                 self.seen.push('\n');
                 if line.contains(part) {
-                    return true;
+                    return Some(line);
                 }
             }
-            false
+            None
         };
         let said = clock::timeout(DEADLINE, read).await;
-        assert_eq!(said, Ok(true), "`{part}` was not said; it said\n{}", self.seen);
+        match said {
+            Ok(Some(line)) => line,
+            _ => panic!("`{part}` was not said; it said\n{}", self.seen),
+        }
     }
 
     /// Its process.

@@ -37,6 +37,16 @@ pub fn is_sound(summary: &Value) {
         let [offered, started, completed, dropped, interrupted, failed] = counts(scenario);
         assert_eq!(offered, started + dropped, "{name}: {summary:#}");
         assert_eq!(started, completed + interrupted + failed, "{name}: {summary:#}");
+        if let Some(warmup) = scenario.get("warmup") {
+            let [offered, started, completed, dropped, interrupted, failed] =
+                counts(&serde_json::json!({ "iterations": warmup }));
+            assert_eq!(offered, started + dropped, "warm-up of {name}: {summary:#}");
+            assert_eq!(
+                started,
+                completed + interrupted + failed,
+                "warm-up of {name}: {summary:#}"
+            );
+        }
         ended += completed + failed;
         dropped_in_all += dropped;
     }

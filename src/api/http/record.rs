@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::metrics::{Recorder, TagSet, builtin};
 use crate::net::{ErrorKind, Exchange};
-use crate::script::{ApiError, Phase, VuContext};
+use crate::script::{ApiError, Lifecycle, VuContext};
 
 use super::options::Expect;
 
@@ -137,7 +137,7 @@ impl<'a> Recording<'a> {
     /// Intended start of the iteration to the end of its first request, in open scenarios.
     fn response_time(&self, exchange: &Exchange, tags: &TagSet) {
         let vu = self.vu;
-        if vu.phase.get() != Phase::Iteration || vu.requested.replace(true) {
+        if vu.lifecycle.get() != Lifecycle::Iteration || vu.requested.replace(true) {
             return;
         }
         let open = vu

@@ -38,6 +38,7 @@ pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
         executor,
         start_time: Duration::ZERO,
         graceful_stop: ms(30_000),
+        warmup: Duration::ZERO,
         tags: BTreeMap::new(),
         env: BTreeMap::new(),
     }
@@ -47,6 +48,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
     Plan {
         scenarios,
         http: crate::plan::HttpPlan::default(),
+        phases: Vec::new(),
         thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),

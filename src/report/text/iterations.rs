@@ -25,7 +25,15 @@ pub(super) fn section(scenarios: &BTreeMap<String, ScenarioSummary>, style: &Sty
         }
     }
     for (name, scenario) in scenarios {
-        if !scenario.iterations.adds_up() {
+        let Some(warmup) = &scenario.warmup else { continue };
+        let [offered, started] = sums(warmup);
+        let text = format!("{name}, warm-up, in no other number: {offered}; {started}");
+        let wrapped = wrap("  ", &text, style);
+        lines.extend(wrapped.into_iter().map(|line| style.paint(&line, Paint::Dim)));
+    }
+    for (name, scenario) in scenarios {
+        let adds_up = scenario.iterations.adds_up() && scenario.warmup.is_none_or(|warmup| warmup.adds_up());
+        if !adds_up {
             let text = format!("{name}: these counts do not add up, which is a bug in kingtide");
             let wrapped = wrap("  ", &text, style);
             lines.extend(wrapped.into_iter().map(|line| style.paint(&line, Paint::Bad)));

@@ -33,6 +33,10 @@ pub(super) fn sections(metrics: &MetricSummaries, style: &Style) -> Vec<Vec<Stri
         ("grpc_req_duration", "name"),
         ("http_req_duration", "scenario"),
         ("grpc_req_duration", "scenario"),
+        ("http_req_response_time", "scenario"),
+        ("grpc_req_response_time", "scenario"),
+        ("iteration_response_time", "scenario"),
+        ("iteration_start_lag", "scenario"),
     ] {
         let wanted = |row: &&&Row| row.selector.metric == metric && listed_by(row) == Some(key);
         let rows: Vec<_> = listed.iter().filter(wanted).copied().collect();
@@ -71,11 +75,18 @@ fn unit<'a>(row: &Row<'a>) -> Option<&'a str> {
     }
 }
 
-/// The tag that a series is listed by in a table of its own.
+/// The tag that a series is listed by in a table of its own. Stages have theirs in `parts`.
 fn listed_by<'a>(row: &'a Row) -> Option<&'a str> {
-    let is_request = matches!(row.selector.metric.as_str(), "http_req_duration" | "grpc_req_duration");
+    let metric = row.selector.metric.as_str();
+    let is_duration = matches!(metric, "http_req_duration" | "grpc_req_duration");
+    let is_listed = matches!(
+        metric,
+        "http_req_response_time" | "grpc_req_response_time" | "iteration_response_time" | "iteration_start_lag"
+    );
     match row.selector.tags.as_slice() {
-        [(key, _)] if is_request && (key == "name" || key == "scenario") => Some(key),
+        [(key, _)] if is_duration && key == "name" => Some("name"),
+        [(key, _)] if (is_duration || is_listed) && key == "scenario" => Some("scenario"),
+        [(scenario, _), (stage, _)] if scenario == "scenario" && stage == "stage" => Some("stage"),
         _ => None,
     }
 }
@@ -175,7 +186,7 @@ pub(super) fn with_unit(value: f64, unit: Option<&str>) -> String {
 /// Counters, rates and gauges in one table: what it came to, and what more there is to say.
 fn numbers(rows: &[Row], style: &Style) -> Vec<String> {
     let mut table = Table::new(&[Align::Left, Align::Right, Align::Left], 2, 0);
-    for row in rows {
+    for row in rows.iter().filter(|row| listed_by(row).is_none()) {
         let unit = unit(row);
         let (value, more) = match row.summary {
             MetricSummary::Trend { .. } => continue,

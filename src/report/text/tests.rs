@@ -92,6 +92,41 @@ fn failed() -> Value {
     value
 }
 
+/// Warm-up, windows, stages and phases.
+fn parted() -> Value {
+    let mut value = passed();
+    value["scenarios"]["sagas"]["warmup"] = json!({ "offered": 50, "started": 50, "completed": 49, "dropped": 0,
+        "interrupted": 0, "failed": 1 });
+    let rate = |passes: u64| json!({ "type": "rate", "rate": passes as f64 / 1000.0, "passes": passes, "total": 1000 });
+    for (scenario, stage, scale) in [("sagas", "2", 1.0), ("sagas", "10", 2.0), ("browse", "steady", 1.5)] {
+        let part = format!("{{scenario:{scenario},stage:{stage}}}");
+        value["metrics"][format!("http_req_duration{part}")] = trend(300, scale);
+        value["metrics"][format!("iteration_response_time{part}")] = trend(30, 900.0 * scale);
+        value["metrics"][format!("http_req_failed{part}")] = rate(if stage == "10" { 30 } else { 0 });
+    }
+    for metric in ["http_req_duration", "iteration_response_time"] {
+        for scenario in ["sagas", "browse"] {
+            value["metrics"][format!("{metric}{{scenario:{scenario}}}")] = trend(600, 1.2);
+        }
+    }
+    let counter = |count: u64| json!({ "type": "counter", "count": count, "rate": count as f64 / 15.0 });
+    let phase = |name: &str, start: u64, scale: f64| {
+        json!({ "name": name, "start_ms": start, "end_ms": start + 15_000, "metrics": {
+            "iterations": counter(150), "http_reqs": counter(1_355), "http_req_failed": rate(1),
+            "http_req_duration": trend(1_355, scale), "iteration_response_time": trend(150, 1_000.0 * scale),
+            "iterations{scenario:sagas}": counter(100), "http_req_duration{scenario:sagas}": trend(1_000, scale),
+            "iterations{scenario:browse}": counter(50) } })
+    };
+    value["phases"] = json!([phase("login rush", 0, 1.0), phase("noon", 15_000, 2.0)]);
+    value["thresholds"] = json!([
+        { "metric": "http_req_duration", "expression": "p(95)<5", "ok": true, "observed": 4.2, "aborted": false, "unit": "ms",
+          "window": "30s", "window_at_ms": 65_000 },
+        { "metric": "http_req_failed{stage:10}", "expression": "rate<0.01", "ok": false, "observed": 0.03, "aborted": true,
+          "window": "1m30s", "window_at_ms": 0 },
+        { "metric": "http_req_failed", "expression": "rate<0.01", "ok": false, "observed": null, "aborted": false, "window": "5s" } ]);
+    value
+}
+
 /// A run that ended before anything happened.
 fn empty() -> Value {
     json!({ "schema": "kingtide.summary/1", "verdict": "aborted", "exit_code": 105,
@@ -133,13 +168,18 @@ fn the_same_in_ascii_on_a_narrow_terminal() {
 }
 
 #[test]
+fn a_run_in_parts() {
+    compare("parts", &parted(), WIDE);
+}
+
+#[test]
 fn a_run_without_anything() {
     compare("empty", &empty(), WIDE);
 }
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    for value in [passed(), failed(), empty()] {
+    for value in [passed(), failed(), parted(), empty()] {
         let plain = render(&summary(&value), WIDE);
         let coloured = render(&summary(&value), Style { colour: true, ..WIDE });
         assert!(coloured.contains("\u{1b}["));
@@ -159,7 +199,7 @@ fn colour_changes_nothing_but_colour() {
 fn lines_keep_to_the_width_and_end_where_they_end() {
     for width in [0, 80, 90, 95, 96, 100, 250] {
         for unicode in [true, false] {
-            for value in [passed(), failed(), empty()] {
+            for value in [passed(), failed(), parted(), empty()] {
                 let style = Style {
                     unicode,
                     colour: false,

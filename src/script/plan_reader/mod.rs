@@ -2,6 +2,7 @@
 //! any load starts. What the parts of a plan do is not known here.
 
 mod http;
+mod phases;
 mod scenarios;
 mod thresholds;
 
@@ -20,9 +21,10 @@ use super::vu::Loaded;
 /// The name of the scenario of a script that returns a function.
 pub const DEFAULT_SCENARIO: &str = "default";
 
-const PLAN_KEYS: [&str; 13] = [
+const PLAN_KEYS: [&str; 14] = [
     "http",
     "scenarios",
+    "phases",
     "exec",
     "thresholds",
     "setup",
@@ -81,6 +83,7 @@ pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Ove
     Ok(Plan {
         scenarios,
         http: http::read(&fields, script)?,
+        phases: phases::read(&fields)?,
         thresholds: thresholds::read(&fields, registry)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),

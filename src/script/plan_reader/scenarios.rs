@@ -10,7 +10,15 @@ use super::{DEFAULT_SCENARIO, wrong};
 use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
 use crate::plan::{Executor, OnSaturation, Scenario};
 
-const SCENARIO_KEYS: [&str; 6] = ["executor", "exec", "start_time", "graceful_stop", "tags", "env"];
+const SCENARIO_KEYS: [&str; 7] = [
+    "executor",
+    "exec",
+    "start_time",
+    "graceful_stop",
+    "warmup",
+    "tags",
+    "env",
+];
 const EXECUTORS: [&str; 4] = [
     "shared-iterations",
     "per-vu-iterations",
@@ -26,6 +34,7 @@ pub(super) fn of_function(executor: Executor) -> Scenario {
         executor,
         start_time: Duration::ZERO,
         graceful_stop: DEFAULT_GRACEFUL_STOP,
+        warmup: Duration::ZERO,
         tags: BTreeMap::new(),
         env: BTreeMap::new(),
     }
@@ -96,6 +105,7 @@ fn scenario(name: &str, value: &Value) -> Result<Scenario, FieldError> {
         executor: executor(kind, &fields)?,
         start_time: fields.duration("start_time")?.unwrap_or_default(),
         graceful_stop: fields.duration("graceful_stop")?.unwrap_or(DEFAULT_GRACEFUL_STOP),
+        warmup: fields.duration("warmup")?.unwrap_or_default(),
         tags: fields.strings("tags")?,
         env: fields.strings("env")?,
     })
@@ -191,6 +201,12 @@ pub(super) fn validate(scenario: &Scenario) -> Result<(), FieldError> {
     let duration = scenario.executor.duration();
     if duration.is_zero() {
         return refuse("duration", "must be longer than zero".into());
+    }
+    if scenario.warmup >= duration && !scenario.warmup.is_zero() {
+        return refuse(
+            "warmup",
+            "must be shorter than the load, or nothing would be measured".into(),
+        );
     }
     match scenario.executor {
         Executor::ConstantArrivalRate {

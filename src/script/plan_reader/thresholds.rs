@@ -1,10 +1,12 @@
 //! Reads the thresholds of a plan. Their grammar is `metrics`'.
 
+use std::time::Duration;
+
 use mlua::{Table, Value};
 
 use super::super::fields::{FieldError, Fields, describe};
 use super::wrong;
-use crate::metrics::{NoData, Registry, Threshold};
+use crate::metrics::{LONGEST_WINDOW, NoData, Registry, Threshold};
 
 /// All thresholds, in the order of their keys.
 pub(super) fn read(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, FieldError> {
@@ -68,7 +70,7 @@ fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold,
         Value::String(text) => parse(&text.to_string_lossy()),
         Value::Table(_) => {
             let owner = format!("thresholds.{key}");
-            let known = ["threshold", "abort_on_fail", "delay_abort_eval", "on_no_data"];
+            let known = ["threshold", "window", "abort_on_fail", "delay_abort_eval", "on_no_data"];
             let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
             let fields = Fields::new(&owner, path, value, &known)?.ok_or_else(|| wrong(&["thresholds"], "nothing"))?;
             let text = fields
@@ -77,6 +79,7 @@ fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold,
             let mut threshold = parse(&text)?;
             threshold.abort_on_fail = fields.boolean("abort_on_fail")?.unwrap_or(false);
             threshold.delay_abort_eval = fields.duration("delay_abort_eval")?.unwrap_or_default();
+            threshold.window = window(&fields)?;
             if fields.choice("on_no_data", &["fail", "pass"])? == Some("pass") {
                 threshold.on_no_data = NoData::Pass;
             }
@@ -90,4 +93,15 @@ fn threshold(key: &str, value: &Value, registry: &Registry) -> Result<Threshold,
             ),
         )),
     }
+}
+
+/// The length of the slices that a threshold judges. History is kept by the second.
+fn window(fields: &Fields) -> Result<Option<Duration>, FieldError> {
+    let Some(window) = fields.duration("window")? else {
+        return Ok(None);
+    };
+    if window.subsec_nanos() > 0 || window.is_zero() || window > LONGEST_WINDOW {
+        return Err(fields.error("window", "must be whole seconds, from 1s to 1h"));
+    }
+    Ok(Some(window))
 }

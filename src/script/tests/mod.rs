@@ -4,6 +4,7 @@ mod errors;
 mod limits;
 mod log;
 mod outcomes;
+mod parts;
 mod plan;
 mod sandbox;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use mlua::MultiValue;
 
-use super::context::{Phase, VuContext};
+use super::context::{Lifecycle, VuContext};
 use super::errors::ScriptError;
 use super::fields::FieldError;
 use super::host::Host;
@@ -109,7 +110,7 @@ impl Bed {
     /// Calls the function that the script returned, and gives what it returns.
     async fn call(&self) -> Result<MultiValue, ScriptError> {
         self.ready().unwrap_or_else(|error| panic!("{error}"));
-        self.context.enter_phase(Phase::Setup);
+        self.context.enter(Lifecycle::Setup);
         let function = self
             .loaded
             .returned

@@ -218,7 +218,7 @@ async fn the_command_line_changes_scenarios_and_is_checked_as_they_are() {
 }
 
 /// Reads `return { … }` and gives the mistake.
-async fn mistake(plan: &str) -> FieldError {
+pub(super) async fn mistake(plan: &str) -> FieldError {
     let main = format!("local kt = require 'kt'\nlocal function f() end\nfunction checkout() end\n{plan}");
     let bed = Bed::new(&main).await;
     let Err(error) = bed.ready() else {

@@ -1,0 +1,311 @@
+//! Commands of live control and what they set. Executors obey setpoints; who takes commands from the network is `live`.
+//!
+//! A setpoint takes effect at one instant on all cores: [`LEAD`] after it was accepted, which is long enough for every
+//! core to hear of it. Setpoints are never withdrawn, and their instants grow, so that the schedule of a scenario is a
+//! pure function of their list.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::{self, Instant};
+
+use super::status::Status;
+
+/// How far ahead of its acceptance a setpoint takes effect.
+pub const LEAD: Duration = Duration::from_millis(20);
+
+/// More iterations in a time unit than any machine starts; a slip of the keyboard.
+const MAX_RATE: f64 = 10_000_000.0;
+
+/// More virtual users than any machine holds.
+const MAX_VUS: u64 = 1_000_000;
+
+/// What holds for a scenario from an instant on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setpoint {
+    /// Its schedule stands still; what was due before is not dropped, and nothing is caught up on later.
+    pub paused: bool,
+    /// Iterations for each time unit of the scenario, instead of the plan's.
+    pub rate: Option<f64>,
+    /// Virtual users, instead of the plan's.
+    pub vus: Option<u64>,
+    /// From here on.
+    pub since: Instant,
+}
+
+/// Which commands a scenario's executor obeys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Pause and resume.
+    pub pause: bool,
+    /// Another rate.
+    pub rate: bool,
+    /// Another number of virtual users, up to this.
+    pub max_vus: Option<u64>,
+}
+
+/// A scenario as live control sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steerable {
+    /// Its name.
+    pub name: String,
+    /// Its executor's name.
+    pub executor: String,
+    /// What it obeys.
+    pub abilities: Abilities,
+}
+
+/// What can be asked of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// All schedules stand still.
+    Pause,
+    /// They go on from where they stood.
+    Resume,
+    /// Iterations for each time unit of a scenario.
+    Rate {
+        /// The scenario.
+        scenario: String,
+        /// More than zero.
+        rate: f64,
+    },
+    /// Virtual users of a scenario.
+    Vus {
+        /// The scenario.
+        scenario: String,
+        /// How many.
+        vus: u64,
+    },
+    /// A graceful end.
+    Stop,
+}
+
+/// Why a command is refused. The run goes on as before.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing to steer yet.
+    #[error("the load has not begun yet")]
+    NotBegun,
+    /// Nothing to steer any more.
+    #[error("the run is ending")]
+    Ending,
+    /// No such scenario.
+    #[error("there is no scenario `{name}`; the run has {known}")]
+    NoScenario {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The executor does not do that.
+    #[error("scenario `{scenario}`: {what} is not supported by its executor ({executor})")]
+    Unsupported {
+        /// The scenario.
+        scenario: String,
+        /// Its executor.
+        executor: String,
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// A value that cannot be.
+    #[error("{0}")]
+    Value(String),
+    /// Nothing would change.
+    #[error("the run is {0} already")]
+    Already(&'static str),
+}
+
+/// A command that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When it takes effect.
+    pub at: Instant,
+    /// `pause`, `resume`, `rate`, `vus` or `stop`.
+    pub what: String,
+    /// Whose; all when there is none.
+    pub scenario: Option<String>,
+    /// The new rate or number.
+    pub value: Option<f64>,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Before,
+    During,
+    After,
+}
+
+/// What is set, and how it came to be.
+#[derive(Debug, Default)]
+pub(super) struct Steering {
+    stage: Stage,
+    scenarios: Vec<(Steerable, watch::Sender<Vec<Setpoint>>)>,
+    events: Vec<Event>,
+    paused: bool,
+}
+
+impl Steering {
+    pub(super) fn begin(&mut self, origin: Instant, scenarios: Vec<Steerable>) {
+        let plain = Setpoint {
+            paused: false,
+            rate: None,
+            vus: None,
+            since: origin,
+        };
+        self.stage = Stage::During;
+        self.scenarios = scenarios
+            .into_iter()
+            .map(|scenario| (scenario, watch::Sender::new(vec![plain])))
+            .collect();
+    }
+
+    pub(super) fn end(&mut self) {
+        self.stage = Stage::After;
+    }
+
+    pub(super) fn setpoints(&self, scenario: usize) -> Option<watch::Receiver<Vec<Setpoint>>> {
+        self.scenarios.get(scenario).map(|(_, sender)| sender.subscribe())
+    }
+
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    pub(super) fn obey(&mut self, command: &Command) -> Result<(), Refused> {
+        match (&self.stage, command) {
+            (Stage::After, _) => return Err(Refused::Ending),
+            // A run may be stopped before its load has begun.
+            (Stage::Before, Command::Stop) | (Stage::During, _) => {}
+            (Stage::Before, _) => return Err(Refused::NotBegun),
+        }
+        match command {
+            Command::Pause => self.pause(true),
+            Command::Resume => self.pause(false),
+            Command::Rate { scenario, rate } => self.rate(scenario, *rate),
+            Command::Vus { scenario, vus } => self.vus(scenario, *vus),
+            Command::Stop => {
+                self.note(clock::now(), "stop", None, None);
+                Ok(())
+            }
+        }
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<(), Refused> {
+        if let Some((unable, _)) = self.scenarios.iter().find(|(scenario, _)| !scenario.abilities.pause) {
+            return Err(unable.cannot("pausing"));
+        }
+        if self.paused == paused {
+            return Err(Refused::Already(if paused { "paused" } else { "running" }));
+        }
+        self.paused = paused;
+        let at = self.next_instant();
+        for (_, sender) in &self.scenarios {
+            set(sender, at, |setpoint| setpoint.paused = paused);
+        }
+        self.note(at, if paused { "pause" } else { "resume" }, None, None);
+        Ok(())
+    }
+
+    fn rate(&mut self, name: &str, rate: f64) -> Result<(), Refused> {
+        let (scenario, sender) = self.find(name)?;
+        if !rate.is_finite() || rate <= 0.0 || rate > MAX_RATE {
+            return Err(Refused::Value(format!(
+                "a rate is a number above zero and at most {MAX_RATE}, not {rate}; to stand still, pause"
+            )));
+        }
+        if !scenario.abilities.rate {
+            return Err(scenario.cannot("another rate"));
+        }
+        let at = self.next_instant();
+        set(sender, at, |setpoint| setpoint.rate = Some(rate));
+        self.note(at, "rate", Some(name), Some(rate));
+        Ok(())
+    }
+
+    fn vus(&mut self, name: &str, vus: u64) -> Result<(), Refused> {
+        let (scenario, sender) = self.find(name)?;
+        if vus > MAX_VUS {
+            return Err(Refused::Value(format!(
+                "one machine holds at most {MAX_VUS} virtual users, not {vus}"
+            )));
+        }
+        let Some(max) = scenario.abilities.max_vus else {
+            return Err(scenario.cannot("another number of virtual users"));
+        };
+        if vus > max {
+            return Err(Refused::Value(format!(
+                "scenario `{name}` has at most {max} virtual users, not {vus}"
+            )));
+        }
+        let at = self.next_instant();
+        set(sender, at, |setpoint| setpoint.vus = Some(vus));
+        #[expect(clippy::cast_precision_loss, reason = "at most a million")]
+        self.note(at, "vus", Some(name), Some(vus as f64));
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<(&Steerable, &watch::Sender<Vec<Setpoint>>), Refused> {
+        let found = self.scenarios.iter().find(|(scenario, _)| scenario.name == name);
+        found.map(|(scenario, sender)| (scenario, sender)).ok_or_else(|| {
+            let known: Vec<_> = self.scenarios.iter().map(|(s, _)| format!("`{}`", s.name)).collect();
+            Refused::NoScenario {
+                name: name.to_owned(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Later than every setpoint before it, however fast commands come.
+    fn next_instant(&self) -> Instant {
+        let last = self
+            .scenarios
+            .iter()
+            .filter_map(|(_, sender)| Some(sender.borrow().last()?.since));
+        let soon = clock::now() + LEAD;
+        last.max().map_or(soon, |last| soon.max(last + Duration::from_nanos(1)))
+    }
+
+    fn note(&mut self, at: Instant, what: &str, scenario: Option<&str>, value: Option<f64>) {
+        self.events.push(Event {
+            at,
+            what: what.to_owned(),
+            scenario: scenario.map(str::to_owned),
+            value,
+        });
+    }
+
+    pub(super) fn describe(&self, status: &mut Status) {
+        status.paused = self.paused;
+        for (scenario, (_, sender)) in status.scenarios.iter_mut().zip(&self.scenarios) {
+            if let Some(newest) = sender.borrow().last() {
+                scenario.set_rate = newest.rate;
+                scenario.set_vus = newest.vus;
+            }
+        }
+    }
+}
+
+fn set(sender: &watch::Sender<Vec<Setpoint>>, since: Instant, change: impl FnOnce(&mut Setpoint)) {
+    sender.send_modify(|setpoints| {
+        if let Some(newest) = setpoints.last() {
+            let mut next = Setpoint { since, ..*newest };
+            change(&mut next);
+            setpoints.push(next);
+        }
+    });
+}
+
+impl Steerable {
+    fn cannot(&self, what: &'static str) -> Refused {
+        Refused::Unsupported {
+            scenario: self.name.clone(),
+            executor: self.executor.clone(),
+            what,
+        }
+    }
+}

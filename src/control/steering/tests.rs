@@ -1,0 +1,118 @@
+//! What is accepted and when it takes effect; what is refused and why.
+
+use super::*;
+
+fn steering(abilities: &[Abilities]) -> Steering {
+    let mut steering = Steering::default();
+    let scenario = |(index, abilities): (usize, &Abilities)| Steerable {
+        name: format!("s{index}"),
+        executor: "ramping-vus".to_owned(),
+        abilities: *abilities,
+    };
+    steering.begin(clock::now(), abilities.iter().enumerate().map(scenario).collect());
+    steering
+}
+
+const ALL: Abilities = Abilities {
+    pause: true,
+    rate: true,
+    max_vus: Some(50),
+};
+
+fn rate(scenario: &str, rate: f64) -> Command {
+    Command::Rate {
+        scenario: scenario.to_owned(),
+        rate,
+    }
+}
+
+fn vus(scenario: &str, vus: u64) -> Command {
+    Command::Vus {
+        scenario: scenario.to_owned(),
+        vus,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_takes_effect_at_one_later_instant_and_is_an_event() {
+    let mut steering = steering(&[ALL, ALL]);
+    let begun = clock::now();
+    let first = steering.setpoints(0).unwrap();
+    let second = steering.setpoints(1).unwrap();
+    for command in [rate("s0", 5.5), Command::Pause, vus("s1", 7), Command::Resume] {
+        steering.obey(&command).unwrap();
+    }
+    // Four commands at the same moment: (since after the lead in ns, paused, rate, vus).
+    let shown = |receiver: &watch::Receiver<Vec<Setpoint>>| -> Vec<(u128, bool, Option<f64>, Option<u64>)> {
+        let setpoints = receiver.borrow();
+        let later = |since: Instant| (since - begun).as_nanos().saturating_sub(LEAD.as_nanos());
+        setpoints
+            .iter()
+            .map(|s| (later(s.since), s.paused, s.rate, s.vus))
+            .collect()
+    };
+    let of_first = [
+        (0, false, None, None),
+        (0, false, Some(5.5), None),
+        (1, true, Some(5.5), None),
+        (3, false, Some(5.5), None),
+    ];
+    assert_eq!(shown(&first), of_first);
+    let of_second = [
+        (0, false, None, None),
+        (1, true, None, None),
+        (2, true, None, Some(7)),
+        (3, false, None, Some(7)),
+    ];
+    assert_eq!(shown(&second), of_second);
+    let events: Vec<_> = steering
+        .events()
+        .iter()
+        .map(|e| (e.what.as_str(), e.scenario.as_deref(), e.value))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            ("rate", Some("s0"), Some(5.5)),
+            ("pause", None, None),
+            ("vus", Some("s1"), Some(7.0)),
+            ("resume", None, None)
+        ]
+    );
+}
+
+#[test]
+fn what_is_refused_changes_nothing_and_says_why() {
+    let unable = Abilities::default();
+    let table = [
+        (ALL, rate("nobody", 5.0), "no scenario `nobody`; the run has `s0`"),
+        (ALL, rate("s0", 0.0), "above zero"),
+        (ALL, rate("s0", -1.0), "above zero"),
+        (ALL, rate("s0", f64::NAN), "above zero"),
+        (ALL, rate("s0", 1e12), "at most"),
+        (ALL, vus("s0", 51), "at most 50"),
+        (ALL, vus("s0", 2_000_000), "at most 1000000"),
+        (ALL, Command::Resume, "running already"),
+        (unable, rate("s0", 5.0), "not supported by its executor (ramping-vus)"),
+        (unable, vus("s0", 5), "not supported by its executor (ramping-vus)"),
+        (unable, Command::Pause, "pausing is not supported"),
+    ];
+    for (abilities, command, part) in table {
+        let mut steering = steering(&[abilities]);
+        let message = steering.obey(&command).unwrap_err().to_string();
+        assert!(message.contains(part), "{command:?}: {message}");
+        assert!(steering.events().is_empty(), "{command:?}");
+        assert_eq!(steering.setpoints(0).unwrap().borrow().len(), 1, "{command:?}");
+    }
+}
+
+#[test]
+fn before_the_load_a_run_can_be_stopped_only_and_after_it_nothing() {
+    let mut early = Steering::default();
+    assert_eq!(early.obey(&Command::Pause), Err(Refused::NotBegun));
+    assert_eq!(early.obey(&Command::Stop), Ok(()));
+    let mut late = steering(&[ALL]);
+    late.end();
+    assert_eq!(late.obey(&Command::Pause), Err(Refused::Ending));
+    assert_eq!(late.obey(&Command::Stop), Err(Refused::Ending));
+}

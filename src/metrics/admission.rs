@@ -1,0 +1,97 @@
+//! Which series a sample may enter, by its metric and its own tags, and which series are always kept. Their ids are the
+//! catalog's.
+//!
+//! | the sample carries | stays out of | is in a sub-metric |
+//! |---|---|---|
+//! | `warmup` (an iteration of a warm-up) | every headline | only when its selector names `warmup` |
+//! | `lifecycle` (`setup`, `vu_init`, `teardown`) | headlines of durations and rates | only when its selector names `lifecycle` |
+//! | `poll` | headlines of durations of requests | in all but parts of a headline |
+//!
+//! A *headline* is a metric as a whole, and its parts by scenario, stage and phase.
+
+use super::builtin::Scope;
+use super::tags::TagSet;
+
+/// The tag of samples that only warm the system up.
+pub const WARMUP: &str = "warmup";
+
+/// Tags that part a headline.
+const PARTS: [&str; 3] = ["scenario", "stage", "phase"];
+
+/// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
+const AUTOMATIC: [(&str, &[&str]); 25] = [
+    ("http_req_duration", &["name"]),
+    ("http_req_duration", &["scenario"]),
+    ("grpc_req_duration", &["name"]),
+    ("grpc_req_duration", &["scenario"]),
+    ("http_req_response_time", &["scenario"]),
+    ("grpc_req_response_time", &["scenario"]),
+    ("iteration_response_time", &["scenario"]),
+    ("iteration_start_lag", &["scenario"]),
+    // What the table of stages shows.
+    ("http_req_duration", &["scenario", "stage"]),
+    ("http_req_failed", &["scenario", "stage"]),
+    ("grpc_req_duration", &["scenario", "stage"]),
+    ("iteration_response_time", &["scenario", "stage"]),
+    // What the table of phases shows.
+    ("iterations", &["phase"]),
+    ("dropped_iterations", &["phase"]),
+    ("iteration_duration", &["phase"]),
+    ("iteration_response_time", &["phase"]),
+    ("http_reqs", &["phase"]),
+    ("http_req_failed", &["phase"]),
+    ("http_req_duration", &["phase"]),
+    ("grpc_req_duration", &["phase"]),
+    ("iterations", &["phase", "scenario"]),
+    ("iteration_response_time", &["phase", "scenario"]),
+    ("http_req_failed", &["phase", "scenario"]),
+    ("http_req_duration", &["phase", "scenario"]),
+    ("grpc_req_duration", &["phase", "scenario"]),
+];
+
+/// The tags of each series that a sample of a metric is always kept in.
+pub(super) fn automatic(metric: &str, tags: &TagSet) -> impl Iterator<Item = Box<[(String, String)]>> {
+    let of_metric = AUTOMATIC.iter().filter(move |(name, _)| *name == metric);
+    of_metric.filter_map(|(_, keys)| {
+        let pairs = keys
+            .iter()
+            .map(|key| Some(((*key).to_owned(), tags.get(key)?.to_owned())));
+        pairs.collect()
+    })
+}
+
+/// What a sample may enter.
+pub(super) struct Admission {
+    /// The metric as a whole.
+    pub(super) headline: bool,
+    /// Only series whose selector names this tag.
+    only: Option<&'static str>,
+}
+
+impl Admission {
+    pub(super) fn new(scope: Scope, tags: &TagSet) -> Self {
+        let has = |key: &str| tags.get(key).is_some();
+        let only = if has(WARMUP) {
+            Some(WARMUP)
+        } else if scope != Scope::All && has("lifecycle") {
+            Some("lifecycle")
+        } else {
+            None
+        };
+        let poll = scope == Scope::JourneysNoPoll && has("poll");
+        Self {
+            headline: only.is_none() && !poll,
+            only,
+        }
+    }
+
+    /// Whether it may enter the sub-metric with these tags, all of which it carries.
+    pub(super) fn admits(&self, series: &[(String, String)]) -> bool {
+        let is_part = series.iter().all(|(key, _)| PARTS.contains(&key.as_str()));
+        let names = |tag: &str| series.iter().any(|(key, _)| key == tag);
+        match self.only {
+            Some(tag) => names(tag),
+            None => self.headline || !is_part,
+        }
+    }
+}
