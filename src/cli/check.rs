@@ -9,9 +9,10 @@ use super::run::{finish, prepare, text};
 use super::{Failure, block_on, progress, signals, terminal};
 use crate::control::Control;
 use crate::plan::duration::format as human;
-use crate::plan::{Executor, Plan, Scenario};
+use crate::plan::{Executor, Plan, Scenario, order};
 use crate::results::ExitCode;
 use crate::run;
+use crate::schedule::Shape;
 
 pub(super) fn command(args: CheckArgs) -> Result<u8, Failure> {
     block_on(check(args))?
@@ -42,6 +43,8 @@ fn once(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     for scenario in &mut plan.scenarios {
         scenario.start_time = Duration::ZERO;
+        scenario.start_after = None;
+        scenario.warmup = Duration::ZERO;
         scenario.executor = Executor::SharedIterations {
             vus: 1,
             iterations: 1,
@@ -62,7 +65,8 @@ fn describe(script: &str, plan: &Plan) -> String {
         let end = plan
             .scenarios
             .iter()
-            .map(|scenario| scenario.start_time + scenario.executor.duration())
+            .enumerate()
+            .map(|(index, scenario)| order::latest_start(&plan.scenarios, index) + scenario.executor.duration())
             .max()
             .unwrap_or_default();
         let _ = writeln!(out, "  {:<16} at most {} without graceful stop", "all", human(end));
@@ -82,51 +86,59 @@ fn describe(script: &str, plan: &Plan) -> String {
 
 fn load(scenario: &Scenario) -> String {
     let name = scenario.executor.name();
-    let mut text = match scenario.executor {
-        Executor::ConstantVus { vus, duration } => format!("{name}: {vus} VUs for {}", human(duration)),
-        Executor::SharedIterations {
-            vus,
-            iterations,
-            max_duration,
-        } => {
-            format!(
-                "{name}: {iterations} iterations by {vus} VUs, at most {}",
-                human(max_duration)
-            )
+    let duration = human(scenario.executor.duration());
+    let mut text = match &scenario.executor {
+        Executor::ConstantVus { vus, .. } => format!("{name}: {vus} VUs for {duration}"),
+        Executor::SharedIterations { vus, iterations, .. } => {
+            format!("{name}: {iterations} iterations by {vus} VUs, at most {duration}")
         }
-        Executor::PerVuIterations {
-            vus,
-            iterations,
-            max_duration,
-        } => {
-            format!(
-                "{name}: {} iterations, {iterations} by each of {vus} VUs, at most {}",
-                vus.saturating_mul(iterations),
-                human(max_duration)
-            )
+        Executor::PerVuIterations { vus, iterations, .. } => {
+            let all = vus.saturating_mul(*iterations);
+            format!("{name}: {all} iterations, {iterations} by each of {vus} VUs, at most {duration}")
         }
-        Executor::ConstantArrivalRate {
-            rate,
-            time_unit,
-            duration,
-            max_vus,
-            ..
-        } => {
-            let total = crate::schedule::constant(rate, time_unit, duration).total();
-            let unit = human(time_unit);
-            let unit = unit
-                .strip_prefix('1')
-                .filter(|unit| !unit.starts_with(|c: char| c.is_ascii_digit()))
-                .unwrap_or(&unit)
-                .to_owned();
-            format!(
-                "{name}: {rate}/{unit} for {}, {total} iterations, up to {max_vus} VUs",
-                human(duration)
-            )
+        Executor::RampingVus { start_vus, stages, .. } => {
+            let targets: Vec<_> = stages.iter().map(|stage| stage.target.to_string()).collect();
+            let (targets, peak) = (targets.join(" → "), scenario.executor.vus().1);
+            format!("{name}: {start_vus} → {targets} VUs in {duration}, at most {peak} VUs")
         }
+        Executor::Open { shape, max_vus, .. } => format!("{name}: {}, up to {max_vus} VUs", arrivals(shape, &duration)),
     };
+    if let Some(other) = &scenario.start_after {
+        let _ = write!(text, ", after `{other}`");
+    }
     if !scenario.start_time.is_zero() {
         let _ = write!(text, ", from {} on", human(scenario.start_time));
     }
+    if !scenario.warmup.is_zero() {
+        let _ = write!(text, ", {} of it warm-up", human(scenario.warmup));
+    }
     text
+}
+
+/// How many iterations, how fast at most.
+fn arrivals(shape: &Shape, duration: &str) -> String {
+    let about = if shape.is_random() { "about " } else { "" };
+    let total = format!("{about}{} iterations", shape.planned());
+    if let Shape::ConstantArrivalRate { rate, time_unit, .. } = shape {
+        return format!("{rate}/{} for {duration}, {total}", unit(*time_unit));
+    }
+    match (shape.peak_rate(), shape.at_once()) {
+        (Some(rate), _) => format!("{total} in {duration}, at most {}/s", rounded(rate)),
+        (None, Some(count)) => format!("{total} in {duration}, at most {count} at once"),
+        (None, None) => format!("{total} in {duration}"),
+    }
+}
+
+/// `s` for one second, `5m` for five minutes.
+fn unit(time_unit: Duration) -> String {
+    let text = human(time_unit);
+    match text.strip_prefix('1') {
+        Some(unit) if !unit.starts_with(|c: char| c.is_ascii_digit()) => unit.to_owned(),
+        _ => text,
+    }
+}
+
+/// Three decimals at most.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }

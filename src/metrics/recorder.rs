@@ -35,7 +35,6 @@ struct Inner {
     slot_of: FxHashMap<SeriesId, usize>,
     checks: Checks,
     counts: Vec<Counts>,
-    scenario_tags: Vec<TagSet>,
 }
 
 /// Where the samples of a metric with certain tags go.
@@ -81,7 +80,6 @@ impl Recorder {
                 slot_of: FxHashMap::default(),
                 checks: Checks::default(),
                 counts: Vec::new(),
-                scenario_tags: Vec::new(),
             })),
         }
     }
@@ -113,8 +111,8 @@ impl Recorder {
     }
 
     /// Counts iterations of a scenario (its index in the plan). Also records the metrics `iterations` (completed and
-    /// failed ones) and `dropped_iterations`, with the scenario's tags: nobody else does.
-    pub fn count(&self, scenario: usize, what: Count, n: u64) {
+    /// failed ones) and `dropped_iterations`, with `tags`: nobody else does.
+    pub fn count(&self, scenario: usize, what: Count, n: u64, tags: &TagSet) {
         let inner = &mut *self.inner.borrow_mut();
         if inner.counts.len() <= scenario {
             inner.counts.resize(scenario + 1, Counts::default());
@@ -125,22 +123,8 @@ impl Recorder {
             Count::Dropped => builtin::DROPPED_ITERATIONS,
             Count::Offered | Count::Started | Count::Interrupted => return,
         };
-        let tags = match inner.scenario_tags.get(scenario) {
-            Some(tags) => tags.clone(),
-            None => inner.interner.empty(),
-        };
         #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 iterations at once")]
-        inner.record(metric, n as f64, &tags);
-    }
-
-    /// Sets the tags of a scenario's samples that [`Recorder::count`] takes; none before.
-    pub fn set_scenario_tags(&self, scenario: usize, tags: &TagSet) {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.scenario_tags.len() <= scenario {
-            let empty = inner.interner.empty();
-            inner.scenario_tags.resize(scenario + 1, empty);
-        }
-        inner.scenario_tags[scenario] = tags.clone();
+        inner.record(metric, n as f64, tags);
     }
 
     /// Everything since the last take, and starts afresh.

@@ -108,6 +108,13 @@ impl VuContext {
     /// Prepares for an iteration: its random numbers depend on seed, scenario and number only.
     pub fn begin(&self, iteration: &Iteration) {
         self.enter_phase(Phase::Iteration);
+        if self
+            .iteration
+            .get()
+            .is_none_or(|last| last.segment != iteration.segment)
+        {
+            *self.tags.borrow_mut() = None;
+        }
         self.iteration.set(Some(*iteration));
         self.iterations.set(self.iterations.get() + 1);
         self.requested.set(false);
@@ -150,7 +157,17 @@ impl VuContext {
         Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
     }
 
-    /// The tags of its samples: test, scenario, phase and group.
+    /// The `stage` tag of the iteration: the name of its stage, step or wave, or its index; `None` outside of journeys
+    /// and in scenarios that have none.
+    #[must_use]
+    pub fn stage(&self) -> Option<String> {
+        let iteration = self.iteration.get().filter(|_| self.phase.get() == Phase::Iteration)?;
+        let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
+        let index = usize::try_from(iteration.segment).ok()?;
+        scenario.executor.segments().into_iter().nth(index)
+    }
+
+    /// The tags of its samples: test, scenario, stage, phase and group.
     ///
     /// # Errors
     /// While the file loads.
@@ -159,6 +176,7 @@ impl VuContext {
             return Ok(tags.clone());
         }
         let recorder = self.host.recorder()?;
+        let stage = self.stage();
         let mut pairs: Vec<(&str, &str)> = Vec::new();
         if let Some(plan) = self.host.plan.get() {
             pairs.extend(plan.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
@@ -167,6 +185,7 @@ impl VuContext {
                 pairs.extend(scenario.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             }
         }
+        pairs.extend(stage.as_deref().map(|stage| ("stage", stage)));
         pairs.extend(self.phase.get().tag().map(|phase| ("phase", phase)));
         let tags = recorder.tags(&recorder.no_tags(), &pairs);
         *self.tags.borrow_mut() = Some(tags.clone());

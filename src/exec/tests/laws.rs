@@ -84,14 +84,15 @@ proptest! {
         stripes in 1_u32..4,
         service in 1_u64..150,
     ) {
-        let planned: Vec<_> = scenarios.iter().map(|s| match s.executor {
+        let planned: Vec<_> = scenarios.iter().map(|s| match &s.executor {
             Executor::PerVuIterations { vus, iterations, .. } => Some(vus * iterations),
-            Executor::SharedIterations { iterations, .. } => Some(iterations),
-            Executor::ConstantArrivalRate { rate, time_unit, duration, on_saturation, .. } => {
-                (on_saturation != OnSaturation::Abort)
-                    .then(|| crate::schedule::constant(rate, time_unit, duration).total())
+            Executor::SharedIterations { iterations, .. } => Some(*iterations),
+            Executor::Open { shape, on_saturation, .. } => {
+                let seed = Shared::new(&plan(Vec::new()), SEED).seed(&s.name);
+                (*on_saturation != OnSaturation::Abort)
+                    .then(|| shape.arrivals(seed, Stripe::WHOLE).count() as u64)
             }
-            Executor::ConstantVus { .. } => None,
+            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
         }).collect();
         let report = play(Stage::new(scenarios, 0).script(scatter(service, u64::MAX)).stripes(stripes));
         if report.saturated.is_empty() {

@@ -18,10 +18,13 @@ use tokio::task::LocalSet;
 use crate::clock::{self, Instant};
 use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Totals, builtin};
 use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario};
-use crate::schedule::Stripe;
+use crate::schedule::{Shape, Spacing, Stripe};
 use crate::vu::{Iteration, Outcome, Vu, VuFactory};
 
 use super::{Core, Progress, Saturated, Shared, Signals};
+
+/// Of random arrivals.
+const SEED: u64 = 1;
 
 pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -37,6 +40,8 @@ pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
         name: name.to_owned(),
         executor,
         start_time: Duration::ZERO,
+        start_after: None,
+        warmup: Duration::ZERO,
         graceful_stop: ms(30_000),
         tags: BTreeMap::new(),
         env: BTreeMap::new(),
@@ -65,10 +70,18 @@ pub(super) fn looping(vus: u64, duration: u64) -> Executor {
 
 /// `rate` a second for `duration` ms.
 pub(super) fn arrivals(rate: f64, duration: u64, vus: (u64, u64), on_saturation: OnSaturation) -> Executor {
-    Executor::ConstantArrivalRate {
+    let shape = Shape::ConstantArrivalRate {
         rate,
         time_unit: ms(1_000),
         duration: ms(duration),
+        arrival: Spacing::Constant,
+    };
+    open(shape, vus, on_saturation)
+}
+
+pub(super) fn open(shape: Shape, vus: (u64, u64), on_saturation: OnSaturation) -> Executor {
+    Executor::Open {
+        shape,
         pre_allocated_vus: vus.0,
         max_vus: vus.1,
         on_saturation,
@@ -254,7 +267,7 @@ impl Stage {
         let saturated = Arc::new(Mutex::new(Vec::new()));
         let reasons = Arc::clone(&saturated);
         let signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
-        let shared = Arc::new(Shared::new(&plan));
+        let shared = Arc::new(Shared::new(&plan, SEED));
         let log = Rc::new(RefCell::new(Log::default()));
         let factory = Rc::new(FakeFactory {
             log: Rc::clone(&log),
