@@ -9,6 +9,9 @@ mod thresholds;
 mod trace;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use mlua::{Function, Table, Value};
