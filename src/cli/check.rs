@@ -9,10 +9,10 @@ use super::run::{finish, prepare, text};
 use super::{Failure, block_on, progress, signals, terminal};
 use crate::control::Control;
 use crate::plan::duration::format as human;
-use crate::plan::{Executor, Plan, Scenario, order};
+use crate::plan::{Executor, OnSaturation, Plan, Scenario, order};
 use crate::results::ExitCode;
 use crate::run;
-use crate::schedule::Shape;
+use crate::schedule::{Shape, Wave};
 
 pub(super) fn command(args: CheckArgs) -> Result<u8, Failure> {
     block_on(check(args))?
@@ -45,14 +45,43 @@ fn once(plan: &Plan) -> Plan {
         scenario.start_time = Duration::ZERO;
         scenario.start_after = None;
         scenario.warmup = Duration::ZERO;
-        scenario.executor = Executor::SharedIterations {
-            vus: 1,
-            iterations: 1,
-            max_duration: Duration::from_mins(10),
-        };
+        scenario.executor = one_iteration(&scenario.executor);
     }
     plan.thresholds.clear();
     plan
+}
+
+/// One iteration that finds what it would find under load: the first row of a trace, the first stage.
+fn one_iteration(executor: &Executor) -> Executor {
+    let shape = match executor {
+        Executor::Open {
+            shape: Shape::Replay { trace, speed },
+            ..
+        } => Some(Shape::Replay {
+            trace: trace.first(),
+            speed: *speed,
+        }),
+        other => other.segments().into_iter().next().map(|name| Shape::Waves {
+            waves: vec![Wave {
+                at: Duration::ZERO,
+                count: 1,
+                name: Some(name),
+            }],
+        }),
+    };
+    match shape {
+        Some(shape) => Executor::Open {
+            shape,
+            pre_allocated_vus: 1,
+            max_vus: 1,
+            on_saturation: OnSaturation::Queue,
+        },
+        None => Executor::SharedIterations {
+            vus: 1,
+            iterations: 1,
+            max_duration: Duration::from_mins(10),
+        },
+    }
 }
 
 /// The plan in words, with the load to expect.
@@ -141,4 +170,102 @@ fn unit(time_unit: Duration) -> String {
 /// Three decimals at most.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Spacing, Stage, Trace};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn open(shape: Shape) -> Executor {
+        Executor::Open {
+            shape,
+            pre_allocated_vus: 1,
+            max_vus: 50,
+            on_saturation: OnSaturation::Queue,
+        }
+    }
+
+    fn stage<T>(target: T) -> Stage<T> {
+        Stage {
+            duration: 60 * SECOND,
+            target,
+            name: Some("up".to_owned()),
+        }
+    }
+
+    fn ramping(arrival: Spacing) -> Executor {
+        open(Shape::RampingArrivalRate {
+            start_rate: 0.0,
+            time_unit: 60 * SECOND,
+            stages: vec![stage(120.0)],
+            arrival,
+        })
+    }
+
+    fn ramping_vus() -> Executor {
+        Executor::RampingVus {
+            start_vus: 0,
+            stages: vec![stage(10), stage(5)],
+            graceful_ramp_down: SECOND,
+        }
+    }
+
+    fn replay() -> Executor {
+        let trace = Trace::new("t.csv".to_owned(), &[3 * SECOND, SECOND]);
+        open(Shape::Replay { trace, speed: 2.0 })
+    }
+
+    #[test]
+    fn loads_are_told_with_their_totals_and_peaks() {
+        let table = [
+            (ramping_vus(), "ramping-vus: 0 → 10 → 5 VUs in 2m, at most 10 VUs"),
+            (
+                ramping(Spacing::Constant),
+                "ramping-arrival-rate: 60 iterations in 1m, at most 2/s, up to 50 VUs",
+            ),
+            (
+                ramping(Spacing::Poisson),
+                "ramping-arrival-rate: about 60 iterations in 1m, at most 2/s, up to 50 VUs",
+            ),
+            (
+                open(Shape::Burst { count: 7 }),
+                "burst: 7 iterations in 0s, at most 7 at once, up to 50 VUs",
+            ),
+            (replay(), "replay: 2 iterations in 1s, up to 50 VUs"),
+        ];
+        for (executor, text) in table {
+            let scenario = Scenario {
+                name: "a".to_owned(),
+                executor,
+                start_time: 5 * SECOND,
+                start_after: Some("b".to_owned()),
+                warmup: Duration::ZERO,
+                graceful_stop: SECOND,
+                tags: std::collections::BTreeMap::new(),
+                env: std::collections::BTreeMap::new(),
+            };
+            assert_eq!(load(&scenario), format!("{text}, after `b`, from 5s on"));
+        }
+    }
+
+    #[test]
+    fn a_dry_iteration_has_the_first_stage_and_the_first_row() {
+        for executor in [ramping_vus(), ramping(Spacing::Poisson)] {
+            let once = one_iteration(&executor);
+            assert_eq!(once.segments(), ["up"]);
+            assert!(matches!(once, Executor::Open { shape, .. } if shape.planned() == 1));
+        }
+        match one_iteration(&replay()) {
+            Executor::Open {
+                shape: Shape::Replay { trace, .. },
+                ..
+            } => assert_eq!((trace.times.len(), &trace.rows[..]), (1, &[1][..])),
+            other => panic!("{other:?}"),
+        }
+        let burst = one_iteration(&open(Shape::Burst { count: 7 }));
+        assert!(matches!(burst, Executor::SharedIterations { iterations: 1, .. }));
+    }
 }

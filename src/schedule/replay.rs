@@ -34,6 +34,16 @@ impl Trace {
             rows: rows.into(),
         }
     }
+
+    /// The same with its first time stamp only.
+    #[must_use]
+    pub fn first(&self) -> Self {
+        Self {
+            file: self.file.clone(),
+            times: self.times.iter().take(1).copied().collect(),
+            rows: self.rows.iter().take(1).copied().collect(),
+        }
+    }
 }
 
 /// A trace, `speed` times as fast.

@@ -252,3 +252,52 @@ fn mix(value: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock;
+    use crate::control::Control;
+    use crate::metrics::{Catalog, Recorder};
+    use crate::plan::Limits;
+    use crate::plan::overrides::Overrides;
+    use crate::script::{Session, plan_reader, vu};
+
+    #[tokio::test]
+    async fn samples_carry_the_stage_of_their_iteration() {
+        let path = std::path::Path::new("test.lua");
+        let session = Arc::new(Session::new(path, BTreeMap::new(), 1, Arc::new(Control::new())));
+        let script = r#"return { exec = function() end, scenarios = { a = { executor = "waves", waves = {
+            { at = 0, count = 1, name = "first" }, { at = 1, count = 1 } } } } }"#;
+        session.sources.keep("test.lua".to_owned(), script);
+        let host = Host::new(Arc::clone(&session), Limits::default(), crate::api::OPEN).unwrap();
+        let context = VuContext::new(&host, 1, Some(0));
+        let loading = vu::load(&context);
+        let loaded = tokio::task::LocalSet::new().run_until(loading).await.unwrap();
+        let plan = plan_reader::read(&loaded, &session, &Overrides::default()).unwrap();
+        let catalog = Catalog::new(&session.registry, &[]).unwrap();
+        host.plan.set(Arc::new(plan)).unwrap();
+        host.recorder.set(Recorder::new(&session.registry, &catalog)).ok();
+        let stage = || context.tags().unwrap().get("stage").map(str::to_owned);
+        context.enter_phase(Phase::VuInit);
+        assert_eq!(stage(), None);
+        for (segment, name) in [(0, "first"), (0, "first"), (1, "1"), (0, "first")] {
+            let now = clock::now();
+            context.begin(&Iteration {
+                scenario: 0,
+                number: 0,
+                segment,
+                begun_at: now,
+                scheduled_at: now,
+                started_at: now,
+            });
+            assert_eq!(stage().as_deref(), Some(name));
+            context.open_group("g", now).unwrap();
+            assert_eq!(stage().as_deref(), Some(name), "in a group too");
+            context.end();
+        }
+    }
+}

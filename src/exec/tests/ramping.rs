@@ -32,23 +32,24 @@ fn looping_at(report: &Report, at: u64, service: u64) -> usize {
 #[tokio::test(start_paused = true)]
 async fn targets_are_hit_at_the_ends_of_stages() {
     // 0 → 10 in 30 s, → 50 in 1 min, → 100 in 2 min, a minute there, → 0 in 1 min: one VU joins each 3 s, 1.5 s and 2.4 s,
-    // one leaves each 0.6 s, all at whole multiples of the 100 ms that an iteration takes.
+    // one leaves each 0.6 s, all at whole multiples of the 300 ms that an iteration takes.
     let stages = [(30_000, 10), (60_000, 50), (120_000, 100), (60_000, 100), (60_000, 0)];
     for stripes in [1, 3] {
-        let report = Stage::one(ramp(0, &stages), 100).stripes(stripes).play().await;
+        let report = Stage::one(ramp(0, &stages), 300).stripes(stripes).play().await;
         for (at, vus) in [
             (0, 0),
             (30_000, 10),
             (90_000, 50),
             (210_000, 100),
-            (270_000, 99),
+            (270_000, 100),
+            (270_600, 99),
             (329_900, 1),
         ] {
-            assert_eq!(looping_at(&report, at, 100), vus, "at {at}, {stripes} stripes");
+            assert_eq!(looping_at(&report, at, 300), vus, "at {at}, {stripes} stripes");
         }
-        // VU seconds: 300 − 3·55; 600 + 2,400 − 1.5·820; 6,000 + 6,000 − 2.4·1,275; 6,000; 0.6·5,050 = 19,875.
-        assert_eq!(report.only(), (198_750, 198_750, 198_750, 0, 0, 0));
-        assert_eq!(report.by_segment(), [1_350, 17_700, 89_400, 60_000, 30_300]);
+        // VU seconds: 300 − 3·55; 600 + 2,400 − 1.5·820; 6,000 + 6,000 − 2.4·1,275; 6,000; 0.6·5,050 = 19,875 = 66,250 · 0.3.
+        assert_eq!(report.only(), (66_250, 66_250, 66_250, 0, 0, 0));
+        assert_eq!(report.by_segment(), [450, 5_900, 29_800, 20_000, 10_100]);
         assert_eq!((report.peak, report.created.len(), report.elapsed), (100, 100, 330_000));
     }
 }
