@@ -258,6 +258,10 @@ async fn fold(
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
 fn gauges(shared: &exec::Shared, totals: &mut Totals) {
+    if shared.vus_initialised() == 0 {
+        // The cores have ended; the gauges keep what was last true of the load.
+        return;
+    }
     totals.set_gauge(builtin::VUS, shared.vus_active() as f64);
     totals.set_gauge(builtin::VUS_MAX, shared.vus_initialised() as f64);
 }

@@ -44,7 +44,11 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
     let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["unit"])?;
     let unit = options.map(|options| options.string("unit")).transpose()?.flatten();
     let unit = unit.map_or(Unit::None, |text| Unit::parse(&text));
-    if host.session.registry.find(&name).is_none() && host.current()?.phase.get() != Phase::Load {
+    let known = host.session.registry.find(&name);
+    if known.is_some_and(|id| host.session.registry.definition(id).builtin) {
+        return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
+    }
+    if known.is_none() && host.current()?.phase.get() != Phase::Load {
         return Err(args.error(format!(
             "declare `{name}` at the top of the file, so that thresholds know it before the run"
         )));
@@ -54,9 +58,6 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
         .registry
         .declare(&name, kind, unit)
         .map_err(|error| args.error(error))?;
-    if host.session.registry.definition(id).builtin {
-        return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
-    }
     let known: Value = handles.raw_get(name.as_str())?;
     if known != Value::Nil {
         return Ok(known.into_multi(&host.lua)?);

@@ -47,16 +47,16 @@ pub(super) struct ScriptArgs {
     /// The Lua file with the plan.
     pub(super) script: PathBuf,
     /// Number of virtual users, for every selected scenario that has it.
-    #[arg(short = 'u', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'u', long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) vus: Option<u64>,
     /// Duration of the load, as 30s or 1m30s.
-    #[arg(short, long, value_name = "D", value_parser = duration::parse)]
+    #[arg(short, long, value_name = "D", value_parser = duration::parse, allow_negative_numbers = true)]
     pub(super) duration: Option<Duration>,
     /// Number of iterations.
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(super) iterations: Option<u64>,
     /// Iterations started per time unit.
-    #[arg(short, long, value_name = "N", value_parser = rate)]
+    #[arg(short, long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub(super) rate: Option<f64>,
     /// A stage of a ramp, as 30s:100 (duration:target); may be given several times.
     #[arg(long = "stage", value_name = "D:TARGET", value_parser = stage)]
@@ -204,6 +204,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("it is a whole number of at least 1".to_owned()),
     }
 }
 

@@ -62,7 +62,7 @@ impl Live {
     pub(super) fn new(plan: &Plan) -> Self {
         let all = MultiProgress::new();
         let style =
-            ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bars = plan
             .scenarios
             .iter()
@@ -92,14 +92,10 @@ impl Observer for Live {
     }
 
     fn tick(&mut self, tick: &Tick<'_>) {
+        let room = terminal::width().saturating_sub(MARGIN);
         for (index, (bar, scenario)) in self.bars.iter().zip(&tick.plan.scenarios).enumerate() {
-            bar.set_message(line(
-                tick,
-                index,
-                scenario,
-                self.before.get(index),
-                Duration::from_secs(1),
-            ));
+            let line = line(tick, index, scenario, self.before.get(index), Duration::from_secs(1));
+            bar.set_message(line.chars().take(room).collect::<String>());
             bar.tick();
         }
         self.before.clone_from(&tick.progress);
@@ -116,31 +112,39 @@ impl Drop for Live {
     }
 }
 
-/// `sagas 12s/30s · 10.0/s of 10.0/s · 14 VUs · p95 25.1 ms · 0.0 % failed`
+/// Columns that stay free: the spinner's two, and those where the terminal writes `^C`, which must not begin a new line.
+const MARGIN: usize = 6;
+
+/// Longer names are cut.
+const LONGEST_NAME: usize = 24;
+
+/// `sagas 12s/30s ·  10.0/s of 10.0/s · 14 VUs · p95 25.1 ms · 0.0 % failed`
 fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec::Progress>, over: Duration) -> String {
     let now = tick.progress.get(index).copied().unwrap_or_default();
     let before = before.copied().unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / over.as_secs_f64();
-    let end = scenario.start_time + scenario.executor.duration();
-    let mut parts = vec![format!(
-        "{:<16} {:>4}s/{}s",
-        scenario.name,
-        tick.elapsed.as_secs(),
-        end.as_secs()
-    )];
+    // In columns, but no wider than they must be: with its usual numbers a line fits into 80 columns.
+    let scenarios = || tick.plan.scenarios.iter();
+    let names = scenarios().map(|scenario| scenario.name.chars().count());
+    let ends = scenarios().map(|scenario| end(scenario).to_string().len());
+    let longest = names.max().unwrap_or_default().min(LONGEST_NAME);
+    let digits = ends.max().unwrap_or_default();
+    let name: String = scenario.name.chars().take(LONGEST_NAME).collect();
+    let (elapsed, end) = (tick.elapsed.as_secs(), format!("{}s", end(scenario)));
+    let mut parts = vec![format!("{name:<longest$} {elapsed:>digits$}s/{end:<0$}", digits + 1)];
     if scenario.executor.is_open() {
         parts.push(format!(
-            "{:>7.1}/s of {:.1}/s",
+            "{:>5.1}/s of {:.1}/s",
             rate(now.started, before.started),
             rate(now.offered, before.offered)
         ));
     } else {
-        parts.push(format!("{:>7.1}/s", rate(now.started, before.started)));
+        parts.push(format!("{:>5.1}/s", rate(now.started, before.started)));
     }
-    parts.push(format!("{:>4} VUs", now.active));
+    parts.push(format!("{:>2} VUs", now.active));
     if let Some(p95) = tick.http_p95() {
-        parts.push(format!("http p95 {p95:.1} ms"));
+        parts.push(format!("p95 {p95:.1} ms"));
     }
     if let Some(failed) = tick.http_failed() {
         parts.push(format!("{:.1} % failed", failed * 100.0));
@@ -152,4 +156,72 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
         parts.push(format!("{} dropped", now.dropped));
     }
     parts.join(" · ")
+}
+
+/// When a scenario is over by plan, in seconds from the start of the load.
+fn end(scenario: &Scenario) -> u64 {
+    (scenario.start_time + scenario.executor.duration()).as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Catalog, Recorder, Registry, Totals, builtin};
+    use crate::plan::{Executor, HttpPlan, Limits, OnScriptError};
+
+    fn scenario(name: &str, minutes: u64) -> Scenario {
+        Scenario {
+            name: name.to_owned(),
+            executor: Executor::ConstantVus {
+                vus: 10,
+                duration: Duration::from_secs(60 * minutes),
+            },
+            start_time: Duration::ZERO,
+            start_after: None,
+            warmup: Duration::ZERO,
+            graceful_stop: Duration::ZERO,
+            tags: [].into(),
+            env: [].into(),
+        }
+    }
+
+    #[test]
+    fn lines_stand_in_columns_and_fit_into_80() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let recorder = Recorder::new(&registry, &catalog);
+        recorder.record(builtin::HTTP_REQ_DURATION, 25.14, &recorder.no_tags());
+        recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &recorder.no_tags());
+        let mut totals = Totals::new(&registry, &catalog, 2);
+        totals.merge(&recorder.take());
+        let plan = Plan {
+            scenarios: vec![scenario("browse", 60), scenario("orders_of_customers", 1)],
+            http: HttpPlan::default(),
+            thresholds: Vec::new(),
+            tags: [].into(),
+            setup_timeout: Duration::ZERO,
+            teardown_timeout: Duration::ZERO,
+            on_script_error: OnScriptError::Fail,
+            limits: Limits::default(),
+        };
+        let progress = |started| exec::Progress {
+            started,
+            active: 10,
+            ..exec::Progress::default()
+        };
+        let tick = Tick {
+            elapsed: Duration::from_secs(12),
+            plan: &plan,
+            progress: vec![progress(500), progress(1_000)],
+            totals: &totals,
+        };
+        let lines = [0, 1].map(|index| line(&tick, index, &plan.scenarios[index], None, Duration::from_secs(10)));
+        assert_eq!(
+            lines,
+            [
+                "browse                12s/3600s ·  50.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
+                "orders_of_customers   12s/60s   · 100.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
+            ]
+        );
+    }
 }

@@ -127,13 +127,17 @@ fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<R
         let text = format!("--summary-json: there is no folder `{}`", parent.display());
         return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
     }
+    if let Some(folder) = args.summary_json.as_deref().filter(|path| path.is_dir()) {
+        let text = format!("--summary-json: `{}` is a folder; name a file", folder.display());
+        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
+    }
     if args.no_results {
         return Ok(None);
     }
     let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());
     folder.map(Some).map_err(|error| {
         let hint = "choose another folder by --results DIR, or none by --no-results";
-        Failure::new(ExitCode::Invalid, anyhow::Error::new(error).context(hint))
+        Failure::new(ExitCode::Invalid, anyhow!("{error}; {hint}"))
     })
 }
 
@@ -155,16 +159,12 @@ fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
 
 /// The summary as people read it.
 pub(super) fn text(summary: &Summary) -> String {
-    let width = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .unwrap_or(100);
     render(
         summary,
         Style {
             unicode: terminal::unicode(),
             colour: terminal::colour(),
-            width,
+            width: terminal::width(),
         },
     )
 }

@@ -53,6 +53,19 @@ pub(super) fn colour() -> bool {
     asked("CLICOLOR_FORCE") || std::io::stdout().is_terminal()
 }
 
+/// How wide a line on stdout may be: as COLUMNS says, as the terminal is, or 100 where there is none.
+pub(super) fn width() -> usize {
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    asked
+        .or_else(|| {
+            terminal()
+                .map(|size| usize::from(size.ws_col))
+                .filter(|columns| *columns > 0)
+        })
+        .unwrap_or(100)
+}
+
 /// Whether the locale can show more than ASCII.
 pub(super) fn unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]

@@ -63,7 +63,7 @@ pub struct Scenario {
     pub graceful_stop: Duration,
     /// Tags on all samples of the scenario, besides `scenario` itself.
     pub tags: BTreeMap<String, String>,
-    /// Values that `kt.env` finds first in this scenario.
+    /// Values that `kt.env` finds in this scenario, unless `-e` sets them.
     pub env: BTreeMap<String, String>,
 }
 

@@ -118,7 +118,7 @@ impl Judge {
             thresholds,
             generator,
             errors: errors(&test.session),
-            warnings: warnings(test),
+            warnings: warnings(test, totals),
         }
     }
 
@@ -141,7 +141,7 @@ impl Judge {
         for failed in thresholds.iter().filter(|threshold| !threshold.ok) {
             let observed = failed.observed.map_or_else(
                 || "there were no samples".to_owned(),
-                |value| format!("it was {value:.4}"),
+                |value| format!("it was {}", (value * 1e4).round() / 1e4),
             );
             let unit = failed
                 .unit
@@ -341,16 +341,18 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
     all
 }
 
-fn warnings(test: &Test) -> Vec<String> {
+fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
     let registry = &test.session.registry;
-    let refused = test.catalog.refused();
-    refused
-        .into_iter()
-        .map(|(metric, count)| {
-            format!(
-                "{}: {count} series beyond the limit were counted under (other)",
-                registry.definition(metric).name
-            )
-        })
-        .collect()
+    let refused = test.catalog.refused().into_iter().map(|(metric, count)| {
+        format!(
+            "{}: {count} series beyond the limit were counted under (other)",
+            registry.definition(metric).name
+        )
+    });
+    let failed = |aggregation| totals.root(builtin::HTTP_REQ_FAILED, aggregation);
+    let nothing_worked = failed(Aggregation::Rate)
+        .filter(|share| *share >= 1.0)
+        .and(failed(Aggregation::Count))
+        .map(|requests| format!("all {requests} requests failed: this run says nothing about the system's speed"));
+    nothing_worked.into_iter().chain(refused).collect()
 }

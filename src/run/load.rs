@@ -102,6 +102,9 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
         registry: &session.registry,
         catalog: &catalog,
     });
+    host.set_limits(plan.limits).map_err(|error| LoadError {
+        text: format!("error: plan.limits: {error}"),
+    })?;
     let _ = host.plan.set(Arc::clone(&plan));
     let _ = host.recorder.set(recorder.clone());
     let _ = host.net.set(shared);

@@ -32,7 +32,7 @@ pub async fn call(
             let _running = host.enter(context);
             thread.resume::<MultiValue>(input)
         };
-        if let Some(trip) = host.watch.tripped() {
+        if let Some(trip) = host.watch.take_trip() {
             return Err(cut_short(host, trip));
         }
         let output = match resumed {
@@ -103,7 +103,7 @@ fn out_of_memory(host: &Host) -> ScriptError {
     ScriptError::memory()
 }
 
-fn cut_short(host: &Host, trip: super::host::Trip) -> ScriptError {
+fn cut_short(host: &Host, trip: super::watch::Trip) -> ScriptError {
     if trip.by_kill {
         return ScriptError::from_message(Kind::Interrupted, "interrupted while computing", "");
     }

@@ -61,7 +61,14 @@ impl ScriptError {
     /// From a raised message (`file:line: text`) and a Luau trace (`file:line function name` per line).
     #[must_use]
     pub fn from_message(kind: Kind, text: &str, trace: &str) -> Self {
-        let (at, message) = split_position(text);
+        let (mut at, mut message) = split_position(text);
+        // An error that was raised again has a position for each time; the innermost is where it happened.
+        while at.is_some()
+            && let (Some(inner), rest) = split_position(&message)
+            && !inner.file.contains(' ')
+        {
+            (at, message) = (Some(inner), rest);
+        }
         let trace: Box<[Frame]> = trace.lines().filter_map(parse_frame).take(MAX_FRAMES).collect();
         let at = at.or_else(|| trace.first().cloned());
         let hint = hint_for(&message);
@@ -106,20 +113,24 @@ impl ScriptError {
     #[must_use]
     pub fn render(&self, sources: &Sources) -> String {
         let mut text = format!("error: {}", self.message);
+        let mut hint = self.hint;
         if let Some(at) = &self.at {
             let _ = write!(text, "\n  --> {}:{}", at.file, at.line);
             if let Some(line) = sources.line(&at.file, at.line) {
                 let _ = write!(text, "\n{:>4} | {}", at.line, line.trim_end());
+                if self.message.starts_with("attempt to") && self.message.contains("nil") {
+                    hint = absent_library(&line).or(hint);
+                }
             }
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = hint {
             let _ = write!(text, "\n     = hint: {hint}");
         }
-        for frame in self
-            .trace
-            .iter()
-            .skip_while(|frame| Some(&frame.line) == self.at.as_ref().map(|at| &at.line))
-        {
+        for frame in self.trace.iter().skip_while(|frame| {
+            self.at
+                .as_ref()
+                .is_some_and(|at| (&at.file, at.line) == (&frame.file, frame.line))
+        }) {
             let function = frame
                 .function
                 .as_ref()
@@ -191,6 +202,23 @@ fn parse_frame(line: &str) -> Option<Frame> {
     })
 }
 
+/// What to use instead of what other Luas have and this one has not, when the line of a nil value uses it.
+fn absent_library(line: &str) -> Option<&'static str> {
+    let uses = |library: &str| {
+        line.match_indices(library).any(|(at, _)| {
+            let before = line[..at].chars().next_back();
+            !before.is_some_and(|before| before.is_alphanumeric() || "_.:".contains(before))
+        })
+    };
+    if uses("io.") {
+        Some("there is no `io` here, files are out of reach: `kt.data.array` reads rows, `kt.log.info` writes lines")
+    } else if uses("os.") {
+        Some("of `os` only clock, date, difftime and time exist here; `kt.env` reads variables")
+    } else {
+        None
+    }
+}
+
 /// What the VM's own messages mean, for people who do not know its words.
 fn hint_for(message: &str) -> Option<&'static str> {
     let hint = if message.starts_with("attempt to index nil with") {
@@ -203,6 +231,8 @@ fn hint_for(message: &str) -> Option<&'static str> {
         "tables that all virtual users share are frozen; copy what you want to change"
     } else if message.contains("stack overflow") {
         "a function calls itself without end"
+    } else if message.ends_with("got <eof>") {
+        "something above is not closed: each `function`, `if`, `for` and `do` needs its `end`, each bracket its partner"
     } else if message.starts_with("Incomplete statement: expected assignment or a function call") {
         "a statement is an assignment or a call; a lone value or name does nothing"
     } else {
@@ -267,11 +297,42 @@ mod tests {
             ("C:/x/a.lua:7: boom", Some(("C:/x/a.lua", 7)), "boom"),
             ("kt:33: inner", None, "kt:33: inner"),
             ("plain", None, "plain"),
+            ("a.lua:4: b.lua:2: boom", Some(("b.lua", 2)), "boom"),
+            (
+                "a.lua:4: cannot read b.lua:2: boom",
+                Some(("a.lua", 4)),
+                "cannot read b.lua:2: boom",
+            ),
         ];
         for (text, place, message) in table {
             let error = ScriptError::from_message(Kind::Raised, text, "");
             assert_eq!(error.at.as_ref().map(|at| (at.file.as_str(), at.line)), place, "{text}");
             assert_eq!(error.message, message, "{text}");
+        }
+    }
+
+    #[test]
+    fn libraries_that_do_not_exist_are_explained_by_the_line() {
+        // the line, what the hint names
+        let table = [
+            ("local f = io.open('x')", "kt.data.array"),
+            ("print(os.getenv 'X')", "kt.env"),
+            ("audio.play()", "the value before the dot"),
+            ("x.os.go()", "the value before the dot"),
+        ];
+        let sources = Sources::default();
+        sources.keep("a.lua".to_owned(), "t[1] = os.time()");
+        let frozen = ScriptError::from_message(Kind::Raised, "a.lua:1: attempt to modify a readonly table", "");
+        assert!(
+            frozen.render(&sources).contains("frozen"),
+            "another mistake in such a line"
+        );
+        for (line, named) in table {
+            let sources = Sources::default();
+            sources.keep("a.lua".to_owned(), line);
+            let error = ScriptError::from_message(Kind::Raised, "a.lua:1: attempt to index nil with 'x'", "");
+            let text = error.render(&sources);
+            assert!(text.contains(named), "{text}");
         }
     }
 

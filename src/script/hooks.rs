@@ -12,6 +12,7 @@ use crate::clock;
 use super::bridge;
 use super::context::{Phase, VuContext};
 use super::errors::{Kind, ScriptError};
+use super::fields::describe;
 use super::value::{AsJson, freeze, from_tree};
 use super::vu::Loaded;
 
@@ -97,7 +98,7 @@ pub async fn summary(
             .pairs::<String, String>()
             .map(|pair| pair.map_err(|_| HookError::Returned(format!("other keys or values than strings, {wanted}"))))
             .collect(),
-        other => Err(HookError::Returned(format!("a {}, {wanted}", other.type_name()))),
+        other => Err(HookError::Returned(format!("{}, {wanted}", describe(&other)))),
     }
 }
 

@@ -1,18 +1,15 @@
 //! One Luau VM and what its functions need: the current virtual user, host operations, the sandbox and the limits. The
 //! modules that scripts see are in `api`; how a call is driven is in `bridge`.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use mlua::chunk::ChunkMode;
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
-use tokio_util::sync::CancellationToken;
+use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
-use crate::clock;
 use crate::metrics::Recorder;
 use crate::net;
 use crate::plan::{HttpPlan, Limits, Plan};
@@ -22,6 +19,7 @@ use super::errors::ScriptError;
 use super::loader::Source;
 use super::session::Session;
 use super::value::ArrayMark;
+use super::watch::Watch;
 
 /// What a host function may answer instead of a result.
 #[derive(Debug)]
@@ -152,9 +150,18 @@ impl Host {
         host.close_sandbox()?;
         let watch = Rc::clone(&host.watch);
         host.lua.set_interrupt(move |lua| watch.check(lua));
-        host.lua
-            .set_memory_limit(usize::try_from(limits.memory).unwrap_or(usize::MAX))?;
+        host.set_limits(limits)?;
         Ok(host)
+    }
+
+    /// Changes the limits, for the VM that has read them from the plan itself.
+    ///
+    /// # Errors
+    /// Never in Luau, which can always limit its memory.
+    pub fn set_limits(&self, limits: Limits) -> mlua::Result<()> {
+        self.watch.set_limit(limits.cpu);
+        let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+        self.lua.set_memory_limit(memory).map(|_| ())
     }
 
     fn close_sandbox(&self) -> mlua::Result<()> {
@@ -360,10 +367,11 @@ impl Host {
             .sources
             .module(&name, &folder)
             .map_err(|error| format!("require: {error}"))?;
-        let chunk = self
-            .instantiate(&source, environment)
-            .map_err(|error| ScriptError::from_vm(&error).to_string())?;
-        Ok(("chunk", chunk).into_multi(&self.lua)?)
+        let chunk = self.instantiate(&source, environment);
+        match chunk {
+            Ok(chunk) => Ok(("chunk", chunk).into_multi(&self.lua)?),
+            Err(error) => Ok(("broken", ScriptError::from_vm(&error).to_string()).into_multi(&self.lua)?),
+        }
     }
 
     /// What `setup` returned, frozen, one table for all VUs of this VM.
@@ -430,101 +438,7 @@ pub(super) struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        self.host.watch.end();
         *self.host.current.borrow_mut() = self.before.take();
     }
-}
-
-/// Notices scripts that compute without end. One slice is the time between two yields.
-#[derive(Debug)]
-pub struct Watch {
-    limit: Duration,
-    kill: CancellationToken,
-    ticks: Cell<u32>,
-    since: Cell<Option<Duration>>,
-    tripped: RefCell<Option<Trip>>,
-}
-
-/// Why and where a slice was cut.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trip {
-    /// The run was interrupted, rather than the limit reached.
-    pub by_kill: bool,
-    /// `file:line: `, or nothing when it is unknown.
-    pub place: String,
-}
-
-/// The VM asks at every loop and call; the CPU clock is read once in so many.
-const TICKS_PER_CHECK: u32 = 256;
-
-impl Watch {
-    fn new(limit: Duration, kill: CancellationToken) -> Self {
-        Self {
-            limit,
-            kill,
-            ticks: Cell::new(0),
-            since: Cell::new(None),
-            tripped: RefCell::default(),
-        }
-    }
-
-    fn begin(&self) {
-        self.ticks.set(0);
-        self.since.set(None);
-        self.tripped.borrow_mut().take();
-    }
-
-    /// Why the last slice was cut, if it was.
-    pub fn tripped(&self) -> Option<Trip> {
-        self.tripped.borrow().clone()
-    }
-
-    /// The CPU limit, for messages.
-    #[must_use]
-    pub fn limit(&self) -> Duration {
-        self.limit
-    }
-
-    fn check(&self, lua: &Lua) -> mlua::Result<VmState> {
-        let ticks = self.ticks.get().wrapping_add(1);
-        self.ticks.set(ticks);
-        if !ticks.is_multiple_of(TICKS_PER_CHECK) {
-            return Ok(VmState::Continue);
-        }
-        if self.tripped.borrow().is_none() {
-            let cpu = clock::thread_cpu();
-            let since = self.since.get().unwrap_or(cpu);
-            self.since.set(Some(since));
-            let by_kill = self.kill.is_cancelled();
-            if cpu.saturating_sub(since) < self.limit && !by_kill {
-                return Ok(VmState::Continue);
-            }
-            *self.tripped.borrow_mut() = Some(Trip {
-                by_kill,
-                place: place(lua),
-            });
-        }
-        // Raised again at every check, so that a loop around `pcall` ends too.
-        self.ticks.set(TICKS_PER_CHECK - 1);
-        Err(mlua::Error::runtime("interrupted"))
-    }
-}
-
-/// The innermost line of a user's file on the stack.
-fn place(lua: &Lua) -> String {
-    (0..50)
-        .map_while(|level| {
-            lua.inspect_stack(level, |debug| {
-                let source = debug
-                    .source()
-                    .short_src
-                    .map(|name| name.into_owned())
-                    .unwrap_or_default();
-                (source, debug.current_line())
-            })
-        })
-        .find_map(|(source, line)| {
-            line.filter(|_| source.ends_with(".lua"))
-                .map(|line| format!("{source}:{line}: "))
-        })
-        .unwrap_or_default()
 }

@@ -200,8 +200,9 @@ pub fn find_data(file: &str, script: &Path) -> Result<PathBuf, String> {
         .find(|data| data.is_dir());
     let Some(data) = data else {
         return Err(format!(
-            "there is no file `{}`, and no folder `data` in any parent folder",
-            beside.display()
+            "there is no file `{}`, and no folder `data` in any parent folder{}",
+            beside.display(),
+            similar(&[&beside])
         ));
     };
     let there = data.join(path);
@@ -209,11 +210,33 @@ pub fn find_data(file: &str, script: &Path) -> Result<PathBuf, String> {
         Ok(there)
     } else {
         Err(format!(
-            "there is no file `{}` and no `{}`",
+            "there is no file `{}` and no `{}`{}",
             beside.display(),
-            there.display()
+            there.display(),
+            similar(&[&beside, &there])
         ))
     }
+}
+
+/// `; did you mean …?` for a file beside one of these that is spelled alike, or nothing.
+fn similar(missing: &[&Path]) -> String {
+    let Some(wanted) = missing.first().and_then(|path| path.file_name()?.to_str()) else {
+        return String::new();
+    };
+    let folders = missing.iter().filter_map(|path| path.parent());
+    let names: Vec<String> = folders
+        .map(|folder| {
+            if folder == Path::new("") {
+                Path::new(".")
+            } else {
+                folder
+            }
+        })
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flat_map(|entries| entries.flatten())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    super::fields::suggest(wanted, names.iter().map(String::as_str))
 }
 
 #[cfg(test)]
@@ -242,6 +265,23 @@ mod tests {
                 "{name:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_missing_data_file_names_the_places_and_what_is_spelled_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data/customers.json"), "[1]").unwrap();
+        std::fs::write(folder.path().join("j.lua"), "").unwrap();
+        let script = folder.path().join("j.lua");
+        assert!(find_data("customers.json", &script).is_ok());
+        let error = find_data("customer.json", &script).unwrap_err();
+        assert!(
+            error.contains("data/customer.json") && error.contains("did you mean `customers.json`?"),
+            "{error}"
+        );
+        let error = find_data("zzzz.csv", &script).unwrap_err();
+        assert!(!error.contains("did you mean"), "{error}");
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub mod session;
 pub mod testing;
 pub mod value;
 pub mod vu;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use context::{Phase, VuContext};
 pub use errors::{Kind, ScriptError};

@@ -39,6 +39,7 @@ pub struct Session {
     pub setup: OnceLock<serde_json::Value>,
     secrets: Mutex<HashSet<String>>,
     names: Mutex<HashSet<String>>,
+    failed_as: Mutex<HashSet<u32>>,
 }
 
 /// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
@@ -65,6 +66,7 @@ impl Session {
             setup: OnceLock::new(),
             secrets: Mutex::new(HashSet::new()),
             names: Mutex::new(HashSet::new()),
+            failed_as: Mutex::new(HashSet::new()),
         }
     }
 
@@ -100,6 +102,15 @@ impl Session {
             return url;
         }
         OTHER_NAME
+    }
+
+    /// Whether no request of this run has failed with this `error_code` before.
+    #[must_use]
+    pub fn is_first_failure(&self, code: u32) -> bool {
+        self.failed_as
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(code)
     }
 
     /// Looks a variable up: `-e` first, then the process environment.

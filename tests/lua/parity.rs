@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kingtide::api::{KT_STUB, MODULES, OPEN};
 use kingtide::control::Control;
 use kingtide::plan::Limits;
-use kingtide::script::{Host, Session};
+use kingtide::script::{Host, Session, testing};
 use mlua::Value;
 
 /// The members that a stub declares for a class: its functions and its fields.
@@ -80,6 +80,47 @@ fn modules_have_what_their_stubs_declare() {
     }
     let kt = host.module("kt").expect("the root is opened");
     assert_eq!(root, opened(&kt), "kt.d.lua and the stubs of functions");
+}
+
+/// The functions of a stub, each with the Lua of its examples.
+fn examples(stub: &str) -> Vec<(String, String)> {
+    let (mut all, mut code, mut inside) = (Vec::new(), String::new(), false);
+    for line in stub.lines() {
+        if let Some(text) = line.strip_prefix("---") {
+            if text.starts_with("```") {
+                inside = text == "```lua";
+            } else if inside {
+                code.push_str(text);
+                code.push('\n');
+            }
+        } else {
+            if let Some(rest) = line.strip_prefix("function ") {
+                let name = rest.split('(').next().unwrap_or_default();
+                all.push((name.to_owned(), std::mem::take(&mut code)));
+            }
+            code.clear();
+        }
+    }
+    all
+}
+
+#[test]
+fn every_function_has_an_example_that_parses() {
+    let lua = mlua::Lua::new();
+    let stubs = MODULES.iter().map(|module| module.stub).chain([KT_STUB, testing::STUB]);
+    for (name, code) in stubs.flat_map(examples) {
+        assert!(!code.trim().is_empty(), "{name} has no example");
+        let parsed = lua.load(&code).into_function();
+        assert!(parsed.is_ok(), "{name}: {parsed:?}\n{code}");
+    }
+}
+
+#[test]
+fn examples_are_read() {
+    let stub =
+        "---A.\n---\n---```lua\n---local x = 1\n---```\n---@param y any\nfunction a.b(y) end\n\nfunction a.c() end";
+    let wanted = [("a.b", "local x = 1\n"), ("a.c", "")].map(|(name, code)| (name.to_owned(), code.to_owned()));
+    assert_eq!(examples(stub), wanted);
 }
 
 #[test]

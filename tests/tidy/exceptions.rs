@@ -23,7 +23,20 @@ impl Exception {
 }
 
 /// The exceptions. One that is not needed any more fails the test.
-pub const EXCEPTIONS: &[Exception] = &[];
+pub const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        rule: "api-files",
+        path: "src/api/args.d.lua",
+        what: "missing",
+        reason: "args.rs is no module: it reads the arguments of all of them",
+    },
+    Exception {
+        rule: "api-files",
+        path: "src/api/args.test.lua",
+        what: "missing",
+        reason: "args.rs is no module: its messages are tested with each module's misuse",
+    },
+];
 
 #[test]
 fn an_exception_covers_its_rule_file_and_subject_only() {

@@ -86,9 +86,33 @@ impl<'a> Recording<'a> {
         recorder.record(builtin::HTTP_REQ_FAILED, f64::from(u8::from(!expected)), &tags);
         record_bytes(recorder, exchange, &tags);
         self.durations(exchange, &tags);
+        if !expected {
+            self.tell(exchange);
+        }
         if exchange.retried {
             recorder.record(builtin::HTTP_CONN_RETRIES, 1.0, &tags);
         }
+    }
+
+    /// Tells the first failure of each kind, so that nobody has to guess why; the others are only counted.
+    fn tell(&self, exchange: &Exchange) {
+        let (code, what) = match &exchange.outcome {
+            Ok(response) => {
+                let status = u32::from(response.status);
+                (1000 + status, format!("status {status} is not what was expected"))
+            }
+            Err(error) => (u32::from(error.code), error.message.clone()),
+        };
+        let session = &self.vu.host.session;
+        if !session.is_first_failure(code) {
+            return;
+        }
+        let mut url = exchange.url.clone();
+        url.set_query(None);
+        // URLs that cannot have a user have none.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        let text = session.redact(&format!("{} {url}: {what}", exchange.method));
+        tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
     }
 
     fn durations(&self, exchange: &Exchange, tags: &TagSet) {

@@ -69,11 +69,10 @@ pub(super) fn install(host: &Rc<Host>) -> mlua::Result<()> {
         let answer = answer(&args)?;
         let answer = answer.borrow::<Answer>()?;
         let path = args.opt_string(1, "path")?.map(|path| path.to_string_lossy());
-        match answer.json(path.as_deref()) {
-            Ok(tree) => {
-                let value = tree
-                    .map_or(Ok(Value::Nil), |tree| from_tree(&host.lua, &tree))
-                    .map_err(|error| args.error(error))?;
+        let read = |tree: Option<&serde_json::Value>| tree.map_or(Ok(Value::Nil), |tree| from_tree(&host.lua, tree));
+        match answer.json(path.as_deref(), read) {
+            Ok(value) => {
+                let value = value.map_err(|error| args.error(error))?;
                 // A path that ends at null is the same as one that ends nowhere.
                 Ok(if value == Value::NULL { Value::Nil } else { value }.into_multi(&host.lua)?)
             }
@@ -120,8 +119,8 @@ pub(super) fn table(host: &Host, exchange: Exchange, expect: &Expect) -> mlua::R
 }
 
 impl Answer {
-    /// The whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
-    fn json(&self, path: Option<&str>) -> Result<Option<serde_json::Value>, String> {
+    /// Reads the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
+    fn json<R>(&self, path: Option<&str>, read: impl FnOnce(Option<&serde_json::Value>) -> R) -> Result<R, String> {
         let response = self
             .exchange
             .outcome
@@ -137,14 +136,14 @@ impl Answer {
             }
         };
         let Some(path) = path else {
-            return Ok(Some(tree.clone()));
+            return Ok(read(Some(tree)));
         };
         let found = path.split('.').try_fold(&*tree, |tree, key| match tree {
             serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?.checked_sub(1)?),
             serde_json::Value::Object(map) => map.get(key),
             _ => None,
         });
-        Ok(found.cloned())
+        Ok(read(found))
     }
 }
 

@@ -226,8 +226,8 @@ mod tests {
         }
     }
 
-    /// Body, flag, what both say.
-    fn cases() -> Vec<(&'static str, &'static str, FaultSpec)> {
+    /// Body, flag, what both say: faults of requests.
+    fn requests() -> Vec<(&'static str, &'static str, FaultSpec)> {
         let ms = Duration::from_millis;
         vec![
             (
@@ -260,6 +260,12 @@ mod tests {
                 "stall=+5s",
                 window(Knob::Stall, 0, Some(5)),
             ),
+        ]
+    }
+
+    /// As [`requests`], for the shop itself.
+    fn system() -> Vec<(&'static str, &'static str, FaultSpec)> {
+        vec![
             (
                 r#"{"fault":"cold_start","value":20}"#,
                 "cold_start=20",
@@ -295,7 +301,7 @@ mod tests {
 
     #[test]
     fn reads_bodies_and_flags_alike() {
-        for (body, flag, expected) in cases() {
+        for (body, flag, expected) in requests().into_iter().chain(system()) {
             assert_eq!(FaultSpec::from_json(body.as_bytes()).unwrap(), expected, "{body}");
             assert_eq!(flag.parse::<FaultSpec>().unwrap(), expected, "{flag}");
         }

@@ -112,7 +112,10 @@ impl Kind {
 
 /// An option that has to be there.
 fn required<T>(fields: &Fields, key: &str, value: Option<T>) -> Result<T, FieldError> {
-    value.ok_or_else(|| fields.error(key, "is missing; this executor needs it"))
+    value.ok_or_else(|| {
+        let executor = fields.string("executor").ok().flatten().unwrap_or_default();
+        fields.error(key, &format!("is missing; {executor} needs it"))
+    })
 }
 
 fn vus(fields: &Fields) -> Result<u64, FieldError> {

@@ -9,9 +9,6 @@ mod thresholds;
 mod trace;
 mod validate;
 
-#[cfg(test)]
-mod tests;
-
 use std::time::Duration;
 
 use mlua::{Function, Table, Value};
@@ -185,7 +182,7 @@ fn global(loaded: &Loaded, scenario: &str, name: &str) -> Result<Function, Field
         .collect();
     let hint = suggest(name, globals.iter().map(String::as_str));
     let text = format!(
-        "scenarios.{scenario}: `exec` names no function: there is no global function `{name}`{hint}; a local one is given without quotes"
+        "scenarios.{scenario}: `exec` names no function: there is no global function `{name}` (a local one is given without quotes){hint}"
     );
     Err(wrong(&["scenarios", scenario, "exec"], text))
 }

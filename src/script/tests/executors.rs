@@ -1,37 +1,24 @@
-//! Plans as scripts write them: what they are read as, and what is refused with which words.
+//! Executors as scripts write them: what they are read as, and what is refused with which words.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::LocalSet;
-
-use super::super::context::VuContext;
-use super::super::host::Host;
-use super::super::vu;
 use super::*;
-use crate::api;
-use crate::control::Control;
 use crate::plan::{Executor, Scenario};
-use crate::schedule::{Shape, Spacing};
+use crate::schedule::{Shape, Spacing, Trace};
 
-/// Reads a script that is in `folder`.
-async fn read_in(folder: &Path, script: &str, overrides: &Overrides) -> Result<Plan, String> {
-    let path = folder.join("test.lua");
-    let session = Arc::new(Session::new(&path, BTreeMap::new(), 1, Arc::new(Control::new())));
-    session.sources.keep(path.display().to_string(), script);
-    let host = Host::new(Arc::clone(&session), Limits::default(), api::OPEN).unwrap();
-    let context = VuContext::new(&host, 0, None);
-    let loaded = LocalSet::new().run_until(vu::load(&context)).await.unwrap();
-    read(&loaded, &session, overrides).map_err(|error| error.message)
+/// Reads the scenario `a` with these options, beside these files.
+async fn beside(files: &[(&str, &str)], options: &str) -> Result<Scenario, String> {
+    let main = format!("return {{ exec = function() end, scenarios = {{ a = {{ {options} }} }} }}");
+    let files: Vec<_> = std::iter::once(("main.lua", main.as_str()))
+        .chain(files.iter().copied())
+        .collect();
+    let bed = Bed::with(&files, Limits::default()).await;
+    let plan = bed.plan(&Overrides::default()).map_err(|error| error.message)?;
+    Ok(plan.scenarios.into_iter().next().expect("it has one"))
 }
 
-/// Reads the scenario `a` with these options.
 async fn scenario(options: &str) -> Result<Scenario, String> {
-    let script = format!("return {{ exec = function() end, scenarios = {{ a = {{ {options} }} }} }}");
-    let plan = read_in(Path::new("."), &script, &Overrides::default()).await;
-    plan.map(|mut plan| plan.scenarios.remove(0))
+    beside(&[], options).await
 }
 
 async fn shape(options: &str) -> Shape {
@@ -241,36 +228,38 @@ async fn other_mistakes_are_told() {
     refused_as("executor = '", &table).await;
 }
 
-#[tokio::test]
-async fn traces_are_found_like_data_and_sorted_by_time() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write(
+const TRACES: [(&str, &str); 3] = [
+    (
         "t.jsonl",
         "{\"ts\": 1763632800.5}\n{\"ts\": 1763632800.25, \"user\": 7}\n{\"ts\": 1763632801}\n",
-    );
-    write("t.csv", "when,user\n2026-11-20T10:00:00Z,1\n2026-11-20T10:00:02.5Z,2\n");
-    write("bad.csv", "ts\n1\nsoon\n");
-    let plan = |options: &str| {
-        let script =
-            format!("return {{ exec = function() end, scenarios = {{ a = {{ executor = 'replay', {options} }} }} }}");
-        let folder = folder.path();
-        async move { read_in(folder, &script, &Overrides::default()).await }
-    };
-    let trace = |plan: Plan| match plan.scenarios.into_iter().next().map(|scenario| scenario.executor) {
-        Some(Executor::Open {
+    ),
+    (
+        "data/t.csv",
+        "when,user\n2026-11-20T10:00:00Z,1\n2026-11-20T10:00:02.5Z,2\n",
+    ),
+    ("bad.csv", "ts\n1\nsoon\n"),
+];
+
+async fn replay(options: &str) -> Result<(Trace, f64), String> {
+    let scenario = beside(&TRACES, &format!("executor = 'replay', {options}")).await?;
+    match scenario.executor {
+        Executor::Open {
             shape: Shape::Replay { trace, speed },
             ..
-        }) => (trace, speed),
+        } => Ok((trace, speed)),
         other => panic!("{other:?}"),
-    };
-    let (jsonl, speed) = trace(plan("trace = 't.jsonl', speed = 2").await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn traces_are_found_like_data_and_sorted_by_time() {
+    let (jsonl, speed) = replay("trace = 't.jsonl', speed = 2").await.unwrap();
     assert_eq!(jsonl.times[..], [0, 250, 750].map(Duration::from_millis));
     assert_eq!((&jsonl.rows[..], speed), (&[1, 0, 2][..], 2.0));
-    let (csv, speed) = trace(plan("trace = 't.csv', at = 'when'").await.unwrap());
+    let (csv, speed) = replay("trace = 't.csv', at = 'when'").await.unwrap();
     assert_eq!(
-        (csv.times[..].to_vec(), speed),
-        (vec![Duration::ZERO, Duration::from_millis(2_500)], 1.0)
+        (&csv.times[..], speed),
+        (&[0, 2_500].map(Duration::from_millis)[..], 1.0)
     );
     let refused = [
         ("trace = 't.csv'", "whose row 1 has no `ts`"),
@@ -278,7 +267,7 @@ async fn traces_are_found_like_data_and_sorted_by_time() {
         ("trace = 't.jsonl', speed = 0", "`speed` must be above zero"),
     ];
     for (options, words) in refused {
-        let message = plan(options).await.unwrap_err();
+        let message = replay(options).await.unwrap_err();
         assert!(message.contains(words), "{options}: {message}");
     }
 }
@@ -294,7 +283,7 @@ async fn the_command_line_compresses_time_last() {
         a = { executor = "constant-vus", duration = "5s", start_time = "10s", graceful_stop = "20s" },
         b = { executor = "constant-arrival-rate", rate = 7, duration = "5s", start_after = "a", warmup = "20s" },
     } }"#;
-    let plan = read_in(Path::new("."), script, &overrides).await.unwrap();
+    let plan = Bed::new(script).await.plan(&overrides).unwrap();
     let [a, b] = &plan.scenarios[..] else { panic!("two") };
     let times = [
         a.executor.duration(),
@@ -306,8 +295,6 @@ async fn the_command_line_compresses_time_last() {
     assert_eq!(times.map(|time| time.as_secs()), [6, 1, 20, 6, 2]);
     assert_eq!(b.start_after.as_deref(), Some("a"));
     // For a function too, whose one scenario is made of flags.
-    let of_function = read_in(Path::new("."), "return function() end", &overrides)
-        .await
-        .unwrap();
+    let of_function = Bed::new("return function() end").await.plan(&overrides).unwrap();
     assert_eq!(of_function.scenarios[0].executor.duration().as_secs(), 6);
 }

@@ -1,0 +1,124 @@
+//! That what the documents show is true: every whole script passes `kingtide check`, every command and option exists.
+
+use std::path::{Path, PathBuf};
+
+use crate::kit::{Project, root};
+
+/// README.md and everything below docs/.
+fn documents() -> Vec<PathBuf> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = vec![root().join("README.md"), root().join("results/README.md")];
+    below(&root().join("docs"), &mut found);
+    found
+}
+
+/// The blocks of a document that are fenced with exactly this word, each with the line where it begins.
+fn blocks(text: &str, word: &str) -> Vec<(usize, String)> {
+    let fence = format!("```{word}");
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line.trim_end() == fence {
+            let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
+            found.push((number + 1, inside.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_whole_script_is_valid() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("the document can be read");
+        let scripts = blocks(&text, "lua").into_iter();
+        for (line, script) in scripts.filter(|(_, script)| script.starts_with("local kt = require \"kt\"")) {
+            let project = Project::new();
+            project.file("j.lua", script);
+            for data in [
+                "customer-ids.json",
+                "product-ids.json",
+                "customers.json",
+                "products.json",
+            ] {
+                let rows = std::fs::read(root().join("data").join(data)).expect("the data is there");
+                project.file(&format!("data/{data}"), rows);
+            }
+            for (_, trace) in blocks(&text, "jsonl") {
+                project.file("data/friday.jsonl", trace);
+            }
+            let ended = project.call(&["check", "j.lua", "-d", "1s"]).await;
+            let ended = if ended.code == Some(104) {
+                project.call(&["check", "j.lua"]).await
+            } else {
+                ended
+            };
+            assert_eq!(ended.code, Some(0), "{}:{line}: {ended}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 5, "only {checked} scripts were found");
+}
+
+/// Every `kingtide …` of the documents' shell blocks and tables parses: its command exists, and so do its options.
+#[tokio::test]
+async fn every_command_and_option_exists() {
+    let mut shown = std::collections::BTreeSet::new();
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("the document can be read");
+        let in_blocks = blocks(&text, "sh")
+            .into_iter()
+            .flat_map(|(_, block)| block.lines().map(str::to_owned).collect::<Vec<_>>());
+        let in_text = text.split('`').skip(1).step_by(2).map(str::to_owned);
+        let commands = in_blocks
+            .chain(in_text)
+            .filter_map(|line| Some(line.strip_prefix("kingtide ")?.to_owned()));
+        shown.extend(commands.map(|line| line.split('#').next().unwrap_or_default().trim().to_owned()));
+    }
+    assert!(shown.len() >= 10, "{shown:?}");
+    let project = Project::new();
+    for line in shown {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let command = if words[0] == "help" { "run" } else { words[0] };
+        let help = project.call(&[command, "--help"]).await;
+        assert_eq!(help.code, Some(0), "kingtide {line}: {help}");
+        let options = words.iter().filter(|word| word.starts_with('-'));
+        for option in options.map(|word| word.split('=').next().unwrap_or(word)) {
+            let exists = help.stdout.split([' ', ',', '\n']).any(|word| word == option);
+            assert!(exists, "kingtide {line}: there is no {option}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_option_of_the_readme_exists() {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("the document can be read");
+    let help = Project::new().call(&["run", "--help"]).await.stdout;
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `-")?.split(" | ").next());
+    let options: Vec<&str> = rows
+        .flat_map(|row| row.split(['`', ' ', ',']))
+        .filter(|word| word.starts_with('-'))
+        .collect();
+    assert!(options.len() >= 8, "{options:?}");
+    for option in options {
+        assert!(help.contains(option), "there is no {option}");
+    }
+}
+
+#[test]
+fn blocks_are_found_by_their_exact_word() {
+    let text = "a\n```lua\none\ntwo\n```\n```lua fragment\nthree\n```\n```sh\nfour\n```\n";
+    assert_eq!(blocks(text, "lua"), [(2, "one\ntwo".to_owned())]);
+    assert_eq!(blocks(text, "sh"), [(9, "four".to_owned())]);
+}

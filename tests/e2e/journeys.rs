@@ -1,0 +1,70 @@
+//! The journeys that come with kingtide, against the built-in shop, as the README tells people to run them.
+
+use crate::kit::{Project, Ran, root};
+
+/// Runs `scripts/shop/NAME.lua` against a demo of its own; it must pass.
+async fn passes(name: &str, args: &[&str]) -> Ran {
+    let script = root().join(format!("scripts/shop/{name}.lua"));
+    let script = script.to_str().expect("the repository's path is text");
+    let args: Vec<&str> = [script, "--demo", "--seed", "1"].iter().chain(args).copied().collect();
+    let ran = Project::new().run(&args).await;
+    ran.exits(0);
+    assert!(ran.ended.stdout.contains("PASS"));
+    ran
+}
+
+#[tokio::test]
+async fn smoke() {
+    let ran = passes("smoke", &[]).await;
+    assert_eq!(ran.counts("smoke"), [30, 30, 30, 0, 0, 0]);
+    assert_eq!(ran.metric("checks", "rate"), Some(1.0));
+}
+
+#[tokio::test]
+async fn saga() {
+    let ran = passes("saga", &["-d", "4s"]).await;
+    assert_eq!(ran.counts("sagas"), [40, 40, 40, 0, 0, 0]);
+    assert_eq!(ran.metric("saga_duration", "count"), Some(40.0));
+    // Polls are requests, and stay out of the headline.
+    assert_eq!(ran.metric("http_req_duration", "count"), Some(40.0));
+    assert!(ran.count("http_reqs") > 80.0);
+}
+
+#[tokio::test]
+async fn create_orders() {
+    let ran = passes("create_orders", &["-d", "3s", "--rate", "20"]).await;
+    assert_eq!(ran.counts("orders"), [60, 60, 60, 0, 0, 0]);
+    assert_eq!(ran.metric("order_create_duration", "count"), Some(60.0));
+}
+
+#[tokio::test]
+async fn mixed() {
+    let ran = passes("mixed", &["-d", "10s"]).await;
+    assert_eq!(ran.counts("mixed"), [500, 500, 500, 0, 0, 0]);
+    let counts = ["ops_orders", "ops_stock", "ops_customers"].map(|name| ran.count(name));
+    assert_eq!(counts.iter().sum::<f64>(), 500.0, "each iteration is one operation");
+    // Of 500, three standard deviations are 33, 29 and 24.
+    for (count, expected, off) in [
+        (counts[0], 300.0, 33.0),
+        (counts[1], 125.0, 29.0),
+        (counts[2], 75.0, 24.0),
+    ] {
+        assert!((count - expected).abs() <= off, "{counts:?}");
+    }
+    let durations = [
+        "order_create_duration",
+        "stock_reserve_duration",
+        "customer_create_duration",
+    ];
+    assert_eq!(durations.map(|name| ran.metric(name, "count").unwrap_or(0.0)), counts);
+}
+
+/// The same seed makes the same choices, whatever the number of threads.
+#[tokio::test]
+async fn the_same_seed_gives_the_same_journeys() {
+    let one = passes("mixed", &["-d", "2s", "--threads", "1"]).await;
+    let two = passes("mixed", &["-d", "2s", "--threads", "2"]).await;
+    for name in ["ops_orders", "ops_stock", "ops_customers"] {
+        assert_eq!(one.count(name), two.count(name), "{name}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs the built binary the way a user does, against servers in this process, and looks at what it leaves behind: exit
+//! code, text, summary, requests that arrived. What each module checks is in its first line; no part of the engine is
+//! called from here.
+
+mod bad_input;
+mod bad_plans;
+mod bad_servers;
+mod counts;
+mod documents;
+mod ends;
+mod hooks;
+mod journeys;
+mod kit;
+mod numbers;
+mod server;
+mod signals;
+mod summary;
+mod tools;

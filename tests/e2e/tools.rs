@@ -1,0 +1,169 @@
+//! The commands beside `run`: help, completions, the manual, sample data and `check`. Help is compared with files in
+//! `tests/golden/cli`; `UPDATE_GOLDEN=1` writes them anew.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::kit::{Project, root};
+
+#[tokio::test]
+async fn help_is_as_in_the_golden_files() {
+    let project = Project::new();
+    // file, arguments
+    let table: &[(&str, &[&str])] = &[
+        ("kingtide", &["--help"]),
+        ("run", &["run", "--help"]),
+        ("check", &["check", "--help"]),
+        ("demo", &["demo", "--help"]),
+        ("data", &["data", "--help"]),
+        ("data-shop", &["data", "shop", "--help"]),
+        ("completions", &["completions", "--help"]),
+        ("man", &["man", "--help"]),
+    ];
+    for (file, args) in table {
+        let ended = project.call(args).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{file}");
+        let path = root().join(format!("tests/golden/cli/{file}.txt"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &ended.stdout).expect("the golden file can be written");
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(ended.stdout, golden, "{file}: UPDATE_GOLDEN=1 accepts the new text");
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_told() {
+    let ended = Project::new().call(&["--version"]).await;
+    assert_eq!(ended.stdout, format!("kingtide {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// Feeds `text` to a program and gives its exit code and stdout.
+async fn fed(program: &str, args: &[&str], text: &str) -> (Option<i32>, String) {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(text.as_bytes()).await.expect("it reads its input");
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("it is a child of ours");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+#[tokio::test]
+async fn completions_for_every_shell() {
+    let project = Project::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = project.call(&["completions", shell]).await;
+        assert_eq!(ended.code, Some(0), "{ended}");
+        for word in ["run", "check", "demo", "summary-json"] {
+            assert!(ended.stdout.contains(word), "{shell} knows {word}");
+        }
+        if shell == "bash" {
+            assert_eq!(fed("bash", &["-n"], &ended.stdout).await.0, Some(0), "bash can read it");
+        }
+    }
+    project.call(&["completions", "fsh"]).await.says(2, &["'fsh'", "fish"]);
+}
+
+#[tokio::test]
+async fn the_manual_has_a_page_for_each_command() {
+    let ended = Project::new().call(&["man"]).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let titles: Vec<&str> = ended.stdout.lines().filter(|line| line.starts_with(".TH ")).collect();
+    for command in [
+        "kingtide",
+        "kingtide-run",
+        "kingtide-check",
+        "kingtide-demo",
+        "kingtide-data",
+    ] {
+        let title = titles
+            .iter()
+            .filter(|title| title.split(' ').nth(1) == Some(command))
+            .count();
+        assert_eq!(title, 1, "{command}: {titles:?}");
+    }
+    // Requests and macros at the start of a line are known ones; anything else would vanish from the page.
+    for line in ended.stdout.lines().filter(|line| line.starts_with(['.', '\''])) {
+        let request = line[1..].split_whitespace().next().unwrap_or_default();
+        let known = [
+            "TH", "SH", "SS", "TP", "PP", "RS", "RE", "ie", "el", "br", "sp", "IP", "nf", "fi",
+        ];
+        assert!(known.contains(&request), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_sample_data_is_that_of_the_repository() {
+    let project = Project::new();
+    let ended = project.call(&["data", "shop", "--out", "made/data"]).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let mut written = 0;
+    for line in ended.stdout.lines() {
+        let name = line.strip_prefix("made/data/").expect("the file is told");
+        let made = std::fs::read(project.path(line)).expect("it was written");
+        let kept = std::fs::read(root().join("data").join(name)).expect("the repository has it");
+        assert!(made == kept, "{name} differs from data/{name}");
+        written += 1;
+    }
+    let kept = std::fs::read_dir(root().join("data"))
+        .expect("the repository has data")
+        .count();
+    assert_eq!(written, kept, "every file of data/ comes from there");
+    project.file("a file", "");
+    project
+        .call(&["data", "shop", "--out", "a file/x"])
+        .await
+        .says(104, &["a file/x"]);
+}
+
+const PLAN: &str = "local kt = require \"kt\"
+local function go() kt.check(nil, { fine = true }) end
+return {
+  http = { base_url = \"http://127.0.0.1:9\" },
+  scenarios = {
+    a = { executor = \"constant-arrival-rate\", rate = 50, duration = \"1m\", exec = go },
+    b = { executor = \"per-vu-iterations\", vus = 3, iterations = 4, start_time = \"2m\", exec = go },
+  },
+  thresholds = { http_req_failed = { { threshold = \"rate<0.1\", abort_on_fail = true } } },
+}
+";
+
+#[tokio::test]
+async fn check_shows_the_plan_and_sends_nothing() {
+    let project = Project::new();
+    project.file("j.lua", PLAN);
+    let ended = project.call(&["check", "j.lua"]).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    for part in [
+        "j.lua: valid",
+        "50/s for 1m, 3000 iterations",
+        "12 iterations, 4 by each of 3 VUs",
+        "from 2m on",
+        "http://127.0.0.1:9/",
+        "http_req_failed: rate<0.1, ends the run",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn check_once_runs_each_journey_once() {
+    let project = Project::new();
+    project.file("j.lua", PLAN);
+    let ended = project.call(&["check", "j.lua", "--once"]).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.contains("2 of 2 passed"), "one iteration of each: {ended}");
+    project.file("bug.lua", "return function() local x = nil; x.y = 1 end");
+    let ended = project.call(&["check", "bug.lua", "--once"]).await;
+    ended.says(107, &["bug.lua:1", "index nil with 'y'"]);
+}
