@@ -1,6 +1,7 @@
 //! Commands into a running test and the reasons why it ended. Who obeys them is `exec`'s and `run`'s business; which exit
 //! code they become is the command line's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ pub struct Control {
     stop: CancellationToken,
     kill: CancellationToken,
     cut: CancellationToken,
+    closing: AtomicBool,
     reasons: Mutex<Vec<Reason>>,
 }
 
@@ -58,6 +60,17 @@ impl Control {
     #[must_use]
     pub fn cut_token(&self) -> &CancellationToken {
         &self.cut
+    }
+
+    /// The load is over, and `teardown` runs.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `teardown` runs, so that stopping means cutting it short.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Remembers `reason` and stops gracefully. The first abort of a kind is kept, repeats are not.

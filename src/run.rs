@@ -128,6 +128,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
         load_phase(&test, options, observer, &mut totals, &mut judge).await;
     }
     observer.stage(Stage::Teardown);
+    control.close();
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
 

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod data;
 mod demo;
+mod echo;
 mod logging;
 mod progress;
 mod run;
