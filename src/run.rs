@@ -172,7 +172,7 @@ async fn load_phase(
 ) {
     observer.stage(Stage::Preparing);
     let control = &test.session.control;
-    let shared = Arc::new(exec::Shared::new(&test.plan));
+    let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
     let (reports, mut inbox) = mpsc::unbounded_channel();
     let (go, start) = watch::channel(None);
     let threads = options.threads.max(1);

@@ -9,6 +9,10 @@ pub struct Iteration {
     pub scenario: usize,
     /// 0-based, unique within the scenario across all stripes.
     pub number: u64,
+    /// Index of the stage, step or wave that it belongs to by its scheduled time; 0 in scenarios that have none.
+    pub segment: u32,
+    /// When its scenario began.
+    pub begun_at: Instant,
     /// When the schedule wanted it to start; in closed scenarios equal to `started_at`.
     pub scheduled_at: Instant,
     /// When the virtual user really got it.

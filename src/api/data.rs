@@ -208,13 +208,15 @@ fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
     Err(ApiError::Value(end_value(host, &Kind::Retired, &reason)?))
 }
 
-/// A row as a fresh value, so that a script may change what it was given.
 fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
-    let value = match row {
+    Ok(fresh(host, row)?.into_multi(&host.lua)?)
+}
+
+/// A row as a fresh value, so that a script may change what it was given.
+pub(super) fn fresh(host: &Host, row: Option<Row<'_>>) -> mlua::Result<Value> {
+    Ok(match row {
         None => Value::Nil,
-        Some(Row::Json(text)) => {
-            parse(&host.lua, text.as_bytes(), false).map_err(|error| ApiError::Text(error.to_string()))?
-        }
+        Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(mlua::Error::runtime)?,
         Some(Row::Csv(names, record)) => {
             let table = host.lua.create_table_with_capacity(0, names.len())?;
             for (name, value) in names.iter().zip(record) {
@@ -222,6 +224,5 @@ fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
             }
             Value::Table(table)
         }
-    };
-    Ok(value.into_multi(&host.lua)?)
+    })
 }

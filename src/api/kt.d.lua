@@ -81,12 +81,14 @@ local kt = {}
 ---@field memory? kt.Size memory of the scripts of one core; default 4 GB
 
 ---One workload; its executor decides when iterations start.
----@alias kt.Scenario kt.Exact<kt.SharedIterations>|kt.Exact<kt.PerVuIterations>|kt.Exact<kt.ConstantVus>|kt.Exact<kt.ConstantArrivalRate>
+---@alias kt.Scenario kt.Exact<kt.SharedIterations>|kt.Exact<kt.PerVuIterations>|kt.Exact<kt.ConstantVus>|kt.Exact<kt.RampingVus>|kt.Exact<kt.ConstantArrivalRate>|kt.Exact<kt.RampingArrivalRate>|kt.Exact<kt.Steps>|kt.Exact<kt.Waves>|kt.Exact<kt.Burst>|kt.Exact<kt.Replay>
 
 ---What all scenarios have.
 ---@class kt.ScenarioOptions
 ---@field exec? kt.Journey|string the journey, or the name of a global function; default the plan's `exec`
----@field start_time? kt.Duration after the start of the run; default 0
+---@field start_time? kt.Duration after the start of the run, or after the end of `start_after`; default 0
+---@field start_after? string the scenario that has to end first, its graceful stop included
+---@field warmup? kt.Duration the first part of its time, which is load but no result; default 0
 ---@field graceful_stop? kt.Duration how long iterations under way may go on after the end; default 30s
 ---@field tags? kt.Tags on every sample of the scenario, besides `scenario`
 ---@field env? kt.Tags what `kt.env` finds in this scenario
@@ -111,15 +113,79 @@ local kt = {}
 ---@field vus? integer default 1
 ---@field duration kt.Duration
 
----Iterations start at a fixed rate, whatever the system does.
----@class kt.ConstantArrivalRate: kt.ScenarioOptions
+---As `constant-vus`, with a number of virtual users that goes in straight lines from target to target.
+---@class kt.RampingVus: kt.ScenarioOptions
+---@field executor "ramping-vus"
+---@field start_vus? integer default 1
+---@field stages kt.Exact<kt.Stage>[] targets are whole numbers of virtual users
+---@field graceful_ramp_down? kt.Duration how long the iteration of a user that is no longer wanted may go on; default 30s
+
+---What scenarios have whose iterations start by a schedule, whatever the system does.
+---@class kt.OpenOptions: kt.ScenarioOptions
+---@field pre_allocated_vus? integer virtual users made before the start; default as many as start at the same instant, else one second's arrivals, at most 100
+---@field max_vus? integer default 10,000
+---@field on_saturation? "queue"|"drop"|"abort" when all `max_vus` are busy: starts wait (default), are dropped, or the run ends
+
+---How starts are spread over time: evenly (default), at random with exponential gaps, or all of a `time_unit` at its
+---beginning.
+---@alias kt.Spacing "constant"|"poisson"|"burst"
+
+---Iterations start at a fixed rate.
+---@class kt.ConstantArrivalRate: kt.OpenOptions
 ---@field executor "constant-arrival-rate"
 ---@field rate number iterations for each `time_unit`
 ---@field time_unit? kt.Duration default 1s
 ---@field duration kt.Duration
----@field pre_allocated_vus? integer virtual users made before the start; default one second's arrivals, at most 100
----@field max_vus? integer default 10,000
----@field on_saturation? "queue"|"drop"|"abort" when all `max_vus` are busy: starts wait (default), are dropped, or the run ends
+---@field arrival? kt.Spacing
+
+---Iterations start at a rate that goes in straight lines from target to target.
+---@class kt.RampingArrivalRate: kt.OpenOptions
+---@field executor "ramping-arrival-rate"
+---@field start_rate? number iterations for each `time_unit` at the beginning; default 0
+---@field time_unit? kt.Duration default 1s
+---@field stages kt.Exact<kt.Stage>[] targets are iterations for each `time_unit`
+---@field arrival? kt.Spacing
+
+---A straight line from the last target to this one.
+---@class kt.Stage
+---@field duration kt.Duration zero is a jump
+---@field target number
+---@field name? string the tag `stage` of its samples; default its index from 0
+
+---Iterations start at rates that change without ramps.
+---@class kt.Steps: kt.OpenOptions
+---@field executor "steps"
+---@field steps kt.Exact<kt.Step>[]
+---@field time_unit? kt.Duration default 1s
+---@field arrival? kt.Spacing
+
+---A plateau.
+---@class kt.Step
+---@field rate number iterations for each `time_unit`
+---@field duration kt.Duration
+---@field name? string the tag `stage` of its samples; default its index from 0
+
+---Many iterations start at the same instant, several times.
+---@class kt.Waves: kt.OpenOptions
+---@field executor "waves"
+---@field waves kt.Exact<kt.Wave>[]
+
+---@class kt.Wave
+---@field at kt.Duration after the scenario's start
+---@field count integer
+---@field name? string the tag `stage` of its samples; default its index from 0
+
+---Many iterations start at the same instant.
+---@class kt.Burst: kt.OpenOptions
+---@field executor "burst"
+---@field count integer
+
+---Iterations start as they did when a trace was taken; each has its row as `kt.scenario.row`.
+---@class kt.Replay: kt.OpenOptions
+---@field executor "replay"
+---@field trace string a .jsonl, .json or .csv file, looked up like data files
+---@field at? string the column of the time stamps: seconds, or dates as `2026-11-20T10:00:00.250Z`; default `ts`
+---@field speed? number 2 is twice as fast; default 1
 
 ---`"p(95)<500"`, `"rate<0.01"`, `"count>100"`, `"p(99)<1.5s"`: an aggregation, a comparison and a limit.
 ---@alias kt.Threshold string|kt.Exact<kt.ThresholdOptions>

@@ -1,37 +1,70 @@
 //! `kt.scenario`: the workload that this iteration belongs to.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use mlua::{IntoLua as _, Value};
 
 use crate::clock;
+use crate::plan::{Executor, Scenario};
+use crate::schedule::Shape;
 use crate::script::Host;
+use crate::vu::Iteration;
+
+use super::data;
+
+const NAMES: &[&str] = &[
+    "name",
+    "executor",
+    "stage",
+    "row",
+    "iteration",
+    "elapsed",
+    "start_lag_ms",
+];
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let names = &["name", "executor", "iteration", "elapsed", "start_lag_ms"];
-    let table = super::with_fields(host, names, |host, key| {
+    let table = super::with_fields(host, NAMES, |host, key| {
         let Ok(vu) = host.current() else { return Ok(Value::Nil) };
         let scenario = vu.scenario.and_then(|index| host.plan.get()?.scenarios.get(index));
         let iteration = vu.iteration.get();
         match key {
             "name" => scenario.map(|scenario| scenario.name.as_str()).into_lua(&host.lua),
             "executor" => scenario.map(|scenario| scenario.executor.name()).into_lua(&host.lua),
+            "stage" => vu.stage().into_lua(&host.lua),
+            "row" => match scenario.zip(iteration) {
+                Some((scenario, iteration)) => row(host, scenario, &iteration),
+                None => Ok(Value::Nil),
+            },
             "iteration" => iteration.map(|iteration| iteration.number).into_lua(&host.lua),
-            "elapsed" => {
-                let started = host
-                    .session
-                    .started
-                    .get()
-                    .zip(scenario)
-                    .map(|(run, scenario)| *run + scenario.start_time);
-                started
-                    .map(|started| clock::now().saturating_duration_since(started).as_secs_f64())
-                    .into_lua(&host.lua)
-            }
+            "elapsed" => iteration
+                .map(|it| clock::now().saturating_duration_since(it.begun_at).as_secs_f64())
+                .into_lua(&host.lua),
             _ => iteration
                 .map(|it| (it.started_at - it.scheduled_at).as_secs_f64() * 1e3)
                 .into_lua(&host.lua),
         }
     })?;
     Ok(Value::Table(table))
+}
+
+/// The row of the trace that an iteration of a `replay` stands for; nil in other scenarios.
+fn row(host: &Host, scenario: &Scenario, iteration: &Iteration) -> mlua::Result<Value> {
+    let Executor::Open {
+        shape: Shape::Replay { trace, .. },
+        ..
+    } = &scenario.executor
+    else {
+        return Ok(Value::Nil);
+    };
+    let index = usize::try_from(iteration.number)
+        .ok()
+        .and_then(|number| trace.rows.get(number));
+    let set = host
+        .session
+        .data
+        .file(Path::new(&trace.file))
+        .map_err(mlua::Error::external)?;
+    let row = index.and_then(|index| set.row(*index as usize));
+    data::fresh(host, row)
 }

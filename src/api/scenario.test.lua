@@ -11,11 +11,16 @@ test("it tells which scenario and iteration this is", function()
   assert(scenario.elapsed >= 0 and scenario.elapsed < 60)
 end)
 
+test("a fixed rate has neither stages nor rows", function()
+  assert(kt.scenario.stage == nil)
+  assert(kt.scenario.row == nil)
+end)
+
 test("time goes on", function()
   local from = kt.scenario.elapsed
   kt.sleep "5ms"
   assert(kt.scenario.elapsed - from >= 0.005)
-  assert(kt.scenario.iteration == 1)
+  assert(kt.scenario.iteration == 2)
 end)
 
 test("there is no iteration while the file loads", function() assert(at_load == nil) end)

@@ -11,6 +11,7 @@ use url::Url;
 use crate::demo::{BreakerMode, FaultSpec};
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
+use crate::schedule::Stage;
 
 /// A load engine: user journeys in Lua, a Rust core, and a verdict on the system and on the generator itself.
 #[derive(Debug, Parser)]
@@ -61,6 +62,12 @@ pub(super) struct ScriptArgs {
     /// Iterations started per time unit.
     #[arg(short, long, value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     pub(super) rate: Option<f64>,
+    /// A stage of a ramp, as 30s:100 (duration:target); may be given several times.
+    #[arg(long = "stage", value_name = "D:TARGET", value_parser = stage)]
+    pub(super) stages: Vec<Stage<f64>>,
+    /// Compress all schedules: 0.1 is ten times as fast. Rates, sleeps and timeouts stay as they are.
+    #[arg(long, value_name = "F", value_parser = time_scale)]
+    pub(super) time_scale: Option<f64>,
     /// Run only this scenario; may be given several times.
     #[arg(short, long = "scenario", value_name = "NAME")]
     pub(super) scenarios: Vec<String>,
@@ -88,6 +95,8 @@ impl ScriptArgs {
             duration: self.duration,
             iterations: self.iterations,
             rate: self.rate,
+            stages: self.stages.clone(),
+            time_scale: self.time_scale,
             scenarios: self.scenarios.clone(),
             tags: self.tags.iter().cloned().collect(),
         }
@@ -261,6 +270,26 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+fn stage(text: &str) -> Result<Stage<f64>, String> {
+    const FORM: &str = "write it as DURATION:TARGET, for example 30s:100";
+    let (time, target) = text.rsplit_once(':').ok_or(FORM)?;
+    match target.parse::<f64>() {
+        Ok(target) if target.is_finite() && target >= 0.0 => Ok(Stage {
+            duration: duration::parse(time).map_err(|error| error.to_string())?,
+            target,
+            name: None,
+        }),
+        _ => Err(format!("{FORM}; a target is a number of at least zero")),
+    }
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1e-6..=1e6).contains(&factor) => Ok(factor),
+        _ => Err("a factor is a number above zero, for example 0.1".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,5 +298,23 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn stages_are_written_as_in_k6() {
+        let table = [
+            ("30s:100", Some((30_000, 100.0))),
+            ("1m30s:2.5", Some((90_000, 2.5))),
+            ("0s:7", Some((0, 7.0))),
+            ("30s", None),
+            (":5", None),
+            ("30s:", None),
+            ("30s:-1", None),
+            ("30s:inf", None),
+        ];
+        for (text, expected) in table {
+            let got = stage(text).ok().map(|stage| (stage.duration.as_millis(), stage.target));
+            assert_eq!(got, expected, "{text}");
+        }
     }
 }

@@ -9,9 +9,10 @@ use super::run::{finish, prepare, text};
 use super::{Failure, block_on, progress, signals, terminal};
 use crate::control::Control;
 use crate::plan::duration::format as human;
-use crate::plan::{Executor, Plan, Scenario};
+use crate::plan::{Executor, OnSaturation, Plan, Scenario, order};
 use crate::results::ExitCode;
 use crate::run;
+use crate::schedule::{Shape, Wave};
 
 pub(super) fn command(args: CheckArgs) -> Result<u8, Failure> {
     block_on(check(args))?
@@ -42,14 +43,45 @@ fn once(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     for scenario in &mut plan.scenarios {
         scenario.start_time = Duration::ZERO;
-        scenario.executor = Executor::SharedIterations {
-            vus: 1,
-            iterations: 1,
-            max_duration: Duration::from_mins(10),
-        };
+        scenario.start_after = None;
+        scenario.warmup = Duration::ZERO;
+        scenario.executor = one_iteration(&scenario.executor);
     }
     plan.thresholds.clear();
     plan
+}
+
+/// One iteration that finds what it would find under load: the first row of a trace, the first stage.
+fn one_iteration(executor: &Executor) -> Executor {
+    let shape = match executor {
+        Executor::Open {
+            shape: Shape::Replay { trace, speed },
+            ..
+        } => Some(Shape::Replay {
+            trace: trace.first(),
+            speed: *speed,
+        }),
+        other => other.segments().into_iter().next().map(|name| Shape::Waves {
+            waves: vec![Wave {
+                at: Duration::ZERO,
+                count: 1,
+                name: Some(name),
+            }],
+        }),
+    };
+    match shape {
+        Some(shape) => Executor::Open {
+            shape,
+            pre_allocated_vus: 1,
+            max_vus: 1,
+            on_saturation: OnSaturation::Queue,
+        },
+        None => Executor::SharedIterations {
+            vus: 1,
+            iterations: 1,
+            max_duration: Duration::from_mins(10),
+        },
+    }
 }
 
 /// The plan in words, with the load to expect.
@@ -62,7 +94,8 @@ fn describe(script: &str, plan: &Plan) -> String {
         let end = plan
             .scenarios
             .iter()
-            .map(|scenario| scenario.start_time + scenario.executor.duration())
+            .enumerate()
+            .map(|(index, scenario)| order::latest_start(&plan.scenarios, index) + scenario.executor.duration())
             .max()
             .unwrap_or_default();
         let _ = writeln!(out, "  {:<16} at most {} without graceful stop", "all", human(end));
@@ -82,51 +115,157 @@ fn describe(script: &str, plan: &Plan) -> String {
 
 fn load(scenario: &Scenario) -> String {
     let name = scenario.executor.name();
-    let mut text = match scenario.executor {
-        Executor::ConstantVus { vus, duration } => format!("{name}: {vus} VUs for {}", human(duration)),
-        Executor::SharedIterations {
-            vus,
-            iterations,
-            max_duration,
-        } => {
-            format!(
-                "{name}: {iterations} iterations by {vus} VUs, at most {}",
-                human(max_duration)
-            )
+    let duration = human(scenario.executor.duration());
+    let mut text = match &scenario.executor {
+        Executor::ConstantVus { vus, .. } => format!("{name}: {vus} VUs for {duration}"),
+        Executor::SharedIterations { vus, iterations, .. } => {
+            format!("{name}: {iterations} iterations by {vus} VUs, at most {duration}")
         }
-        Executor::PerVuIterations {
-            vus,
-            iterations,
-            max_duration,
-        } => {
-            format!(
-                "{name}: {} iterations, {iterations} by each of {vus} VUs, at most {}",
-                vus.saturating_mul(iterations),
-                human(max_duration)
-            )
+        Executor::PerVuIterations { vus, iterations, .. } => {
+            let all = vus.saturating_mul(*iterations);
+            format!("{name}: {all} iterations, {iterations} by each of {vus} VUs, at most {duration}")
         }
-        Executor::ConstantArrivalRate {
-            rate,
-            time_unit,
-            duration,
-            max_vus,
-            ..
-        } => {
-            let total = crate::schedule::constant(rate, time_unit, duration).total();
-            let unit = human(time_unit);
-            let unit = unit
-                .strip_prefix('1')
-                .filter(|unit| !unit.starts_with(|c: char| c.is_ascii_digit()))
-                .unwrap_or(&unit)
-                .to_owned();
-            format!(
-                "{name}: {rate}/{unit} for {}, {total} iterations, up to {max_vus} VUs",
-                human(duration)
-            )
+        Executor::RampingVus { start_vus, stages, .. } => {
+            let targets: Vec<_> = stages.iter().map(|stage| stage.target.to_string()).collect();
+            let (targets, peak) = (targets.join(" → "), scenario.executor.vus().1);
+            format!("{name}: {start_vus} → {targets} VUs in {duration}, at most {peak} VUs")
         }
+        Executor::Open { shape, max_vus, .. } => format!("{name}: {}, up to {max_vus} VUs", arrivals(shape, &duration)),
     };
+    if let Some(other) = &scenario.start_after {
+        let _ = write!(text, ", after `{other}`");
+    }
     if !scenario.start_time.is_zero() {
         let _ = write!(text, ", from {} on", human(scenario.start_time));
     }
+    if !scenario.warmup.is_zero() {
+        let _ = write!(text, ", {} of it warm-up", human(scenario.warmup));
+    }
     text
+}
+
+/// How many iterations, how fast at most.
+fn arrivals(shape: &Shape, duration: &str) -> String {
+    let about = if shape.is_random() { "about " } else { "" };
+    let total = format!("{about}{} iterations", shape.planned());
+    if let Shape::ConstantArrivalRate { rate, time_unit, .. } = shape {
+        return format!("{rate}/{} for {duration}, {total}", unit(*time_unit));
+    }
+    match (shape.peak_rate(), shape.at_once()) {
+        (Some(rate), _) => format!("{total} in {duration}, at most {}/s", rounded(rate)),
+        (None, Some(count)) => format!("{total} in {duration}, at most {count} at once"),
+        (None, None) => format!("{total} in {duration}"),
+    }
+}
+
+/// `s` for one second, `5m` for five minutes.
+fn unit(time_unit: Duration) -> String {
+    let text = human(time_unit);
+    match text.strip_prefix('1') {
+        Some(unit) if !unit.starts_with(|c: char| c.is_ascii_digit()) => unit.to_owned(),
+        _ => text,
+    }
+}
+
+/// Three decimals at most.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Spacing, Stage, Trace};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn open(shape: Shape) -> Executor {
+        Executor::Open {
+            shape,
+            pre_allocated_vus: 1,
+            max_vus: 50,
+            on_saturation: OnSaturation::Queue,
+        }
+    }
+
+    fn stage<T>(target: T) -> Stage<T> {
+        Stage {
+            duration: 60 * SECOND,
+            target,
+            name: Some("up".to_owned()),
+        }
+    }
+
+    fn ramping(arrival: Spacing) -> Executor {
+        open(Shape::RampingArrivalRate {
+            start_rate: 0.0,
+            time_unit: 60 * SECOND,
+            stages: vec![stage(120.0)],
+            arrival,
+        })
+    }
+
+    fn ramping_vus() -> Executor {
+        Executor::RampingVus {
+            start_vus: 0,
+            stages: vec![stage(10), stage(5)],
+            graceful_ramp_down: SECOND,
+        }
+    }
+
+    fn replay() -> Executor {
+        let trace = Trace::new("t.csv".to_owned(), &[3 * SECOND, SECOND]);
+        open(Shape::Replay { trace, speed: 2.0 })
+    }
+
+    #[test]
+    fn loads_are_told_with_their_totals_and_peaks() {
+        let table = [
+            (ramping_vus(), "ramping-vus: 0 → 10 → 5 VUs in 2m, at most 10 VUs"),
+            (
+                ramping(Spacing::Constant),
+                "ramping-arrival-rate: 60 iterations in 1m, at most 2/s, up to 50 VUs",
+            ),
+            (
+                ramping(Spacing::Poisson),
+                "ramping-arrival-rate: about 60 iterations in 1m, at most 2/s, up to 50 VUs",
+            ),
+            (
+                open(Shape::Burst { count: 7 }),
+                "burst: 7 iterations in 0s, at most 7 at once, up to 50 VUs",
+            ),
+            (replay(), "replay: 2 iterations in 1s, up to 50 VUs"),
+        ];
+        for (executor, text) in table {
+            let scenario = Scenario {
+                name: "a".to_owned(),
+                executor,
+                start_time: 5 * SECOND,
+                start_after: Some("b".to_owned()),
+                warmup: Duration::ZERO,
+                graceful_stop: SECOND,
+                tags: std::collections::BTreeMap::new(),
+                env: std::collections::BTreeMap::new(),
+            };
+            assert_eq!(load(&scenario), format!("{text}, after `b`, from 5s on"));
+        }
+    }
+
+    #[test]
+    fn a_dry_iteration_has_the_first_stage_and_the_first_row() {
+        for executor in [ramping_vus(), ramping(Spacing::Poisson)] {
+            let once = one_iteration(&executor);
+            assert_eq!(once.segments(), ["up"]);
+            assert!(matches!(once, Executor::Open { shape, .. } if shape.planned() == 1));
+        }
+        match one_iteration(&replay()) {
+            Executor::Open {
+                shape: Shape::Replay { trace, .. },
+                ..
+            } => assert_eq!((trace.times.len(), &trace.rows[..]), (1, &[1][..])),
+            other => panic!("{other:?}"),
+        }
+        let burst = one_iteration(&open(Shape::Burst { count: 7 }));
+        assert!(matches!(burst, Executor::SharedIterations { iterations: 1, .. }));
+    }
 }

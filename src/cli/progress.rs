@@ -180,8 +180,9 @@ mod tests {
                 duration: Duration::from_secs(60 * minutes),
             },
             start_time: Duration::ZERO,
-            graceful_stop: Duration::ZERO,
+            start_after: None,
             warmup: Duration::ZERO,
+            graceful_stop: Duration::ZERO,
             tags: [].into(),
             env: [].into(),
         }

@@ -1,5 +1,5 @@
-//! Closed executors: a fixed number of VUs, each of which begins its next iteration when the last one has ended. Arrival
-//! rates are `open`'s.
+//! Closed executors: a fixed number of VUs, each of which begins its next iteration when the last one has ended. A number
+//! that changes is `ramping`'s, arrival rates are `open`'s.
 //!
 //! | state | event | next | what happens |
 //! |---|---|---|---|
@@ -72,6 +72,13 @@ pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, w
     for seat in crew {
         vus.spawn_local(occupy(Rc::clone(&lane), seat, work, end));
     }
+    conduct(&lane, vus, end).await;
+    lane.drop_planned(work.left_over(&lane));
+    lane.leave();
+}
+
+/// Lets VUs run until they, the time or the run are over.
+pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, end: Instant) {
     {
         let mut all_ended = pin!(all_ended(&mut vus));
         let mut kill = pin!(lane.signals.kill.cancelled());
@@ -94,8 +101,6 @@ pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, w
         }
     }
     vus.shutdown().await;
-    lane.drop_planned(work.left_over(&lane));
-    lane.leave();
 }
 
 /// The life of one VU.
@@ -105,7 +110,7 @@ async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, end: Insta
         && clock::now() < end
         && let Some(number) = work.next(&lane, seat.index, done)
     {
-        if lane.run_closed(&mut seat.vu, number).await == Outcome::Retired {
+        if lane.run_closed(&mut seat.vu, number, 0).await == Outcome::Retired {
             return;
         }
         done += 1;

@@ -9,13 +9,14 @@ use tokio::task::JoinSet;
 use crate::clock::{Instant, Timer};
 use crate::metrics::Recorder;
 use crate::plan::{Executor, Plan};
-use crate::schedule::{self, Stripe};
+use crate::schedule::{Ramp, Stripe};
 use crate::vu::VuFactory;
 
 use super::closed::{self, Work};
 use super::crew::{Seat, muster};
 use super::lane::{Lane, ended, later, surface};
 use super::open;
+use super::ramping;
 use super::shared::Shared;
 use super::signals::Signals;
 
@@ -102,32 +103,60 @@ impl<F: VuFactory> fmt::Debug for Core<F> {
 
 /// Waits for the scenario's start and runs it with its executor.
 async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: Vec<Seat<F::Vu>>, start: Instant) {
-    let begin = later(start, lane.scenario().start_time);
     let mut timer = Timer::new();
-    tokio::select! {
+    let begin = async {
+        let begin = later(origin(&lane, start).await, lane.scenario().start_time);
+        timer.sleep_until(begin).await;
+        begin
+    };
+    let begin = tokio::select! {
         biased;
         () = ended(&lane.signals) => return,
-        () = timer.sleep_until(begin) => {}
-    }
-    lane.joint().begin();
-    let end = later(begin, lane.scenario().executor.duration());
-    match lane.scenario().executor {
-        Executor::ConstantVus { vus, .. } => closed::drive(lane, crew, Work::Looping { vus }, end).await,
+        begin = begin => begin,
+    };
+    lane.begin(begin);
+    let plan = Arc::clone(&lane.plan);
+    let scenario = &plan.scenarios[lane.index];
+    let span = begin..later(begin, scenario.executor.duration());
+    match &scenario.executor {
+        Executor::ConstantVus { vus, .. } => closed::drive(lane, crew, Work::Looping { vus: *vus }, span.end).await,
         Executor::PerVuIterations { vus, iterations, .. } => {
-            closed::drive(lane, crew, Work::PerVu { vus, iterations }, end).await;
+            let (vus, iterations) = (*vus, *iterations);
+            closed::drive(lane, crew, Work::PerVu { vus, iterations }, span.end).await;
         }
         Executor::SharedIterations { iterations, .. } => {
-            closed::drive(lane, crew, Work::Shared { iterations }, end).await;
+            let iterations = *iterations;
+            closed::drive(lane, crew, Work::Shared { iterations }, span.end).await;
         }
-        Executor::ConstantArrivalRate {
-            rate,
-            time_unit,
-            duration,
-            on_saturation,
-            ..
+        Executor::RampingVus {
+            start_vus,
+            stages,
+            graceful_ramp_down,
         } => {
-            let arrivals = schedule::constant(rate, time_unit, duration).striped(lane.stripe);
-            open::drive(lane, crew, factory, timer, arrivals, begin..end, on_saturation).await;
+            ramping::drive(
+                lane,
+                crew,
+                factory,
+                Ramp::new(*start_vus, stages),
+                span,
+                *graceful_ramp_down,
+            )
+            .await
         }
+        Executor::Open {
+            shape, on_saturation, ..
+        } => {
+            let arrivals = shape.arrivals(lane.shared.seed(&scenario.name), lane.stripe);
+            open::drive(lane, crew, factory, timer, arrivals, span, *on_saturation).await;
+        }
+    }
+}
+
+/// What the scenario's `start_time` counts from: the start of the run, or the end of the scenario that it starts after.
+async fn origin(lane: &Lane, start: Instant) -> Instant {
+    let after = lane.scenario().start_after.as_ref();
+    match after.and_then(|other| lane.plan.scenarios.iter().position(|scenario| scenario.name == *other)) {
+        Some(other) => lane.shared.joint(other).ended().await,
+        None => start,
     }
 }

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use crate::vu::VuFactory;
 
 use super::lane::Lane;
-use super::shared::{Permit, fixed_vus};
+use super::shared::Permit;
 
 /// How many VUs a stripe makes at once: enough to overlap `vu_init` requests, few enough not to storm the system.
 const BATCH: usize = 64;
@@ -37,7 +37,7 @@ impl<V> Seat<V> {
 
 /// Makes the fixed VUs of a lane, a batch at a time, in the order of their ids.
 pub(super) async fn muster<F: VuFactory>(lane: &Lane, factory: &F) -> Vec<Seat<F::Vu>> {
-    let fixed = fixed_vus(&lane.scenario().executor);
+    let (fixed, _) = lane.scenario().executor.vus();
     let making = lane
         .stripe
         .numbers(fixed)

@@ -28,6 +28,8 @@ pub(super) struct Ticket {
     pub(super) number: u64,
     /// Its offset from the start of the scenario.
     pub(super) at: Duration,
+    /// The stage, step or wave that it belongs to.
+    pub(super) segment: u32,
     /// When it ought to start.
     pub(super) due: Instant,
     /// When its driver first saw it.
@@ -136,11 +138,11 @@ impl Exchange {
         self.waiting.store(backlog.len(), Ordering::SeqCst);
     }
 
-    /// Empties the backlog; returns how many waited there.
-    pub(super) fn discard(&self) -> u64 {
+    /// Empties the backlog; returns what waited there.
+    pub(super) fn discard(&self) -> VecDeque<Ticket> {
         let mut backlog = lock(&self.backlog);
         self.waiting.store(0, Ordering::SeqCst);
-        std::mem::take(&mut *backlog).len() as u64
+        std::mem::take(&mut *backlog)
     }
 
     /// Ends the offering on all stripes. Returns whether this call did it.
@@ -208,6 +210,7 @@ mod tests {
         Ticket {
             number,
             at: Duration::ZERO,
+            segment: 0,
             due: now,
             handled: now,
             assigned: now,

@@ -38,11 +38,14 @@ pub(super) struct Lane {
     pub(super) shared: Arc<Shared>,
     pub(super) signals: Signals,
     recorder: Recorder,
-    tags: TagSet,
+    /// The tags of its samples, by segment; one set when it has no segments.
+    tags: Vec<TagSet>,
     tally: Arc<Tally>,
     /// No iteration may begin any more.
     closed: Cell<bool>,
     left: Cell<bool>,
+    /// When the scenario began.
+    begun: Cell<Instant>,
 }
 
 impl Lane {
@@ -54,10 +57,8 @@ impl Lane {
         shared: &Arc<Shared>,
         signals: &Signals,
     ) -> Self {
-        let tags = base_tags(plan, index, recorder);
-        recorder.set_scenario_tags(index, &tags);
         Self {
-            tags,
+            tags: tags(plan, index, recorder),
             tally: shared.joint(index).join(),
             plan: Arc::clone(plan),
             index,
@@ -67,7 +68,14 @@ impl Lane {
             recorder: recorder.clone(),
             closed: Cell::new(false),
             left: Cell::new(false),
+            begun: Cell::new(clock::now()),
         }
+    }
+
+    /// The scenario begins, which was meant to happen at `at`.
+    pub(super) fn begin(&self, at: Instant) {
+        self.begun.set(at);
+        self.joint().begin();
     }
 
     pub(super) fn scenario(&self) -> &Scenario {
@@ -92,15 +100,15 @@ impl Lane {
     pub(super) fn leave(&self) {
         if !self.left.replace(true)
             && self.joint().leave()
-            && let Executor::SharedIterations { iterations, .. } = self.scenario().executor
+            && let Executor::SharedIterations { iterations, .. } = &self.scenario().executor
         {
-            self.drop_planned(self.joint().claim_rest(iterations));
+            self.drop_planned(self.joint().claim_rest(*iterations));
         }
     }
 
     /// A new arrival.
     pub(super) fn offer(self: &Rc<Self>, ticket: Ticket) -> Offer {
-        self.count(Count::Offered, &self.tally.offered, 1);
+        self.count(Count::Offered, &self.tally.offered, 1, ticket.segment);
         self.adopt(ticket)
     }
 
@@ -113,18 +121,18 @@ impl Lane {
         }
     }
 
-    /// `n` arrivals that were offered will never start.
-    pub(super) fn drop_offered(&self, n: u64) {
-        if n > 0 {
-            self.count(Count::Dropped, &self.tally.dropped, n);
+    /// Arrivals that were offered will never start.
+    pub(super) fn drop_offered(&self, tickets: impl IntoIterator<Item = Ticket>) {
+        for ticket in tickets {
+            self.count(Count::Dropped, &self.tally.dropped, 1, ticket.segment);
         }
     }
 
     /// `n` planned iterations that nobody claimed will never start: they count as offered and dropped.
     pub(super) fn drop_planned(&self, n: u64) {
         if n > 0 {
-            self.count(Count::Offered, &self.tally.offered, n);
-            self.drop_offered(n);
+            self.count(Count::Offered, &self.tally.offered, n, 0);
+            self.count(Count::Dropped, &self.tally.dropped, n, 0);
         }
     }
 
@@ -134,10 +142,10 @@ impl Lane {
     }
 
     /// Runs an iteration that begins because its VU is free: intended and actual start are the same.
-    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, number: u64) -> Outcome {
-        self.count(Count::Offered, &self.tally.offered, 1);
+    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, number: u64, segment: u32) -> Outcome {
+        self.count(Count::Offered, &self.tally.offered, 1, segment);
         let now = clock::now();
-        self.run(vu, self.iteration(number, now, now)).await
+        self.run(vu, self.iteration(number, segment, now, now)).await
     }
 
     /// Runs an arrival, or drops it when the lane has closed meanwhile.
@@ -148,30 +156,38 @@ impl Lane {
         let now = clock::now();
         let Ticket {
             number,
+            segment,
             due,
             handled,
             assigned,
             ..
         } = offer.take();
         let dispatch = (handled - due) + now.saturating_duration_since(assigned);
-        self.trend(builtin::ITERATION_START_LAG, now.saturating_duration_since(due));
-        self.trend(builtin::DISPATCH_LAG, dispatch);
-        Some(self.run(vu, self.iteration(number, due, now)).await)
+        self.trend(
+            builtin::ITERATION_START_LAG,
+            now.saturating_duration_since(due),
+            segment,
+        );
+        self.trend(builtin::DISPATCH_LAG, dispatch, segment);
+        Some(self.run(vu, self.iteration(number, segment, due, now)).await)
     }
 
-    fn iteration(&self, number: u64, scheduled_at: Instant, started_at: Instant) -> Iteration {
+    fn iteration(&self, number: u64, segment: u32, scheduled_at: Instant, started_at: Instant) -> Iteration {
         Iteration {
             scenario: self.index,
             number,
+            segment,
+            begun_at: self.begun.get(),
             scheduled_at,
             started_at,
         }
     }
 
     async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
-        self.count(Count::Started, &self.tally.started, 1);
+        self.count(Count::Started, &self.tally.started, 1, iteration.segment);
         let flight = Flight {
             lane: self,
+            segment: iteration.segment,
             ended_as: Count::Interrupted,
         };
         let (outcome, paused) = watched(vu.run(&iteration)).await;
@@ -191,25 +207,36 @@ impl Lane {
         let now = clock::now();
         flight.ended_as = ended_as;
         drop(flight);
-        self.trend(builtin::ITERATION_DURATION, now - iteration.started_at);
+        self.trend(
+            builtin::ITERATION_DURATION,
+            now - iteration.started_at,
+            iteration.segment,
+        );
         if self.scenario().executor.is_open() {
-            self.trend(builtin::ITERATION_RESPONSE_TIME, now - iteration.scheduled_at);
+            let response = now - iteration.scheduled_at;
+            self.trend(builtin::ITERATION_RESPONSE_TIME, response, iteration.segment);
         }
     }
 
-    fn count(&self, what: Count, tally: &AtomicU64, n: u64) {
+    fn count(&self, what: Count, tally: &AtomicU64, n: u64, segment: u32) {
         tally.fetch_add(n, Ordering::Relaxed);
-        self.recorder.count(self.index, what, n);
+        self.recorder.count(self.index, what, n, self.tags(segment));
     }
 
-    fn trend(&self, metric: MetricId, value: Duration) {
-        self.recorder.record(metric, value.as_secs_f64() * 1_000.0, &self.tags);
+    fn trend(&self, metric: MetricId, value: Duration, segment: u32) {
+        self.recorder
+            .record(metric, value.as_secs_f64() * 1_000.0, self.tags(segment));
+    }
+
+    fn tags(&self, segment: u32) -> &TagSet {
+        &self.tags[segment as usize]
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
         self.leave();
+        self.joint().end();
     }
 }
 
@@ -231,7 +258,7 @@ impl Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         if self.open {
-            self.lane.drop_offered(1);
+            self.lane.drop_offered([self.ticket]);
         }
     }
 }
@@ -239,23 +266,33 @@ impl Drop for Offer {
 /// An iteration in flight; interrupted unless it has landed.
 struct Flight<'a> {
     lane: &'a Lane,
+    segment: u32,
     ended_as: Count,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.lane.count(self.ended_as, &self.lane.tally.finished, 1);
+        self.lane
+            .count(self.ended_as, &self.lane.tally.finished, 1, self.segment);
     }
 }
 
-/// The scenario's tags over the plan's, and its name.
-fn base_tags(plan: &Plan, index: usize, recorder: &Recorder) -> TagSet {
+/// The scenario's tags over the plan's, its name, and for each of its segments `stage`; at least one set.
+fn tags(plan: &Plan, index: usize, recorder: &Recorder) -> Vec<TagSet> {
     let scenario = &plan.scenarios[index];
     let mut tags = plan.tags.clone();
     tags.extend(scenario.tags.clone());
     tags.insert("scenario".to_owned(), scenario.name.clone());
     let tags: Vec<_> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    recorder.tags(&recorder.no_tags(), &tags)
+    let base = recorder.tags(&recorder.no_tags(), &tags);
+    let segments = scenario.executor.segments();
+    if segments.is_empty() {
+        return vec![base];
+    }
+    segments
+        .iter()
+        .map(|segment| recorder.tags(&base, &[("stage", segment)]))
+        .collect()
 }
 
 /// Runs `future` and tells whether it ever gave way to others.

@@ -2,7 +2,7 @@
 //! them. Sees neither Lua nor HTTP, and never decides what a number means.
 //!
 //! Each core runs one [`Core`], which owns a stripe of every scenario; what they have in common is [`Shared`]. Closed
-//! executors (`closed`) differ only in where a VU gets its next iteration from. Open executors (`open`) share one driver
+//! executors (`closed`) differ only in where a VU gets its next iteration from, and in when it is wanted at all (`ramping`). Open executors (`open`) share one driver
 //! over any iterator of arrivals: a new shape is a new iterator.
 //!
 //! # Counts
@@ -11,7 +11,7 @@
 //! ends. What counts as offered:
 //!
 //! - arrival rates: every arrival that came due before the scenario ended or was stopped;
-//! - `constant-vus`: every iteration that a VU began;
+//! - `constant-vus`, `ramping-vus`: every iteration that a VU began;
 //! - `shared-iterations`, `per-vu-iterations`: all planned ones as soon as the scenario has begun; those that did not start
 //!   by `max_duration`, by a stop, or because their VU retired, are dropped;
 //! - a scenario that was stopped before its `start_time` offers nothing.
@@ -23,7 +23,8 @@
 //! what is in flight finish.
 //!
 //! Iterations in flight at the end of a scenario have `graceful_stop` from the earlier of its planned end and a stop;
-//! then they are interrupted.
+//! then they are interrupted. A scenario that starts after another begins when all stripes of the other are through with
+//! that, at one instant for all of its own stripes.
 
 mod closed;
 mod core;
@@ -32,6 +33,7 @@ mod exchange;
 mod lane;
 mod open;
 mod pool;
+mod ramping;
 mod shared;
 mod signals;
 

@@ -51,7 +51,7 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     crew: Vec<Seat<F::Vu>>,
     factory: Rc<F>,
     timer: Timer,
-    schedule: impl Iterator<Item = Arrival>,
+    schedule: Box<dyn Iterator<Item = Arrival>>,
     span: Range<Instant>,
     on_saturation: OnSaturation,
 ) {
@@ -119,6 +119,7 @@ fn dispatch_due<F: VuFactory + 'static>(
         let ticket = Ticket {
             number: arrival.number,
             at: arrival.at,
+            segment: arrival.segment,
             due: later(begin, arrival.at),
             handled: now,
             assigned: now,

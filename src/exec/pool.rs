@@ -118,7 +118,7 @@ impl<F: VuFactory + 'static> Pool<F> {
 
     /// After the VUs are gone: drops what is still addressed to them.
     pub(super) fn leave(&self) {
-        self.lane.drop_offered(self.member.leave().len() as u64);
+        self.lane.drop_offered(self.member.leave());
         self.close();
     }
 
@@ -135,9 +135,9 @@ impl<F: VuFactory + 'static> Pool<F> {
         };
         match self.on_saturation {
             OnSaturation::Queue => self.exchange().queue(ticket),
-            OnSaturation::Drop => self.lane.drop_offered(1),
+            OnSaturation::Drop => self.lane.drop_offered([ticket]),
             OnSaturation::Abort => {
-                self.lane.drop_offered(1);
+                self.lane.drop_offered([ticket]);
                 self.abort(&ticket);
             }
         }

@@ -5,7 +5,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::plan::{Executor, Plan};
+use tokio::sync::watch;
+
+use crate::clock::{self, Instant};
+use crate::plan::Plan;
 
 use super::exchange::Exchange;
 
@@ -13,6 +16,7 @@ use super::exchange::Exchange;
 #[derive(Debug)]
 pub struct Shared {
     scenarios: Vec<Joint>,
+    seed: u64,
     /// VU ids given out so far; those of fixed VUs are set aside from the start.
     last_vu: AtomicU64,
 }
@@ -50,6 +54,10 @@ pub(super) struct Joint {
     offering: AtomicU64,
     /// Some stripe has begun.
     begun: AtomicBool,
+    /// Stripes that are not at their very end, graceful stop included.
+    unfinished: AtomicU64,
+    /// When the last of them was.
+    ended: watch::Sender<Option<Instant>>,
     /// Iterations that `shared-iterations` has handed out.
     cursor: AtomicU64,
     pub(super) exchange: Exchange,
@@ -68,21 +76,23 @@ pub(super) struct Tally {
 }
 
 impl Shared {
-    /// State for a run of `plan`, before its first core.
+    /// State for a run of `plan`, before its first core. `seed` decides random arrivals.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan, seed: u64) -> Self {
         let mut last_vu = 0;
         let scenarios = plan
             .scenarios
             .iter()
             .map(|scenario| {
-                let joint = Joint::new(last_vu + 1, max_vus(&scenario.executor));
-                last_vu += fixed_vus(&scenario.executor);
+                let (fixed, max) = scenario.executor.vus();
+                let joint = Joint::new(last_vu + 1, max);
+                last_vu += fixed;
                 joint
             })
             .collect();
         Self {
             scenarios,
+            seed,
             last_vu: AtomicU64::new(last_vu),
         }
     }
@@ -130,6 +140,15 @@ impl Shared {
         &self.scenarios[scenario]
     }
 
+    /// The seed of a scenario's arrivals: its own, whatever other scenarios there are (FNV-1a over its name).
+    pub(super) fn seed(&self, scenario: &str) -> u64 {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        scenario.bytes().fold(OFFSET ^ self.seed, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+        })
+    }
+
     /// An id for a VU that was not foreseen.
     pub(super) fn next_vu(&self) -> u64 {
         self.last_vu.fetch_add(1, Ordering::Relaxed) + 1
@@ -161,6 +180,8 @@ impl Joint {
             initialised: AtomicU64::new(0),
             offering: AtomicU64::new(0),
             begun: AtomicBool::new(false),
+            unfinished: AtomicU64::new(0),
+            ended: watch::Sender::default(),
             cursor: AtomicU64::new(0),
             exchange: Exchange::default(),
             tallies: Mutex::new(Vec::new()),
@@ -171,11 +192,12 @@ impl Joint {
         self.max_vus
     }
 
-    /// A stripe joins; it owes one [`Joint::leave`].
+    /// A stripe joins; it owes one [`Joint::leave`] and one [`Joint::end`].
     pub(super) fn join(&self) -> Arc<Tally> {
         let tally = Arc::new(Tally::default());
         lock(&self.tallies).push(Arc::clone(&tally));
         self.offering.fetch_add(1, Ordering::SeqCst);
+        self.unfinished.fetch_add(1, Ordering::SeqCst);
         tally
     }
 
@@ -191,6 +213,26 @@ impl Joint {
             self.exchange.wake_all();
         }
         last && self.begun.load(Ordering::SeqCst)
+    }
+
+    /// A stripe is at its very end.
+    pub(super) fn end(&self) {
+        if self.unfinished.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.ended.send_replace(Some(clock::now()));
+        }
+    }
+
+    /// Waits until all stripes are at their very end; one instant for all who wait.
+    pub(super) async fn ended(&self) -> Instant {
+        let mut ended = self.ended.subscribe();
+        loop {
+            if let Some(at) = *ended.borrow_and_update() {
+                return at;
+            }
+            if ended.changed().await.is_err() {
+                return clock::now();
+            }
+        }
     }
 
     /// Whether any stripe may still offer iterations.
@@ -236,27 +278,6 @@ impl Drop for Permit {
         if self.used {
             joint.initialised.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-}
-
-/// VUs that are made before the start.
-pub(super) fn fixed_vus(executor: &Executor) -> u64 {
-    match *executor {
-        Executor::SharedIterations { vus, .. }
-        | Executor::PerVuIterations { vus, .. }
-        | Executor::ConstantVus { vus, .. } => vus,
-        Executor::ConstantArrivalRate {
-            pre_allocated_vus,
-            max_vus,
-            ..
-        } => pre_allocated_vus.min(max_vus),
-    }
-}
-
-fn max_vus(executor: &Executor) -> u64 {
-    match *executor {
-        Executor::ConstantArrivalRate { max_vus, .. } => max_vus,
-        _ => fixed_vus(executor),
     }
 }
 

@@ -75,7 +75,7 @@ fn play(recorder: &Recorder, event: &Event) {
             what,
             n,
             tags: t,
-        } => recorder.count_with(scenario, what, n, &tags(t)),
+        } => recorder.count(scenario, what, n, &tags(t)),
     }
 }
 
@@ -192,17 +192,18 @@ fn the_six_counts_add_up_or_say_that_they_do_not() {
 }
 
 #[test]
-fn iterations_are_metrics_too_with_the_tags_of_their_scenario() {
+fn iterations_are_metrics_too_with_their_tags() {
     let registry = Registry::new();
     let named: Vec<_> = ["iterations{scenario:s}", "dropped_iterations{scenario:s}"]
         .map(|text| Selector::parse(text).unwrap())
         .into();
     let catalog = Catalog::new(&registry, &named).unwrap();
     let recorder = Recorder::new(&registry, &catalog);
-    recorder.set_scenario_tags(1, &recorder.tags(&recorder.no_tags(), &[("scenario", "s")]));
+    let none = recorder.no_tags();
+    let tags = recorder.tags(&none, &[("scenario", "s")]);
     for what in WHATS {
-        recorder.count(0, what, 10);
-        recorder.count(1, what, 1);
+        recorder.count(0, what, 10, &none);
+        recorder.count(1, what, 1, &tags);
     }
     let mut totals = Totals::new(&registry, &catalog, 2);
     totals.merge(&recorder.take());

@@ -37,7 +37,6 @@ struct Inner {
     checks: Checks,
     counts: Vec<Counts>,
     warmup: Vec<Counts>,
-    scenario_tags: Vec<TagSet>,
 }
 
 /// Where the samples of a metric with certain tags go.
@@ -84,7 +83,6 @@ impl Recorder {
                 checks: Checks::default(),
                 counts: Vec::new(),
                 warmup: Vec::new(),
-                scenario_tags: Vec::new(),
             })),
         }
     }
@@ -121,30 +119,9 @@ impl Recorder {
     }
 
     /// Counts iterations of a scenario (its index in the plan). Also records the metrics `iterations` (completed and
-    /// failed ones) and `dropped_iterations`, with the scenario's tags: nobody else does.
-    pub fn count(&self, scenario: usize, what: Count, n: u64) {
-        let inner = &mut *self.inner.borrow_mut();
-        let tags = match inner.scenario_tags.get(scenario) {
-            Some(tags) => tags.clone(),
-            None => inner.interner.empty(),
-        };
-        inner.count(scenario, what, n, &tags);
-    }
-
-    /// The same for iterations with tags of their own: the scenario's and those of their stage, phase and warm-up. With
-    /// the tag `warmup` they are in the counts of warm-ups, and in no others.
-    pub fn count_with(&self, scenario: usize, what: Count, n: u64, tags: &TagSet) {
+    /// failed ones) and `dropped_iterations`, with `tags`: nobody else does.
+    pub fn count(&self, scenario: usize, what: Count, n: u64, tags: &TagSet) {
         self.inner.borrow_mut().count(scenario, what, n, tags);
-    }
-
-    /// Sets the tags of a scenario's samples that [`Recorder::count`] takes; none before.
-    pub fn set_scenario_tags(&self, scenario: usize, tags: &TagSet) {
-        let inner = &mut *self.inner.borrow_mut();
-        if inner.scenario_tags.len() <= scenario {
-            let empty = inner.interner.empty();
-            inner.scenario_tags.resize(scenario + 1, empty);
-        }
-        inner.scenario_tags[scenario] = tags.clone();
     }
 
     /// Everything since the last take, and starts afresh.

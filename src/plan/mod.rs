@@ -2,6 +2,7 @@
 //! runs when is `exec`'s, how it was read from Lua is `script`'s.
 
 pub mod duration;
+pub mod order;
 pub mod overrides;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::metrics::Threshold;
 use crate::net::HttpConfig;
+use crate::schedule::{self, Ramp, Shape, Stage};
 
 /// A validated test plan.
 #[derive(Debug, Clone)]
@@ -88,8 +90,10 @@ pub struct Scenario {
     pub name: String,
     /// Who runs when.
     pub executor: Executor,
-    /// Offset of its start from the start of the run.
+    /// Offset of its start from the start of the run, or from the end of [`Scenario::start_after`].
     pub start_time: Duration,
+    /// The scenario that has to end first, its graceful stop included.
+    pub start_after: Option<String>,
     /// How long iterations in flight may go on after the end.
     pub graceful_stop: Duration,
     /// Iterations that are due this long after the scenario's start are run and left out of the results.
@@ -137,14 +141,21 @@ pub enum Executor {
         /// How long.
         duration: Duration,
     },
-    /// Iterations start at a fixed rate, whatever the system does.
-    ConstantArrivalRate {
-        /// Iterations started for each `time_unit`; may be fractional.
-        rate: f64,
-        /// The unit of `rate`.
-        time_unit: Duration,
-        /// How long.
-        duration: Duration,
+    /// The number of VUs goes in straight lines from target to target; each loops while it is wanted.
+    RampingVus {
+        /// VUs at the beginning.
+        start_vus: u64,
+        /// The lines.
+        stages: Vec<Stage<u64>>,
+        /// How long the iteration of a VU that is no longer wanted may go on.
+        graceful_ramp_down: Duration,
+    },
+    /// Iterations start when a shape says so, whatever the system does. Called by the shape's name.
+    #[serde(untagged)]
+    Open {
+        /// When.
+        #[serde(flatten)]
+        shape: Shape,
         /// VUs made before the start.
         pre_allocated_vus: u64,
         /// The hard cap on VUs.
@@ -162,23 +173,82 @@ impl Executor {
             Self::SharedIterations { .. } => "shared-iterations",
             Self::PerVuIterations { .. } => "per-vu-iterations",
             Self::ConstantVus { .. } => "constant-vus",
-            Self::ConstantArrivalRate { .. } => "constant-arrival-rate",
+            Self::RampingVus { .. } => "ramping-vus",
+            Self::Open { shape, .. } => shape.name(),
         }
     }
 
     /// Whether arrivals are independent of completions.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::ConstantArrivalRate { .. })
+        matches!(self, Self::Open { .. })
     }
 
     /// The time from the scenario's start to its planned end, without graceful stop.
     #[must_use]
     pub fn duration(&self) -> Duration {
-        match *self {
-            Self::SharedIterations { max_duration, .. } | Self::PerVuIterations { max_duration, .. } => max_duration,
-            Self::ConstantVus { duration, .. } | Self::ConstantArrivalRate { duration, .. } => duration,
+        match self {
+            Self::SharedIterations { max_duration, .. } | Self::PerVuIterations { max_duration, .. } => *max_duration,
+            Self::ConstantVus { duration, .. } => *duration,
+            Self::RampingVus { stages, .. } => Ramp::new(0, stages).duration(),
+            Self::Open { shape, .. } => shape.duration(),
         }
+    }
+
+    /// The VUs that are made before the start, and the most there may be.
+    #[must_use]
+    pub fn vus(&self) -> (u64, u64) {
+        match self {
+            Self::SharedIterations { vus, .. } | Self::PerVuIterations { vus, .. } | Self::ConstantVus { vus, .. } => {
+                (*vus, *vus)
+            }
+            Self::RampingVus { start_vus, stages, .. } => {
+                let peak = Ramp::new(*start_vus, stages).peak();
+                (peak, peak)
+            }
+            Self::Open {
+                pre_allocated_vus,
+                max_vus,
+                ..
+            } => ((*pre_allocated_vus).min(*max_vus), *max_vus),
+        }
+    }
+
+    /// The `stage` tag of each of its segments: the name of the stage, step or wave, else its index from 0. Empty for
+    /// executors that have none.
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
+        let names: Vec<Option<&str>> = match self {
+            Self::RampingVus { stages, .. } => stages.iter().map(|stage| stage.name.as_deref()).collect(),
+            Self::Open { shape, .. } => shape.segments(),
+            _ => Vec::new(),
+        };
+        let label = |(index, name): (usize, Option<&str>)| name.map_or_else(|| index.to_string(), str::to_owned);
+        names.into_iter().enumerate().map(label).collect()
+    }
+
+    fn scale(&mut self, factor: f64) {
+        match self {
+            // The limit of work that does not shrink.
+            Self::SharedIterations { .. } | Self::PerVuIterations { .. } => {}
+            Self::ConstantVus { duration, .. } => *duration = schedule::scaled(*duration, factor),
+            Self::RampingVus { stages, .. } => {
+                for stage in stages {
+                    stage.duration = schedule::scaled(stage.duration, factor);
+                }
+            }
+            Self::Open { shape, .. } => shape.scale(factor),
+        }
+    }
+}
+
+/// Stretches the schedules of a plan by `factor` (0.1: ten times as fast): durations, stages, waves, traces, start times
+/// and warm-ups. Rates, sleeps, timeouts, graceful stops and `max_duration` stay what they are.
+pub fn scale(scenarios: &mut [Scenario], factor: f64) {
+    for scenario in scenarios {
+        scenario.executor.scale(factor);
+        scenario.start_time = schedule::scaled(scenario.start_time, factor);
+        scenario.warmup = schedule::scaled(scenario.warmup, factor);
     }
 }
 

@@ -1,10 +1,11 @@
-//! The command line's short forms, applied to a plan: `--vus`, `--duration`, `--iterations`, `--rate`, `--scenario`. How
-//! they are spelled and parsed is the command line's.
+//! The command line's short forms, applied to a plan: `--vus`, `--duration`, `--iterations`, `--rate`, `--stage`, `--time-scale`,
+//! `--scenario`. How they are spelled and parsed is the command line's.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Executor, OnSaturation, Scenario};
+use super::{Executor, OnSaturation, Scenario, scale};
+use crate::schedule::{Shape, Spacing, Stage};
 
 /// What the command line asks to change.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,10 @@ pub struct Overrides {
     pub iterations: Option<u64>,
     /// Iterations for each time unit.
     pub rate: Option<f64>,
+    /// Stages of a ramp, instead of those of the plan.
+    pub stages: Vec<Stage<f64>>,
+    /// Stretches all schedules; 0.1 is ten times as fast.
+    pub time_scale: Option<f64>,
     /// Only these scenarios; empty means all.
     pub scenarios: Vec<String>,
     /// Test-wide tags.
@@ -57,16 +62,18 @@ pub const DEFAULT_MAX_VUS: u64 = 10_000;
 /// How long the `*-iterations` executors may take when the plan does not say.
 pub const DEFAULT_MAX_DURATION: Duration = Duration::from_mins(10);
 
-/// VUs made before the start of an open scenario when the plan does not say: one second's arrivals, at most 100.
+/// How long iterations may go on after the end, or after their VU was ramped down, when the plan does not say.
+pub const DEFAULT_GRACEFUL: Duration = Duration::from_secs(30);
+
+/// VUs made before the start of an open scenario when the plan does not say: for those that start at once, else for one
+/// second's arrivals, at most 100.
 #[must_use]
-pub fn default_pre_allocated(rate: f64, time_unit: Duration, max_vus: u64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to 1..=100"
-    )]
-    let one_second = (rate / time_unit.as_secs_f64()).ceil().clamp(1.0, 100.0) as u64;
-    one_second.min(max_vus)
+pub fn default_pre_allocated(shape: &Shape, max_vus: u64) -> u64 {
+    let wanted = shape.at_once().unwrap_or_else(|| {
+        let rate = shape.peak_rate().unwrap_or(100.0);
+        whole_number(rate.ceil().clamp(1.0, 100.0)).unwrap_or(100)
+    });
+    wanted.min(max_vus)
 }
 
 impl Overrides {
@@ -89,9 +96,31 @@ impl Overrides {
             }
         }
         if !self.scenarios.is_empty() {
-            scenarios.retain(|scenario| self.scenarios.contains(&scenario.name));
+            self.select(scenarios);
         }
-        scenarios.iter_mut().try_for_each(|scenario| self.change(scenario))
+        scenarios.iter_mut().try_for_each(|scenario| self.change(scenario))?;
+        self.stretch(scenarios);
+        Ok(())
+    }
+
+    /// Compresses schedules by `--time-scale`.
+    pub fn stretch(&self, scenarios: &mut [Scenario]) {
+        if let Some(factor) = self.time_scale {
+            scale(scenarios, factor);
+        }
+    }
+
+    /// Keeps the selected scenarios. Nobody waits for one that is left out.
+    fn select(&self, scenarios: &mut Vec<Scenario>) {
+        let left_out: Vec<String> = scenarios
+            .iter()
+            .map(|scenario| scenario.name.clone())
+            .filter(|name| !self.scenarios.contains(name))
+            .collect();
+        scenarios.retain(|scenario| self.scenarios.contains(&scenario.name));
+        for scenario in scenarios {
+            scenario.start_after.take_if(|other| left_out.contains(other));
+        }
     }
 
     fn change(&self, scenario: &mut Scenario) -> Result<(), OverrideError> {
@@ -103,38 +132,46 @@ impl Overrides {
             executor,
         };
         if let Some(value) = self.vus {
-            match &mut scenario.executor {
-                Executor::SharedIterations { vus, .. }
-                | Executor::PerVuIterations { vus, .. }
-                | Executor::ConstantVus { vus, .. } => {
-                    *vus = value;
-                }
-                Executor::ConstantArrivalRate { .. } => return Err(missing("vus", "vus")),
-            }
+            *vus_of(&mut scenario.executor).ok_or_else(|| missing("vus", "vus"))? = value;
         }
         if let Some(value) = self.duration {
-            match &mut scenario.executor {
-                Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => {
-                    *duration = value
-                }
-                _ => return Err(missing("duration", "duration")),
-            }
+            *duration_of(&mut scenario.executor).ok_or_else(|| missing("duration", "duration"))? = value;
         }
         if let Some(value) = self.iterations {
-            match &mut scenario.executor {
-                Executor::SharedIterations { iterations, .. } | Executor::PerVuIterations { iterations, .. } => {
-                    *iterations = value
-                }
-                _ => return Err(missing("iterations", "iterations")),
-            }
+            *iterations_of(&mut scenario.executor).ok_or_else(|| missing("iterations", "iterations"))? = value;
         }
         if let Some(value) = self.rate {
-            match &mut scenario.executor {
-                Executor::ConstantArrivalRate { rate, .. } => *rate = value,
-                _ => return Err(missing("rate", "rate")),
-            }
+            *rate_of(&mut scenario.executor).ok_or_else(|| missing("rate", "rate"))? = value;
+        }
+        if self.stages.is_empty() {
+            return Ok(());
+        }
+        match &mut scenario.executor {
+            Executor::RampingVus { stages, .. } => *stages = self.stages_of_vus()?,
+            Executor::Open {
+                shape: Shape::RampingArrivalRate { stages, .. },
+                ..
+            } => stages.clone_from(&self.stages),
+            _ => return Err(missing("stage", "stages")),
         }
         Ok(())
+    }
+
+    fn stages_of_vus(&self) -> Result<Vec<Stage<u64>>, OverrideError> {
+        let whole = |stage: &Stage<f64>| {
+            let target = whole_number(stage.target).ok_or_else(|| {
+                OverrideError::Conflict(format!(
+                    "--stage: a number of VUs is a whole number, got {}",
+                    stage.target
+                ))
+            })?;
+            Ok(Stage {
+                duration: stage.duration,
+                target,
+                name: stage.name.clone(),
+            })
+        };
+        self.stages.iter().map(whole).collect()
     }
 
     /// The one scenario of a script that returns a function.
@@ -144,6 +181,16 @@ impl Overrides {
     pub fn scenario_of_function(&self) -> Result<Executor, OverrideError> {
         let conflict = |text: &str| Err(OverrideError::Conflict(text.to_owned()));
         let vus = self.vus.unwrap_or(1);
+        if !self.stages.is_empty() {
+            return match (self.rate, self.iterations, self.duration) {
+                (None, None, None) => Ok(Executor::RampingVus {
+                    start_vus: vus,
+                    stages: self.stages_of_vus()?,
+                    graceful_ramp_down: DEFAULT_GRACEFUL,
+                }),
+                _ => conflict("--stage cannot go together with --rate, --iterations or --duration: stages say it all"),
+            };
+        }
         match (self.rate, self.iterations, self.duration) {
             (Some(_), Some(_), _) => {
                 conflict("--rate and --iterations cannot go together: a rate lasts for a --duration")
@@ -154,11 +201,15 @@ impl Overrides {
             }
             (Some(rate), None, Some(duration)) => {
                 let time_unit = Duration::from_secs(1);
-                Ok(Executor::ConstantArrivalRate {
+                let shape = Shape::ConstantArrivalRate {
                     rate,
                     time_unit,
                     duration,
-                    pre_allocated_vus: default_pre_allocated(rate, time_unit, DEFAULT_MAX_VUS),
+                    arrival: Spacing::Constant,
+                };
+                Ok(Executor::Open {
+                    pre_allocated_vus: default_pre_allocated(&shape, DEFAULT_MAX_VUS),
+                    shape,
                     max_vus: DEFAULT_MAX_VUS,
                     on_saturation: OnSaturation::Queue,
                 })
@@ -176,130 +227,56 @@ impl Overrides {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scenario(name: &str, executor: Executor) -> Scenario {
-        Scenario {
-            name: name.into(),
-            executor,
-            start_time: Duration::ZERO,
-            graceful_stop: Duration::from_secs(30),
-            warmup: Duration::ZERO,
-            tags: BTreeMap::new(),
-            env: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn a_flag_changes_every_selected_scenario_or_is_refused_by_name() {
-        let constant = Executor::ConstantVus {
-            vus: 1,
-            duration: Duration::from_secs(1),
-        };
-        let open = Overrides {
-            rate: Some(5.0),
-            duration: Some(Duration::from_secs(2)),
-            ..Overrides::default()
-        }
-        .scenario_of_function()
-        .unwrap();
-        let mut both = vec![scenario("a", constant.clone()), scenario("b", open)];
-        let error = Overrides {
-            rate: Some(9.0),
-            ..Overrides::default()
-        }
-        .apply(&mut both.clone())
-        .unwrap_err()
-        .to_string();
-        assert!(
-            error.contains("scenario `a` is constant-vus and has no `rate`"),
-            "{error}"
-        );
-        let only_b = Overrides {
-            rate: Some(9.0),
-            scenarios: vec!["b".into()],
-            ..Overrides::default()
-        };
-        let mut selected = both.clone();
-        only_b.apply(&mut selected).unwrap();
-        assert!(matches!(
-            selected[..],
-            [Scenario {
-                executor: Executor::ConstantArrivalRate { rate: 9.0, .. },
-                ..
-            }]
-        ));
-        let error = Overrides {
-            scenarios: vec!["c".into()],
-            ..Overrides::default()
-        }
-        .apply(&mut both)
-        .unwrap_err();
-        assert!(error.to_string().contains("it has `a`, `b`"), "{error}");
-    }
-
-    #[test]
-    fn flags_make_the_scenario_of_a_function() {
-        let second = Some(Duration::from_secs(1));
-        let table = [
-            (Overrides::default(), Some("shared-iterations")),
-            (
-                Overrides {
-                    vus: Some(3),
-                    duration: second,
-                    ..Overrides::default()
-                },
-                Some("constant-vus"),
-            ),
-            (
-                Overrides {
-                    vus: Some(3),
-                    iterations: Some(9),
-                    ..Overrides::default()
-                },
-                Some("shared-iterations"),
-            ),
-            (
-                Overrides {
-                    rate: Some(3.0),
-                    duration: second,
-                    ..Overrides::default()
-                },
-                Some("constant-arrival-rate"),
-            ),
-            (
-                Overrides {
-                    rate: Some(3.0),
-                    ..Overrides::default()
-                },
-                None,
-            ),
-            (
-                Overrides {
-                    rate: Some(3.0),
-                    duration: second,
-                    vus: Some(1),
-                    ..Overrides::default()
-                },
-                None,
-            ),
-            (
-                Overrides {
-                    iterations: Some(3),
-                    duration: second,
-                    ..Overrides::default()
-                },
-                None,
-            ),
-        ];
-        for (overrides, executor) in table {
-            assert_eq!(
-                overrides.scenario_of_function().ok().map(|made| made.name()),
-                executor,
-                "{overrides:?}"
-            );
-        }
+fn vus_of(executor: &mut Executor) -> Option<&mut u64> {
+    match executor {
+        Executor::SharedIterations { vus, .. }
+        | Executor::PerVuIterations { vus, .. }
+        | Executor::ConstantVus { vus, .. } => Some(vus),
+        _ => None,
     }
 }
+
+fn duration_of(executor: &mut Executor) -> Option<&mut Duration> {
+    match executor {
+        Executor::ConstantVus { duration, .. }
+        | Executor::Open {
+            shape: Shape::ConstantArrivalRate { duration, .. },
+            ..
+        } => Some(duration),
+        _ => None,
+    }
+}
+
+fn iterations_of(executor: &mut Executor) -> Option<&mut u64> {
+    match executor {
+        Executor::SharedIterations { iterations, .. } | Executor::PerVuIterations { iterations, .. } => {
+            Some(iterations)
+        }
+        _ => None,
+    }
+}
+
+fn rate_of(executor: &mut Executor) -> Option<&mut f64> {
+    match executor {
+        Executor::Open {
+            shape: Shape::ConstantArrivalRate { rate, .. },
+            ..
+        } => Some(rate),
+        _ => None,
+    }
+}
+
+/// The value as a count, if it is one.
+#[must_use]
+pub fn whole_number(value: f64) -> Option<u64> {
+    const MOST: f64 = (1_u64 << 53) as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number within 0..=2^53"
+    )]
+    (value.fract() == 0.0 && (0.0..=MOST).contains(&value)).then_some(value as u64)
+}
+
+#[cfg(test)]
+mod tests;

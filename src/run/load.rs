@@ -85,7 +85,7 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
     let context = VuContext::new(&host, 0, None);
     let loaded = evaluate(&context).await.map_err(script)?;
     let field = |error: FieldError| at_key(&session, &options.script, &error);
-    let plan = plan_reader::read(&loaded, &options.script, &session.registry, &options.overrides).map_err(field)?;
+    let plan = plan_reader::read(&loaded, &session, &options.overrides).map_err(field)?;
     let selectors: Vec<Selector> = plan
         .thresholds
         .iter()

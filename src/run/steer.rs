@@ -24,7 +24,8 @@ fn abilities(executor: &Executor) -> Abilities {
         Executor::SharedIterations { .. }
         | Executor::PerVuIterations { .. }
         | Executor::ConstantVus { .. }
-        | Executor::ConstantArrivalRate { .. } => Abilities::default(),
+        | Executor::RampingVus { .. }
+        | Executor::Open { .. } => Abilities::default(),
     }
 }
 

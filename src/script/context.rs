@@ -121,7 +121,8 @@ impl VuContext {
     pub fn begin(&self, iteration: &Iteration) {
         self.enter(Lifecycle::Iteration);
         let membership = self.membership_of(iteration);
-        if self.membership.replace(membership) != membership {
+        let segment = self.iteration.get().map(|last| last.segment);
+        if self.membership.replace(membership) != membership || segment != Some(iteration.segment) {
             *self.tags.borrow_mut() = None;
         }
         self.iteration.set(Some(*iteration));
@@ -137,10 +138,11 @@ impl VuContext {
             return Membership::default();
         };
         let due = iteration.scheduled_at.saturating_duration_since(*started);
+        let into = iteration.scheduled_at.saturating_duration_since(iteration.begun_at);
         let scenario = plan.scenarios.get(iteration.scenario);
         Membership {
             phase: plan.phase_at(due),
-            warmup: scenario.is_some_and(|scenario| scenario.is_warmup(due.saturating_sub(scenario.start_time))),
+            warmup: scenario.is_some_and(|scenario| scenario.is_warmup(into)),
         }
     }
 
@@ -178,7 +180,17 @@ impl VuContext {
         Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
     }
 
-    /// The tags of its samples: test, scenario, phase, warm-up, lifecycle and group.
+    /// The `stage` tag of the iteration: the name of its stage, step or wave, or its index; `None` outside of journeys
+    /// and in scenarios that have none.
+    #[must_use]
+    pub fn stage(&self) -> Option<String> {
+        let iteration = self.iteration.get().filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
+        let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
+        let index = usize::try_from(iteration.segment).ok()?;
+        scenario.executor.segments().into_iter().nth(index)
+    }
+
+    /// The tags of its samples: test, scenario, stage, phase, warm-up, lifecycle and group.
     ///
     /// # Errors
     /// While the file loads.
@@ -187,6 +199,7 @@ impl VuContext {
             return Ok(tags.clone());
         }
         let recorder = self.host.recorder()?;
+        let stage = self.stage();
         let mut pairs: Vec<(&str, &str)> = Vec::new();
         if let Some(plan) = self.host.plan.get() {
             pairs.extend(plan.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
@@ -195,6 +208,7 @@ impl VuContext {
                 pairs.extend(scenario.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             }
         }
+        pairs.extend(stage.as_deref().map(|stage| ("stage", stage)));
         let membership = self.membership.get();
         if self.lifecycle.get() == Lifecycle::Iteration {
             let phase = self.host.plan.get().zip(membership.phase);

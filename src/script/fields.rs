@@ -126,6 +126,12 @@ impl Fields {
         Ok(())
     }
 
+    /// Whose options these are, as messages call it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// The table itself.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::metrics::{Aggregation, Catalog, Recorder, Registry, Selector, Totals, derived};
 use crate::net;
 use crate::plan::{Executor, HttpPlan, Limits, OnSaturation, OnScriptError, Plan, Scenario};
+use crate::schedule::{Shape, Spacing};
 use crate::vu::Iteration;
 
 use super::bridge;
@@ -100,6 +101,8 @@ pub async fn run(
         context.begin(&Iteration {
             scenario: 0,
             number,
+            segment: 0,
+            begun_at: now,
             scheduled_at: now,
             started_at: now,
         });
@@ -132,17 +135,21 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
     Plan {
         scenarios: vec![Scenario {
             name: SCENARIO.to_owned(),
-            executor: Executor::ConstantArrivalRate {
-                rate: 1.0,
-                time_unit: Duration::from_secs(1),
-                duration: minute,
+            executor: Executor::Open {
+                shape: Shape::ConstantArrivalRate {
+                    rate: 1.0,
+                    time_unit: Duration::from_secs(1),
+                    duration: minute,
+                    arrival: Spacing::Constant,
+                },
                 pre_allocated_vus: 1,
                 max_vus: 1,
                 on_saturation: OnSaturation::Queue,
             },
             start_time: Duration::ZERO,
-            graceful_stop: Duration::ZERO,
+            start_after: None,
             warmup: Duration::ZERO,
+            graceful_stop: Duration::ZERO,
             tags: BTreeMap::new(),
             env: BTreeMap::new(),
         }],

@@ -54,6 +54,9 @@ async fn every_whole_script_is_valid() {
                 let rows = std::fs::read(root().join("data").join(data)).expect("the data is there");
                 project.file(&format!("data/{data}"), rows);
             }
+            for (_, trace) in blocks(&text, "jsonl") {
+                project.file("data/friday.jsonl", trace);
+            }
             let ended = project.call(&["check", "j.lua", "-d", "1s"]).await;
             let ended = if ended.code == Some(104) {
                 project.call(&["check", "j.lua"]).await

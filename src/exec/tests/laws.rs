@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::{Stage as Line, Step, Trace, Wave};
 
 fn executors() -> impl Strategy<Value = Executor> {
     let policy = prop_oneof![
@@ -11,19 +12,83 @@ fn executors() -> impl Strategy<Value = Executor> {
         Just(OnSaturation::Abort)
     ];
     prop_oneof![
-        (1_u64..6, 0_u64..400).prop_map(|(vus, duration)| looping(vus, duration)),
-        (1_u64..6, 0_u64..9, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::PerVuIterations {
+        1 => (1_u64..6, 0_u64..400).prop_map(|(vus, duration)| looping(vus, duration)),
+        1 => (1_u64..6, 0_u64..9, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::PerVuIterations {
             vus,
             iterations,
             max_duration: ms(max),
         }),
-        (1_u64..6, 0_u64..40, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::SharedIterations {
+        1 => (1_u64..6, 0_u64..40, 0_u64..400).prop_map(|(vus, iterations, max)| Executor::SharedIterations {
             vus,
             iterations,
             max_duration: ms(max),
         }),
-        (0.5..300.0_f64, 0_u64..400, 0_u64..9, 1_u64..9, policy)
-            .prop_map(|(rate, duration, pre, max, policy)| arrivals(rate, duration, (pre, max), policy)),
+        2 => (0_u64..6, proptest::collection::vec((0_u64..150, 0_u64..6), 1..5), 0_u64..200).prop_map(
+            |(start_vus, stages, graceful)| Executor::RampingVus {
+                start_vus,
+                stages: stages.into_iter().map(|(duration, target)| line(duration, target)).collect(),
+                graceful_ramp_down: ms(graceful),
+            }
+        ),
+        5 => (shapes(), 0_u64..9, 1_u64..9, policy).prop_map(|(shape, pre, max, policy)| open(shape, (pre, max), policy)),
+    ]
+}
+
+fn line<T>(duration: u64, target: T) -> Line<T> {
+    Line {
+        duration: ms(duration),
+        target,
+        name: None,
+    }
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    let time_unit = ms(1_000);
+    let spacing = || prop_oneof![Just(Spacing::Constant), Just(Spacing::Poisson), Just(Spacing::Burst)];
+    let wave = (0_u64..400, 0_u64..9).prop_map(|(at, count)| Wave {
+        at: ms(at),
+        count,
+        name: None,
+    });
+    prop_oneof![
+        (0.5..300.0_f64, 0_u64..400, spacing()).prop_map(move |(rate, duration, arrival)| Shape::ConstantArrivalRate {
+            rate,
+            time_unit,
+            duration: ms(duration),
+            arrival,
+        }),
+        (
+            0.0..300.0_f64,
+            proptest::collection::vec((0_u64..200, 0.0..300.0_f64), 1..4),
+            spacing()
+        )
+            .prop_map(move |(start_rate, stages, arrival)| Shape::RampingArrivalRate {
+                start_rate,
+                time_unit,
+                stages: stages
+                    .into_iter()
+                    .map(|(duration, target)| line(duration, target))
+                    .collect(),
+                arrival,
+            }),
+        proptest::collection::vec((0_u64..200, 0.0..300.0_f64), 1..4).prop_map(move |steps| Shape::Steps {
+            time_unit,
+            steps: steps
+                .into_iter()
+                .map(|(duration, rate)| Step {
+                    rate,
+                    duration: ms(duration),
+                    name: None
+                })
+                .collect(),
+            arrival: Spacing::Constant,
+        }),
+        proptest::collection::vec(wave, 1..4).prop_map(|waves| Shape::Waves { waves }),
+        (0_u64..40).prop_map(|count| Shape::Burst { count }),
+        proptest::collection::vec((0_u64..400).prop_map(ms), 0..40).prop_map(|stamps| Shape::Replay {
+            trace: Trace::new(String::new(), &stamps),
+            speed: 1.5,
+        }),
     ]
 }
 
@@ -33,7 +98,13 @@ fn scenarios() -> impl Strategy<Value = Vec<Scenario>> {
         graceful_stop: ms(graceful),
         ..scenario("any", executor)
     });
-    proptest::collection::vec(one, 1..4)
+    (proptest::collection::vec(one, 1..4), any::<bool>()).prop_map(|(mut scenarios, chained)| {
+        for (index, scenario) in scenarios.iter_mut().enumerate() {
+            scenario.name = index.to_string();
+            scenario.start_after = (chained && index > 0).then(|| (index - 1).to_string());
+        }
+        scenarios
+    })
 }
 
 /// Times that scatter, and all outcomes: some retire.
@@ -84,14 +155,15 @@ proptest! {
         stripes in 1_u32..4,
         service in 1_u64..150,
     ) {
-        let planned: Vec<_> = scenarios.iter().map(|s| match s.executor {
+        let planned: Vec<_> = scenarios.iter().map(|s| match &s.executor {
             Executor::PerVuIterations { vus, iterations, .. } => Some(vus * iterations),
-            Executor::SharedIterations { iterations, .. } => Some(iterations),
-            Executor::ConstantArrivalRate { rate, time_unit, duration, on_saturation, .. } => {
-                (on_saturation != OnSaturation::Abort)
-                    .then(|| crate::schedule::constant(rate, time_unit, duration).total())
+            Executor::SharedIterations { iterations, .. } => Some(*iterations),
+            Executor::Open { shape, on_saturation, .. } => {
+                let seed = Shared::new(&plan(Vec::new()), SEED).seed(&s.name);
+                (*on_saturation != OnSaturation::Abort)
+                    .then(|| shape.arrivals(seed, Stripe::WHOLE).count() as u64)
             }
-            Executor::ConstantVus { .. } => None,
+            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
         }).collect();
         let report = play(Stage::new(scenarios, 0).script(scatter(service, u64::MAX)).stripes(stripes));
         if report.saturated.is_empty() {

@@ -4,6 +4,9 @@ mod closed;
 mod ends;
 mod laws;
 mod open;
+mod order;
+mod ramping;
+mod shapes;
 mod stripes;
 mod threads;
 
@@ -16,12 +19,15 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use crate::clock::{self, Instant};
-use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Totals, builtin};
+use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Selector, Totals, builtin};
 use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario};
-use crate::schedule::Stripe;
+use crate::schedule::{Shape, Spacing, Stripe};
 use crate::vu::{Iteration, Outcome, Vu, VuFactory};
 
 use super::{Core, Progress, Saturated, Shared, Signals};
+
+/// Of random arrivals.
+const SEED: u64 = 1;
 
 pub(super) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -37,8 +43,9 @@ pub(super) fn scenario(name: &str, executor: Executor) -> Scenario {
         name: name.to_owned(),
         executor,
         start_time: Duration::ZERO,
-        graceful_stop: ms(30_000),
+        start_after: None,
         warmup: Duration::ZERO,
+        graceful_stop: ms(30_000),
         tags: BTreeMap::new(),
         env: BTreeMap::new(),
     }
@@ -67,10 +74,18 @@ pub(super) fn looping(vus: u64, duration: u64) -> Executor {
 
 /// `rate` a second for `duration` ms.
 pub(super) fn arrivals(rate: f64, duration: u64, vus: (u64, u64), on_saturation: OnSaturation) -> Executor {
-    Executor::ConstantArrivalRate {
+    let shape = Shape::ConstantArrivalRate {
         rate,
         time_unit: ms(1_000),
         duration: ms(duration),
+        arrival: Spacing::Constant,
+    };
+    open(shape, vus, on_saturation)
+}
+
+pub(super) fn open(shape: Shape, vus: (u64, u64), on_saturation: OnSaturation) -> Executor {
+    Executor::Open {
+        shape,
         pre_allocated_vus: vus.0,
         max_vus: vus.1,
         on_saturation,
@@ -85,6 +100,7 @@ type Script = Rc<dyn Fn(&Iteration) -> (Duration, Outcome)>;
 pub(super) struct Seen {
     pub(super) scenario: usize,
     pub(super) number: u64,
+    pub(super) segment: u32,
     pub(super) vu: u64,
     pub(super) due: u64,
     pub(super) started: u64,
@@ -140,6 +156,7 @@ impl Vu for FakeVu {
             log.seen.push(Seen {
                 scenario: it.scenario,
                 number: it.number,
+                segment: it.segment,
                 vu: self.id,
                 due: since(it.scheduled_at),
                 started: since(it.started_at),
@@ -169,6 +186,8 @@ pub(super) struct Stage {
     kill: Option<Duration>,
     /// How much later each stripe begins than the one before.
     skew: Duration,
+    /// Sub-metrics to keep.
+    selectors: Vec<Selector>,
 }
 
 /// What came of it.
@@ -198,6 +217,7 @@ impl Stage {
             stop: None,
             kill: None,
             skew: Duration::ZERO,
+            selectors: Vec::new(),
         }
     }
 
@@ -248,15 +268,22 @@ impl Stage {
         Self { skew: ms(skew), ..self }
     }
 
+    pub(super) fn keep(self, selectors: &[&str]) -> Self {
+        Self {
+            selectors: selectors.iter().map(|text| Selector::parse(text).unwrap()).collect(),
+            ..self
+        }
+    }
+
     /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
     pub(super) async fn play(self) -> Report {
         let plan = Arc::new(plan(self.scenarios));
         let registry = Registry::default();
-        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let catalog = Catalog::new(&registry, &self.selectors).unwrap();
         let saturated = Arc::new(Mutex::new(Vec::new()));
         let reasons = Arc::clone(&saturated);
         let signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
-        let shared = Arc::new(Shared::new(&plan));
+        let shared = Arc::new(Shared::new(&plan, SEED));
         let log = Rc::new(RefCell::new(Log::default()));
         let factory = Rc::new(FakeFactory {
             log: Rc::clone(&log),
@@ -374,6 +401,23 @@ impl Report {
     pub(super) fn range(&self, metric: MetricId) -> (f64, f64) {
         let of = |aggregation| self.totals.root(metric, aggregation).expect("has samples");
         (of(Aggregation::Min), of(Aggregation::Max))
+    }
+
+    /// The number of samples of a sub-metric that was kept.
+    pub(super) fn samples(&self, selector: &str) -> u64 {
+        let selector = Selector::parse(selector).unwrap();
+        self.totals.value(&selector, Aggregation::Count).unwrap_or(0.0) as u64
+    }
+
+    /// How many iterations began in each segment.
+    pub(super) fn by_segment(&self) -> Vec<u64> {
+        let mut counts = Vec::new();
+        for seen in &self.seen {
+            let index = seen.segment as usize;
+            counts.resize(counts.len().max(index + 1), 0);
+            counts[index] += 1;
+        }
+        counts
     }
 
     /// Start times by number of the only scenario.

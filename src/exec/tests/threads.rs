@@ -30,7 +30,7 @@ fn run(executor: Executor, of: u32) -> Counts {
     let plan = Arc::new(plan(vec![scenario("only", executor)]));
     let registry = Registry::default();
     let catalog = Catalog::new(&registry, &[]).unwrap();
-    let shared = Arc::new(Shared::new(&plan));
+    let shared = Arc::new(Shared::new(&plan, SEED));
     let signals = Signals::new(|reason| panic!("{reason}"));
     let made = std::sync::Barrier::new(of as usize);
     let mut totals = Totals::new(&registry, &catalog, 1);

@@ -1,21 +1,24 @@
 //! Reads what a script returned into a [`Plan`], strictly: an unknown key, a wrong type or a bad duration is refused before
 //! any load starts. What the parts of a plan do is not known here.
 
+mod executors;
 mod http;
 mod phases;
+mod pieces;
 mod scenarios;
 mod thresholds;
+mod trace;
+mod validate;
 
-use std::path::Path;
 use std::time::Duration;
 
 use mlua::{Function, Table, Value};
 
-use crate::metrics::Registry;
 use crate::plan::overrides::Overrides;
-use crate::plan::{Limits, OnScriptError, Plan};
+use crate::plan::{Limits, OnScriptError, Plan, order};
 
 use super::fields::{FieldError, Fields, describe, suggest, to_size};
+use super::session::Session;
 use super::vu::Loaded;
 
 /// The name of the scenario of a script that returns a function.
@@ -48,7 +51,7 @@ fn wrong(path: &[&str], message: impl Into<String>) -> FieldError {
 ///
 /// # Errors
 /// The first mistake, with the path of keys to it.
-pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Overrides) -> Result<Plan, FieldError> {
+pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result<Plan, FieldError> {
     let fields = plan_fields(loaded)?;
     for hook in ["setup", "vu_init", "teardown", "summary", "exec"] {
         let given = fields.get(hook);
@@ -57,7 +60,7 @@ pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Ove
         }
     }
     let mut scenarios = if fields.has("scenarios") {
-        scenarios::read(&fields)?
+        scenarios::read(&fields, session)?
     } else {
         let executor = overrides.scenario_of_function();
         let executor = executor.map_err(|error| wrong(&[], error.to_string()))?;
@@ -68,23 +71,28 @@ pub fn read(loaded: &Loaded, script: &Path, registry: &Registry, overrides: &Ove
     if !fields.has("scenarios") {
         change = Overrides {
             scenarios: change.scenarios,
+            time_scale: change.time_scale,
             ..Overrides::default()
         };
     }
     change
         .apply(&mut scenarios)
         .map_err(|error| wrong(&[], error.to_string()))?;
+    order::check(&scenarios).map_err(|error| {
+        let path = ["scenarios", error.scenario(), "start_after"];
+        wrong(&path, error.to_string())
+    })?;
     for scenario in &scenarios {
-        scenarios::validate(scenario)?;
+        validate::scenario(scenario)?;
         journey(loaded, &scenario.name)?;
     }
     let mut tags = fields.strings("tags")?;
     tags.extend(overrides.tags.clone());
     Ok(Plan {
         scenarios,
-        http: http::read(&fields, script)?,
+        http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
-        thresholds: thresholds::read(&fields, registry)?,
+        thresholds: thresholds::read(&fields, &session.registry)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
         teardown_timeout: fields.duration("teardown_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),

@@ -1,12 +1,14 @@
 //! The script host as a whole: scripts in a folder, evaluated, read as plans and run as iterations, with the real modules.
 
 mod errors;
+mod executors;
 mod limits;
 mod log;
 mod outcomes;
 mod parts;
 mod plan;
 mod sandbox;
+mod stages;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -84,7 +86,7 @@ impl Bed {
     }
 
     fn plan(&self, overrides: &Overrides) -> Result<Plan, FieldError> {
-        plan_reader::read(&self.loaded, &self.session.script, &self.session.registry, overrides)
+        plan_reader::read(&self.loaded, &self.session, overrides)
     }
 
     /// A virtual user of the first scenario.
@@ -138,14 +140,20 @@ impl Bed {
 
 /// Runs iteration `number`.
 async fn iterate(vu: &mut LuaVu, number: u64) -> Outcome {
+    vu.run(&iteration(number, 0)).await
+}
+
+/// An iteration of the first scenario that is due now.
+fn iteration(number: u64, segment: u32) -> Iteration {
     let now = clock::now();
-    vu.run(&Iteration {
+    Iteration {
         scenario: 0,
         number,
+        segment,
+        begun_at: now,
         scheduled_at: now,
         started_at: now,
-    })
-    .await
+    }
 }
 
 /// `main.lua:3`, whatever folder it is in.

@@ -48,6 +48,8 @@ async fn an_iteration_belongs_where_it_was_due() {
             context.begin(&Iteration {
                 scenario,
                 number: 0,
+                segment: 0,
+                begun_at: origin + bed.host.plan.get().unwrap().scenarios[scenario].start_time,
                 scheduled_at,
                 // How late it begins does not matter.
                 started_at: scheduled_at + Duration::from_secs(60),
@@ -70,6 +72,8 @@ async fn what_is_no_iteration_belongs_nowhere() {
     context.begin(&Iteration {
         scenario: 0,
         number: 0,
+        segment: 0,
+        begun_at: now,
         scheduled_at: now,
         started_at: now,
     });

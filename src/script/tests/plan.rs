@@ -7,6 +7,7 @@ use super::*;
 use crate::metrics::NoData;
 use crate::net::{Connections, CookieMode};
 use crate::plan::{Executor, OnSaturation, OnScriptError};
+use crate::schedule::{Shape, Spacing};
 
 const GOOD: &str = r#"
 local kt = require "kt"
@@ -45,23 +46,28 @@ return {
   limits = { cpu = "1s", memory = "64MB" },
 }"#;
 
+/// The executor of `sagas`.
+fn ten_a_minute() -> Executor {
+    Executor::Open {
+        shape: Shape::ConstantArrivalRate {
+            rate: 10.0,
+            time_unit: Duration::from_secs(60),
+            duration: Duration::from_secs(30),
+            arrival: Spacing::Constant,
+        },
+        pre_allocated_vus: 2,
+        max_vus: 5,
+        on_saturation: OnSaturation::Drop,
+    }
+}
+
 #[tokio::test]
 async fn a_plan_with_everything_is_read() {
     let plan = Bed::new(GOOD).await.ready().unwrap();
     let names: Vec<_> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     assert_eq!(names, ["each", "sagas", "shared", "vus"]);
     let sagas = &plan.scenarios[1];
-    assert_eq!(
-        sagas.executor,
-        Executor::ConstantArrivalRate {
-            rate: 10.0,
-            time_unit: Duration::from_secs(60),
-            duration: Duration::from_secs(30),
-            pre_allocated_vus: 2,
-            max_vus: 5,
-            on_saturation: OnSaturation::Drop,
-        }
-    );
+    assert_eq!(sagas.executor, ten_a_minute());
     assert_eq!(
         (sagas.start_time, sagas.graceful_stop),
         (Duration::from_millis(1500), Duration::from_secs(5))
@@ -305,7 +311,7 @@ const IN_SCENARIOS: &[(&str, &str, &str)] = &[
     (
         "executor = 'constant-vu'",
         "executor",
-        "there is no executor \"constant-vu\"; it is one of shared-iterations, per-vu-iterations, constant-vus, constant-arrival-rate; did you mean `constant-vus`?",
+        "there is no executor \"constant-vu\"; it is one of shared-iterations, per-vu-iterations, constant-vus, ramping-vus, constant-arrival-rate, ramping-arrival-rate, steps, waves, burst, replay; did you mean `constant-vus`?",
     ),
     (
         "executor = 'constant-vus'",
@@ -374,7 +380,7 @@ const IN_SCENARIOS: &[(&str, &str, &str)] = &[
     ),
     (
         "executor = 'shared-iterations', max_duration = 0",
-        "duration",
+        "max_duration",
         "must be longer than zero",
     ),
     (
