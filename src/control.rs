@@ -4,6 +4,7 @@
 mod status;
 mod steering;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -45,6 +46,7 @@ pub struct Control {
     stop: CancellationToken,
     kill: CancellationToken,
     cut: CancellationToken,
+    closing: AtomicBool,
     reasons: Mutex<Vec<Reason>>,
     steering: Mutex<Steering>,
     status: Mutex<Status>,
@@ -73,6 +75,17 @@ impl Control {
     #[must_use]
     pub fn cut_token(&self) -> &CancellationToken {
         &self.cut
+    }
+
+    /// The load is over, and `teardown` runs.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether `teardown` runs, so that stopping means cutting it short.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Remembers `reason` and stops gracefully. The first abort of a kind is kept, repeats are not.

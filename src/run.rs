@@ -132,6 +132,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     control.release();
     control.enter(State::Teardown);
     observer.stage(Stage::Teardown);
+    control.close();
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
 

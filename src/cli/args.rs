@@ -232,8 +232,8 @@ pub(super) struct DemoArgs {
     /// For this long after the start answers take longer, 700 ms at first.
     #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
     pub(super) cold_start: Duration,
-    /// A timed fault, KIND=VALUE[@START][+DURATION]; may be given several times.
-    #[arg(long = "fault", value_name = "FAULT")]
+    /// A fault from a time on, for a time; may be given several times.
+    #[arg(long = "fault", value_name = "KIND=VALUE[@START][+DURATION]")]
     pub(super) faults: Vec<FaultSpec>,
     /// End when stdin closes instead of on Ctrl-C; ties the demo to the process that started it.
     #[arg(long)]

@@ -5,6 +5,7 @@ mod check;
 mod ctl;
 mod data;
 mod demo;
+mod echo;
 mod logging;
 mod progress;
 mod run;

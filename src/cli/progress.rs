@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
 use crate::plan::{Plan, Scenario};
@@ -53,6 +54,7 @@ impl Observer for Plain {
 /// One line per scenario, redrawn each second.
 #[derive(Debug)]
 pub(super) struct Live {
+    _echo: Option<NoEcho>,
     all: MultiProgress,
     bars: Vec<ProgressBar>,
     before: Vec<exec::Progress>,
@@ -70,6 +72,7 @@ impl Live {
             .collect();
         terminal::share_progress(Some(all.clone()));
         Self {
+            _echo: NoEcho::new(),
             all,
             bars,
             before: Vec::new(),
@@ -112,8 +115,8 @@ impl Drop for Live {
     }
 }
 
-/// Columns that stay free: the spinner's two, and those where the terminal writes `^C`, which must not begin a new line.
-const MARGIN: usize = 6;
+/// Columns that stay free: the spinner's two, and the last one.
+const MARGIN: usize = 3;
 
 /// Longer names are cut.
 const LONGEST_NAME: usize = 24;

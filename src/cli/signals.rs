@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: the first stops gracefully, the second interrupts at once, the third cuts `teardown` short. The
-//! summary is written in every case.
+//! Ctrl-C and SIGTERM: the first stops gracefully, the second interrupts at once, the third cuts `teardown` short,
+//! as does any but the first while it runs. The summary is written in every case.
 
 use std::sync::Arc;
 
@@ -18,16 +18,20 @@ pub(super) fn listen(control: Arc<Control>) -> std::io::Result<()> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            match time {
-                1 => {
+            match (time, control.is_closing()) {
+                (2.., true) | (3.., _) => control.cut(),
+                (_, true) => {
+                    terminal::note("teardown is running; once more cuts it short");
+                    control.stop(Reason::Signal);
+                }
+                (1, _) => {
                     terminal::note("stopping: iterations in flight may finish; once more interrupts them");
                     control.stop(Reason::Signal);
                 }
-                2 => {
+                _ => {
                     terminal::note("interrupting; once more cuts teardown short");
                     control.kill();
                 }
-                _ => control.cut(),
             }
         }
     });

@@ -18,6 +18,9 @@ use super::target::Target;
 use super::{ErrorKind, NetError, auth, decode, dial, message, redirect};
 use crate::clock;
 
+/// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
+const MAX_IDLE: usize = 256;
+
 /// Idle connections and cookies of one virtual user.
 pub struct Client {
     shared: Rc<Shared>,
@@ -144,7 +147,7 @@ impl Client {
             match self.on(&mut conn, request, message).await {
                 Ok(response) => {
                     if conn.settle().await {
-                        self.idle.borrow_mut().push(conn);
+                        self.put_idle(conn);
                     }
                     return Ok(response);
                 }
@@ -186,6 +189,15 @@ impl Client {
                 return Some(conn);
             }
         }
+    }
+
+    /// Keeps a connection for the next request, at the cost of the one that has waited longest when there are many.
+    fn put_idle(&self, conn: Conn) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push(conn);
     }
 
     /// Boxed, because the future of a handshake is large and most requests need none.

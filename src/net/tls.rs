@@ -130,14 +130,10 @@ fn client_key(provider: &CryptoProvider, cert: &Pem, key: &Pem) -> Result<Arc<Ce
 pub(super) fn classify(error: &Error) -> NetError {
     let (kind, message) = match error {
         Error::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => (
+            // A bad signature is what a trusted authority's namesake leaves: one made anew, with another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 ErrorKind::TlsUnknownAuthority,
                 "certificate of an unknown authority (http.tls.ca adds one)".to_owned(),
-            ),
-            // The issuer has a trusted name, and another key.
-            CertificateError::BadSignature => (
-                ErrorKind::TlsUnknownAuthority,
-                "certificate of an unknown authority: its signature is not by the trusted one of that name".to_owned(),
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
                 ErrorKind::TlsWrongName,

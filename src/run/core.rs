@@ -126,6 +126,16 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
         .map_err(|error| format!("a script VM cannot start: {error}"))?;
     let recorder = Recorder::new(&session.registry, &seed.catalog);
     let shared = net::Shared::new(seed.plan.http.config.clone()).map_err(|error| error.to_string())?;
+    if seed
+        .plan
+        .http
+        .base_url
+        .as_ref()
+        .is_some_and(|url| url.scheme() == "https")
+    {
+        // The system's roots take milliseconds to read, which the first iterations must not wait for.
+        shared.warm_tls().map_err(|error| error.to_string())?;
+    }
     let _ = host.plan.set(Arc::clone(&seed.plan));
     let _ = host.recorder.set(recorder.clone());
     let _ = host.net.set(shared);

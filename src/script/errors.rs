@@ -227,6 +227,8 @@ fn hint_for(message: &str) -> Option<&'static str> {
         "there is no function of that name here; check the spelling and that its module is required"
     } else if message.starts_with("attempt to call a table value") {
         "this is a module or a table, not a function; call one of its functions"
+    } else if message.starts_with("attempt to") && message.contains("nil") {
+        "a value on this line is nil: a field that is not there, or a call that returned nothing"
     } else if message.contains("attempt to modify a readonly table") {
         "tables that all virtual users share are frozen; copy what you want to change"
     } else if message.contains("stack overflow") {

@@ -45,7 +45,7 @@ pub struct Session {
 /// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
 const MAX_AUTOMATIC_NAMES: usize = 500;
 
-/// The `name` tag of requests whose URL came after [`MAX_AUTOMATIC_NAMES`] others.
+/// The `name` tag of requests whose URL came after too many others.
 pub const OTHER_NAME: &str = "(other URLs)";
 
 impl Session {

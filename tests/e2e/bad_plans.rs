@@ -75,6 +75,10 @@ async fn files_that_do_not_parse_or_return_no_plan() {
             &["Expected 'end'", "line 5", "<eof>", "not closed"],
         ),
         script("", nothing),
+        script(
+            "local function f() end\nreturn f()\n",
+            &["`return go`, not `return go()`"],
+        ),
         Case {
             script: String::new(),
             says: nothing,
@@ -97,6 +101,10 @@ async fn errors_while_the_file_loads() {
         script(
             "local t\nlocal x = t.field\n",
             &["attempt to index nil with 'field'", "j.lua:5", "hint"],
+        ),
+        script(
+            "local x = \"a\" .. kt.env \"UNSET\"\n",
+            &["concatenate", "is nil", "j.lua:4"],
         ),
         script("error { code = 3 }\n", &["{\"code\":3}", "j.lua:4"]),
         script("while true do end\n", &["computed for more than 2s", "j.lua:4"]),

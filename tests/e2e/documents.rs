@@ -1,5 +1,6 @@
 //! That what the documents show is true: every whole script passes `kingtide check`, every command and option exists.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::kit::{Project, root};
@@ -69,7 +70,7 @@ async fn every_whole_script_is_valid() {
 /// Every `kingtide …` of the documents' shell blocks and tables parses: its command exists, and so do its options.
 #[tokio::test]
 async fn every_command_and_option_exists() {
-    let mut shown = std::collections::BTreeSet::new();
+    let mut shown = BTreeSet::new();
     for document in documents() {
         let text = std::fs::read_to_string(&document).expect("the document can be read");
         let in_blocks = blocks(&text, "sh")
@@ -110,6 +111,38 @@ async fn every_option_of_the_readme_exists() {
     assert!(options.len() >= 8, "{options:?}");
     for option in options {
         assert!(help.contains(option), "there is no {option}");
+    }
+}
+
+/// The keys in the first column of the table below a heading.
+fn keys_of_table(text: &str, heading: &str) -> BTreeSet<String> {
+    let section = text.split(heading).nth(1).expect("the heading is there");
+    let rows = section
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with("| `"));
+    rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_run_leaves_what_the_results_page_describes() {
+    let project = Project::with("return function() check(nil, { fine = true }) end");
+    project.run_script().await.exits(0);
+    let mut runs = std::fs::read_dir(project.path("results")).expect("there are results");
+    let run = runs.next().expect("a run").expect("the folder can be read").path();
+    let page = std::fs::read_to_string(root().join("results/README.md")).expect("the document can be read");
+    let json = |name: &str| -> serde_json::Value {
+        let text = std::fs::read_to_string(run.join(name)).expect("it was written");
+        serde_json::from_str(&text).expect("it is JSON")
+    };
+    let manifest = json("manifest.json");
+    let keys: BTreeSet<String> = manifest.as_object().expect("an object").keys().cloned().collect();
+    assert_eq!(keys, keys_of_table(&page, "## manifest.json"));
+    let summary = json("summary.json");
+    for key in keys_of_table(&page, "## summary.json") {
+        assert!(summary.get(&key).is_some(), "the summary has no {key}");
     }
 }
 

@@ -111,7 +111,9 @@ impl<'a> Recording<'a> {
         url.set_query(None);
         // URLs that cannot have a user have none.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
-        let text = session.redact(&format!("{} {url}: {what}", exchange.method));
+        let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
+        let place = if unsent { String::new() } else { format!(" {url}") };
+        let text = session.redact(&format!("{}{place}: {what}", exchange.method));
         tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
     }
 

@@ -135,8 +135,8 @@ fn a_timeout_says_what_it_interrupted() {
             if &head == b"PUT /s" {
                 std::future::pending::<()>().await;
             }
-            let rest = request(&mut stream, number, 0).await;
-            if rest.is_some() && &head == b"PUT /r" {
+            let seen = request(&mut stream, number, 0).await;
+            if seen.is_some_and(|seen| seen.head.contains("eceiving")) {
                 let _ = stream
                     .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
                     .await;
@@ -154,12 +154,12 @@ fn a_timeout_says_what_it_interrupted() {
             if path == "/sending" {
                 request.body = vec![0; 32 << 20].into();
             }
-            request.timeout = Some(Duration::from_millis(60));
+            request.timeout = Some(Duration::from_millis(200));
             let exchange = send(&client, request).await;
             let error = exchange.error();
             assert_eq!(
                 (error.code, error.message.as_str()),
-                (1050, format!("timed out after 60ms while {phase}").as_str())
+                (1050, format!("timed out after 200ms while {phase}").as_str())
             );
             let timings = exchange.timings;
             let longest = timings.sending.max(timings.waiting).max(timings.receiving);
@@ -169,7 +169,7 @@ fn a_timeout_says_what_it_interrupted() {
                 _ => timings.receiving,
             };
             assert_eq!(longest, expected, "{path}: {timings:?}");
-            assert!(expected >= Duration::from_millis(30), "{path}: {timings:?}");
+            assert!(expected >= Duration::from_millis(100), "{path}: {timings:?}");
             client.idle_connections_for_test(0);
         }
     });

@@ -24,7 +24,11 @@ fn to(status: &str, location: &str) -> Vec<u8> {
 fn methods_and_bodies_follow_the_status() {
     run(async {
         let (server, seen) = Server::remembering(|seen| match seen.path() {
+            "/end" if seen.first_line().starts_with("HEAD") => b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
             "/end" => ok("end"),
+            "/303" if seen.first_line().starts_with("HEAD") => {
+                b"HTTP/1.1 303 Moved\r\nlocation: /end\r\ncontent-length: 5\r\n\r\n".to_vec()
+            }
             path => to(&format!("{} Moved", &path[1..]), "/end"),
         })
         .await;
@@ -48,11 +52,6 @@ fn methods_and_bodies_follow_the_status() {
                 .headers
                 .insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer t"));
             let (exchange, hops) = hops(&client, request).await;
-            if method == Method::HEAD {
-                // The server of this test sends a body even to HEAD; only the hops count here.
-                assert_eq!(hops[0], format!("HEAD /{status} {status}"));
-                continue;
-            }
             assert_eq!(
                 hops,
                 [format!("{method} /{status} {status}"), format!("{then} /end 200")]
@@ -153,9 +152,9 @@ fn one_timeout_for_all_hops() {
         .await;
         let mut request = get(server.url("/"));
         request.redirects = 1000;
-        request.timeout = Some(Duration::from_millis(200));
+        request.timeout = Some(Duration::from_millis(400));
         let (exchange, hops) = hops(&client(), request).await;
         assert_eq!(exchange.error().code, 1050);
-        assert!((2..=6).contains(&hops.len()), "{} hops", hops.len());
+        assert!((2..=10).contains(&hops.len()), "{} hops", hops.len());
     });
 }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn phases_are_told_apart() {
     run(async {
-        const PAUSE: Duration = Duration::from_millis(40);
+        const PAUSE: Duration = Duration::from_millis(100);
         let server = Server::raw(|number, mut stream| async move {
             while request(&mut stream, number, 0).await.is_some() {
                 clock::sleep(PAUSE).await;

@@ -15,7 +15,12 @@ pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(super) fn new() -> Self {
+        Self::named("test authority")
+    }
+
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -107,9 +112,12 @@ fn certificates_that_are_refused() {
         });
         let expired = serve(acceptor(expired.der().clone(), &key, None)).await;
         let trusting = client_with(|config| config.tls.ca = Some(authority.pem()));
-        let strange = client_with(|config| config.tls.ca = Some(Authority::new().pem()));
+        let strange = client_with(|config| config.tls.ca = Some(Authority::named("another").pem()));
+        // What a certificate looks like after its authority was made anew.
+        let renewed = client_with(|config| config.tls.ca = Some(Authority::new().pem()));
         for (client, server, code, hint) in [
             (&strange, &server, 1310, "unknown authority"),
+            (&renewed, &server, 1310, "unknown authority"),
             (&trusting, &server, 1311, "right.test"),
             (&trusting, &expired, 1312, "expired"),
         ] {

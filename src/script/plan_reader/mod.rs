@@ -105,7 +105,7 @@ fn plan_fields(loaded: &Loaded) -> Result<Fields, FieldError> {
         Value::Nil => {
             return Err(wrong(
                 &[],
-                "the script returns nothing; end it with `return function() … end` or `return { scenarios = { … } }`",
+                "the script returns nothing; end it with `return function() … end` or `return { scenarios = { … } }` (and without the brackets of a call: `return go`, not `return go()`)",
             ));
         }
         other => return Err(no_plan(other)),
