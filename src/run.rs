@@ -245,6 +245,7 @@ async fn fold(
     let mut next = origin + FOLD;
     let mut stopping = false;
     let mut live = steer::Reporter::default();
+    let mut ended = None;
     let mut reported = Reported(vec![0; judge.threads()]);
     gauges(shared, totals);
     live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
@@ -260,6 +261,8 @@ async fn fold(
                     totals.merge_second(second, &delta);
                     judge.core_cpu(cpu);
                     reported.note(core, u64::MAX);
+                    // What comes after the last is only the taking down of virtual machines.
+                    ended = Some(clock::now());
                 }
                 Some(CoreReport::Failed(reason)) => control.stop(Reason::Internal(reason)),
                 Some(CoreReport::Ready) => {}
@@ -282,7 +285,7 @@ async fn fold(
             }
         }
     }
-    totals.finish(clock::now().saturating_duration_since(origin));
+    totals.finish(ended.unwrap_or_else(clock::now).saturating_duration_since(origin));
 }
 
 /// Up to which second each core has handed over its samples.

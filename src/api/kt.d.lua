@@ -58,6 +58,7 @@ local kt = {}
 ---@field scenarios? table<string, kt.Scenario> by name; without them `exec` is the one scenario, and the command line gives its shape
 ---@field exec? kt.Journey the journey of scenarios without one of their own
 ---@field http? kt.Exact<kt.HttpPlan> what all requests have in common
+---@field phases? kt.Exact<kt.Phase>[] named parts of the run over all scenarios, one after the other from its start
 ---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
 ---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
 ---@field setup_timeout? kt.Duration default 60s
@@ -90,6 +91,7 @@ local kt = {}
 ---@field start_after? string the scenario that has to end first, its graceful stop included
 ---@field warmup? kt.Duration the first part of its time, which is load but no result; default 0
 ---@field graceful_stop? kt.Duration how long iterations under way may go on after the end; default 30s
+---@field warmup? kt.Duration iterations due this long after the scenario's start are run and left out of the results; default 0
 ---@field tags? kt.Tags on every sample of the scenario, besides `scenario`
 ---@field env? kt.Tags what `kt.env` finds in this scenario
 
@@ -190,8 +192,13 @@ local kt = {}
 ---`"p(95)<500"`, `"rate<0.01"`, `"count>100"`, `"p(99)<1.5s"`: an aggregation, a comparison and a limit.
 ---@alias kt.Threshold string|kt.Exact<kt.ThresholdOptions>
 
+---@class kt.Phase
+---@field name string its samples carry it as the tag `phase`
+---@field duration kt.Duration
+
 ---@class kt.ThresholdOptions
 ---@field threshold string
+---@field window? kt.Duration judges the worst slice of this length instead of the whole run; whole seconds up to 1h
 ---@field abort_on_fail? boolean ends the run as soon as it fails; default false
 ---@field delay_abort_eval? kt.Duration not before this long after the start; default 0
 ---@field on_no_data? "fail"|"pass" what it means that there are no samples; default fail

@@ -114,7 +114,7 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
         () = ended(&lane.signals) => return,
         begin = begin => begin,
     };
-    lane.begin(begin);
+    lane.begin(begin, start);
     let plan = Arc::clone(&lane.plan);
     let scenario = &plan.scenarios[lane.index];
     let span = begin..later(begin, scenario.executor.duration());

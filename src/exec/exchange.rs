@@ -145,6 +145,15 @@ impl Exchange {
         std::mem::take(&mut *backlog)
     }
 
+    /// Takes those out of the backlog that are due less than `offset` after the scenario's start.
+    pub(super) fn discard_before(&self, offset: Duration) -> Vec<Ticket> {
+        let mut backlog = lock(&self.backlog);
+        let (gone, rest): (Vec<_>, Vec<_>) = backlog.drain(..).partition(|ticket| ticket.at < offset);
+        backlog.extend(rest);
+        self.waiting.store(backlog.len(), Ordering::SeqCst);
+        gone
+    }
+
     /// Ends the offering on all stripes. Returns whether this call did it.
     pub(super) fn end(&self) -> bool {
         let first = !self.over.swap(true, Ordering::SeqCst);

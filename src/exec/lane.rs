@@ -27,6 +27,7 @@ use crate::schedule::Stripe;
 use crate::vu::{Iteration, Outcome, Vu};
 
 use super::exchange::Ticket;
+use super::parts::Parts;
 use super::shared::{Joint, Shared, Tally};
 use super::signals::Signals;
 
@@ -38,12 +39,13 @@ pub(super) struct Lane {
     pub(super) shared: Arc<Shared>,
     pub(super) signals: Signals,
     recorder: Recorder,
-    /// The tags of its samples, by segment; one set when it has no segments.
-    tags: Vec<TagSet>,
+    tags: Parts,
     tally: Arc<Tally>,
     /// No iteration may begin any more.
     closed: Cell<bool>,
     left: Cell<bool>,
+    /// When the load began.
+    origin: Cell<Instant>,
     /// When the scenario began.
     begun: Cell<Instant>,
 }
@@ -58,7 +60,7 @@ impl Lane {
         signals: &Signals,
     ) -> Self {
         Self {
-            tags: tags(plan, index, recorder),
+            tags: Parts::new(plan, index, recorder),
             tally: shared.joint(index).join(),
             plan: Arc::clone(plan),
             index,
@@ -68,12 +70,14 @@ impl Lane {
             recorder: recorder.clone(),
             closed: Cell::new(false),
             left: Cell::new(false),
+            origin: Cell::new(clock::now()),
             begun: Cell::new(clock::now()),
         }
     }
 
-    /// The scenario begins, which was meant to happen at `at`.
-    pub(super) fn begin(&self, at: Instant) {
+    /// The scenario begins, which was meant to happen at `at`, in a load that began at `origin`.
+    pub(super) fn begin(&self, at: Instant, origin: Instant) {
+        self.origin.set(origin);
         self.begun.set(at);
         self.joint().begin();
     }
@@ -108,7 +112,7 @@ impl Lane {
 
     /// A new arrival.
     pub(super) fn offer(self: &Rc<Self>, ticket: Ticket) -> Offer {
-        self.count(Count::Offered, &self.tally.offered, 1, ticket.segment);
+        self.count(Count::Offered, &self.tally.offered, 1, (ticket.segment, ticket.due));
         self.adopt(ticket)
     }
 
@@ -124,15 +128,16 @@ impl Lane {
     /// Arrivals that were offered will never start.
     pub(super) fn drop_offered(&self, tickets: impl IntoIterator<Item = Ticket>) {
         for ticket in tickets {
-            self.count(Count::Dropped, &self.tally.dropped, 1, ticket.segment);
+            self.count(Count::Dropped, &self.tally.dropped, 1, (ticket.segment, ticket.due));
         }
     }
 
     /// `n` planned iterations that nobody claimed will never start: they count as offered and dropped.
     pub(super) fn drop_planned(&self, n: u64) {
         if n > 0 {
-            self.count(Count::Offered, &self.tally.offered, n, 0);
-            self.count(Count::Dropped, &self.tally.dropped, n, 0);
+            let part = (0, clock::now());
+            self.count(Count::Offered, &self.tally.offered, n, part);
+            self.count(Count::Dropped, &self.tally.dropped, n, part);
         }
     }
 
@@ -143,8 +148,8 @@ impl Lane {
 
     /// Runs an iteration that begins because its VU is free: intended and actual start are the same.
     pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, number: u64, segment: u32) -> Outcome {
-        self.count(Count::Offered, &self.tally.offered, 1, segment);
         let now = clock::now();
+        self.count(Count::Offered, &self.tally.offered, 1, (segment, now));
         self.run(vu, self.iteration(number, segment, now, now)).await
     }
 
@@ -166,9 +171,9 @@ impl Lane {
         self.trend(
             builtin::ITERATION_START_LAG,
             now.saturating_duration_since(due),
-            segment,
+            (segment, due),
         );
-        self.trend(builtin::DISPATCH_LAG, dispatch, segment);
+        self.trend(builtin::DISPATCH_LAG, dispatch, (segment, due));
         Some(self.run(vu, self.iteration(number, segment, due, now)).await)
     }
 
@@ -184,10 +189,10 @@ impl Lane {
     }
 
     async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
-        self.count(Count::Started, &self.tally.started, 1, iteration.segment);
+        self.count(Count::Started, &self.tally.started, 1, part_of(&iteration));
         let flight = Flight {
             lane: self,
-            segment: iteration.segment,
+            part: part_of(&iteration),
             ended_as: Count::Interrupted,
         };
         let (outcome, paused) = watched(vu.run(&iteration)).await;
@@ -210,27 +215,37 @@ impl Lane {
         self.trend(
             builtin::ITERATION_DURATION,
             now - iteration.started_at,
-            iteration.segment,
+            part_of(iteration),
         );
         if self.scenario().executor.is_open() {
             let response = now - iteration.scheduled_at;
-            self.trend(builtin::ITERATION_RESPONSE_TIME, response, iteration.segment);
+            self.trend(builtin::ITERATION_RESPONSE_TIME, response, part_of(iteration));
         }
     }
 
-    fn count(&self, what: Count, tally: &AtomicU64, n: u64, segment: u32) {
+    fn count(&self, what: Count, tally: &AtomicU64, n: u64, part: Part) {
         tally.fetch_add(n, Ordering::Relaxed);
-        self.recorder.count(self.index, what, n, self.tags(segment));
+        self.recorder.count(self.index, what, n, &self.tags(part));
     }
 
-    fn trend(&self, metric: MetricId, value: Duration, segment: u32) {
+    fn trend(&self, metric: MetricId, value: Duration, part: Part) {
         self.recorder
-            .record(metric, value.as_secs_f64() * 1_000.0, self.tags(segment));
+            .record(metric, value.as_secs_f64() * 1_000.0, &self.tags(part));
     }
 
-    fn tags(&self, segment: u32) -> &TagSet {
-        &self.tags[segment as usize]
+    fn tags(&self, (segment, due): Part) -> TagSet {
+        let since = |start: &Cell<Instant>| due.saturating_duration_since(start.get());
+        let warmup = self.scenario().is_warmup(since(&self.begun));
+        let phase = self.plan.phase_at(since(&self.origin));
+        self.tags.get(segment, warmup, phase, &self.plan, &self.recorder)
     }
+}
+
+/// What an iteration's samples belong to: its segment, and when it was due.
+type Part = (u32, Instant);
+
+fn part_of(iteration: &Iteration) -> Part {
+    (iteration.segment, iteration.scheduled_at)
 }
 
 impl Drop for Lane {
@@ -266,33 +281,14 @@ impl Drop for Offer {
 /// An iteration in flight; interrupted unless it has landed.
 struct Flight<'a> {
     lane: &'a Lane,
-    segment: u32,
+    part: Part,
     ended_as: Count,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.lane
-            .count(self.ended_as, &self.lane.tally.finished, 1, self.segment);
+        self.lane.count(self.ended_as, &self.lane.tally.finished, 1, self.part);
     }
-}
-
-/// The scenario's tags over the plan's, its name, and for each of its segments `stage`; at least one set.
-fn tags(plan: &Plan, index: usize, recorder: &Recorder) -> Vec<TagSet> {
-    let scenario = &plan.scenarios[index];
-    let mut tags = plan.tags.clone();
-    tags.extend(scenario.tags.clone());
-    tags.insert("scenario".to_owned(), scenario.name.clone());
-    let tags: Vec<_> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    let base = recorder.tags(&recorder.no_tags(), &tags);
-    let segments = scenario.executor.segments();
-    if segments.is_empty() {
-        return vec![base];
-    }
-    segments
-        .iter()
-        .map(|segment| recorder.tags(&base, &[("stage", segment)]))
-        .collect()
 }
 
 /// Runs `future` and tells whether it ever gave way to others.

@@ -32,6 +32,7 @@ mod crew;
 mod exchange;
 mod lane;
 mod open;
+mod parts;
 mod pool;
 mod ramping;
 mod shared;

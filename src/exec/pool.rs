@@ -42,6 +42,8 @@ pub(super) struct Pool<F: VuFactory> {
     live: Cell<usize>,
     /// The driver waits for the VUs to become idle.
     draining: Cell<bool>,
+    /// No arrival after the warm-up has come yet.
+    warming_up: Cell<bool>,
 }
 
 /// Where a VU's task waits for its next arrival.
@@ -54,6 +56,7 @@ struct Slot {
 impl<F: VuFactory + 'static> Pool<F> {
     pub(super) fn new(lane: Rc<Lane>, factory: Rc<F>, on_saturation: OnSaturation) -> Rc<Self> {
         Rc::new(Self {
+            warming_up: Cell::new(!lane.scenario().warmup.is_zero()),
             member: lane.joint().exchange.join(),
             lane,
             factory,
@@ -80,6 +83,12 @@ impl<F: VuFactory + 'static> Pool<F> {
 
     /// Finds a VU for an arrival that has just been handled, or does what `on_saturation` says. Never waits.
     pub(super) fn dispatch(self: &Rc<Self>, ticket: Ticket, vus: &mut JoinSet<()>) {
+        if self.warming_up.get() && !self.lane.scenario().is_warmup(ticket.at) {
+            // What the warm-up left waiting would delay what is measured.
+            self.warming_up.set(false);
+            let warmup = self.lane.scenario().warmup;
+            self.lane.drop_offered(self.exchange().discard_before(warmup));
+        }
         let offer = self.lane.offer(ticket);
         if self.member.claim() {
             self.assign(offer);
@@ -138,7 +147,10 @@ impl<F: VuFactory + 'static> Pool<F> {
             OnSaturation::Drop => self.lane.drop_offered([ticket]),
             OnSaturation::Abort => {
                 self.lane.drop_offered([ticket]);
-                self.abort(&ticket);
+                // Warming up a system may be more than it can take.
+                if !self.lane.scenario().is_warmup(ticket.at) {
+                    self.abort(&ticket);
+                }
             }
         }
     }

@@ -340,24 +340,3 @@ fn thresholds_judge_what_was_observed() {
         );
     }
 }
-
-#[test]
-fn endless_check_names_and_tag_sets_do_not_eat_the_memory() {
-    let (registry, catalog) = world();
-    let recorder = Recorder::new(&registry, &catalog);
-    let kept = recorder.tags(&recorder.no_tags(), &[("name", "kept")]);
-    for id in 0..20_000 {
-        let id = id.to_string();
-        let tags = recorder.tags(&recorder.no_tags(), &[("id", &id)]);
-        recorder.check(&id, true, &tags);
-        recorder.record(builtin::HTTP_REQS, 1.0, &tags);
-    }
-    let delta = recorder.take();
-    assert_eq!(delta.checks.len(), AUTOMATIC_SERIES_CAP + 1, "the rest is in (other)");
-    let passes: u64 = delta.checks.values().map(|tally| tally.passes).sum();
-    assert_eq!(passes, 20_000, "nothing is lost");
-    assert!(recorder.tag_sets() < 10, "{} sets are left", recorder.tag_sets());
-    // And what is held still works.
-    recorder.record(builtin::HTTP_REQ_DURATION, 1.0, &kept);
-    assert_eq!(recorder.take().series.len(), 2);
-}

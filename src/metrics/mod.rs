@@ -17,6 +17,8 @@ mod delta;
 mod expression;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod memory;
 mod recorder;
 mod registry;
 mod selector;

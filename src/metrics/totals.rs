@@ -120,6 +120,17 @@ impl Totals {
         self.elapsed = elapsed;
     }
 
+    /// How much is kept: series, buckets of their distributions, checks, and seconds of history.
+    #[cfg(test)]
+    pub(super) fn retained(&self) -> [usize; 4] {
+        let buckets = self.sum.series.values().map(|series| match &series.data {
+            SeriesData::Trend(trend) => trend.buckets.len(),
+            _ => 0,
+        });
+        let history = self.windows.seconds_kept();
+        [self.sum.series.len(), buckets.sum(), self.sum.checks.len(), history]
+    }
+
     /// How many seconds of history are kept for windows.
     #[cfg(test)]
     pub(super) fn seconds_kept(&self) -> usize {

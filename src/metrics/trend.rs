@@ -139,8 +139,13 @@ impl Trend {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        let needed = union(&self.buckets, &other.buckets);
+        if needed == self.buckets.len() {
+            self.add_in_place(&other.buckets);
+            return;
+        }
         let (mine, theirs) = (std::mem::take(&mut self.buckets), &other.buckets);
-        self.buckets = Vec::with_capacity(mine.len() + theirs.len());
+        self.buckets = Vec::with_capacity(needed);
         let (mut left, mut right) = (mine.into_iter().peekable(), theirs.iter().copied().peekable());
         loop {
             let next = match (left.peek(), right.peek()) {
@@ -158,6 +163,30 @@ impl Trend {
             self.buckets.push(bucket);
         }
     }
+
+    /// Adds buckets all of which are there already: after the first seconds of a run hardly any other come.
+    fn add_in_place(&mut self, buckets: &[(u64, u64)]) {
+        let mut mine = self.buckets.iter_mut();
+        for (middle, count) in buckets {
+            if let Some((_, sum)) = mine.find(|(known, _)| known == middle) {
+                *sum += count;
+            }
+        }
+    }
+}
+
+/// How many buckets two sorted lists have together.
+fn union(left: &[(u64, u64)], right: &[(u64, u64)]) -> usize {
+    let mut left = left.iter().peekable();
+    let mut all = 0;
+    for (middle, _) in right {
+        while left.next_if(|(known, _)| known < middle).is_some() {
+            all += 1;
+        }
+        left.next_if(|(known, _)| known == middle);
+        all += 1;
+    }
+    all + left.count()
 }
 
 #[cfg(test)]

@@ -57,16 +57,26 @@ impl Plan {
             .position(|phase| (phase.start..phase.end).contains(&due))
     }
 
+    /// Compresses the phases by `factor`; the scenarios are compressed by [`scale`].
+    pub fn scale_phases(&mut self, factor: f64) {
+        for phase in &mut self.phases {
+            phase.start = schedule::scaled(phase.start, factor);
+            phase.end = schedule::scaled(phase.end, factor);
+        }
+    }
+
     /// What no results are from: the time before the first scenario without a warm-up, or with one that is over.
     #[must_use]
     pub fn measured_from(&self) -> Duration {
-        let has_warmup = |scenario: &Scenario| !scenario.warmup.is_zero();
+        // A scenario that begins after another begins at a time that only the run knows.
+        let has_warmup = |scenario: &Scenario| !scenario.warmup.is_zero() || scenario.start_after.is_some();
         if !self.scenarios.iter().all(has_warmup) {
             return Duration::ZERO;
         }
         let ends = self
             .scenarios
             .iter()
+            .filter(|scenario| scenario.start_after.is_none())
             .map(|scenario| scenario.start_time + scenario.warmup);
         ends.min().unwrap_or_default()
     }

@@ -1,5 +1,6 @@
 //! One core thread: a runtime, a VM, a recorder, and the stripe of every scenario that it runs.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -93,14 +94,23 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
     };
     let cpu = clock::thread_cpu();
     let core_index = seed.stripe.index;
-    let reporter = tokio::task::spawn_local(report(recorder.clone(), seed.reports.clone(), core_index, start));
+    let reported = Rc::new(Cell::new(0));
+    let reporting = report(
+        seed.reports.clone(),
+        recorder.clone(),
+        core_index,
+        start,
+        Rc::clone(&reported),
+    );
+    let reporter = tokio::task::spawn_local(reporting);
     let lag = tokio::task::spawn_local(measure_loop(recorder.clone()));
     core.run(start).await;
     reporter.abort();
     lag.abort();
     let _ = seed.reports.send(CoreReport::Done {
         core: core_index,
-        second: clock::now().saturating_duration_since(start).as_secs(),
+        // Not the clock's: the end of a load on a whole second may come before the report of that second.
+        second: reported.get(),
         delta: Box::new(recorder.take()),
         cpu: clock::thread_cpu().saturating_sub(cpu),
     });
@@ -140,8 +150,14 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
     Ok((core, recorder, host))
 }
 
-/// Hands over what was recorded, each second of the run.
-async fn report(recorder: Recorder, reports: mpsc::UnboundedSender<CoreReport>, core: u32, start: Instant) {
+/// Hands over what was recorded, each second of the run, and counts these seconds.
+async fn report(
+    reports: mpsc::UnboundedSender<CoreReport>,
+    recorder: Recorder,
+    core: u32,
+    start: Instant,
+    reported: Rc<Cell<u64>>,
+) {
     let mut next = start;
     for second in 0.. {
         next += Duration::from_secs(1);
@@ -150,6 +166,7 @@ async fn report(recorder: Recorder, reports: mpsc::UnboundedSender<CoreReport>, 
         if reports.send(CoreReport::Samples { core, second, delta }).is_err() {
             return;
         }
+        reported.set(second + 1);
     }
 }
 

@@ -17,6 +17,7 @@ async fn help_is_as_in_the_golden_files() {
         ("run", &["run", "--help"]),
         ("check", &["check", "--help"]),
         ("demo", &["demo", "--help"]),
+        ("ctl", &["ctl", "--help"]),
         ("data", &["data", "--help"]),
         ("data-shop", &["data", "shop", "--help"]),
         ("completions", &["completions", "--help"]),

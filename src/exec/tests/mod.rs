@@ -9,6 +9,7 @@ mod ramping;
 mod shapes;
 mod stripes;
 mod threads;
+mod warmup;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,6 +276,14 @@ impl Stage {
         }
     }
 
+    /// The first `warmup` ms of each scenario are no result.
+    pub(super) fn warmup(mut self, warmup: u64) -> Self {
+        for scenario in &mut self.scenarios {
+            scenario.warmup = ms(warmup);
+        }
+        self
+    }
+
     /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
     pub(super) async fn play(self) -> Report {
         let plan = Arc::new(plan(self.scenarios));
@@ -355,18 +364,21 @@ impl Report {
         let mut ends = 0;
         let mut starts = 0;
         for (i, counts) in self.counts.iter().enumerate() {
-            assert!(counts.adds_up(), "{counts:?}");
+            let warmup = self.totals.warmup_counts(i);
+            assert!(counts.adds_up() && warmup.adds_up(), "{counts:?} {warmup:?}");
+            let mut all = *counts;
+            all.merge(&warmup);
             let expected = Progress {
-                offered: counts.offered,
-                started: counts.started,
-                finished: counts.started,
+                offered: all.offered,
+                started: all.started,
+                finished: all.started,
                 active: 0,
                 backlog: 0,
-                dropped: counts.dropped,
+                dropped: all.dropped,
             };
             assert_eq!(shared.progress(i), expected, "progress tells the same as the counts");
             let numbers: Vec<_> = self.seen.iter().filter(|s| s.scenario == i).map(|s| s.number).collect();
-            assert_eq!(numbers.len() as u64, counts.started, "a start is a VU that runs");
+            assert_eq!(numbers.len() as u64, all.started, "a start is a VU that runs");
             assert_eq!(
                 numbers.iter().collect::<BTreeSet<_>>().len(),
                 numbers.len(),
@@ -429,6 +441,12 @@ impl Report {
     pub(super) fn only(&self) -> (u64, u64, u64, u64, u64, u64) {
         assert_eq!(self.counts.len(), 1);
         self.of(0)
+    }
+
+    /// The same of its warm-up.
+    pub(super) fn warmup(&self) -> (u64, u64, u64, u64, u64, u64) {
+        let c = self.totals.warmup_counts(0);
+        (c.offered, c.started, c.completed, c.dropped, c.interrupted, c.failed)
     }
 
     pub(super) fn of(&self, scenario: usize) -> (u64, u64, u64, u64, u64, u64) {

@@ -88,7 +88,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     }
     let mut tags = fields.strings("tags")?;
     tags.extend(overrides.tags.clone());
-    Ok(Plan {
+    let mut plan = Plan {
         scenarios,
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
@@ -102,7 +102,11 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
             _ => OnScriptError::Fail,
         },
         limits: limits(&fields)?,
-    })
+    };
+    if let Some(factor) = overrides.time_scale {
+        plan.scale_phases(factor);
+    }
+    Ok(plan)
 }
 
 /// The plan's table; an empty one for a script that returns a function.
