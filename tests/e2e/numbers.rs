@@ -1,16 +1,10 @@
 //! Whether the numbers are true: against a server with a known delay, and against nginx, which counts for itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use kingtide::clock;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, Command};
-
 use crate::kit::Project;
+use crate::nginx::Nginx;
 use crate::server::{Manner, Server};
 
 #[tokio::test]
@@ -35,61 +29,6 @@ async fn a_delay_of_20_ms_is_measured_as_20_ms() {
         assert!(min >= 19.9 && med < 40.0, "{name}: min {min}, p50 {med}");
     }
     assert!(ran.metric("http_req_receiving", "med") < Some(2.0));
-}
-
-/// An nginx of its own: its configuration, its log and everything else is in a project's folder.
-struct Nginx {
-    process: Child,
-    url: String,
-}
-
-impl Nginx {
-    async fn start(project: &Project) -> Self {
-        let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"].map(Path::new);
-        let program = program.into_iter().find(|path| path.exists());
-        let program = program.unwrap_or(Path::new("nginx"));
-        let port = {
-            let listener = TcpListener::bind("127.0.0.1:0")
-                .await
-                .expect("loopback has a free port");
-            listener.local_addr().expect("a bound socket has an address").port()
-        };
-        let folder = project.path("");
-        let config = CONFIG.replace("FOLDER", &folder.display().to_string());
-        project.file("nginx.conf", config.replace("PORT", &port.to_string()));
-        let process = Command::new(program)
-            .arg("-p")
-            .arg(&folder)
-            .arg("-c")
-            .arg(project.path("nginx.conf"))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("nginx is installed: ./test.sh does that");
-        let mut nginx = Self {
-            process,
-            url: format!("http://127.0.0.1:{port}"),
-        };
-        let ready = async {
-            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-                let ended = nginx.process.try_wait().expect("it is a child of ours");
-                assert!(ended.is_none(), "nginx does not start: {ended:?}");
-                clock::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        clock::timeout(Duration::from_secs(20), ready)
-            .await
-            .expect("nginx listens in time");
-        nginx
-    }
-
-    /// Lets it finish and write its log.
-    async fn stop(mut self) {
-        let pid = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(pid.expect("it runs"), Signal::QUIT).expect("it is still there");
-        let ended = clock::timeout(Duration::from_secs(20), self.process.wait()).await;
-        ended.expect("nginx ends in time").expect("it is a child of ours");
-    }
 }
 
 const CONFIG: &str = "
@@ -145,7 +84,7 @@ return {
 async fn nginx_counts_the_same() {
     let project = Project::with(JOURNEY);
     project.file("text", "all work and no play\n".repeat(500));
-    let nginx = Nginx::start(&project).await;
+    let nginx = Nginx::start(&project, CONFIG).await;
     let project = project.against(&nginx.url);
     let ran = project.run(&["j.lua", "--threads", "2"]).await;
     ran.exits(0);
