@@ -2,6 +2,7 @@
 //! any of these do is in the rooms below; nothing here prints or exits.
 
 mod core;
+mod files;
 mod hooks;
 mod judge;
 mod load;
@@ -114,7 +115,9 @@ pub struct Outcome {
 
 /// Runs a loaded test to its end, whatever end that is. Must be called on a `LocalSet`.
 pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
-    raise_file_limit();
+    if let Some(warning) = files::prepare(&test.plan) {
+        tracing::warn!(target: "kingtide::run", "{warning}");
+    }
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
@@ -315,22 +318,6 @@ fn gauges(shared: &exec::Shared, totals: &mut Totals) {
     }
     totals.set_gauge(builtin::VUS, shared.vus_active() as f64);
     totals.set_gauge(builtin::VUS_MAX, shared.vus_initialised() as f64);
-}
-
-/// Raises the soft limit of open files to the hard one; a connection is a file.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // Refused is no harm: the limit that holds is told when it is reached.
-        let _ = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: limit.maximum,
-                maximum: limit.maximum,
-            },
-        );
-    }
 }
 
 /// A recorder for the thread that runs `setup` and `teardown`.

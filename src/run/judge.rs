@@ -261,8 +261,9 @@ impl Judge {
         health.notes.extend(self.saturation(totals));
         let socket_errors = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
         if socket_errors > 0.0 {
+            let files = super::files::allowed().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
             health.suspect(format!(
-                "{socket_errors:.0} connections were refused by this machine (ports, file descriptors or memory)"
+                "{socket_errors:.0} connections were refused by this machine: no files (ulimit -n: {files}), ports or memory"
             ));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
