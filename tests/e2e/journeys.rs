@@ -59,6 +59,18 @@ async fn mixed() {
     assert_eq!(durations.map(|name| ran.metric(name, "count").unwrap_or(0.0)), counts);
 }
 
+#[tokio::test]
+async fn day() {
+    let ran = passes("day", &["--time-scale", "0.002"]).await;
+    let phases = ran.summary["phases"].as_array().expect("a row for each phase");
+    let names: Vec<_> = phases.iter().filter_map(|phase| phase["name"].as_str()).collect();
+    assert_eq!(names, ["night", "morning", "noon", "evening", "late"]);
+    let all: u64 = ["browsing", "orders"].map(|name| ran.counts(name)[0]).iter().sum();
+    assert_eq!(ran.count("http_reqs"), all as f64);
+    // 0.002 of 127,680 arrivals are 255; Poisson's standard deviation is 16.
+    assert!((all as f64 - 255.0).abs() < 64.0, "{all}");
+}
+
 /// The same seed makes the same choices, whatever the number of threads.
 #[tokio::test]
 async fn the_same_seed_gives_the_same_journeys() {
