@@ -37,18 +37,8 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
                 name.to_string_lossy()
             )));
         };
-        let vu = host.current()?;
-        let recorder = host.recorder()?;
-        let mut tags = vu.tags()?;
-        let extra = args.tags(2)?;
-        if !extra.is_empty() {
-            let extra: Vec<(&str, &str)> = extra
-                .iter()
-                .map(|(key, value)| (key.as_str(), value.as_str()))
-                .collect();
-            tags = recorder.tags(&tags, &extra);
-        }
-        recorder.check(&name.to_string_lossy(), passed, &tags);
+        let tags = host.current()?.tags_with(&args.tags(2)?)?;
+        host.recorder()?.check(&name.to_string_lossy(), passed, &tags);
         Ok(().into_multi(&host.lua)?)
     })?;
     host.run_internal(CODE, (note, host.finish_fn()?))

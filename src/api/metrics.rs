@@ -75,17 +75,8 @@ fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     if matches!(vu.lifecycle.get(), Lifecycle::Load | Lifecycle::Summary) {
         return Err(args.error("nothing is measured while the file loads; call it in the journey"));
     }
-    let recorder = host.recorder()?;
-    let mut tags = vu.tags()?;
-    let extra = args.tags(2)?;
-    if !extra.is_empty() {
-        let extra: Vec<(&str, &str)> = extra
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
-        tags = recorder.tags(&tags, &extra);
-    }
-    recorder.record(id, value, &tags);
+    let tags = vu.tags_with(&args.tags(2)?)?;
+    host.recorder()?.record(id, value, &tags);
     Ok(().into_multi(&host.lua)?)
 }
 

@@ -193,6 +193,22 @@ impl VuContext {
         scenario.executor.segments().into_iter().nth(index)
     }
 
+    /// [`VuContext::tags`] with more, which win.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn tags_with(&self, extra: &[(String, String)]) -> Result<TagSet, ApiError> {
+        let tags = self.tags()?;
+        if extra.is_empty() {
+            return Ok(tags);
+        }
+        let extra: Vec<(&str, &str)> = extra
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        Ok(self.host.recorder()?.tags(&tags, &extra))
+    }
+
     /// The tags of its samples: test, scenario, stage, phase, warm-up, lifecycle and group.
     ///
     /// # Errors
