@@ -96,6 +96,8 @@ impl Style {
 pub fn render(summary: &Summary, style: Style) -> String {
     let style = &style;
     let mut sections = vec![verdict(summary, style)];
+    // What makes a pass worth less belongs beside it.
+    sections.push(list("WARNINGS", &summary.warnings, style));
     sections.push(thresholds(&summary.thresholds, style));
     sections.push(checks(summary, style));
     sections.push(iterations::section(&summary.scenarios, style));
@@ -104,7 +106,6 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
     sections.push(errors(summary, style));
-    sections.push(list("WARNINGS", &summary.warnings, style));
     let sections: Vec<String> = sections
         .into_iter()
         .filter(|lines| !lines.is_empty())
