@@ -28,11 +28,6 @@ test("an answer has its status, headers, body and timings", function()
   assert(t.blocked == 0 and t.tls_handshaking == 0 and t.dns >= 0 and t.connecting >= 0)
 end)
 
-test("unknown fields of an answer are nil", function()
-  local res = http.get "/json" --[[@as any]]
-  assert(res.nothing == nil and res[1] == nil)
-end)
-
 test("json reads the body or a part of it", function()
   local res = http.get "/json"
   assert(res:json().name == "kingtide" and res:json "name" == "kingtide")
@@ -392,4 +387,10 @@ test("other misuse is raised where it is written", function()
   raises("http.batch: unknown option `jsn`", function() any.batch { { "POST", "/echo", { jsn = {} } } } end)
   raises("json: call it with a colon: `res:json(path)`", function() any.get("/json").json() end)
   raises("json: `path` must be a string, got 5", function() any.get("/json"):json(5) end)
+end)
+
+test("a field that a response does not have is raised with what was meant", function()
+  local res = http.get "/json" --[[@as any]]
+  raises("response: there is no field `stauts`; did you mean `status`?", function() return res.stauts end)
+  assert(res.error == nil and res.error_code == nil and res[1] == nil)
 end)

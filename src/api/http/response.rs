@@ -8,6 +8,7 @@ use mlua::{AnyUserData, Table, UserData, Value};
 
 use crate::api::args::Args;
 use crate::net::Exchange;
+use crate::script::fields::suggest;
 use crate::script::value::from_tree;
 use crate::script::{ApiError, Host, IntoMulti as _};
 
@@ -28,10 +29,24 @@ struct ResponseMeta(Table);
 
 const RAW: &str = "__answer";
 
+/// What a response has; anything else is a slip, which nil would hide.
+const FIELDS: [&str; 11] = [
+    "status",
+    "ok",
+    "error",
+    "error_code",
+    "body",
+    "headers",
+    "json",
+    "proto",
+    "url",
+    "remote_addr",
+    "timings",
+];
+
 const CODE: &str = r#"
 local lazy, json, lower, finish = ...
 local rawget, rawset, type = rawget, rawset, type
-local known = { body = true, headers = true, timings = true, proto = true, url = true, remote_addr = true, error = true, error_code = true }
 local case_insensitive = { __index = function(headers, name)
   return type(name) == "string" and rawget(headers, lower(name)) or nil
 end }
@@ -46,7 +61,7 @@ return {
   __index = function(self, key)
     local method = methods[key]
     if method then return method end
-    if not known[key] then return nil end
+    if type(key) ~= "string" then return nil end
     local value = finish(lazy(rawget(self, "__answer"), key))
     if key == "headers" then
       setmetatable(value, case_insensitive)
@@ -62,7 +77,12 @@ pub(super) fn install(host: &Rc<Host>) -> mlua::Result<()> {
         let args = Args::new("response", values);
         let answer = answer(&args)?;
         let answer = answer.borrow::<Answer>()?;
-        Ok(field(host, &answer.exchange, &args.string(1, "field")?.to_string_lossy())?.into_multi(&host.lua)?)
+        let name = args.string(1, "field")?.to_string_lossy();
+        if !FIELDS.contains(&name.as_str()) {
+            let hint = suggest(&name, FIELDS);
+            return Err(args.error(format!("there is no field `{name}`{hint}")));
+        }
+        Ok(field(host, &answer.exchange, &name)?.into_multi(&host.lua)?)
     })?;
     let json = host.raw_fn(|host, values| {
         let args = Args::new("json", values);
