@@ -184,7 +184,10 @@ impl VuContext {
     /// and in scenarios that have none.
     #[must_use]
     pub fn stage(&self) -> Option<String> {
-        let iteration = self.iteration.get().filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
+        let iteration = self
+            .iteration
+            .get()
+            .filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
         let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
         let index = usize::try_from(iteration.segment).ok()?;
         scenario.executor.segments().into_iter().nth(index)
