@@ -30,12 +30,15 @@ mod closed;
 mod core;
 mod crew;
 mod exchange;
+mod helm;
 mod lane;
 mod open;
 mod pool;
 mod ramping;
+mod retinue;
 mod shared;
 mod signals;
+mod timetable;
 
 #[cfg(test)]
 mod tests;
