@@ -290,11 +290,7 @@ impl Stage {
         let plan = Arc::new(plan(self.scenarios));
         let registry = Registry::default();
         let catalog = Catalog::new(&registry, &self.selectors).unwrap();
-        let saturated = Arc::new(Mutex::new(Vec::new()));
-        let reasons = Arc::clone(&saturated);
-        let mut signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
-        let control = Arc::new(Control::new());
-        signals.steering = Arc::clone(&control);
+        let (signals, saturated) = signals();
         let shared = Arc::new(Shared::new(&plan, SEED));
         let log = Rc::new(RefCell::new(Log::default()));
         let factory = Rc::new(FakeFactory {
@@ -320,8 +316,8 @@ impl Stage {
         let start = clock::now();
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
-        control.steer(start, steerables(&plan));
-        let orders = tokio::spawn(tell(control, start, self.told));
+        signals.steering.steer(start, steerables(&plan));
+        let orders = tokio::spawn(tell(Arc::clone(&signals.steering), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
             LocalSet::new().run_until(core.run(start + self.skew * index)).await;
@@ -349,6 +345,15 @@ impl Stage {
         report.check(&plan, &shared);
         report
     }
+}
+
+/// Switches, and what is said through them.
+fn signals() -> (Signals, Arc<Mutex<Vec<Saturated>>>) {
+    let saturated = Arc::new(Mutex::new(Vec::new()));
+    let reasons = Arc::clone(&saturated);
+    let mut signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
+    signals.steering = Arc::new(Control::new());
+    (signals, saturated)
 }
 
 /// Everything can be told here; which executors are told what is `run`'s.

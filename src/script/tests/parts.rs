@@ -143,7 +143,7 @@ async fn parts_that_cannot_be_are_refused() {
         ),
         (
             "scenarios = { x = { executor = 'constant-vus', duration = 30, warmup = '30s' } }",
-            "`warmup` must be shorter than the load",
+            "`warmup` takes all of the scenario's time",
         ),
     ];
     for (options, part) in table {
