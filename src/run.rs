@@ -3,6 +3,7 @@
 
 mod core;
 mod files;
+mod health;
 mod hooks;
 mod judge;
 mod load;

@@ -82,7 +82,7 @@ local kt = {}
 ---@field memory? kt.Size memory of the scripts of one core; default 4 GB
 
 ---One workload; its executor decides when iterations start.
----@alias kt.Scenario kt.Exact<kt.SharedIterations>|kt.Exact<kt.PerVuIterations>|kt.Exact<kt.ConstantVus>|kt.Exact<kt.RampingVus>|kt.Exact<kt.ConstantArrivalRate>|kt.Exact<kt.RampingArrivalRate>|kt.Exact<kt.Steps>|kt.Exact<kt.Waves>|kt.Exact<kt.Burst>|kt.Exact<kt.Replay>
+---@alias kt.Scenario kt.Exact<kt.SharedIterations>|kt.Exact<kt.PerVuIterations>|kt.Exact<kt.ConstantVus>|kt.Exact<kt.ExternallyControlled>|kt.Exact<kt.RampingVus>|kt.Exact<kt.ConstantArrivalRate>|kt.Exact<kt.RampingArrivalRate>|kt.Exact<kt.Steps>|kt.Exact<kt.Waves>|kt.Exact<kt.Burst>|kt.Exact<kt.Replay>
 
 ---What all scenarios have.
 ---@class kt.ScenarioOptions
@@ -113,6 +113,14 @@ local kt = {}
 ---@class kt.ConstantVus: kt.ScenarioOptions
 ---@field executor "constant-vus"
 ---@field vus? integer default 1
+---@field duration kt.Duration
+
+---As `constant-vus`, with a number of virtual users that is changed through live control while the run goes on
+---(`kingtide ctl vus`).
+---@class kt.ExternallyControlled: kt.ScenarioOptions
+---@field executor "externally-controlled"
+---@field vus? integer at the start, may be 0; default 1
+---@field max_vus? integer the most that can be asked for; default `vus`
 ---@field duration kt.Duration
 
 ---As `constant-vus`, with a number of virtual users that goes in straight lines from target to target.

@@ -14,6 +14,7 @@ mod metrics;
 mod pace;
 mod poll;
 mod random;
+mod rendezvous;
 mod run;
 mod scenario;
 mod secret;
@@ -46,7 +47,7 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check data env fail group http json log metrics pace poll random run scenario secret sleep vu
+    check data env fail group http json log metrics pace poll random rendezvous run scenario secret sleep vu
 ];
 
 /// The stub of `kt` itself.

@@ -118,6 +118,9 @@ fn load(scenario: &Scenario) -> String {
     let duration = human(scenario.executor.duration());
     let mut text = match &scenario.executor {
         Executor::ConstantVus { vus, .. } => format!("{name}: {vus} VUs for {duration}"),
+        Executor::ExternallyControlled { vus, max_vus, .. } => {
+            format!("{name}: {vus} VUs for {duration}, up to {max_vus} by live control")
+        }
         Executor::SharedIterations { vus, iterations, .. } => {
             format!("{name}: {iterations} iterations by {vus} VUs, at most {duration}")
         }

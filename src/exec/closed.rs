@@ -1,5 +1,6 @@
 //! Closed executors: a fixed number of VUs, each of which begins its next iteration when the last one has ended. A number
-//! that changes is `ramping`'s, arrival rates are `open`'s.
+//! that changes is `ramping`'s and `retinue`'s, arrival rates are `open`'s. VUs that are paused, or not wanted for a while,
+//! wait for their turn with `helm`.
 //!
 //! | state | event | next | what happens |
 //! |---|---|---|---|
@@ -15,10 +16,11 @@ use std::rc::Rc;
 
 use tokio::task::JoinSet;
 
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::vu::{Outcome, Vu};
 
 use super::crew::Seat;
+use super::helm::{Helm, heard};
 use super::lane::{Lane, later, surface};
 
 /// Where a VU gets its next iteration from.
@@ -67,30 +69,34 @@ impl Work {
 }
 
 /// Runs the lane's VUs until their work, the time or the run is over.
-pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, work: Work, end: Instant) {
+pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, work: Work, helm: Rc<Helm>) {
     let mut vus = JoinSet::new();
     for seat in crew {
-        vus.spawn_local(occupy(Rc::clone(&lane), seat, work, end));
+        vus.spawn_local(occupy(Rc::clone(&lane), seat, work, Rc::clone(&helm)));
     }
-    conduct(&lane, vus, end).await;
+    conduct(&lane, vus, &helm, |_| {}).await;
     lane.drop_planned(work.left_over(&lane));
     lane.leave();
 }
 
-/// Lets VUs run until they, the time or the run are over.
-pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, end: Instant) {
+/// Lets VUs run until they, the time or the run are over. `recruit` adds VUs when something was set.
+pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recruit: impl FnMut(&mut JoinSet<()>)) {
     {
-        let mut all_ended = pin!(all_ended(&mut vus));
+        let mut all_ended = pin!(tend(&mut vus, helm, recruit));
         let mut kill = pin!(lane.signals.kill.cancelled());
         let running = tokio::select! {
             biased;
             () = &mut kill => false,
             () = lane.signals.stop.cancelled() => true,
             () = &mut all_ended => false,
-            () = clock::sleep_until(end) => true,
+            () = helm.over() => true,
         };
         lane.close();
-        let deadline = later(clock::now().min(end), lane.scenario().graceful_stop);
+        let now = clock::now();
+        let deadline = later(
+            helm.end().map_or(now, |end| now.min(end)),
+            lane.scenario().graceful_stop,
+        );
         if running {
             tokio::select! {
                 biased;
@@ -104,10 +110,9 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, end: Instant) {
 }
 
 /// The life of one VU.
-async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, end: Instant) {
+pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
     let mut done = 0;
-    while !lane.is_closed()
-        && clock::now() < end
+    while helm.turn(&lane, seat.index).await
         && let Some(number) = work.next(&lane, seat.index, done)
     {
         if lane.run_closed(&mut seat.vu, number, 0).await == Outcome::Retired {
@@ -117,8 +122,18 @@ async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, end: Insta
     }
 }
 
-async fn all_ended(vus: &mut JoinSet<()>) {
-    while let Some(result) = vus.join_next().await {
-        surface(result);
+/// Adds VUs as they are wanted, until all have ended.
+async fn tend(vus: &mut JoinSet<()>, helm: &Helm, mut recruit: impl FnMut(&mut JoinSet<()>)) {
+    let mut news = helm.listen();
+    loop {
+        recruit(vus);
+        tokio::select! {
+            biased;
+            ended = vus.join_next() => match ended {
+                Some(ended) => surface(ended),
+                None => return,
+            },
+            () = heard(&mut news) => {}
+        }
     }
 }

@@ -9,16 +9,19 @@ use tokio::task::JoinSet;
 use crate::clock::{Instant, Timer};
 use crate::metrics::Recorder;
 use crate::plan::{Executor, Plan};
-use crate::schedule::{Ramp, Stripe};
+use crate::schedule::{Ramp, Steered, Stripe};
 use crate::vu::VuFactory;
 
 use super::closed::{self, Work};
 use super::crew::{Seat, muster};
-use super::lane::{Lane, ended, later, surface};
+use super::helm::Helm;
+use super::lane::{Lane, ended, surface};
 use super::open;
 use super::ramping;
+use super::retinue;
 use super::shared::Shared;
 use super::signals::Signals;
+use super::timetable::Timetable;
 
 /// One stripe of every scenario, with its virtual users.
 ///
@@ -105,9 +108,11 @@ impl<F: VuFactory> fmt::Debug for Core<F> {
 async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: Vec<Seat<F::Vu>>, start: Instant) {
     let mut timer = Timer::new();
     let begin = async {
-        let begin = later(origin(&lane, start).await, lane.scenario().start_time);
-        timer.sleep_until(begin).await;
-        begin
+        let origin = origin(&lane, start).await;
+        let start_time = lane.scenario().start_time;
+        Helm::new(&lane, origin, start_time)
+            .reach_by(&mut timer, start_time)
+            .await
     };
     let begin = tokio::select! {
         biased;
@@ -117,16 +122,23 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
     lane.begin(begin, start);
     let plan = Arc::clone(&lane.plan);
     let scenario = &plan.scenarios[lane.index];
-    let span = begin..later(begin, scenario.executor.duration());
+    let helm = Helm::new(&lane, begin, scenario.executor.duration());
     match &scenario.executor {
-        Executor::ConstantVus { vus, .. } => closed::drive(lane, crew, Work::Looping { vus: *vus }, span.end).await,
+        Executor::ConstantVus { vus, .. } => {
+            let (work, helm) = (Work::Looping { vus: *vus }, Rc::new(helm));
+            closed::drive(lane, crew, work, helm).await;
+        }
+        Executor::ExternallyControlled { vus, max_vus, .. } => {
+            let helm = Rc::new(helm.with_vus(*vus));
+            retinue::drive(lane, crew, factory, helm, (*vus, *max_vus)).await;
+        }
         Executor::PerVuIterations { vus, iterations, .. } => {
             let (vus, iterations) = (*vus, *iterations);
-            closed::drive(lane, crew, Work::PerVu { vus, iterations }, span.end).await;
+            closed::drive(lane, crew, Work::PerVu { vus, iterations }, Rc::new(helm)).await;
         }
         Executor::SharedIterations { iterations, .. } => {
             let iterations = *iterations;
-            closed::drive(lane, crew, Work::Shared { iterations }, span.end).await;
+            closed::drive(lane, crew, Work::Shared { iterations }, Rc::new(helm)).await;
         }
         Executor::RampingVus {
             start_vus,
@@ -138,7 +150,7 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
                 crew,
                 factory,
                 Ramp::new(*start_vus, stages),
-                span,
+                Rc::new(helm),
                 *graceful_ramp_down,
             )
             .await
@@ -146,8 +158,9 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
         Executor::Open {
             shape, on_saturation, ..
         } => {
-            let arrivals = shape.arrivals(lane.shared.seed(&scenario.name), lane.stripe);
-            open::drive(lane, crew, factory, timer, arrivals, span, *on_saturation).await;
+            let arrivals = Steered::new(shape.clone(), lane.shared.seed(&scenario.name), lane.stripe);
+            let schedule = Timetable::new(arrivals, Rc::new(helm));
+            open::drive(lane, crew, factory, timer, schedule, *on_saturation).await;
         }
     }
 }

@@ -30,13 +30,16 @@ mod closed;
 mod core;
 mod crew;
 mod exchange;
+mod helm;
 mod lane;
 mod open;
 mod parts;
 mod pool;
 mod ramping;
+mod retinue;
 mod shared;
 mod signals;
+mod timetable;
 
 #[cfg(test)]
 mod tests;

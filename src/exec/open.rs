@@ -4,14 +4,13 @@
 //! | state | event | next | what happens |
 //! |---|---|---|---|
 //! | offering | an arrival is due | offering | dispatched: idle VU, new VU, other stripe, `on_saturation` |
-//! | offering | planned end | draining | the backlog goes on starting |
+//! | offering | paused or another rate through live control | offering | what is not due yet is due at another time |
+//! | offering | planned end, which a pause puts off | draining | the backlog goes on starting |
 //! | offering, draining | `stop`; data exhausted; saturated with `abort` | draining | the lane closes: the backlog is dropped |
 //! | draining | all VUs idle, no backlog, no stripe offers | ended | |
 //! | draining | `graceful_stop` over since the earlier of planned end and closing | ended | VUs cut off, backlog dropped |
 //! | any | `kill` | ended | VUs cut off, backlog dropped |
 
-use std::iter::Peekable;
-use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,13 +19,13 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Instant, Timer};
 use crate::plan::OnSaturation;
-use crate::schedule::Arrival;
 use crate::vu::VuFactory;
 
 use super::crew::Seat;
-use super::exchange::Ticket;
+use super::helm::heard;
 use super::lane::{Lane, later, surface};
 use super::pool::Pool;
+use super::timetable::{Due, Timetable};
 
 /// Arrivals closer together than this share a wake-up: finer ones cost more CPU than their punctuality is worth.
 const GRID: Duration = Duration::from_micros(250);
@@ -45,23 +44,22 @@ enum End {
     Kill,
 }
 
-/// Offers the arrivals of `schedule`, which count from `span.start`, and lets their iterations finish.
+/// Offers the arrivals of `schedule` and lets their iterations finish.
 pub(super) async fn drive<F: VuFactory + 'static>(
     lane: Rc<Lane>,
     crew: Vec<Seat<F::Vu>>,
     factory: Rc<F>,
     timer: Timer,
-    schedule: Box<dyn Iterator<Item = Arrival>>,
-    span: Range<Instant>,
+    mut schedule: Timetable,
     on_saturation: OnSaturation,
 ) {
     let pool = Pool::new(Rc::clone(&lane), factory, on_saturation);
     let mut vus = JoinSet::new();
     pool.admit(crew, &mut vus);
-    let end = offer(&pool, &mut vus, timer, schedule.peekable(), &span).await;
+    let end = offer(&pool, &mut vus, timer, &mut schedule).await;
     lane.leave();
     if end != End::Kill {
-        drain(&pool, &mut vus, end, span.end).await;
+        drain(&pool, &mut vus, end, schedule.end()).await;
     }
     lane.close();
     vus.shutdown().await;
@@ -73,24 +71,26 @@ async fn offer<F: VuFactory + 'static>(
     pool: &Rc<Pool<F>>,
     vus: &mut JoinSet<()>,
     mut timer: Timer,
-    mut schedule: Peekable<impl Iterator<Item = Arrival>>,
-    span: &Range<Instant>,
+    schedule: &mut Timetable,
 ) -> End {
     let signals = &pool.lane.signals;
     let mut kill = pin!(signals.kill.cancelled());
     let mut stop = pin!(signals.stop.cancelled());
+    let mut news = schedule.listen();
     loop {
         if pool.exchange().is_over() {
             return End::Early;
         }
         let now = clock::now();
-        dispatch_due(pool, vus, &mut schedule, span.start, now);
-        let wake = match schedule.peek() {
-            Some(next) => on_grid(later(span.start, next.at), now),
-            None if now >= span.end => return End::Planned,
-            None => span.end,
+        schedule.refresh();
+        dispatch_due(pool, vus, schedule, now);
+        let wake = match schedule.due() {
+            Due::Arrival(due) => Some(on_grid(due, now)),
+            Due::End(end) if now >= end => return End::Planned,
+            Due::End(end) => Some(end),
+            Due::Paused => None,
         };
-        if wake <= now {
+        if wake.is_some_and(|wake| wake <= now) {
             tokio::task::yield_now().await;
         }
         tokio::select! {
@@ -99,7 +99,8 @@ async fn offer<F: VuFactory + 'static>(
             () = &mut stop => return End::Early,
             () = pool.member.wake.notified() => pool.collect(),
             Some(ended) = vus.join_next(), if !vus.is_empty() => surface(ended),
-            () = timer.sleep_until(wake) => {}
+            () = heard(&mut news) => {}
+            () = rest(&mut timer, wake) => {}
         }
     }
 }
@@ -108,26 +109,25 @@ async fn offer<F: VuFactory + 'static>(
 fn dispatch_due<F: VuFactory + 'static>(
     pool: &Rc<Pool<F>>,
     vus: &mut JoinSet<()>,
-    schedule: &mut Peekable<impl Iterator<Item = Arrival>>,
-    begin: Instant,
+    schedule: &mut Timetable,
     now: Instant,
 ) {
     for _ in 0..BURST {
-        let Some(arrival) = schedule.next_if(|next| later(begin, next.at) <= now) else {
+        let Some(ticket) = schedule.take(now) else {
             return;
-        };
-        let ticket = Ticket {
-            number: arrival.number,
-            at: arrival.at,
-            segment: arrival.segment,
-            due: later(begin, arrival.at),
-            handled: now,
-            assigned: now,
         };
         pool.dispatch(ticket, vus);
         if pool.exchange().is_over() {
             return;
         }
+    }
+}
+
+/// Waits until `wake`; for ever when there is nothing to wake for.
+async fn rest(timer: &mut Timer, wake: Option<Instant>) {
+    match wake {
+        Some(wake) => timer.sleep_until(wake).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -137,14 +137,18 @@ fn on_grid(due: Instant, now: Instant) -> Instant {
 }
 
 /// Lets the backlog start and what is in flight finish, within the graceful stop.
-async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>, end: End, planned: Instant) {
+async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>, end: End, planned: Option<Instant>) {
     let lane = &pool.lane;
     if end == End::Early {
         pool.close();
     }
     pool.drain();
     pool.collect();
-    let deadline = later(clock::now().min(planned), lane.scenario().graceful_stop);
+    let now = clock::now();
+    let deadline = later(
+        planned.map_or(now, |planned| now.min(planned)),
+        lane.scenario().graceful_stop,
+    );
     let mut over = pin!(clock::sleep_until(deadline));
     let mut kill = pin!(lane.signals.kill.cancelled());
     while !pool.is_drained() {

@@ -13,19 +13,20 @@
 //! | interrupted | wanted again later | replaced by a new VU, off |
 //! | any | `stop`, or the end of the scenario | as for all closed executors |
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::schedule::Ramp;
 use crate::vu::{Outcome, VuFactory};
 
 use super::closed::conduct;
 use super::crew::Seat;
-use super::lane::{Lane, ended, later};
+use super::helm::Helm;
+use super::lane::{Lane, ended};
 
 /// Runs the lane's VUs, each when the ramp wants it.
 pub(super) async fn drive<F: VuFactory + 'static>(
@@ -33,7 +34,7 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     crew: Vec<Seat<F::Vu>>,
     factory: Rc<F>,
     ramp: Ramp,
-    span: Range<Instant>,
+    helm: Rc<Helm>,
     graceful_ramp_down: Duration,
 ) {
     let ramp = Rc::new(ramp);
@@ -42,36 +43,35 @@ pub(super) async fn drive<F: VuFactory + 'static>(
         let vu = Rover {
             lane: Rc::clone(&lane),
             factory: Rc::clone(&factory),
-            shifts: shifts(&ramp, seat.index, &span, graceful_ramp_down),
+            shifts: shifts(&ramp, seat.index, graceful_ramp_down),
             ramp: Rc::clone(&ramp),
             index: seat.index,
-            begin: span.start,
-            end: span.end,
+            helm: Rc::clone(&helm),
         };
         vus.spawn_local(vu.live(seat));
     }
-    conduct(&lane, vus, span.end).await;
+    conduct(&lane, vus, &helm, |_| {}).await;
     lane.leave();
 }
 
-/// A time in which a VU is wanted.
+/// A time in which a VU is wanted, in the schedule's own time: a pause shifts what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shift {
-    from: Instant,
-    to: Instant,
+    from: Duration,
+    to: Duration,
     /// When an iteration that began in it is interrupted; `None` leaves that to the end of the scenario.
-    cut: Option<Instant>,
+    cut: Option<Duration>,
 }
 
 /// The shifts of VU `index`. An iteration is not cut where its VU is wanted again before its time is over.
-fn shifts(ramp: &Ramp, index: u64, span: &Range<Instant>, graceful_ramp_down: Duration) -> Vec<Shift> {
+fn shifts(ramp: &Ramp, index: u64, graceful_ramp_down: Duration) -> Vec<Shift> {
     let mut shifts: Vec<Shift> = Vec::new();
     for wanted in ramp.spans(index).into_iter().rev() {
-        let (from, to) = (later(span.start, wanted.start), later(span.start, wanted.end));
-        let cut = later(to, graceful_ramp_down);
+        let (from, to) = (wanted.start, wanted.end);
+        let cut = to.saturating_add(graceful_ramp_down);
         let cut = match shifts.last() {
             Some(next) if next.from <= cut => next.cut,
-            None if to >= span.end => None,
+            None if to >= ramp.duration() => None,
             _ => Some(cut),
         };
         shifts.push(Shift { from, to, cut });
@@ -87,8 +87,7 @@ struct Rover<F: VuFactory> {
     shifts: Vec<Shift>,
     ramp: Rc<Ramp>,
     index: u64,
-    begin: Instant,
-    end: Instant,
+    helm: Rc<Helm>,
 }
 
 impl<F: VuFactory> Rover<F> {
@@ -96,10 +95,10 @@ impl<F: VuFactory> Rover<F> {
         let mut seat = Some(seat);
         let mut done = 0;
         while !self.lane.is_closed() {
-            let now = clock::now();
+            let now = self.helm.own(clock::now());
             let Some(shift) = self.shifts.iter().find(|shift| shift.to > now) else {
                 // The scenario lasts until its end, even when nobody is wanted any more.
-                let _ = self.rest(self.end).await;
+                let _ = self.rest(self.ramp.duration()).await;
                 return;
             };
             let Some(present) = &mut seat else {
@@ -115,13 +114,16 @@ impl<F: VuFactory> Rover<F> {
                 }
                 continue;
             }
+            if !self.helm.turn(&self.lane, self.index).await {
+                return;
+            }
             let number = done * self.ramp.peak() + self.index;
-            let segment = self.ramp.segment_at(now - self.begin);
+            let segment = self.ramp.segment_at(self.helm.own(clock::now()));
             done += 1;
             let outcome = tokio::select! {
                 biased;
                 outcome = self.lane.run_closed(&mut present.vu, number, segment) => Some(outcome),
-                () = until(shift.cut) => None,
+                () = self.reach(shift.cut) => None,
             };
             match outcome {
                 Some(Outcome::Retired) => return,
@@ -132,11 +134,18 @@ impl<F: VuFactory> Rover<F> {
     }
 
     /// Waits; a stop breaks it off.
-    async fn rest(&self, until: Instant) -> ControlFlow<()> {
+    async fn rest(&self, until: Duration) -> ControlFlow<()> {
         tokio::select! {
             biased;
             () = ended(&self.lane.signals) => ControlFlow::Break(()),
-            () = clock::sleep_until(until) => ControlFlow::Continue(()),
+            _ = self.helm.reach(until) => ControlFlow::Continue(()),
+        }
+    }
+
+    async fn reach(&self, own: Option<Duration>) {
+        match own {
+            Some(own) => drop(self.helm.reach(own).await),
+            None => std::future::pending().await,
         }
     }
 
@@ -144,12 +153,5 @@ impl<F: VuFactory> Rover<F> {
     async fn replacement(&self) -> Option<Seat<F::Vu>> {
         let permit = self.lane.shared.acquire(self.lane.index)?;
         Some(Seat::on_demand(&self.lane, &*self.factory, permit).await)
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => clock::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

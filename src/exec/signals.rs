@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::control::Control;
+
 /// The switches that a run and its executors share. Clones are the same switches.
 #[derive(Clone)]
 pub struct Signals {
@@ -16,6 +18,9 @@ pub struct Signals {
     /// Told why when a saturated scenario with `on_saturation = "abort"` stops the run; `stop` is cancelled right after.
     /// At most one call for each scenario.
     pub abort: Arc<dyn Fn(Saturated) + Send + Sync>,
+    /// Where the setpoints of live control come from. Nobody steers a run whose scenarios it does not know when the cores
+    /// begin.
+    pub steering: Arc<Control>,
 }
 
 impl Signals {
@@ -25,6 +30,7 @@ impl Signals {
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             abort: Arc::new(abort),
+            steering: Arc::default(),
         }
     }
 }

@@ -151,6 +151,15 @@ pub enum Executor {
         /// How long.
         duration: Duration,
     },
+    /// VUs loop for `duration`; how many is said through live control.
+    ExternallyControlled {
+        /// Number of VUs at the start; may be 0.
+        vus: u64,
+        /// The most that can be asked for.
+        max_vus: u64,
+        /// How long.
+        duration: Duration,
+    },
     /// The number of VUs goes in straight lines from target to target; each loops while it is wanted.
     RampingVus {
         /// VUs at the beginning.
@@ -183,6 +192,7 @@ impl Executor {
             Self::SharedIterations { .. } => "shared-iterations",
             Self::PerVuIterations { .. } => "per-vu-iterations",
             Self::ConstantVus { .. } => "constant-vus",
+            Self::ExternallyControlled { .. } => "externally-controlled",
             Self::RampingVus { .. } => "ramping-vus",
             Self::Open { shape, .. } => shape.name(),
         }
@@ -199,7 +209,7 @@ impl Executor {
     pub fn duration(&self) -> Duration {
         match self {
             Self::SharedIterations { max_duration, .. } | Self::PerVuIterations { max_duration, .. } => *max_duration,
-            Self::ConstantVus { duration, .. } => *duration,
+            Self::ConstantVus { duration, .. } | Self::ExternallyControlled { duration, .. } => *duration,
             Self::RampingVus { stages, .. } => Ramp::new(0, stages).duration(),
             Self::Open { shape, .. } => shape.duration(),
         }
@@ -212,6 +222,7 @@ impl Executor {
             Self::SharedIterations { vus, .. } | Self::PerVuIterations { vus, .. } | Self::ConstantVus { vus, .. } => {
                 (*vus, *vus)
             }
+            Self::ExternallyControlled { vus, max_vus, .. } => ((*vus).min(*max_vus), *max_vus),
             Self::RampingVus { start_vus, stages, .. } => {
                 let peak = Ramp::new(*start_vus, stages).peak();
                 (peak, peak)
@@ -241,7 +252,9 @@ impl Executor {
         match self {
             // The limit of work that does not shrink.
             Self::SharedIterations { .. } | Self::PerVuIterations { .. } => {}
-            Self::ConstantVus { duration, .. } => *duration = schedule::scaled(*duration, factor),
+            Self::ConstantVus { duration, .. } | Self::ExternallyControlled { duration, .. } => {
+                *duration = schedule::scaled(*duration, factor)
+            }
             Self::RampingVus { stages, .. } => {
                 for stage in stages {
                     stage.duration = schedule::scaled(stage.duration, factor);

@@ -231,7 +231,8 @@ fn vus_of(executor: &mut Executor) -> Option<&mut u64> {
     match executor {
         Executor::SharedIterations { vus, .. }
         | Executor::PerVuIterations { vus, .. }
-        | Executor::ConstantVus { vus, .. } => Some(vus),
+        | Executor::ConstantVus { vus, .. }
+        | Executor::ExternallyControlled { vus, .. } => Some(vus),
         _ => None,
     }
 }
@@ -239,6 +240,7 @@ fn vus_of(executor: &mut Executor) -> Option<&mut u64> {
 fn duration_of(executor: &mut Executor) -> Option<&mut Duration> {
     match executor {
         Executor::ConstantVus { duration, .. }
+        | Executor::ExternallyControlled { duration, .. }
         | Executor::Open {
             shape: Shape::ConstantArrivalRate { duration, .. },
             ..

@@ -140,10 +140,12 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
     let _ = host.recorder.set(recorder.clone());
     let _ = host.net.set(shared);
     let control = Arc::clone(&session.control);
+    let steering = Arc::clone(&control);
     let signals = exec::Signals {
         stop: control.stop_token().clone(),
         kill: control.kill_token().clone(),
         abort: Arc::new(move |saturated| control.stop(Reason::Saturation(saturated.to_string()))),
+        steering,
     };
     let factory = Rc::new(LuaVuFactory { host: Rc::clone(&host) });
     let core = exec::Core::new(&seed.plan, seed.stripe, factory, &recorder, &seed.shared, &signals);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
 use crate::control::{self, Control};
-use crate::metrics::{Aggregation, Counts, Totals, builtin};
+use crate::metrics::{Aggregation, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
     ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA,
@@ -15,7 +15,7 @@ use crate::results::{
 };
 use crate::script::Session;
 
-use super::{RunOptions, Test};
+use super::{RunOptions, Test, health};
 
 /// Gathers what the verdict depends on.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Judge {
             .zip(self.ended)
             .map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun));
         let thresholds = self.thresholds(totals);
-        let generator = self.generator(totals, duration);
+        let generator = health::judge(&self.plan, &self.cpu, totals, duration);
         let reasons = self.reasons(&test.session, &thresholds, &generator);
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
         let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
@@ -212,122 +212,6 @@ impl Judge {
         }
         reasons.sort_by_key(|(code, _)| *code);
         reasons
-    }
-
-    /// Whether the numbers are the system's or the generator's own.
-    fn generator(&self, totals: &Totals, duration: Duration) -> Generator {
-        let p99 = |metric| totals.root(metric, Aggregation::Percentile(99.0));
-        // In a short run the 99th percentile is its one worst moment, and one hiccup of a machine spoils no run.
-        let judged = |metric| {
-            let count = totals.root(metric, Aggregation::Count)?;
-            let percent = (100.0 - 300.0 / count).clamp(50.0, 99.0).floor();
-            Some((percent, totals.root(metric, Aggregation::Percentile(percent))?))
-        };
-        let (lag, dispatch, turn) = (
-            p99(builtin::ITERATION_START_LAG),
-            p99(builtin::DISPATCH_LAG),
-            p99(builtin::LOOP_LAG),
-        );
-        let open = self.plan.scenarios.iter().any(|scenario| scenario.executor.is_open());
-        let share = |cpu: Duration| {
-            if duration.is_zero() {
-                0.0
-            } else {
-                100.0 * cpu.as_secs_f64() / duration.as_secs_f64()
-            }
-        };
-        let busiest = self.cpu.iter().copied().max().map_or(0.0, share);
-        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
-        let cpu = share(self.cpu.iter().sum()) / self.cpu.len().max(1) as f64;
-        let mut health = Health::default();
-        if open && let Some((percent, lag)) = judged(builtin::DISPATCH_LAG) {
-            health.limit(lag, 5.0, |lag| {
-                format!("iterations were dispatched late: p{percent} {lag:.1} ms, the limit is 5 ms")
-            });
-        }
-        if let Some((percent, lag)) = judged(builtin::LOOP_LAG) {
-            health.limit(lag, 10.0, |lag| {
-                format!("the event loop came round late: p{percent} {lag:.1} ms, the limit is 10 ms")
-            });
-        }
-        if busiest > 90.0 {
-            let text = format!("the busiest core thread used {busiest:.0} % of its core");
-            if open {
-                health.suspect(format!("{text}, the limit is 90 %"));
-            } else {
-                health.notes.push(text);
-            }
-        }
-        health.notes.extend(self.saturation(totals));
-        let socket_errors = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
-        if socket_errors > 0.0 {
-            let files = super::files::allowed().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
-            health.suspect(format!(
-                "{socket_errors:.0} connections were refused by this machine: no files (ulimit -n: {files}), ports or memory"
-            ));
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        Generator {
-            verdict: health.verdict,
-            start_lag_p99_ms: lag.filter(|_| open),
-            cpu_percent: (cpu * 10.0).round() / 10.0,
-            reasons: health.reasons,
-            dispatch_lag_p99_ms: dispatch.filter(|_| open),
-            loop_lag_p99_ms: turn,
-            socket_errors: socket_errors as u64,
-            notes: health.notes,
-        }
-    }
-
-    /// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
-    fn saturation(&self, totals: &Totals) -> Option<String> {
-        let scenarios = self.plan.scenarios.iter().enumerate();
-        let open = scenarios.filter(|(_, scenario)| scenario.executor.is_open());
-        let counts = open.fold(Counts::default(), |mut sum, (index, _)| {
-            sum.merge(&totals.counts(index));
-            sum
-        });
-        (counts.dropped > 0).then(|| {
-            format!(
-                "{} of {} iterations never started: all virtual users were busy or the run was stopped",
-                counts.dropped, counts.offered
-            )
-        })
-    }
-}
-
-/// The generator's verdict while it is formed.
-#[derive(Debug)]
-struct Health {
-    verdict: GeneratorVerdict,
-    reasons: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            verdict: GeneratorVerdict::Valid,
-            reasons: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-}
-
-impl Health {
-    fn suspect(&mut self, reason: String) {
-        self.verdict = self.verdict.max(GeneratorVerdict::Suspect);
-        self.reasons.push(reason);
-    }
-
-    /// Suspect above `limit`, invalid above four times that.
-    fn limit(&mut self, value: f64, limit: f64, reason: impl Fn(f64) -> String) {
-        if value > limit {
-            self.suspect(reason(value));
-        }
-        if value > 4.0 * limit {
-            self.verdict = GeneratorVerdict::Invalid;
-        }
     }
 }
 

@@ -20,12 +20,19 @@ pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
 
 /// What an executor obeys. What is not listed is refused rather than accepted and ignored.
 fn abilities(executor: &Executor) -> Abilities {
-    match executor {
-        Executor::SharedIterations { .. }
-        | Executor::PerVuIterations { .. }
-        | Executor::ConstantVus { .. }
-        | Executor::RampingVus { .. }
-        | Executor::Open { .. } => Abilities::default(),
+    let (rate, max_vus) = match executor {
+        Executor::SharedIterations { .. } | Executor::PerVuIterations { .. } | Executor::RampingVus { .. } => {
+            (false, None)
+        }
+        // There are never more than were made for it.
+        Executor::ConstantVus { vus, .. } => (false, Some(*vus)),
+        Executor::ExternallyControlled { max_vus, .. } => (false, Some(*max_vus)),
+        Executor::Open { shape, .. } => (shape.has_one_rate(), None),
+    };
+    Abilities {
+        pause: true,
+        rate,
+        max_vus,
     }
 }
 

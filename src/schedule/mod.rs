@@ -7,6 +7,7 @@
 //! the others, a variant there, and a table test.
 
 mod bunch;
+mod course;
 mod curve;
 mod numbered;
 mod poisson;
@@ -15,16 +16,19 @@ mod rational;
 mod replay;
 mod shape;
 mod stage;
+mod steered;
 mod stripe;
 mod waves;
 
 #[cfg(test)]
 mod tests;
 
+pub use course::{Course, Setting};
 pub use ramp::Ramp;
 pub use replay::Trace;
 pub use shape::{Shape, Spacing};
 pub use stage::{Stage, Step, Wave};
+pub use steered::{Next, Steered};
 pub use stripe::Stripe;
 
 use std::time::Duration;

@@ -32,6 +32,11 @@ impl<N: Numbered> Walk<N> {
             next: u64::from(stripe.index),
         }
     }
+
+    /// Without the arrivals below `number`, which is the stripe's own.
+    pub(super) fn from(self, number: u64) -> Self {
+        Self { next: number, ..self }
+    }
 }
 
 impl<N: Numbered> Iterator for Walk<N> {

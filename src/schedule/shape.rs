@@ -162,6 +162,49 @@ impl Shape {
         }
     }
 
+    /// Whether its rate can be changed on the way. Bunches cannot: theirs are due before the change they would follow.
+    #[must_use]
+    pub fn has_one_rate(&self) -> bool {
+        matches!(
+            self,
+            Self::ConstantArrivalRate {
+                arrival: Spacing::Constant | Spacing::Poisson,
+                ..
+            }
+        )
+    }
+
+    /// As [`Shape::arrivals`] without those below number `from`, which is the stripe's own, under `rates` that hold from
+    /// their times on. Shapes without [one rate](Shape::has_one_rate) go on as planned.
+    pub(super) fn arrivals_at(
+        &self,
+        rates: &[(Duration, f64)],
+        seed: u64,
+        stripe: Stripe,
+        from: u64,
+    ) -> Box<dyn Iterator<Item = Arrival>> {
+        let Self::ConstantArrivalRate {
+            rate,
+            time_unit,
+            duration,
+            arrival,
+        } = self
+        else {
+            return Box::new(self.arrivals(seed, stripe).skip_while(move |next| next.number < from));
+        };
+        let curve = Curve::new(*time_unit, plateaus(*rate, *duration, rates));
+        // The pieces of the curve are no stages.
+        let plain = |arrival| Arrival { segment: 0, ..arrival };
+        match arrival {
+            Spacing::Constant => Box::new(Walk::new(curve, stripe).from(from).map(plain)),
+            Spacing::Poisson => {
+                let walk = Poisson::new(curve, seed, stripe);
+                Box::new(walk.skip_while(move |next| next.number < from).map(plain))
+            }
+            Spacing::Burst => Box::new(self.arrivals(seed, stripe).skip_while(move |next| next.number < from)),
+        }
+    }
+
     /// How many arrivals there are over all stripes: exactly, or on average where they are random.
     #[must_use]
     pub fn planned(&self) -> u64 {
@@ -256,4 +299,14 @@ impl Shape {
             Self::Replay { speed, .. } => *speed /= factor,
         }
     }
+}
+
+/// A rate that jumps to others at their times, for `duration`.
+fn plateaus(rate: f64, duration: Duration, rates: &[(Duration, f64)]) -> Vec<Segment> {
+    let begins = std::iter::once((Duration::ZERO, rate)).chain(rates.iter().copied());
+    let ends = rates.iter().map(|(since, _)| *since).chain([duration]);
+    begins
+        .zip(ends)
+        .map(|((begin, rate), end)| (rate, rate, end.min(duration).saturating_sub(begin)))
+        .collect()
 }

@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod host;
 pub mod loader;
 pub mod locate;
+pub mod meeting;
 pub mod plan_reader;
 pub mod session;
 pub mod testing;

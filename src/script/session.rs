@@ -11,6 +11,7 @@ use crate::metrics::Registry;
 use super::dataset::DataStore;
 use super::errors::ErrorLog;
 use super::loader::Sources;
+use super::meeting::Meetings;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Session {
     pub errors: ErrorLog,
     /// Reasons given to `kt.fail`, counted.
     pub failures: ErrorLog,
+    /// Where virtual users wait for each other.
+    pub meetings: Meetings,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// When the load began; unset before.
@@ -61,6 +64,7 @@ impl Session {
             data: DataStore::default(),
             errors: ErrorLog::default(),
             failures: ErrorLog::default(),
+            meetings: Meetings::default(),
             control,
             started: OnceLock::new(),
             setup: OnceLock::new(),

@@ -168,7 +168,7 @@ async fn options_of_scenarios() {
     let rate = |options: &str, says| scenario(&format!("{RATE} = {options}"), says);
     let unknown = &[
         "no executor \"constant-vu\"",
-        "it is one of shared-iterations, per-vu-iterations, constant-vus, ramping-vus, constant-arrival-rate",
+        "it is one of shared-iterations, per-vu-iterations, constant-vus, externally-controlled, ramping-vus, constant-arrival-rate",
         "did you mean `constant-vus`?",
         "j.lua:6",
     ];

@@ -4,22 +4,155 @@ use std::time::Duration;
 
 use kingtide::clock;
 
-use crate::kit::Project;
+use serde_json::Value;
+
+use crate::kit::{Project, Running};
 
 const ENDLESS: &str = "
 return { scenarios = { a = { executor = 'constant-vus', vus = 2, duration = '1h', exec = function() sleep '10ms' end } } }";
 
-#[tokio::test]
-async fn a_run_is_watched_refuses_what_it_cannot_and_is_stopped() {
-    let project = Project::with(ENDLESS);
-    let mut running = project.start(&["j.lua", "--control", "127.0.0.1:0"]);
+/// Where a run is steered, and its token.
+async fn address(running: &mut Running<'_>) -> (String, String) {
     let line = running.said("control: ").await;
     let words: Vec<&str> = line.split_whitespace().collect();
     let ["control:", url, "token:", token] = words[..] else {
         panic!("not as it is documented: {line}")
     };
-    let (url, token) = (url.to_owned(), token.to_owned());
     assert!(url.starts_with("http://127.0.0.1:"), "{line}");
+    (url.to_owned(), token.to_owned())
+}
+
+/// A run that is steered.
+struct Steered<'a> {
+    project: &'a Project,
+    url: String,
+    token: String,
+}
+
+impl Steered<'_> {
+    /// `kingtide ctl`, which has to succeed unless it is to say something.
+    async fn ctl(&self, more: &[&str], refused: Option<&str>) {
+        let args: Vec<&str> = ["ctl", "--at", &self.url, "--token", &self.token]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        let ended = self.project.call(&args).await;
+        match refused {
+            Some(part) => ended.says(104, &[part]),
+            None => assert_eq!(ended.code, Some(0), "{more:?}: {ended}"),
+        }
+    }
+
+    /// Asks for the status until it is as wanted.
+    async fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let args = ["ctl", "--at", &self.url, "--token", &self.token, "--json", "status"];
+        let asking = async {
+            loop {
+                let status: Value = serde_json::from_str(&self.project.call(&args).await.stdout).unwrap_or_default();
+                if wanted(&status) {
+                    return status;
+                }
+                clock::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        clock::timeout(Duration::from_secs(30), asking)
+            .await
+            .expect("it comes to that in time")
+    }
+}
+
+fn number(status: &Value, key: &str) -> f64 {
+    status["scenarios"][0][key].as_f64().unwrap_or(-1.0)
+}
+
+#[tokio::test]
+async fn a_run_changes_its_rate_and_is_paused() {
+    let project = Project::with(
+        "return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 20, duration = '1h', exec = function() end } } }",
+    );
+    let mut running = project.start(&["j.lua", "--control", "127.0.0.1:0"]);
+    let (url, token) = address(&mut running).await;
+    let run = Steered {
+        project: &project,
+        url,
+        token,
+    };
+    run.until(|status| (15.0..=25.0).contains(&number(status, "rate")))
+        .await;
+    run.ctl(&["rate", "a", "300"], None).await;
+    let faster = run.until(|status| number(status, "rate") > 250.0).await;
+    assert_eq!(number(&faster, "set_rate"), 300.0, "{faster}");
+    run.ctl(&["rate", "a", "0"], Some("above zero")).await;
+    run.ctl(
+        &["vus", "a", "3"],
+        Some("another number of virtual users is not supported"),
+    )
+    .await;
+    run.ctl(&["pause"], None).await;
+    run.ctl(&["pause"], Some("paused already")).await;
+    let still = run.until(|status| number(status, "rate") == 0.0).await;
+    assert_eq!(still["paused"], true, "{still}");
+    let elapsed = |status: &Value| status["elapsed_ms"].as_u64().unwrap_or(0);
+    let later = run.until(|status| elapsed(status) >= elapsed(&still) + 1_000).await;
+    assert_eq!(
+        number(&later, "started"),
+        number(&still, "started"),
+        "nothing begins in a pause"
+    );
+    run.ctl(&["resume"], None).await;
+    let on = run.until(|status| number(status, "rate") > 250.0).await;
+    assert!(
+        number(&on, "rate") < 400.0 && on["paused"] == false,
+        "nothing is caught up on: {on}"
+    );
+    run.ctl(&["stop"], None).await;
+    let ran = running.ran().await;
+    ran.exits(103);
+    let events = ran.summary["run"]["events"].as_array().expect("there are events");
+    let what: Vec<_> = events.iter().filter_map(|event| event["what"].as_str()).collect();
+    assert_eq!(what, ["rate", "pause", "resume", "stop"]);
+    assert_eq!(
+        (&events[0]["scenario"], events[0]["value"].as_f64()),
+        (&"a".into(), Some(300.0))
+    );
+}
+
+#[tokio::test]
+async fn virtual_users_come_and_go_and_meet() {
+    let project = Project::with(
+        "local kt = require 'kt'
+        return { scenarios = { a = { executor = 'externally-controlled', vus = 1, max_vus = 8, duration = '1h', graceful_stop = '500ms',
+            exec = function() kt.sleep '20ms' kt.rendezvous('all', 5, '1h') end } } }",
+    );
+    let mut running = project.start(&["j.lua", "--control", "127.0.0.1:0", "--threads", "2"]);
+    let (url, token) = address(&mut running).await;
+    let run = Steered {
+        project: &project,
+        url,
+        token,
+    };
+    let alone = run.until(|status| number(status, "vus") == 1.0).await;
+    assert_eq!(
+        number(&alone, "finished"),
+        0.0,
+        "one alone does not meet anybody: {alone}"
+    );
+    run.ctl(&["vus", "a", "9"], Some("at most 8 virtual users")).await;
+    run.ctl(&["vus", "a", "5"], None).await;
+    let met = run.until(|status| number(status, "finished") >= 50.0).await;
+    assert_eq!(number(&met, "set_vus"), 5.0, "{met}");
+    run.ctl(&["stop"], None).await;
+    let ran = running.ran().await;
+    ran.exits(103);
+    let [_, _, completed, ..] = ran.counts("a");
+    assert_eq!(completed % 5, 0, "they went on five by five");
+}
+
+#[tokio::test]
+async fn a_run_is_watched_refuses_what_it_cannot_and_is_stopped() {
+    let project = Project::with(ENDLESS);
+    let mut running = project.start(&["j.lua", "--control", "127.0.0.1:0"]);
+    let (url, token) = address(&mut running).await;
     let ctl = async |more: &[&str]| {
         let args: Vec<&str> = ["ctl", "--at", &url, "--token", &token]
             .into_iter()

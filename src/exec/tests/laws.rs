@@ -163,7 +163,7 @@ proptest! {
                 (*on_saturation != OnSaturation::Abort)
                     .then(|| shape.arrivals(seed, Stripe::WHOLE).count() as u64)
             }
-            Executor::ConstantVus { .. } | Executor::RampingVus { .. } => None,
+            Executor::ConstantVus { .. } | Executor::ExternallyControlled { .. } | Executor::RampingVus { .. } => None,
         }).collect();
         let report = play(Stage::new(scenarios, 0).script(scatter(service, u64::MAX)).stripes(stripes));
         if report.saturated.is_empty() {

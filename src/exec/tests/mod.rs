@@ -7,6 +7,7 @@ mod open;
 mod order;
 mod ramping;
 mod shapes;
+mod steering;
 mod stripes;
 mod threads;
 mod warmup;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use crate::clock::{self, Instant};
+use crate::control::{Abilities, Command, Control, Steerable};
 use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Selector, Totals, builtin};
 use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario};
 use crate::schedule::{Shape, Spacing, Stripe};
@@ -185,6 +187,8 @@ pub(super) struct Stage {
     stripes: u32,
     stop: Option<Duration>,
     kill: Option<Duration>,
+    /// What is told through live control, and when.
+    told: Vec<(Duration, Command)>,
     /// How much later each stripe begins than the one before.
     skew: Duration,
     /// Sub-metrics to keep.
@@ -217,6 +221,7 @@ impl Stage {
             stripes: 1,
             stop: None,
             kill: None,
+            told: Vec::new(),
             skew: Duration::ZERO,
             selectors: Vec::new(),
         }
@@ -265,6 +270,11 @@ impl Stage {
         }
     }
 
+    pub(super) fn tell_at(mut self, at: u64, command: Command) -> Self {
+        self.told.push((ms(at), command));
+        self
+    }
+
     pub(super) fn skew(self, skew: u64) -> Self {
         Self { skew: ms(skew), ..self }
     }
@@ -289,9 +299,7 @@ impl Stage {
         let plan = Arc::new(plan(self.scenarios));
         let registry = Registry::default();
         let catalog = Catalog::new(&registry, &self.selectors).unwrap();
-        let saturated = Arc::new(Mutex::new(Vec::new()));
-        let reasons = Arc::clone(&saturated);
-        let signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
+        let (signals, saturated) = signals();
         let shared = Arc::new(Shared::new(&plan, SEED));
         let log = Rc::new(RefCell::new(Log::default()));
         let factory = Rc::new(FakeFactory {
@@ -317,6 +325,8 @@ impl Stage {
         let start = clock::now();
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
+        signals.steering.steer(start, steerables(&plan));
+        let orders = tokio::spawn(tell(Arc::clone(&signals.steering), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
             LocalSet::new().run_until(core.run(start + self.skew * index)).await;
@@ -324,6 +334,7 @@ impl Stage {
         futures_util::future::join_all(runs).await;
         let elapsed = millis(clock::now() - start);
         switches.abort();
+        orders.abort();
         let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
         recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
         let log = std::mem::take(&mut *log.borrow_mut());
@@ -342,6 +353,37 @@ impl Stage {
         assert_eq!(Rc::strong_count(&factory), 1, "no task outlives the run");
         report.check(&plan, &shared);
         report
+    }
+}
+
+/// Switches, and what is said through them.
+fn signals() -> (Signals, Arc<Mutex<Vec<Saturated>>>) {
+    let saturated = Arc::new(Mutex::new(Vec::new()));
+    let reasons = Arc::clone(&saturated);
+    let mut signals = Signals::new(move |reason| reasons.lock().unwrap().push(reason));
+    signals.steering = Arc::new(Control::new());
+    (signals, saturated)
+}
+
+/// Everything can be told here; which executors are told what is `run`'s.
+fn steerables(plan: &Plan) -> Vec<Steerable> {
+    let scenarios = plan.scenarios.iter();
+    let steerable = |scenario: &Scenario| Steerable {
+        name: scenario.name.clone(),
+        executor: scenario.executor.name().to_owned(),
+        abilities: Abilities {
+            pause: true,
+            rate: true,
+            max_vus: Some(scenario.executor.vus().1),
+        },
+    };
+    scenarios.map(steerable).collect()
+}
+
+async fn tell(control: Arc<Control>, start: Instant, told: Vec<(Duration, Command)>) {
+    for (at, command) in told {
+        clock::sleep_until(start + at).await;
+        control.obey(&command).expect("what is told can be done");
     }
 }
 

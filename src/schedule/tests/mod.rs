@@ -3,6 +3,7 @@
 mod laws;
 mod ramp;
 mod random;
+mod steered;
 mod tables;
 
 use std::time::Duration;

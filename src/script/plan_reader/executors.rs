@@ -24,7 +24,7 @@ enum Form {
 
 const OPEN_KEYS: [&str; 3] = ["pre_allocated_vus", "max_vus", "on_saturation"];
 
-pub(super) static EXECUTORS: [Kind; 10] = [
+pub(super) static EXECUTORS: [Kind; 11] = [
     Kind {
         name: "shared-iterations",
         keys: &["vus", "iterations", "max_duration"],
@@ -39,6 +39,11 @@ pub(super) static EXECUTORS: [Kind; 10] = [
         name: "constant-vus",
         keys: &["vus", "duration"],
         form: Form::Closed(constant_vus),
+    },
+    Kind {
+        name: "externally-controlled",
+        keys: &["vus", "max_vus", "duration"],
+        form: Form::Closed(externally_controlled),
     },
     Kind {
         name: "ramping-vus",
@@ -141,6 +146,15 @@ fn per_vu_iterations(fields: &Fields) -> Result<Executor, FieldError> {
 fn constant_vus(fields: &Fields) -> Result<Executor, FieldError> {
     Ok(Executor::ConstantVus {
         vus: vus(fields)?,
+        duration: required(fields, "duration", fields.duration("duration")?)?,
+    })
+}
+
+fn externally_controlled(fields: &Fields) -> Result<Executor, FieldError> {
+    let vus = fields.count("vus", 0)?.unwrap_or(1);
+    Ok(Executor::ExternallyControlled {
+        vus,
+        max_vus: fields.count("max_vus", 1)?.unwrap_or_else(|| vus.max(1)),
         duration: required(fields, "duration", fields.duration("duration")?)?,
     })
 }

@@ -53,6 +53,17 @@ fn check(scenario: &Scenario) -> Result<(), Wrong> {
                 return Err(("duration", "must be longer than zero".into()));
             }
         }
+        Executor::ExternallyControlled {
+            vus: count, max_vus, ..
+        } => {
+            vus("max_vus", *max_vus)?;
+            if count > max_vus {
+                return Err(("vus", format!("is {count}, more than `max_vus` ({max_vus})")));
+            }
+            if duration.is_zero() {
+                return Err(("duration", "must be longer than zero".into()));
+            }
+        }
         Executor::SharedIterations { vus: count, .. } | Executor::PerVuIterations { vus: count, .. } => {
             vus("vus", *count)?;
             if duration.is_zero() {

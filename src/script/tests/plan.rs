@@ -311,7 +311,7 @@ const IN_SCENARIOS: &[(&str, &str, &str)] = &[
     (
         "executor = 'constant-vu'",
         "executor",
-        "there is no executor \"constant-vu\"; it is one of shared-iterations, per-vu-iterations, constant-vus, ramping-vus, constant-arrival-rate, ramping-arrival-rate, steps, waves, burst, replay; did you mean `constant-vus`?",
+        "there is no executor \"constant-vu\"; it is one of shared-iterations, per-vu-iterations, constant-vus, externally-controlled, ramping-vus, constant-arrival-rate, ramping-arrival-rate, steps, waves, burst, replay; did you mean `constant-vus`?",
     ),
     (
         "executor = 'constant-vus'",

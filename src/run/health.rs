@@ -1,0 +1,135 @@
+//! The generator's own health: whether the numbers are the system's or the generator's own. The limits are those of the
+//! documentation; what a verdict means for the run is `judge`'s.
+
+use std::time::Duration;
+
+use crate::metrics::{Aggregation, Counts, MetricId, Totals, builtin};
+use crate::plan::Plan;
+use crate::results::{Generator, GeneratorVerdict};
+
+/// Judges the generator by what it measured of itself; `cpu` is what each core thread used in `duration`.
+pub(super) fn judge(plan: &Plan, cpu: &[Duration], totals: &Totals, duration: Duration) -> Generator {
+    let p99 = |metric| totals.root(metric, Aggregation::Percentile(99.0));
+    let open = plan.scenarios.iter().any(|scenario| scenario.executor.is_open());
+    let mut health = Health::default();
+    health.lags(totals, open);
+    let cpu_percent = health.cpu(cpu, duration, open);
+    health.notes.extend(saturation(plan, totals));
+    let socket_errors = health.sockets(totals);
+    Generator {
+        verdict: health.verdict,
+        start_lag_p99_ms: p99(builtin::ITERATION_START_LAG).filter(|_| open),
+        cpu_percent: (cpu_percent * 10.0).round() / 10.0,
+        reasons: health.reasons,
+        dispatch_lag_p99_ms: p99(builtin::DISPATCH_LAG).filter(|_| open),
+        loop_lag_p99_ms: p99(builtin::LOOP_LAG),
+        socket_errors,
+        notes: health.notes,
+    }
+}
+
+/// The percentile that a lag is judged by, and its value. In a short run the 99th is its one worst moment, and one hiccup
+/// of a machine spoils no run.
+fn judged(totals: &Totals, metric: MetricId) -> Option<(f64, f64)> {
+    let count = totals.root(metric, Aggregation::Count)?;
+    let percent = (100.0 - 300.0 / count).clamp(50.0, 99.0).floor();
+    Some((percent, totals.root(metric, Aggregation::Percentile(percent))?))
+}
+
+/// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
+fn saturation(plan: &Plan, totals: &Totals) -> Option<String> {
+    let scenarios = plan.scenarios.iter().enumerate();
+    let open = scenarios.filter(|(_, scenario)| scenario.executor.is_open());
+    let counts = open.fold(Counts::default(), |mut sum, (index, _)| {
+        sum.merge(&totals.counts(index));
+        sum
+    });
+    (counts.dropped > 0).then(|| {
+        format!(
+            "{} of {} iterations never started: all virtual users were busy or the run was stopped",
+            counts.dropped, counts.offered
+        )
+    })
+}
+
+/// The generator's verdict while it is formed.
+#[derive(Debug)]
+struct Health {
+    verdict: GeneratorVerdict,
+    reasons: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            verdict: GeneratorVerdict::Valid,
+            reasons: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Health {
+    fn suspect(&mut self, reason: String) {
+        self.verdict = self.verdict.max(GeneratorVerdict::Suspect);
+        self.reasons.push(reason);
+    }
+
+    /// Suspect above `limit`, invalid above four times that.
+    fn limit(&mut self, value: f64, limit: f64, reason: impl Fn(f64) -> String) {
+        if value > limit {
+            self.suspect(reason(value));
+        }
+        if value > 4.0 * limit {
+            self.verdict = GeneratorVerdict::Invalid;
+        }
+    }
+
+    fn lags(&mut self, totals: &Totals, open: bool) {
+        if open && let Some((percent, lag)) = judged(totals, builtin::DISPATCH_LAG) {
+            self.limit(lag, 5.0, |lag| {
+                format!("iterations were dispatched late: p{percent} {lag:.1} ms, the limit is 5 ms")
+            });
+        }
+        if let Some((percent, lag)) = judged(totals, builtin::LOOP_LAG) {
+            self.limit(lag, 10.0, |lag| {
+                format!("the event loop came round late: p{percent} {lag:.1} ms, the limit is 10 ms")
+            });
+        }
+    }
+
+    /// CPU of all core threads in percent of all; running flat out is what closed scenarios are for.
+    fn cpu(&mut self, cpu: &[Duration], duration: Duration, open: bool) -> f64 {
+        if duration.is_zero() || cpu.is_empty() {
+            return 0.0;
+        }
+        let share = |cpu: Duration| 100.0 * cpu.as_secs_f64() / duration.as_secs_f64();
+        let busiest = cpu.iter().copied().max().map_or(0.0, share);
+        if busiest > 90.0 {
+            let text = format!("the busiest core thread used {busiest:.0} % of its core");
+            if open {
+                self.suspect(format!("{text}, the limit is 90 %"));
+            } else {
+                self.notes.push(text);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
+        let threads = cpu.len() as f64;
+        share(cpu.iter().sum()) / threads
+    }
+
+    /// How many connections this machine itself refused.
+    fn sockets(&mut self, totals: &Totals) -> u64 {
+        let refused = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
+        if refused > 0.0 {
+            let files = super::files::allowed().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
+            self.suspect(format!(
+                "{refused:.0} connections were refused by this machine: no files (ulimit -n: {files}), ports or memory"
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let refused = refused as u64;
+        refused
+    }
+}
