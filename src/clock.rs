@@ -43,20 +43,10 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// CPU time that this process has used so far, all threads, user and system.
-#[must_use]
-pub fn process_cpu() -> Duration {
-    cpu(rustix::time::ClockId::ProcessCPUTime)
-}
-
 /// CPU time that the calling thread has used so far, user and system.
 #[must_use]
 pub fn thread_cpu() -> Duration {
-    cpu(rustix::time::ClockId::ThreadCPUTime)
-}
-
-fn cpu(id: rustix::time::ClockId) -> Duration {
-    let at = rustix::time::clock_gettime(id);
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(
         u64::try_from(at.tv_sec).unwrap_or(0),
         u32::try_from(at.tv_nsec).unwrap_or(0),

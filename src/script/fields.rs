@@ -132,12 +132,6 @@ impl Fields {
         &self.owner
     }
 
-    /// The table itself.
-    #[must_use]
-    pub fn table(&self) -> &Table {
-        &self.table
-    }
-
     /// The keys that lead here, with `key` at the end.
     #[must_use]
     pub fn path_to(&self, key: &str) -> Vec<String> {
