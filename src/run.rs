@@ -121,6 +121,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     }
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
+    test.loaded.revision.set_plan(Arc::clone(&plan));
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
     let mut judge = Judge::new(&plan, options);

@@ -1,5 +1,7 @@
 //! The line between executors and scripts: what an executor hands over and what it gets back. No scheduling, no Lua.
 
+use std::time::Duration;
+
 use crate::clock::Instant;
 
 /// One run of a journey: which scenario, which number, and both of its starts.
@@ -9,14 +11,36 @@ pub struct Iteration {
     pub scenario: usize,
     /// 0-based, unique within the scenario across all stripes.
     pub number: u64,
-    /// Index of the stage, step or wave that it belongs to by its scheduled time; 0 in scenarios that have none.
-    pub segment: u32,
+    /// What its samples belong to.
+    pub part: Part,
     /// When its scenario began.
     pub begun_at: Instant,
     /// When the schedule wanted it to start; in closed scenarios equal to `started_at`.
     pub scheduled_at: Instant,
     /// When the virtual user really got it.
     pub started_at: Instant,
+}
+
+/// What an iteration's samples belong to, decided once: by its scheduled time, and by the script that runs it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// Index of the stage, step or wave; 0 in scenarios that have none.
+    pub segment: u32,
+    /// Index of the plan's phase.
+    pub phase: Option<usize>,
+    /// It only warms the system up.
+    pub warmup: bool,
+    /// The revision of the script, from 1; 0 in runs whose script is not watched.
+    pub revision: u32,
+}
+
+/// A virtual user that may begin its next iteration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// The revision of the script that it will run, as in [`Part::revision`].
+    pub revision: u32,
+    /// How long it took to become ready.
+    pub took: Duration,
 }
 
 /// How an iteration ended, as the virtual user sees it. Interruption is the executor's to know.
@@ -39,6 +63,11 @@ pub enum Outcome {
     reason = "VUs are pinned to their core's LocalSet; no Send bound is wanted"
 )]
 pub trait Vu {
+    /// Brings the user up to date before its next iteration. Does not wait where nothing has changed.
+    async fn ready(&mut self) -> Ready {
+        Ready::default()
+    }
+
     /// Runs one iteration to its end.
     async fn run(&mut self, iteration: &Iteration) -> Outcome;
 }

@@ -3,14 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Function, Table, Value};
+use mlua::{Function, Value};
 
 use super::args::Args;
 use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
 use crate::script::fields::{Fields, describe};
-use crate::script::loader::find_data;
 use crate::script::value::{AsJson, parse};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Lifecycle};
 
@@ -78,8 +77,7 @@ enum OnExhausted {
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    let opened = host.lua.create_table()?;
-    let raw = host.raw_fn(move |host, values| array(host, &Args::new("data.array", values), &opened))?;
+    let raw = host.raw_fn(|host, values| array(host, &Args::new("data.array", values)))?;
     // In Lua, so that a builder runs as ordinary code of the script.
     let code = r#"
 local raw, finish = ...
@@ -97,13 +95,15 @@ end"#;
 }
 
 /// `how`, name, options and, once they are built, rows. A set that is `known` already need not be built again.
-fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
+fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
     let how = args.string(0, "how")?.to_string_lossy();
     let name = args.string(1, "file")?.to_string_lossy();
     let policy = on_exhausted("data.array", &args.get(2))?.unwrap_or(OnExhausted::Stop);
     if host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
     }
+    let opened = host.kept("data.array")?;
+    let revision = host.current()?.revision();
     let key = format!("{name}\0{policy:?}\0{}", how == "file");
     let known: Value = opened.raw_get(key.as_str())?;
     if known != Value::Nil {
@@ -111,14 +111,14 @@ fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     }
     let set = match how.as_str() {
         "file" => {
-            let path = find_data(&name, &host.session.script).map_err(|error| args.error(error))?;
-            host.session.data.file(&path).map_err(|error| args.error(error))?
+            let path = revision.find_data(&name).map_err(|error| args.error(error))?;
+            revision.data.file(&path).map_err(|error| args.error(error))?
         }
-        "known" => match host.session.data.built(&name) {
+        "known" => match revision.data.built(&name) {
             Some(set) => set,
             None => return Ok(Value::Nil.into_multi(&host.lua)?),
         },
-        _ => host.session.data.add_built(&name, build(args, &name, &args.get(3))?),
+        _ => revision.data.add_built(&name, build(args, &name, &args.get(3))?),
     };
     let face = face(host, &name, &set, policy)?;
     opened.raw_set(key, &face)?;

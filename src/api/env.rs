@@ -28,7 +28,7 @@ pub(super) fn lookup(host: &Host, name: &str) -> Option<String> {
     }
     let of_scenario = host.current().ok().and_then(|vu| {
         let scenario = vu.scenario?;
-        host.plan.get()?.scenarios.get(scenario)?.env.get(name).cloned()
+        vu.plan()?.scenarios.get(scenario)?.env.get(name).cloned()
     });
     of_scenario.or_else(|| session.var(name))
 }

@@ -26,7 +26,8 @@ const NAMES: &[&str] = &[
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = super::with_fields(host, NAMES, |host, key| {
         let Ok(vu) = host.current() else { return Ok(Value::Nil) };
-        let scenario = vu.scenario.and_then(|index| host.plan.get()?.scenarios.get(index));
+        let plan = vu.plan();
+        let scenario = vu.scenario.and_then(|index| plan.as_ref()?.scenarios.get(index));
         let iteration = vu.iteration.get();
         match key {
             "name" => scenario.map(|scenario| scenario.name.as_str()).into_lua(&host.lua),
@@ -60,8 +61,9 @@ fn row(host: &Host, scenario: &Scenario, iteration: &Iteration) -> mlua::Result<
     let index = usize::try_from(iteration.number)
         .ok()
         .and_then(|number| trace.rows.get(number));
-    let set = host
-        .session
+    let revision = host.current().map(|vu| vu.revision());
+    let set = revision
+        .map_err(|_| mlua::Error::runtime("no virtual user is running here"))?
         .data
         .file(Path::new(&trace.file))
         .map_err(mlua::Error::external)?;

@@ -105,6 +105,7 @@ pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<
         vars,
         seed,
         overrides: args.overrides(),
+        watch: false,
     };
     match run::load(options, control).await {
         Ok(test) => Ok((test, demo)),
@@ -194,8 +195,8 @@ pub(super) fn text(summary: &Summary) -> String {
 
 fn manifest(args: &RunArgs, test: &Test) -> Manifest {
     let script = &args.script;
-    let content = test
-        .session
+    let revision = &test.loaded.revision;
+    let content = revision
         .sources
         .read(&script.script)
         .map(|source| source.text.to_string())
@@ -206,12 +207,11 @@ fn manifest(args: &RunArgs, test: &Test) -> Manifest {
         schema: MANIFEST_SCHEMA.to_owned(),
         versions: [("kingtide".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
         script: script_hash,
-        data: test
-            .session
+        data: revision
             .data
             .files()
-            .iter()
-            .filter_map(|file| FileHash::of(Path::new(file)).ok())
+            .keys()
+            .filter_map(|file| FileHash::of(file).ok())
             .collect(),
         options: json!({
             "scenarios": test.plan.scenarios,

@@ -113,9 +113,10 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
 pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
     let mut done = 0;
     while helm.turn(&lane, seat.index).await
+        && let Some(ready) = lane.ready(&mut seat.vu).await
         && let Some(number) = work.next(&lane, seat.index, done)
     {
-        if lane.run_closed(&mut seat.vu, number, 0).await == Outcome::Retired {
+        if lane.run_closed(&mut seat.vu, ready, number, 0).await == Outcome::Retired {
             return;
         }
         done += 1;

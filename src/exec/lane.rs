@@ -24,7 +24,7 @@ use crate::clock::{self, Instant};
 use crate::metrics::{Count, MetricId, Recorder, TagSet, builtin};
 use crate::plan::{Executor, Plan, Scenario};
 use crate::schedule::Stripe;
-use crate::vu::{Iteration, Outcome, Vu};
+use crate::vu::{Iteration, Outcome, Part, Ready, Vu};
 
 use super::exchange::Ticket;
 use super::parts::Parts;
@@ -112,7 +112,8 @@ impl Lane {
 
     /// A new arrival.
     pub(super) fn offer(self: &Rc<Self>, ticket: Ticket) -> Offer {
-        self.count(Count::Offered, &self.tally.offered, 1, (ticket.segment, ticket.due));
+        let part = self.part(ticket.segment, ticket.due);
+        self.count(Count::Offered, &self.tally.offered, 1, part);
         self.adopt(ticket)
     }
 
@@ -128,14 +129,15 @@ impl Lane {
     /// Arrivals that were offered will never start.
     pub(super) fn drop_offered(&self, tickets: impl IntoIterator<Item = Ticket>) {
         for ticket in tickets {
-            self.count(Count::Dropped, &self.tally.dropped, 1, (ticket.segment, ticket.due));
+            let part = self.part(ticket.segment, ticket.due);
+            self.count(Count::Dropped, &self.tally.dropped, 1, part);
         }
     }
 
     /// `n` planned iterations that nobody claimed will never start: they count as offered and dropped.
     pub(super) fn drop_planned(&self, n: u64) {
         if n > 0 {
-            let part = (0, clock::now());
+            let part = self.part(0, clock::now());
             self.count(Count::Offered, &self.tally.offered, n, part);
             self.count(Count::Dropped, &self.tally.dropped, n, part);
         }
@@ -146,11 +148,18 @@ impl Lane {
         self.tally.started.load(Ordering::Relaxed)
     }
 
-    /// Runs an iteration that begins because its VU is free: intended and actual start are the same.
-    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, number: u64, segment: u32) -> Outcome {
+    /// Brings a VU that is free up to date; `None` when no iteration may begin any more.
+    pub(super) async fn ready<V: Vu>(&self, vu: &mut V) -> Option<Ready> {
+        let ready = vu.ready().await;
+        (!self.is_closed()).then_some(ready)
+    }
+
+    /// Runs an iteration that begins because its VU is free and ready: intended and actual start are the same.
+    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, ready: Ready, number: u64, segment: u32) -> Outcome {
         let now = clock::now();
-        self.count(Count::Offered, &self.tally.offered, 1, (segment, now));
-        self.run(vu, self.iteration(number, segment, now, now)).await
+        let iteration = self.iteration(number, segment, now, now, ready);
+        self.count(Count::Offered, &self.tally.offered, 1, iteration.part);
+        self.run(vu, iteration).await
     }
 
     /// Runs an arrival, or drops it when the lane has closed meanwhile.
@@ -158,6 +167,7 @@ impl Lane {
         if self.is_closed() {
             return None;
         }
+        let ready = self.ready(vu).await?;
         let now = clock::now();
         let Ticket {
             number,
@@ -167,32 +177,41 @@ impl Lane {
             assigned,
             ..
         } = offer.take();
-        let dispatch = (handled - due) + now.saturating_duration_since(assigned);
-        self.trend(
-            builtin::ITERATION_START_LAG,
-            now.saturating_duration_since(due),
-            (segment, due),
-        );
-        self.trend(builtin::DISPATCH_LAG, dispatch, (segment, due));
-        Some(self.run(vu, self.iteration(number, segment, due, now)).await)
+        // A user that takes up an edited script waits for itself, not for the dispatcher.
+        let found = now.saturating_duration_since(assigned).saturating_sub(ready.took);
+        let iteration = self.iteration(number, segment, due, now, ready);
+        let lag = now.saturating_duration_since(due);
+        self.trend(builtin::ITERATION_START_LAG, lag, iteration.part);
+        self.trend(builtin::DISPATCH_LAG, (handled - due) + found, iteration.part);
+        Some(self.run(vu, iteration).await)
     }
 
-    fn iteration(&self, number: u64, segment: u32, scheduled_at: Instant, started_at: Instant) -> Iteration {
+    fn iteration(&self, number: u64, segment: u32, due: Instant, started_at: Instant, ready: Ready) -> Iteration {
         Iteration {
             scenario: self.index,
             number,
-            segment,
+            part: Part {
+                revision: ready.revision,
+                ..self.part(segment, due)
+            },
             begun_at: self.begun.get(),
-            scheduled_at,
+            scheduled_at: due,
             started_at,
         }
     }
 
+    /// What belongs to `segment` and is due at `due`, whoever runs it.
+    fn part(&self, segment: u32, due: Instant) -> Part {
+        let since = |start: &Cell<Instant>| due.saturating_duration_since(start.get());
+        self.plan
+            .part(self.index, segment, since(&self.origin), since(&self.begun))
+    }
+
     async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
-        self.count(Count::Started, &self.tally.started, 1, part_of(&iteration));
+        self.count(Count::Started, &self.tally.started, 1, iteration.part);
         let flight = Flight {
             lane: self,
-            part: part_of(&iteration),
+            part: iteration.part,
             ended_as: Count::Interrupted,
         };
         let (outcome, paused) = watched(vu.run(&iteration)).await;
@@ -212,14 +231,10 @@ impl Lane {
         let now = clock::now();
         flight.ended_as = ended_as;
         drop(flight);
-        self.trend(
-            builtin::ITERATION_DURATION,
-            now - iteration.started_at,
-            part_of(iteration),
-        );
+        self.trend(builtin::ITERATION_DURATION, now - iteration.started_at, iteration.part);
         if self.scenario().executor.is_open() {
             let response = now - iteration.scheduled_at;
-            self.trend(builtin::ITERATION_RESPONSE_TIME, response, part_of(iteration));
+            self.trend(builtin::ITERATION_RESPONSE_TIME, response, iteration.part);
         }
     }
 
@@ -233,19 +248,9 @@ impl Lane {
             .record(metric, value.as_secs_f64() * 1_000.0, &self.tags(part));
     }
 
-    fn tags(&self, (segment, due): Part) -> TagSet {
-        let since = |start: &Cell<Instant>| due.saturating_duration_since(start.get());
-        let warmup = self.scenario().is_warmup(since(&self.begun));
-        let phase = self.plan.phase_at(since(&self.origin));
-        self.tags.get(segment, warmup, phase, &self.plan, &self.recorder)
+    fn tags(&self, part: Part) -> TagSet {
+        self.tags.get(part, &self.plan, &self.recorder)
     }
-}
-
-/// What an iteration's samples belong to: its segment, and when it was due.
-type Part = (u32, Instant);
-
-fn part_of(iteration: &Iteration) -> Part {
-    (iteration.segment, iteration.scheduled_at)
 }
 
 impl Drop for Lane {

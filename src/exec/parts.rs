@@ -2,16 +2,19 @@
 //! plan's.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
 
 use crate::metrics::{Recorder, TagSet};
 use crate::plan::Plan;
+use crate::vu::Part;
 
 /// Sets of tags, made when they are first needed: there may be thousands of segments.
 pub(super) struct Parts {
     base: TagSet,
     segments: Vec<String>,
-    /// By segment, phase and warm-up, in that order.
-    made: RefCell<Vec<Option<TagSet>>>,
+    made: RefCell<HashMap<Part, TagSet, FxBuildHasher>>,
 }
 
 impl Parts {
@@ -22,37 +25,23 @@ impl Parts {
         tags.extend(scenario.tags.clone());
         tags.insert("scenario".to_owned(), scenario.name.clone());
         let tags: Vec<_> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let segments = scenario.executor.segments();
-        let slots = segments.len().max(1) * (plan.phases.len() + 1) * 2;
         Self {
             base: recorder.tags(&recorder.no_tags(), &tags),
-            segments,
-            made: RefCell::new(vec![None; slots]),
+            segments: scenario.executor.segments(),
+            made: RefCell::default(),
         }
     }
 
-    /// The tags of one part: `stage`, `phase` and `warmup` as far as they apply.
-    pub(super) fn get(
-        &self,
-        segment: u32,
-        warmup: bool,
-        phase: Option<usize>,
-        plan: &Plan,
-        recorder: &Recorder,
-    ) -> TagSet {
-        let segment = segment as usize;
-        let column = phase.map_or(0, |phase| phase + 1);
-        let slot = (segment * (plan.phases.len() + 1) + column) * 2 + usize::from(warmup);
-        if let Some(tags) = &self.made.borrow()[slot] {
+    /// The tags of one part: `stage`, `phase`, `warmup` and `revision` as far as they apply.
+    pub(super) fn get(&self, part: Part, plan: &Plan, recorder: &Recorder) -> TagSet {
+        if let Some(tags) = self.made.borrow().get(&part) {
             return tags.clone();
         }
-        let mut extra = Vec::with_capacity(3);
-        extra.extend(self.segments.get(segment).map(|name| ("stage", name.as_str())));
-        let phase = phase.and_then(|phase| plan.phases.get(phase));
-        extra.extend(phase.map(|phase| ("phase", phase.name.as_str())));
-        extra.extend(warmup.then_some((crate::metrics::WARMUP, "true")));
+        let stage = self.segments.get(part.segment as usize).map(String::as_str);
+        let revision = part.revision.to_string();
+        let extra = plan.tags_of(part, stage, &revision);
         let tags = recorder.tags(&self.base, &extra);
-        self.made.borrow_mut()[slot] = Some(tags.clone());
+        self.made.borrow_mut().insert(part, tags.clone());
         tags
     }
 }

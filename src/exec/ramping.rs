@@ -117,12 +117,19 @@ impl<F: VuFactory> Rover<F> {
             if !self.helm.turn(&self.lane, self.index).await {
                 return;
             }
+            let Some(ready) = self.lane.ready(&mut present.vu).await else {
+                return;
+            };
+            if !ready.took.is_zero() {
+                // It may not be wanted any more.
+                continue;
+            }
             let number = done * self.ramp.peak() + self.index;
             let segment = self.ramp.segment_at(self.helm.own(clock::now()));
             done += 1;
             let outcome = tokio::select! {
                 biased;
-                outcome = self.lane.run_closed(&mut present.vu, number, segment) => Some(outcome),
+                outcome = self.lane.run_closed(&mut present.vu, ready, number, segment) => Some(outcome),
                 () = self.reach(shift.cut) => None,
             };
             match outcome {

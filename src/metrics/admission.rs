@@ -7,7 +7,7 @@
 //! | `lifecycle` (`setup`, `vu_init`, `teardown`) | headlines of durations and rates | only when its selector names `lifecycle` |
 //! | `poll` | headlines of durations of requests | in all but parts of a headline |
 //!
-//! A *headline* is a metric as a whole, and its parts by scenario, stage and phase.
+//! A *headline* is a metric as a whole, and its parts by scenario, stage, phase and revision.
 
 use super::builtin::Scope;
 use super::tags::TagSet;
@@ -16,10 +16,10 @@ use super::tags::TagSet;
 pub const WARMUP: &str = "warmup";
 
 /// Tags that part a headline.
-const PARTS: [&str; 3] = ["scenario", "stage", "phase"];
+const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 25] = [
+const AUTOMATIC: [(&str, &[&str]); 31] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("grpc_req_duration", &["name"]),
@@ -33,6 +33,13 @@ const AUTOMATIC: [(&str, &[&str]); 25] = [
     ("http_req_failed", &["scenario", "stage"]),
     ("grpc_req_duration", &["scenario", "stage"]),
     ("iteration_response_time", &["scenario", "stage"]),
+    // What the table of revisions shows.
+    ("iterations", &["revision"]),
+    ("iteration_duration", &["revision"]),
+    ("http_reqs", &["revision"]),
+    ("http_req_failed", &["revision"]),
+    ("http_req_duration", &["revision"]),
+    ("grpc_req_duration", &["revision"]),
     // What the table of phases shows.
     ("iterations", &["phase"]),
     ("dropped_iterations", &["phase"]),

@@ -1,5 +1,6 @@
 //! Which series exist: the metrics, the sub-metrics that thresholds name, and those that are always kept. No values.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -39,13 +40,15 @@ pub struct Catalog {
 #[derive(Debug)]
 struct Inner {
     cap: usize,
-    /// The sub-metrics that were asked for.
-    named: FxHashMap<MetricId, Vec<Tags>>,
     state: Mutex<State>,
+    /// Grows when sub-metrics are added: what was routed before lacks them.
+    generation: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The sub-metrics that were asked for.
+    named: FxHashMap<MetricId, Vec<Tags>>,
     ids: FxHashMap<MetricId, FxHashMap<Tags, SeriesId>>,
     /// By id.
     series: Vec<(MetricId, Tags)>,
@@ -69,26 +72,46 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::new`].
     pub fn with_cap(registry: &Registry, selectors: &[Selector], cap: usize) -> Result<Self, CatalogError> {
-        let mut named: FxHashMap<MetricId, Vec<Tags>> = FxHashMap::default();
-        let mut state = State::default();
-        for selector in selectors {
-            let metric = registry
-                .find(&selector.metric)
-                .ok_or_else(|| CatalogError::UnknownMetric(selector.metric.clone()))?;
-            let tags = sorted(&selector.tags);
-            let known = named.entry(metric).or_default();
-            if !tags.is_empty() && !known.contains(&tags) {
-                known.push(tags.clone());
-            }
-            state.id(metric, &tags);
-        }
-        Ok(Self {
+        let catalog = Self {
             inner: Arc::new(Inner {
                 cap,
-                named,
-                state: Mutex::new(state),
+                state: Mutex::default(),
+                generation: AtomicU64::new(0),
             }),
-        })
+        };
+        catalog.add(registry, selectors)?;
+        Ok(catalog)
+    }
+
+    /// Adds sub-metrics during a run. Each core keeps them from its next [`super::Recorder::take`] on.
+    ///
+    /// # Errors
+    /// As [`Catalog::new`]; then none was added.
+    pub fn add(&self, registry: &Registry, selectors: &[Selector]) -> Result<(), CatalogError> {
+        let wanted: Vec<(MetricId, Tags)> = selectors
+            .iter()
+            .map(|selector| {
+                let metric = registry.find(&selector.metric);
+                let metric = metric.ok_or_else(|| CatalogError::UnknownMetric(selector.metric.clone()))?;
+                Ok((metric, sorted(&selector.tags)))
+            })
+            .collect::<Result<_, _>>()?;
+        self.lock(|state| {
+            for (metric, tags) in wanted {
+                state.id(metric, &tags);
+                let known = state.named.entry(metric).or_default();
+                if !tags.is_empty() && !known.contains(&tags) {
+                    known.push(tags);
+                }
+            }
+        });
+        self.inner.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Changes when sub-metrics are added.
+    pub(super) fn generation(&self) -> u64 {
+        self.inner.generation.load(Ordering::Acquire)
     }
 
     /// The series that a sample of `metric` with these tags belongs to, new ones included.
@@ -99,12 +122,13 @@ impl Catalog {
         if admission.headline {
             route.push(state.id(metric, &[]));
         }
-        for wanted in self.inner.named.get(&metric).into_iter().flatten() {
-            let belongs = wanted.iter().all(|(key, value)| tags.get(key) == Some(value));
-            if belongs && admission.admits(wanted) {
-                route.push(state.id(metric, wanted));
-            }
-        }
+        let belongs = |wanted: &Tags| wanted.iter().all(|(key, value)| tags.get(key) == Some(value));
+        let named = state.named.get(&metric).into_iter().flatten();
+        let named: Vec<Tags> = named
+            .filter(|wanted| belongs(wanted) && admission.admits(wanted))
+            .cloned()
+            .collect();
+        route.extend(named.iter().map(|wanted| state.id(metric, wanted)));
         for wanted in automatic(&definition.name, tags) {
             if admission.admits(&wanted) {
                 let id = state.automatic_id(metric, wanted, self.inner.cap);
@@ -138,8 +162,10 @@ impl Catalog {
 
     /// The sub-metrics that were asked for.
     pub(super) fn is_named(&self, metric: MetricId, tags: &[(String, String)]) -> bool {
-        let named = self.inner.named.get(&metric);
-        named.is_some_and(|named| tags.is_empty() || named.iter().any(|wanted| **wanted == *tags))
+        self.lock(|state| {
+            let named = state.named.get(&metric);
+            named.is_some_and(|named| tags.is_empty() || named.iter().any(|wanted| **wanted == *tags))
+        })
     }
 
     /// How many automatic series each metric was refused because of the cap; their samples are in the series `(other)`.
@@ -335,6 +361,22 @@ mod tests {
         assert_eq!(own("wanted"), "http_req_duration{name:wanted}");
         let metric = registry.find("http_req_duration").unwrap();
         assert_eq!(catalog.refused(), [(metric, 2)]);
+    }
+
+    #[test]
+    fn sub_metrics_that_are_added_are_entered_from_then_on() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let tags = [("name", "a"), ("status", "200")];
+        let entered = || route(&registry, &catalog, "http_reqs", &tags);
+        assert_eq!(entered(), ["http_reqs"]);
+        let generation = catalog.generation();
+        catalog.add(&registry, &selectors(&["http_reqs{status:200}"])).unwrap();
+        assert_ne!(catalog.generation(), generation);
+        assert_eq!(entered(), ["http_reqs", "http_reqs{status:200}"]);
+        let unknown = selectors(&["http_reqs{name:a}", "nothing"]);
+        assert!(catalog.add(&registry, &unknown).is_err());
+        assert_eq!(entered(), ["http_reqs", "http_reqs{status:200}"], "all or none");
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl Threshold {
             delay_abort_eval: Duration::ZERO,
             on_no_data: NoData::Fail,
             window: None,
+            since: None,
         })
     }
 }

@@ -15,6 +15,7 @@ pub mod builtin;
 mod catalog;
 mod delta;
 mod expression;
+mod later;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]

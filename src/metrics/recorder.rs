@@ -32,6 +32,8 @@ struct Inner {
     catalog: Catalog,
     interner: Interner,
     routes: FxHashMap<(MetricId, u64), Route>,
+    /// [`Catalog::generation`] of all routes.
+    generation: u64,
     slots: Vec<Slot>,
     slot_of: FxHashMap<SeriesId, usize>,
     checks: Checks,
@@ -78,6 +80,7 @@ impl Recorder {
                 catalog: catalog.clone(),
                 interner: Interner::new(),
                 routes: FxHashMap::default(),
+                generation: catalog.generation(),
                 slots: Vec::new(),
                 slot_of: FxHashMap::default(),
                 checks: Checks::default(),
@@ -195,6 +198,11 @@ impl Inner {
             counts: std::mem::take(&mut self.counts),
             warmup: std::mem::take(&mut self.warmup),
         };
+        let generation = self.catalog.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.routes.clear();
+        }
         if self.interner.len() > TAG_SETS_KEPT {
             self.routes.clear();
             self.checks.seen.clear();

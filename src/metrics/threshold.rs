@@ -112,6 +112,8 @@ pub struct Threshold {
     pub on_no_data: NoData,
     /// Judges the worst slice of this length instead of the whole run; whole seconds, at most [`LONGEST_WINDOW`].
     pub window: Option<Duration>,
+    /// Counts what was gathered from here on, from the start of the load: whole seconds. For what an edited script brings.
+    pub since: Option<Duration>,
 }
 
 /// The longest window: a second's history of a series may take tens of kilobytes.
@@ -133,7 +135,7 @@ impl Threshold {
     #[must_use]
     pub fn evaluate(&self, totals: &Totals) -> Verdict {
         let (observed, window_at) = match self.window {
-            None => (totals.value(&self.selector, self.aggregation), None),
+            None => (totals.value_since(self.since, &self.selector, self.aggregation), None),
             Some(_) => {
                 let worst = totals.worst(self);
                 (worst.map(|worst| worst.observed), worst.map(|worst| worst.at))

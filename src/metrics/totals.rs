@@ -10,6 +10,7 @@ use crate::clock;
 use super::aggregation::Aggregation;
 use super::catalog::Catalog;
 use super::delta::{Counts, Delta};
+use super::later::Later;
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
 use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
@@ -41,6 +42,7 @@ pub struct Totals {
     elapsed: Duration,
     timeline: Timeline,
     windows: Windows,
+    later: Vec<Later>,
 }
 
 /// What belongs to one phase.
@@ -68,6 +70,7 @@ impl Totals {
             elapsed: Duration::ZERO,
             timeline: Timeline::default(),
             windows: Windows::default(),
+            later: Vec::new(),
         }
     }
 
@@ -75,20 +78,31 @@ impl Totals {
     /// the first merge.
     pub fn watch(&mut self, timeline: Timeline, thresholds: &[Threshold]) {
         self.timeline = timeline;
+        self.watch_more(thresholds);
+    }
+
+    /// Keeps what these thresholds need besides, from now on; those of an edited script come while the load runs. Their
+    /// series are in the catalog.
+    pub fn watch_more(&mut self, thresholds: &[Threshold]) {
         for threshold in thresholds {
-            let Some(window) = threshold.window else { continue };
             let Some(metric) = self.registry.find(&threshold.selector.metric) else {
                 continue;
             };
             let tags = &threshold.selector.tags;
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
-            if let Some(id) = self.catalog.find(metric, tags) {
+            let Some(id) = self.catalog.find(metric, tags) else {
+                continue;
+            };
+            let since = threshold.since.map(|since| since.as_secs());
+            if let Some(window) = threshold.window {
                 let watched = Watched {
                     id,
                     is_never_empty: is_counter && tags.is_empty(),
-                    from: self.timeline.first_second(tags),
+                    from: self.timeline.first_second(tags).max(since.unwrap_or(0)),
                 };
                 self.windows.add(threshold, window, watched);
+            } else if let Some(since) = since {
+                self.later.push(Later::new(since, id));
             }
         }
     }
@@ -101,6 +115,9 @@ impl Totals {
     /// Adds what a core has gathered in a second of the load, the first being 0.
     pub fn merge_second(&mut self, second: u64, delta: &Delta) {
         self.windows.merge(second, delta);
+        for later in &mut self.later {
+            later.merge(second, delta);
+        }
         self.sum.merge(delta);
     }
 
@@ -189,10 +206,29 @@ impl Totals {
     /// A counter as a whole (no tags) always has data: nothing counted is 0.
     #[must_use]
     pub fn value(&self, selector: &Selector, aggregation: Aggregation) -> Option<f64> {
+        self.value_since(None, selector, aggregation)
+    }
+
+    /// The same, of what was gathered from a whole second of the load on, which somebody has to be watching for.
+    pub(super) fn value_since(
+        &self,
+        since: Option<Duration>,
+        selector: &Selector,
+        aggregation: Aggregation,
+    ) -> Option<f64> {
         let metric = self.registry.find(&selector.metric)?;
         let found = self.catalog.find(metric, &selector.tags);
-        let over = self.timeline.over(&selector.tags, self.elapsed);
-        let Some(series) = found.and_then(|id| self.sum.series.get(&id)) else {
+        let (series, over) = match since {
+            None => (
+                found.and_then(|id| self.sum.series.get(&id)),
+                self.timeline.over(&selector.tags, self.elapsed),
+            ),
+            Some(since) => {
+                let later = self.later.iter().find(|later| later.is(since.as_secs(), found));
+                (later.and_then(Later::series), self.elapsed.saturating_sub(since))
+            }
+        };
+        let Some(series) = series else {
             let is_counter = self.registry.definition(metric).kind == Kind::Counter;
             return if is_counter && selector.tags.is_empty() {
                 SeriesData::Counter(0.0).answer(aggregation, over)

@@ -42,6 +42,19 @@ impl Client {
         }
     }
 
+    /// The same user under other options: with its cookies, and its connections as far as they are good for these.
+    #[must_use]
+    pub fn follow(&self, shared: Rc<Shared>) -> Self {
+        let is_good = shared.config.connects_like(&self.shared.config);
+        let idle = self.idle.take();
+        Self {
+            shared,
+            vu_id: self.vu_id,
+            idle: RefCell::new(if is_good { idle } else { Vec::new() }),
+            jar: self.jar.take(),
+        }
+    }
+
     /// What it shares with its neighbours.
     #[must_use]
     pub fn shared(&self) -> &Rc<Shared> {

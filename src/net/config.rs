@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Options of the HTTP client; one set for the whole run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
     /// Limit for a request with all its redirects, from name resolution to the last body byte; default 60 s.
     pub timeout: Duration,
@@ -38,6 +38,25 @@ pub struct HttpConfig {
     pub discard_body: bool,
 }
 
+impl HttpConfig {
+    /// Whether a connection that was made under `other` is as good as one made under these options.
+    #[must_use]
+    pub fn connects_like(&self, other: &Self) -> bool {
+        let made_by = |config: &Self| {
+            let config = config.clone();
+            (
+                config.tls,
+                config.hosts,
+                config.local_addrs,
+                config.proxy,
+                config.dns,
+                config.connections,
+            )
+        };
+        made_by(self) == made_by(other)
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
@@ -59,7 +78,7 @@ impl Default for HttpConfig {
 }
 
 /// TLS options. Certificates are verified against the platform's roots unless `insecure`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsConfig {
     /// Accepts every server certificate.
     pub insecure: bool,

@@ -74,6 +74,13 @@ impl Jar {
     pub fn clear(&self) {
         self.store.take();
     }
+
+    /// A jar with all that is in this one, which is empty then.
+    pub fn take(&self) -> Self {
+        Self {
+            store: RefCell::new(self.store.take()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -55,6 +55,23 @@ impl Shared {
         }))
     }
 
+    /// What takes the place of this under other options. It knows the same origins where connections are made as before,
+    /// so that those of [`super::Client`]s stay good.
+    ///
+    /// # Errors
+    /// Options that cannot work.
+    pub fn follow(&self, config: HttpConfig) -> Result<Rc<Self>, ConfigError> {
+        let next = Self::new(config)?;
+        if next.config.connects_like(&self.config) {
+            next.http.replace(self.http.borrow().clone());
+            next.https.replace(self.https.borrow().clone());
+            if let Some(tls) = self.tls.get() {
+                let _ = next.tls.set(tls.clone());
+            }
+        }
+        Ok(next)
+    }
+
     /// The options.
     #[must_use]
     pub fn config(&self) -> &HttpConfig {

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::metrics::Threshold;
+use crate::metrics::{Threshold, WARMUP};
 use crate::net::HttpConfig;
 use crate::schedule::{self, Ramp, Shape, Stage};
+use crate::vu::Part;
 
 /// A validated test plan.
 #[derive(Debug, Clone)]
@@ -55,6 +56,31 @@ impl Plan {
         self.phases
             .iter()
             .position(|phase| (phase.start..phase.end).contains(&due))
+    }
+
+    /// What an iteration of `scenario` (an index) belongs to that is due `into_run` after the start of the run and
+    /// `into_scenario` after that of its scenario.
+    #[must_use]
+    pub fn part(&self, scenario: usize, segment: u32, into_run: Duration, into_scenario: Duration) -> Part {
+        let scenario = self.scenarios.get(scenario);
+        Part {
+            segment,
+            phase: self.phase_at(into_run),
+            warmup: scenario.is_some_and(|scenario| scenario.is_warmup(into_scenario)),
+            revision: 0,
+        }
+    }
+
+    /// The tags by which parts are told from each other, as far as they apply: `stage`, `phase`, `warmup`, `revision`.
+    #[must_use]
+    pub fn tags_of<'a>(&'a self, part: Part, stage: Option<&'a str>, revision: &'a str) -> Vec<(&'a str, &'a str)> {
+        let mut tags = Vec::with_capacity(4);
+        tags.extend(stage.map(|stage| ("stage", stage)));
+        let phase = part.phase.and_then(|index| self.phases.get(index));
+        tags.extend(phase.map(|phase| ("phase", phase.name.as_str())));
+        tags.extend(part.warmup.then_some((WARMUP, "true")));
+        tags.extend((part.revision > 0).then_some(("revision", revision)));
+        tags
     }
 
     /// Compresses the phases by `factor`; the scenarios are compressed by [`scale`].

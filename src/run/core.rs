@@ -13,7 +13,6 @@ use crate::clock::{self, Instant, Timer};
 use crate::control::Reason;
 use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, builtin};
-use crate::net;
 use crate::plan::Plan;
 use crate::schedule::Stripe;
 use crate::script::{Host, LuaVuFactory, Session};
@@ -125,7 +124,7 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
     let host = Host::new(Arc::clone(session), seed.plan.limits, api::OPEN)
         .map_err(|error| format!("a script VM cannot start: {error}"))?;
     let recorder = Recorder::new(&session.registry, &seed.catalog);
-    let shared = net::Shared::new(seed.plan.http.config.clone()).map_err(|error| error.to_string())?;
+    host.follow(&seed.plan).map_err(|error| error.to_string())?;
     if seed
         .plan
         .http
@@ -134,11 +133,10 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
         .is_some_and(|url| url.scheme() == "https")
     {
         // The system's roots take milliseconds to read, which the first iterations must not wait for.
-        shared.warm_tls().map_err(|error| error.to_string())?;
+        let net = host.net().map_err(|_| "there are no HTTP resources".to_owned())?;
+        net.warm_tls().map_err(|error| error.to_string())?;
     }
-    let _ = host.plan.set(Arc::clone(&seed.plan));
     let _ = host.recorder.set(recorder.clone());
-    let _ = host.net.set(shared);
     let control = Arc::clone(&session.control);
     let steering = Arc::clone(&control);
     let signals = exec::Signals {

@@ -58,7 +58,7 @@ fn failed(test: &Test, judge: &mut Judge, hook: &str, on_timeout: ExitCode, erro
         HookError::Script(script) => {
             judge.note(ExitCode::ScriptError, error.describe(hook));
             if test.session.errors.add(script) {
-                let text = script.render(&test.session.sources);
+                let text = script.render(&test.loaded.revision.sources);
                 tracing::error!(target: "kingtide::script", "{}", test.session.redact(&text));
             }
         }

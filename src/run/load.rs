@@ -1,19 +1,18 @@
 //! From a script's path to a validated test: evaluates it, reads its plan, and checks what can be checked before any load.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api;
 use crate::control::Control;
 use crate::metrics::{Catalog, Recorder, Registry, Selector};
-use crate::net;
 use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
 use crate::script::vu::{Loaded, load as evaluate};
-use crate::script::{Host, ScriptError, Session, VuContext, locate, plan_reader};
+use crate::script::{Host, Revision, ScriptError, Session, VuContext, locate, plan_reader};
 
 /// What to load, and with which values.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +25,8 @@ pub struct LoadOptions {
     pub seed: u64,
     /// The command line's short forms.
     pub overrides: Overrides,
+    /// Follow changes of the script while it runs.
+    pub watch: bool,
 }
 
 /// A test that is ready to run. Bound to its thread.
@@ -44,6 +45,8 @@ pub struct Test {
     pub loaded: Loaded,
     /// The virtual user of `setup`, `teardown` and `summary`.
     pub context: Rc<VuContext>,
+    /// What changes the plan of every revision.
+    pub(super) overrides: Overrides,
 }
 
 impl Test {
@@ -72,65 +75,90 @@ pub(super) struct Parts<'a> {
 /// # Errors
 /// [`LoadError`] with the place of the first mistake.
 pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, LoadError> {
-    let session = Arc::new(Session::new(&options.script, options.vars, options.seed, control));
-    let script = |error: ScriptError| LoadError {
-        text: session.redact(&error.render(&session.sources)),
-    };
-    session.sources.read(&options.script).map_err(|error| LoadError {
-        text: format!("error: {error}"),
-    })?;
-    let host = Host::new(Arc::clone(&session), Limits::default(), api::OPEN).map_err(|error| LoadError {
-        text: format!("error: the script VM cannot start: {error}"),
-    })?;
-    let context = VuContext::new(&host, 0, None);
-    let loaded = evaluate(&context).await.map_err(script)?;
-    let field = |error: FieldError| at_key(&session, &options.script, &error);
-    let plan = plan_reader::read(&loaded, &session, &options.overrides).map_err(field)?;
-    let selectors: Vec<Selector> = plan
+    let session = Session::new(&options.script, options.vars, options.seed, control);
+    let session = Arc::new(if options.watch { session.watched() } else { session });
+    let revision = session.revision();
+    let read = read(&session, &revision, &options.overrides).await?;
+    let selectors: Vec<Selector> = read
+        .plan
         .thresholds
         .iter()
         .map(|threshold| threshold.selector.clone())
         .collect();
-    let catalog = Catalog::new(&session.registry, &selectors).map_err(|error| LoadError {
-        text: format!("error: {error}"),
-    })?;
-    let shared = net::Shared::new(plan.http.config.clone()).map_err(|error| LoadError {
-        text: format!("error: {error}"),
-    })?;
-    let plan = Arc::new(plan);
+    let catalog = Catalog::new(&session.registry, &selectors).map_err(wrong)?;
     let recorder = super::recorder(&Parts {
         registry: &session.registry,
         catalog: &catalog,
     });
-    host.set_limits(plan.limits).map_err(|error| LoadError {
-        text: format!("error: plan.limits: {error}"),
-    })?;
-    let _ = host.plan.set(Arc::clone(&plan));
-    let _ = host.recorder.set(recorder.clone());
-    let _ = host.net.set(shared);
+    let _ = read.host.recorder.set(recorder.clone());
     Ok(Test {
-        session: Arc::clone(&session),
-        plan,
+        session,
+        plan: Arc::new(read.plan),
         catalog,
         recorder,
-        host,
-        loaded,
-        context,
+        host: read.host,
+        loaded: read.loaded,
+        context: read.context,
+        overrides: options.overrides,
     })
 }
 
+/// A revision that was evaluated, and its plan.
+pub(super) struct Read {
+    pub(super) host: Rc<Host>,
+    pub(super) context: Rc<VuContext>,
+    pub(super) loaded: Loaded,
+    pub(super) plan: Plan,
+}
+
+/// Evaluates a revision of the session's script in a VM of its own, and reads its plan.
+///
+/// # Errors
+/// [`LoadError`] with the place of the first mistake.
+pub(super) async fn read(
+    session: &Arc<Session>,
+    revision: &Arc<Revision>,
+    overrides: &Overrides,
+) -> Result<Read, LoadError> {
+    let script = |error: ScriptError| LoadError {
+        text: session.redact(&error.render(&revision.sources)),
+    };
+    revision.sources.read(&session.script).map_err(wrong)?;
+    let host = Host::new(Arc::clone(session), Limits::default(), api::OPEN)
+        .map_err(|error| wrong(format!("the script VM cannot start: {error}")))?;
+    let context = VuContext::new(&host, 0, None);
+    context.follow(revision).map_err(wrong)?;
+    let loaded = evaluate(&context).await.map_err(script)?;
+    let field = |error: FieldError| at_key(session, revision, &error);
+    let plan = plan_reader::read(&loaded, session, overrides).map_err(field)?;
+    host.follow(&plan).map_err(wrong)?;
+    Ok(Read {
+        host,
+        context,
+        loaded,
+        plan,
+    })
+}
+
+/// An error that has no place.
+fn wrong(error: impl std::fmt::Display) -> LoadError {
+    LoadError {
+        text: format!("error: {error}"),
+    }
+}
+
 /// A mistake in the plan, with the line where its key is written.
-fn at_key(session: &Session, script: &Path, error: &FieldError) -> LoadError {
-    let name = script.display().to_string();
-    let line = session
+fn at_key(session: &Session, revision: &Revision, error: &FieldError) -> LoadError {
+    let name = session.script.display().to_string();
+    let line = revision
         .sources
-        .read(script)
+        .read(&session.script)
         .ok()
         .and_then(|source| locate::line_of(&source.text, &error.path));
     let mut text = format!("error: {}", error.message);
     if let Some(line) = line {
         text.push_str(&format!("\n  --> {name}:{line}"));
-        if let Some(source) = session.sources.line(&name, line) {
+        if let Some(source) = revision.sources.line(&name, line) {
             text.push_str(&format!("\n{line:>4} | {}", source.trim_end()));
         }
     } else {

@@ -1,19 +1,22 @@
 //! What one virtual user carries besides its Lua values: identity, tags, randomness, connections. It is what host functions
 //! find as the current VU.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
 use crate::clock::Instant;
-use crate::metrics::{TagSet, WARMUP};
+use crate::metrics::TagSet;
 use crate::net;
-use crate::vu::Iteration;
+use crate::plan::Plan;
+use crate::vu::{Iteration, Part};
 
 use super::host::{ApiError, Host};
+use super::revision::Revision;
 
 /// What a script is doing at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +48,6 @@ impl Lifecycle {
     }
 }
 
-/// What an iteration belongs to by its intended start; tags of all its samples.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Membership {
-    /// Index of the plan's phase.
-    phase: Option<usize>,
-    /// It only warms the system up.
-    warmup: bool,
-}
-
 /// One virtual user, as host functions see it.
 pub struct VuContext {
     /// Its VM.
@@ -74,11 +68,11 @@ pub struct VuContext {
     pub requested: Cell<bool>,
     /// Time that the iteration has slept, for group durations without pauses.
     pub slept: Cell<Duration>,
-    /// What its iteration belongs to.
-    membership: Cell<Membership>,
     /// When `kt.pace` last released this VU.
     pub paced: Cell<Option<Instant>>,
-    client: OnceCell<net::Client>,
+    /// The state of the script that it runs.
+    revision: RefCell<Arc<Revision>>,
+    client: RefCell<Option<Rc<net::Client>>>,
     tags: RefCell<Option<TagSet>>,
     groups: RefCell<Vec<Group>>,
 }
@@ -109,9 +103,9 @@ impl VuContext {
             rng: RefCell::new(Pcg64Mcg::seed_from_u64(seed(host.session.seed, scenario, id, u64::MAX))),
             requested: Cell::new(false),
             slept: Cell::new(Duration::ZERO),
-            membership: Cell::default(),
             paced: Cell::new(None),
-            client: OnceCell::new(),
+            revision: RefCell::new(host.session.revision()),
+            client: RefCell::default(),
             tags: RefCell::new(None),
             groups: RefCell::default(),
         })
@@ -120,9 +114,7 @@ impl VuContext {
     /// Prepares for an iteration: its random numbers depend on seed, scenario and number only.
     pub fn begin(&self, iteration: &Iteration) {
         self.enter(Lifecycle::Iteration);
-        let membership = self.membership_of(iteration);
-        let segment = self.iteration.get().map(|last| last.segment);
-        if self.membership.replace(membership) != membership || segment != Some(iteration.segment) {
+        if self.iteration.get().is_none_or(|last| last.part != iteration.part) {
             *self.tags.borrow_mut() = None;
         }
         self.iteration.set(Some(*iteration));
@@ -133,17 +125,36 @@ impl VuContext {
         *self.rng.borrow_mut() = Pcg64Mcg::seed_from_u64(seed);
     }
 
-    fn membership_of(&self, iteration: &Iteration) -> Membership {
-        let (Some(plan), Some(started)) = (self.host.plan.get(), self.host.session.started.get()) else {
-            return Membership::default();
-        };
-        let due = iteration.scheduled_at.saturating_duration_since(*started);
-        let into = iteration.scheduled_at.saturating_duration_since(iteration.begun_at);
-        let scenario = plan.scenarios.get(iteration.scenario);
-        Membership {
-            phase: plan.phase_at(due),
-            warmup: scenario.is_some_and(|scenario| scenario.is_warmup(into)),
+    /// The state of the script that it runs.
+    #[must_use]
+    pub fn revision(&self) -> Arc<Revision> {
+        Arc::clone(&self.revision.borrow())
+    }
+
+    /// Goes over to another state of the script, between iterations. Connections and cookies stay.
+    ///
+    /// # Errors
+    /// HTTP options of its plan that cannot work.
+    pub fn follow(&self, revision: &Arc<Revision>) -> Result<(), net::ConfigError> {
+        *self.revision.borrow_mut() = Arc::clone(revision);
+        *self.tags.borrow_mut() = None;
+        self.iteration.set(None);
+        if let Some(plan) = revision.plan() {
+            self.host.follow(plan)?;
         }
+        let client = self.client.borrow().clone();
+        if let (Some(client), Ok(net)) = (client, self.host.net())
+            && !Rc::ptr_eq(client.shared(), &net)
+        {
+            *self.client.borrow_mut() = Some(Rc::new(client.follow(net)));
+        }
+        Ok(())
+    }
+
+    /// The plan in effect; `None` while the file loads for the first time.
+    #[must_use]
+    pub fn plan(&self) -> Option<Ref<'_, Plan>> {
+        Ref::filter_map(self.revision.borrow(), |revision| revision.plan().map(|plan| &**plan)).ok()
     }
 
     /// Changes the lifecycle; tags and groups begin afresh.
@@ -159,7 +170,7 @@ impl VuContext {
 
     /// After an iteration: cookies and connections as the plan says.
     pub fn end(&self) {
-        if let Some(client) = self.client.get() {
+        if let Some(client) = &*self.client.borrow() {
             client.end_iteration();
         }
     }
@@ -168,16 +179,13 @@ impl VuContext {
     ///
     /// # Errors
     /// While the file loads.
-    pub fn client(&self) -> Result<&net::Client, ApiError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    pub fn client(&self) -> Result<Rc<net::Client>, ApiError> {
+        if let Some(client) = &*self.client.borrow() {
+            return Ok(Rc::clone(client));
         }
-        let shared = self
-            .host
-            .net
-            .get()
-            .ok_or_else(|| ApiError::Text("no requests while the file loads".into()))?;
-        Ok(self.client.get_or_init(|| net::Client::new(Rc::clone(shared), self.id)))
+        let client = Rc::new(net::Client::new(self.host.net()?, self.id));
+        *self.client.borrow_mut() = Some(Rc::clone(&client));
+        Ok(client)
     }
 
     /// The `stage` tag of the iteration: the name of its stage, step or wave, or its index; `None` outside of journeys
@@ -188,8 +196,9 @@ impl VuContext {
             .iteration
             .get()
             .filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
-        let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
-        let index = usize::try_from(iteration.segment).ok()?;
+        let plan = self.plan()?;
+        let scenario = plan.scenarios.get(iteration.scenario)?;
+        let index = usize::try_from(iteration.part.segment).ok()?;
         scenario.executor.segments().into_iter().nth(index)
     }
 
@@ -218,27 +227,39 @@ impl VuContext {
             return Ok(tags.clone());
         }
         let recorder = self.host.recorder()?;
-        let stage = self.stage();
+        let (plan, stage) = (self.plan(), self.stage());
         let mut pairs: Vec<(&str, &str)> = Vec::new();
-        if let Some(plan) = self.host.plan.get() {
+        if let Some(plan) = &plan {
             pairs.extend(plan.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             if let Some(scenario) = self.scenario.and_then(|index| plan.scenarios.get(index)) {
                 pairs.push(("scenario", &scenario.name));
                 pairs.extend(scenario.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
             }
         }
-        pairs.extend(stage.as_deref().map(|stage| ("stage", stage)));
-        let membership = self.membership.get();
-        if self.lifecycle.get() == Lifecycle::Iteration {
-            let phase = self.host.plan.get().zip(membership.phase);
-            let phase = phase.and_then(|(plan, index)| plan.phases.get(index));
-            pairs.extend(phase.map(|phase| ("phase", phase.name.as_str())));
-            pairs.extend(membership.warmup.then_some((WARMUP, "true")));
+        let part = self.part();
+        let revision = part.revision.to_string();
+        if let Some(plan) = &plan {
+            pairs.extend(plan.tags_of(part, stage.as_deref(), &revision));
         }
         pairs.extend(self.lifecycle.get().tag().map(|lifecycle| ("lifecycle", lifecycle)));
         let tags = recorder.tags(&recorder.no_tags(), &pairs);
         *self.tags.borrow_mut() = Some(tags.clone());
         Ok(tags)
+    }
+
+    /// What its samples belong to: outside of journeys, the revision of the script only.
+    fn part(&self) -> Part {
+        let iteration = self
+            .iteration
+            .get()
+            .filter(|_| self.lifecycle.get() == Lifecycle::Iteration);
+        iteration.map_or_else(
+            || Part {
+                revision: self.revision.borrow().number,
+                ..Part::default()
+            },
+            |iteration| iteration.part,
+        )
     }
 
     /// Opens a group: a scope with the tag `group`.

@@ -1,12 +1,14 @@
 //! Data sets for journeys: JSON, JSONL and CSV files, parsed once per process and shared by all VMs. How scripts see them
 //! is `api/data.rs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
+
+use super::stamp::{Files, Stamp};
 
 /// The largest data file that is loaded, in bytes.
 pub const MAX_FILE: u64 = 1 << 30;
@@ -73,6 +75,14 @@ pub enum Row<'a> {
 #[derive(Debug)]
 pub struct Dataset {
     rows: Rows,
+    /// SHA-256 (hex) of the file that it was loaded from.
+    hash: Option<String>,
+    cursors: Arc<Cursors>,
+}
+
+/// Where the run is in a set; what follows an edited set goes on there.
+#[derive(Debug, Default)]
+struct Cursors {
     next: AtomicU64,
     unique: AtomicU64,
 }
@@ -98,6 +108,7 @@ impl Dataset {
             .unwrap_or_default()
             .to_ascii_lowercase();
         let bytes = std::fs::read(path).map_err(io)?;
+        let hash = super::loader::sha256_hex(&bytes);
         let text = String::from_utf8(bytes).map_err(|error| DataError::Malformed {
             file: file.clone(),
             line: Some(
@@ -118,7 +129,10 @@ impl Dataset {
             "csv" => csv_rows(&file, text)?,
             _ => return Err(DataError::Format(file)),
         };
-        Self::of(rows, &file)
+        Self::of(rows, &file).map(|set| Self {
+            hash: Some(hash),
+            ..set
+        })
     }
 
     /// A set of values that a script built.
@@ -136,13 +150,24 @@ impl Dataset {
     fn of(rows: Rows, name: &str) -> Result<Self, DataError> {
         let set = Self {
             rows,
-            next: AtomicU64::new(0),
-            unique: AtomicU64::new(0),
+            hash: None,
+            cursors: Arc::default(),
         };
         if set.is_empty() {
             Err(DataError::Empty(name.to_owned()))
         } else {
             Ok(set)
+        }
+    }
+
+    /// The same rows with the cursors of `other`, whose place it takes.
+    fn following(self, other: Option<&Self>) -> Self {
+        match other {
+            Some(other) => Self {
+                cursors: Arc::clone(&other.cursors),
+                ..self
+            },
+            None => self,
         }
     }
 
@@ -172,12 +197,12 @@ impl Dataset {
 
     /// The next row of the run's one cursor, from the start again after the last.
     pub fn next(&self) -> usize {
-        wrap(self.next.fetch_add(1, Ordering::Relaxed), self.len())
+        wrap(self.cursors.next.fetch_add(1, Ordering::Relaxed), self.len())
     }
 
     /// A row that nobody has had, or `None` when all are gone; with `recycle` it begins again.
     pub fn unique(&self, recycle: bool) -> Option<usize> {
-        let number = self.unique.fetch_add(1, Ordering::Relaxed);
+        let number = self.cursors.unique.fetch_add(1, Ordering::Relaxed);
         if recycle || number < self.len() as u64 {
             Some(wrap(number, self.len()))
         } else {
@@ -248,55 +273,92 @@ fn csv_rows(file: &str, text: &str) -> Result<Rows, DataError> {
     Ok(Rows::Csv { names, records })
 }
 
-/// All data sets of a run, by path or given name, each loaded by whoever asks first.
+/// All data sets of a revision, by path or given name, each loaded by whoever asks first.
 #[derive(Debug, Default)]
 pub struct DataStore {
-    sets: Mutex<HashMap<String, Arc<Dataset>>>,
-    files: Mutex<BTreeSet<String>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sets: HashMap<String, Arc<Dataset>>,
+    /// By path: how the file was when it was loaded.
+    files: Files,
+    /// What the revision before this one had.
+    before: HashMap<String, (Arc<Dataset>, Option<Stamp>)>,
 }
 
 impl DataStore {
+    /// The store of the next revision. Sets whose files are as they were are not loaded again.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        let state = self.lock();
+        let before = state.sets.iter();
+        let before = before.map(|(key, set)| {
+            let stamp = state.files.get(Path::new(key)).cloned().flatten();
+            (key.clone(), (Arc::clone(set), stamp))
+        });
+        Self {
+            state: Mutex::new(State {
+                before: before.collect(),
+                ..State::default()
+            }),
+        }
+    }
+
     /// The set of a file.
     ///
     /// # Errors
     /// As [`Dataset::load`].
     pub fn file(&self, path: &Path) -> Result<Arc<Dataset>, DataError> {
         let key = path.display().to_string();
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = sets.get(&key) {
+        let mut state = self.lock();
+        if let Some(set) = state.sets.get(&key) {
             return Ok(Arc::clone(set));
         }
-        let set = Arc::new(Dataset::load(path)?);
-        sets.insert(key.clone(), Arc::clone(&set));
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        // Before it is read: what is written meanwhile is another one.
+        let stamp = Stamp::of(path);
+        state.files.insert(path.to_owned(), stamp.clone());
+        let set = match state.before.get(&key) {
+            Some((known, before)) if stamp.is_some() && stamp == *before => Arc::clone(known),
+            before => Arc::new(Dataset::load(path)?.following(before.map(|(set, _)| &**set))),
+        };
+        state.sets.insert(key, Arc::clone(&set));
         Ok(set)
     }
 
     /// The built set of that name, if it was built.
     #[must_use]
     pub fn built(&self, name: &str) -> Option<Arc<Dataset>> {
-        self.sets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&built_key(name))
-            .cloned()
+        self.lock().sets.get(&built_key(name)).cloned()
     }
 
     /// Adds a built set; the first of a name stays.
     pub fn add_built(&self, name: &str, set: Dataset) -> Arc<Dataset> {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(sets.entry(built_key(name)).or_insert_with(|| Arc::new(set)))
+        let key = built_key(name);
+        let state = &mut *self.lock();
+        let before = state.before.get(&key).map(|(set, _)| &**set);
+        let add = || Arc::new(set.following(before));
+        Arc::clone(state.sets.entry(key).or_insert_with(add))
     }
 
-    /// The files that were loaded.
+    /// The files that were loaded, or could not be.
     #[must_use]
-    pub fn files(&self) -> Vec<String> {
-        self.files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
+    pub fn files(&self) -> Files {
+        self.lock().files.clone()
+    }
+
+    /// Path and SHA-256 (hex) of each file that was loaded.
+    #[must_use]
+    pub fn hashes(&self) -> Vec<(String, String)> {
+        let state = self.lock();
+        let sets = state.sets.iter();
+        sets.filter_map(|(file, set)| Some((file.clone(), set.hash.clone()?)))
             .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One Luau VM and what its functions need: the current virtual user, host operations, the sandbox and the limits. The
 //! modules that scripts see are in `api`; how a call is driven is in `bridge`.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -12,11 +12,12 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
 use crate::metrics::Recorder;
 use crate::net;
-use crate::plan::{HttpPlan, Limits, Plan};
+use crate::plan::{Limits, Plan};
 
 use super::context::VuContext;
 use super::errors::ScriptError;
 use super::loader::Source;
+use super::revision::Revision;
 use super::session::Session;
 use super::value::ArrayMark;
 use super::watch::Watch;
@@ -76,10 +77,6 @@ pub struct Host {
     pub session: Arc<Session>,
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
-    /// The plan; unset until it is known.
-    pub plan: OnceCell<Arc<Plan>>,
-    /// The core's HTTP resources; unset until the plan is known.
-    pub net: OnceCell<Rc<net::Shared>>,
     /// The value that marks a request to the driver.
     pub mark: Value,
     /// The bottom of every call into a script.
@@ -90,9 +87,20 @@ pub struct Host {
     current: RefCell<Option<Rc<VuContext>>>,
     ops: RefCell<Vec<Op>>,
     modules: RefCell<HashMap<String, Value>>,
-    chunks: RefCell<HashMap<String, Function>>,
+    net: RefCell<Option<Rc<net::Shared>>>,
+    of_revision: RefCell<OfRevision>,
     environment_meta: OnceCell<Table>,
     setup_value: OnceCell<Value>,
+}
+
+/// What a VM keeps of one revision of the script.
+#[derive(Default)]
+struct OfRevision {
+    number: u32,
+    /// Compiled sources, by name.
+    chunks: HashMap<String, Function>,
+    /// What modules keep, by module.
+    kept: HashMap<&'static str, Table>,
 }
 
 /// Opens the modules that scripts see; given by `api`.
@@ -134,13 +142,12 @@ impl Host {
             prelude,
             session,
             recorder: OnceCell::new(),
-            plan: OnceCell::new(),
-            net: OnceCell::new(),
+            net: RefCell::default(),
             watch,
             current: RefCell::default(),
             ops: RefCell::default(),
             modules: RefCell::default(),
-            chunks: RefCell::default(),
+            of_revision: RefCell::default(),
             environment_meta: OnceCell::new(),
             setup_value: OnceCell::new(),
             lua,
@@ -293,12 +300,12 @@ impl Host {
         self.prelude.get("finish")
     }
 
-    /// A fresh instance of a source: compiled once per VM, with its own upvalues and `environment`.
+    /// A fresh instance of a source: compiled once per VM and revision, with its own upvalues and `environment`.
     ///
     /// # Errors
     /// The syntax error, with its place.
-    pub fn instantiate(&self, source: &Source, environment: &Table) -> mlua::Result<Function> {
-        let known = self.chunks.borrow().get(&source.name).cloned();
+    pub fn instantiate(&self, revision: &Revision, source: &Source, environment: &Table) -> mlua::Result<Function> {
+        let known = self.of_revision(revision).chunks.get(&source.name).cloned();
         let chunk = match known {
             Some(chunk) => chunk,
             None => {
@@ -308,13 +315,41 @@ impl Host {
                     .set_name(format!("@{}", source.name))
                     .set_mode(ChunkMode::Text)
                     .into_function()?;
-                self.chunks.borrow_mut().insert(source.name.clone(), chunk.clone());
+                let name = source.name.clone();
+                self.of_revision(revision).chunks.insert(name, chunk.clone());
                 chunk
             }
         };
         let instance = chunk.deep_clone()?;
         instance.set_environment(environment.clone())?;
         Ok(instance)
+    }
+
+    /// What `module` keeps in this VM for as long as the revision that is being evaluated lasts.
+    ///
+    /// # Errors
+    /// When the VM is out of memory, or nothing is evaluated.
+    pub fn kept(&self, module: &'static str) -> Result<Table, ApiError> {
+        let revision = self.current()?.revision();
+        let mut own = self.of_revision(&revision);
+        if let Some(table) = own.kept.get(module) {
+            return Ok(table.clone());
+        }
+        let table = self.lua.create_table()?;
+        own.kept.insert(module, table.clone());
+        Ok(table)
+    }
+
+    /// What is kept of `revision`. What was kept of another one is dropped: it is used no more, or by a last iteration.
+    fn of_revision(&self, revision: &Revision) -> RefMut<'_, OfRevision> {
+        let mut own = self.of_revision.borrow_mut();
+        if own.number != revision.number {
+            *own = OfRevision {
+                number: revision.number,
+                ..OfRevision::default()
+            };
+        }
+        own
     }
 
     /// An environment for one virtual user: its own globals over the frozen ones, and its own `require`.
@@ -362,12 +397,12 @@ impl Host {
             .parent()
             .map(std::path::Path::to_owned)
             .unwrap_or_default();
-        let source = self
-            .session
+        let revision = self.current()?.revision();
+        let source = revision
             .sources
             .module(&name, &folder)
             .map_err(|error| format!("require: {error}"))?;
-        let chunk = self.instantiate(&source, environment);
+        let chunk = self.instantiate(&revision, &source, environment);
         match chunk {
             Ok(chunk) => Ok(("chunk", chunk).into_multi(&self.lua)?),
             Err(error) => Ok(("broken", ScriptError::from_vm(&error).to_string()).into_multi(&self.lua)?),
@@ -386,10 +421,33 @@ impl Host {
             .clone()
     }
 
-    /// The HTTP part of the plan, or the defaults while the file loads.
-    #[must_use]
-    pub fn http_plan(&self) -> Option<&HttpPlan> {
-        self.plan.get().map(|plan| &plan.http)
+    /// The core's HTTP resources.
+    ///
+    /// # Errors
+    /// While the file loads.
+    pub fn net(&self) -> Result<Rc<net::Shared>, ApiError> {
+        self.net
+            .borrow()
+            .clone()
+            .ok_or_else(|| ApiError::Text("no requests while the file loads".into()))
+    }
+
+    /// Gives the VM what a plan asks for: limits, and HTTP resources where they differ from those that it has.
+    ///
+    /// # Errors
+    /// HTTP options that cannot work.
+    pub fn follow(&self, plan: &Plan) -> Result<(), net::ConfigError> {
+        // Luau can always limit its memory.
+        let _ = self.set_limits(plan.limits);
+        let config = &plan.http.config;
+        let known = self.net.borrow().clone();
+        let next = match known {
+            Some(net) if net.config() == config => return Ok(()),
+            Some(net) => net.follow(config.clone())?,
+            None => net::Shared::new(config.clone())?,
+        };
+        *self.net.borrow_mut() = Some(next);
+        Ok(())
     }
 
     /// Where samples go.

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use super::stamp::{Files, Stamp};
+
 /// The helper library, in plain Lua.
 #[derive(RustEmbed)]
 #[folder = "lib-lua/"]
@@ -54,10 +56,12 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
-/// All source texts of a run, each read once.
+/// All source texts of a revision, each read once.
 #[derive(Debug, Default)]
 pub struct Sources {
     texts: Mutex<HashMap<String, Arc<str>>>,
+    /// How each file was before it was read; those that were looked for and not there included.
+    files: Mutex<Files>,
 }
 
 impl Sources {
@@ -70,6 +74,7 @@ impl Sources {
         if let Some(text) = self.get(&name) {
             return Ok(Source { name, text });
         }
+        self.look_at(path);
         if path.is_dir() {
             return Err(LoadError::Folder(name));
         }
@@ -106,6 +111,7 @@ impl Sources {
         if beside.is_file() {
             return self.read(&beside);
         }
+        self.look_at(&beside);
         let embedded = format!("lib-lua/{relative}");
         if let Some(text) = self.get(&embedded) {
             return Ok(Source { name: embedded, text });
@@ -130,6 +136,18 @@ impl Sources {
     pub fn line(&self, name: &str, number: u32) -> Option<String> {
         let text = self.get(name)?;
         text.lines().nth(number.checked_sub(1)? as usize).map(str::to_owned)
+    }
+
+    /// Remembers how a file is that is about to be read, or would be if it were there.
+    pub fn look_at(&self, file: &Path) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(file.to_owned(), Stamp::of(file));
+    }
+
+    /// The files that were read or looked for.
+    #[must_use]
+    pub fn files(&self) -> Files {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Name and SHA-256 (hex) of everything that was read, sorted by name.

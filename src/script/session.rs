@@ -2,32 +2,28 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::clock::Instant;
 use crate::control::Control;
 use crate::metrics::Registry;
 
-use super::dataset::DataStore;
 use super::errors::ErrorLog;
-use super::loader::Sources;
 use super::meeting::Meetings;
+use super::revision::Revision;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
 pub struct Session {
     /// The script as the user named it.
     pub script: PathBuf,
-    /// Source texts, each read once, so that all VUs run the same revision.
-    pub sources: Sources,
     /// `-e NAME=value`.
     pub vars: BTreeMap<String, String>,
     /// The run's seed.
     pub seed: u64,
     /// Metric definitions; journeys add their own while they load.
     pub registry: Registry,
-    /// Data sets, each parsed once.
-    pub data: DataStore,
     /// Uncaught script errors, counted.
     pub errors: ErrorLog,
     /// Reasons given to `kt.fail`, counted.
@@ -40,6 +36,9 @@ pub struct Session {
     pub started: OnceLock<Instant>,
     /// What `setup` returned.
     pub setup: OnceLock<serde_json::Value>,
+    revision: Mutex<Arc<Revision>>,
+    /// The number of `revision`, readable without its lock.
+    newest: AtomicU32,
     secrets: Mutex<HashSet<String>>,
     names: Mutex<HashSet<String>>,
     failed_as: Mutex<HashSet<u32>>,
@@ -55,23 +54,50 @@ impl Session {
     /// A session for `script`.
     #[must_use]
     pub fn new(script: &Path, vars: BTreeMap<String, String>, seed: u64, control: Arc<Control>) -> Self {
+        let revision = Revision::first(script, false);
         Self {
             script: script.to_owned(),
-            sources: Sources::default(),
             vars,
             seed,
             registry: Registry::new(),
-            data: DataStore::default(),
             errors: ErrorLog::default(),
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
             control,
             started: OnceLock::new(),
             setup: OnceLock::new(),
+            newest: AtomicU32::new(revision.number),
+            revision: Mutex::new(Arc::new(revision)),
             secrets: Mutex::new(HashSet::new()),
             names: Mutex::new(HashSet::new()),
             failed_as: Mutex::new(HashSet::new()),
         }
+    }
+
+    /// The same for a run that follows changes of its script: samples carry the number of their revision.
+    #[must_use]
+    pub fn watched(self) -> Self {
+        self.adopt(Arc::new(Revision::first(&self.script, true)));
+        self
+    }
+
+    /// The newest revision of the script.
+    #[must_use]
+    pub fn revision(&self) -> Arc<Revision> {
+        Arc::clone(&self.revision.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Its number; cheap enough to ask before each iteration.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    /// Makes `revision` the newest: virtual users take it up before their next iteration.
+    pub fn adopt(&self, revision: Arc<Revision>) {
+        let number = revision.number;
+        *self.revision.lock().unwrap_or_else(PoisonError::into_inner) = revision;
+        self.newest.store(number, Ordering::Release);
     }
 
     /// Remembers a value that must never be shown.

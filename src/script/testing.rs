@@ -11,10 +11,9 @@ use mlua::{Function, Table, Value};
 
 use crate::clock;
 use crate::metrics::{Aggregation, Catalog, Recorder, Registry, Selector, Totals, derived};
-use crate::net;
 use crate::plan::{Executor, HttpPlan, Limits, OnSaturation, OnScriptError, Plan, Scenario};
 use crate::schedule::{Shape, Spacing};
-use crate::vu::Iteration;
+use crate::vu::{Iteration, Part};
 
 use super::bridge;
 use super::context::{Lifecycle, VuContext};
@@ -101,7 +100,7 @@ pub async fn run(
         context.begin(&Iteration {
             scenario: 0,
             number,
-            segment: 0,
+            part: Part::default(),
             begun_at: now,
             scheduled_at: now,
             started_at: now,
@@ -122,10 +121,10 @@ pub async fn run(
 fn prepare(host: &Host, bench: &Bench, http: HttpPlan, limits: Limits) -> Result<Catalog, String> {
     let registry = &host.session.registry;
     let catalog = Catalog::new(registry, &bench.selectors.borrow()).map_err(|error| error.to_string())?;
-    let shared = net::Shared::new(http.config.clone()).map_err(|error| error.to_string())?;
-    let _ = host.net.set(shared);
+    let plan = Arc::new(plan(http, limits));
+    host.follow(&plan).map_err(|error| error.to_string())?;
     let _ = host.recorder.set(Recorder::new(registry, &catalog));
-    let _ = host.plan.set(Arc::new(plan(http, limits)));
+    host.session.revision().set_plan(plan);
     Ok(catalog)
 }
 

@@ -2,6 +2,7 @@
 //! starts iterations is `exec`'s.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Function, Table, Thread, Value};
@@ -10,13 +11,14 @@ use crate::clock;
 use crate::control::Reason;
 use crate::metrics::builtin;
 use crate::plan::OnScriptError;
-use crate::vu::{Iteration, Outcome, Vu, VuFactory};
+use crate::vu::{Iteration, Outcome, Ready, Vu, VuFactory};
 
 use super::bridge;
 use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::host::Host;
 use super::plan_reader;
+use super::revision::Revision;
 
 /// A virtual user with a Lua journey.
 pub struct LuaVu {
@@ -37,12 +39,10 @@ const BROKEN_PAUSE: Duration = Duration::from_millis(100);
 
 impl LuaVu {
     async fn new(host: &Rc<Host>, scenario: usize, id: u64) -> Self {
-        let name = host
-            .plan
-            .get()
-            .and_then(|plan| plan.scenarios.get(scenario))
-            .map(|scenario| scenario.name.clone());
         let context = VuContext::new(host, id, Some(scenario));
+        let name = context
+            .plan()
+            .and_then(|plan| Some(plan.scenarios.get(scenario)?.name.clone()));
         let scenario = name.unwrap_or_default();
         let instance = instantiate(&context, &scenario).await;
         Self {
@@ -78,12 +78,10 @@ pub(super) fn report(context: &VuContext, error: &ScriptError) {
         }
     }
     if session.errors.add(error) {
-        tracing::error!(target: "kingtide::script", "{}", session.redact(&error.render(&session.sources)));
+        tracing::error!(target: "kingtide::script", "{}", session.redact(&error.render(&context.revision().sources)));
     }
     if context
-        .host
-        .plan
-        .get()
+        .plan()
         .is_some_and(|plan| plan.on_script_error == OnScriptError::Abort)
     {
         session.control.stop(Reason::ScriptError(error.to_string()));
@@ -117,6 +115,8 @@ pub struct Loaded {
     pub blank: Table,
     /// The coroutine that later calls run on.
     pub thread: Thread,
+    /// The state of the script that it is.
+    pub revision: Arc<Revision>,
 }
 
 /// Evaluates the run's script for `context`.
@@ -138,12 +138,12 @@ pub async fn load(context: &Rc<VuContext>) -> Result<Loaded, ScriptError> {
 pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Result<Loaded, ScriptError> {
     let host = &context.host;
     let vm = |error: mlua::Error| ScriptError::from_vm(&error);
-    let source = host
-        .session
+    let revision = context.revision();
+    let source = revision
         .sources
         .read(&host.session.script)
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.to_string(), ""))?;
-    let chunk = host.instantiate(&source, &environment).map_err(vm)?;
+    let chunk = host.instantiate(&revision, &source, &environment).map_err(vm)?;
     let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
     context.enter(Lifecycle::Load);
     let mut results = bridge::call(context, &thread, &chunk, []).await?;
@@ -153,10 +153,29 @@ pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Res
         environment,
         blank,
         thread,
+        revision,
     })
 }
 
 impl Vu for LuaVu {
+    async fn ready(&mut self) -> Ready {
+        let session = &self.context.host.session;
+        let mut revision = self.context.revision().number;
+        let mut took = Duration::ZERO;
+        if session.newest() != revision {
+            let before = clock::now();
+            let newest = session.revision();
+            revision = newest.number;
+            if let Err(error) = self.context.follow(&newest) {
+                // Tried before the revision was adopted; a file has changed since.
+                tracing::warn!(target: "kingtide::script", "http options of the edited script: {error}");
+            }
+            self.instance = instantiate(&self.context, &self.scenario).await;
+            took = clock::now().saturating_duration_since(before);
+        }
+        Ready { revision, took }
+    }
+
     async fn run(&mut self, iteration: &Iteration) -> Outcome {
         let instance = match &self.instance {
             Ok(instance) => instance,

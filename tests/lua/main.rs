@@ -62,7 +62,10 @@ async fn all_lua_tests_pass() {
             }
             Ok(results) => results,
             Err(error) => {
-                failures.push(format!("{name} cannot be loaded\n{}", error.render(&session.sources)));
+                failures.push(format!(
+                    "{name} cannot be loaded\n{}",
+                    error.render(&session.revision().sources)
+                ));
                 continue;
             }
         };
@@ -74,7 +77,10 @@ async fn all_lua_tests_pass() {
                 }
                 Err(error) => {
                     println!("FAILED  {name} × {test}");
-                    failures.push(format!("{name} × {test}\n{}", error.render(&session.sources)));
+                    failures.push(format!(
+                        "{name} × {test}\n{}",
+                        error.render(&session.revision().sources)
+                    ));
                 }
             }
         }

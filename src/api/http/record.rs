@@ -140,9 +140,10 @@ impl<'a> Recording<'a> {
         if vu.lifecycle.get() != Lifecycle::Iteration || vu.requested.replace(true) {
             return;
         }
+        let plan = vu.plan();
         let open = vu
             .scenario
-            .and_then(|index| vu.host.plan.get()?.scenarios.get(index))
+            .and_then(|index| plan.as_ref()?.scenarios.get(index))
             .is_some_and(|s| s.executor.is_open());
         if let (true, Some(iteration)) = (open, vu.iteration.get()) {
             let whole = exchange.finished_at.saturating_duration_since(iteration.scheduled_at);

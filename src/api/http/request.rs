@@ -55,8 +55,9 @@ pub(super) async fn prepare(
     if let Some(token) = options.token.take() {
         options.headers.insert(AUTHORIZATION, bearer(vu, owner, &token).await?);
     }
-    let plan = vu.host.http_plan();
-    let mut parsed = absolute(plan.and_then(|plan| plan.base_url.as_ref()), &text);
+    let plan = vu.plan();
+    let base_url = plan.as_ref().and_then(|plan| plan.http.base_url.as_ref());
+    let mut parsed = absolute(base_url, &text);
     if let Ok(url) = &mut parsed
         && !options.query.is_empty()
     {
@@ -189,7 +190,7 @@ fn build(vu: &VuContext, owner: &str, method: http::Method, url: Url, options: O
     }
     request.cookies = options.cookies;
     request.timeout = options.timeout;
-    if let Some(plan) = vu.host.http_plan() {
+    if let Some(plan) = vu.plan().as_ref().map(|plan| &plan.http) {
         request.redirects = options.redirects.unwrap_or(plan.config.max_redirects);
         request.discard_body = options.discard_body.unwrap_or(plan.config.discard_body);
         for (name, value) in &plan.headers {

@@ -159,7 +159,7 @@ impl Vu for FakeVu {
             log.seen.push(Seen {
                 scenario: it.scenario,
                 number: it.number,
-                segment: it.segment,
+                segment: it.part.segment,
                 vu: self.id,
                 due: since(it.scheduled_at),
                 started: since(it.started_at),

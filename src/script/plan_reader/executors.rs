@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::fields::{FieldError, Fields};
-use super::super::session::Session;
+use super::super::revision::Revision;
 use super::{pieces, trace};
 use crate::plan::overrides::{DEFAULT_GRACEFUL, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
 use crate::plan::{Executor, OnSaturation};
@@ -19,7 +19,7 @@ pub(super) struct Kind {
 enum Form {
     Closed(fn(&Fields) -> Result<Executor, FieldError>),
     /// Takes [`OPEN_KEYS`] besides.
-    Open(fn(&Fields, &Session) -> Result<Shape, FieldError>),
+    Open(fn(&Fields, &Revision) -> Result<Shape, FieldError>),
 }
 
 const OPEN_KEYS: [&str; 3] = ["pre_allocated_vus", "max_vus", "on_saturation"];
@@ -92,11 +92,11 @@ impl Kind {
         self.keys.iter().chain(open).copied()
     }
 
-    pub(super) fn read(&self, fields: &Fields, session: &Session) -> Result<Executor, FieldError> {
+    pub(super) fn read(&self, fields: &Fields, revision: &Revision) -> Result<Executor, FieldError> {
         match self.form {
             Form::Closed(read) => read(fields),
             Form::Open(read) => {
-                let shape = read(fields, session)?;
+                let shape = read(fields, revision)?;
                 let max_vus = fields.count("max_vus", 1)?;
                 let pre_allocated = fields.count("pre_allocated_vus", 0)?;
                 let cap = max_vus.unwrap_or_else(|| DEFAULT_MAX_VUS.max(pre_allocated.unwrap_or(0)));
@@ -167,7 +167,7 @@ fn ramping_vus(fields: &Fields) -> Result<Executor, FieldError> {
     })
 }
 
-fn constant_arrival_rate(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
+fn constant_arrival_rate(fields: &Fields, _revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::ConstantArrivalRate {
         rate: required(fields, "rate", fields.number("rate")?)?,
         time_unit: time_unit(fields)?,
@@ -176,7 +176,7 @@ fn constant_arrival_rate(fields: &Fields, _session: &Session) -> Result<Shape, F
     })
 }
 
-fn ramping_arrival_rate(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
+fn ramping_arrival_rate(fields: &Fields, _revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::RampingArrivalRate {
         start_rate: fields.number("start_rate")?.unwrap_or(0.0),
         time_unit: time_unit(fields)?,
@@ -185,7 +185,7 @@ fn ramping_arrival_rate(fields: &Fields, _session: &Session) -> Result<Shape, Fi
     })
 }
 
-fn steps(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
+fn steps(fields: &Fields, _revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::Steps {
         time_unit: time_unit(fields)?,
         steps: pieces::steps(fields)?,
@@ -193,21 +193,21 @@ fn steps(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
     })
 }
 
-fn waves(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
+fn waves(fields: &Fields, _revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::Waves {
         waves: pieces::waves(fields)?,
     })
 }
 
-fn burst(fields: &Fields, _session: &Session) -> Result<Shape, FieldError> {
+fn burst(fields: &Fields, _revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::Burst {
         count: required(fields, "count", fields.count("count", 1)?)?,
     })
 }
 
-fn replay(fields: &Fields, session: &Session) -> Result<Shape, FieldError> {
+fn replay(fields: &Fields, revision: &Revision) -> Result<Shape, FieldError> {
     Ok(Shape::Replay {
-        trace: trace::read(fields, session)?,
+        trace: trace::read(fields, revision)?,
         speed: fields.number("speed")?.unwrap_or(1.0),
     })
 }

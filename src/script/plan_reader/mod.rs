@@ -60,7 +60,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         }
     }
     let mut scenarios = if fields.has("scenarios") {
-        scenarios::read(&fields, session)?
+        scenarios::read(&fields, &loaded.revision)?
     } else {
         let executor = overrides.scenario_of_function();
         let executor = executor.map_err(|error| wrong(&[], error.to_string()))?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mlua::Value;
 
 use super::super::fields::{FieldError, Fields, describe, suggest};
-use super::super::session::Session;
+use super::super::revision::Revision;
 use super::executors::{self, EXECUTORS};
 use super::{DEFAULT_SCENARIO, wrong};
 use crate::plan::overrides::DEFAULT_GRACEFUL;
@@ -38,7 +38,7 @@ pub(super) fn of_function(executor: Executor) -> Scenario {
 }
 
 /// All scenarios, in the order of their names.
-pub(super) fn read(plan: &Fields, session: &Session) -> Result<Vec<Scenario>, FieldError> {
+pub(super) fn read(plan: &Fields, revision: &Revision) -> Result<Vec<Scenario>, FieldError> {
     let Value::Table(table) = plan.get("scenarios") else {
         return Err(plan.error(
             "scenarios",
@@ -65,11 +65,11 @@ pub(super) fn read(plan: &Fields, session: &Session) -> Result<Vec<Scenario>, Fi
     named.sort_by(|a, b| a.0.cmp(&b.0));
     named
         .into_iter()
-        .map(|(name, value)| scenario(&name, &value, session))
+        .map(|(name, value)| scenario(&name, &value, revision))
         .collect()
 }
 
-fn scenario(name: &str, value: &Value, session: &Session) -> Result<Scenario, FieldError> {
+fn scenario(name: &str, value: &Value, revision: &Revision) -> Result<Scenario, FieldError> {
     let owner = format!("scenarios.{name}");
     let path = ["scenarios", name];
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -90,7 +90,7 @@ fn scenario(name: &str, value: &Value, session: &Session) -> Result<Scenario, Fi
     let fields = Fields::new(&owner, path, value, &known)?.ok_or_else(|| wrong(&["scenarios"], "no scenario"))?;
     Ok(Scenario {
         name: name.to_owned(),
-        executor: kind.read(&fields, session)?,
+        executor: kind.read(&fields, revision)?,
         start_time: fields.duration("start_time")?.unwrap_or_default(),
         start_after: fields.string("start_after")?,
         warmup: fields.duration("warmup")?.unwrap_or_default(),

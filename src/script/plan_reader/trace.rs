@@ -8,14 +8,13 @@ use serde_json::value::RawValue;
 
 use super::super::dataset::Row;
 use super::super::fields::{FieldError, Fields};
-use super::super::loader::find_data;
-use super::super::session::Session;
+use super::super::revision::Revision;
 use crate::schedule::Trace;
 
 const DEFAULT_AT: &str = "ts";
 
 /// The trace that `trace` names, with the time stamps in its column `at`.
-pub(super) fn read(fields: &Fields, session: &Session) -> Result<Trace, FieldError> {
+pub(super) fn read(fields: &Fields, revision: &Revision) -> Result<Trace, FieldError> {
     let name = fields.string("trace")?.ok_or_else(|| {
         fields.error(
             "trace",
@@ -24,8 +23,10 @@ pub(super) fn read(fields: &Fields, session: &Session) -> Result<Trace, FieldErr
     })?;
     let at = fields.string("at")?.unwrap_or_else(|| DEFAULT_AT.to_owned());
     let refuse = |what: String| fields.error("trace", &what);
-    let path = find_data(&name, &session.script).map_err(|error| refuse(format!("is \"{name}\": {error}")))?;
-    let data = session
+    let path = revision
+        .find_data(&name)
+        .map_err(|error| refuse(format!("is \"{name}\": {error}")))?;
+    let data = revision
         .data
         .file(&path)
         .map_err(|error| refuse(format!("is \"{name}\": {error}")))?;

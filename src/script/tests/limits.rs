@@ -161,6 +161,6 @@ async fn a_stack_overflow_is_short() {
     assert!(error.message.contains("stack overflow"), "{error}");
     assert!(error.hint.is_some_and(|hint| hint.contains("calls itself")));
     assert_eq!(place(error), "main.lua:2");
-    let rendered = error.render(&bed.session.sources);
+    let rendered = error.render(&bed.loaded.revision.sources);
     assert!(rendered.lines().count() < 25 && rendered.len() < 2_000, "{rendered}");
 }

@@ -27,8 +27,8 @@ use crate::control::Control;
 use crate::metrics::{Catalog, Recorder};
 use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
-use crate::vu::{Iteration, Outcome, Vu as _, VuFactory as _};
-use crate::{api, clock, net};
+use crate::vu::{Iteration, Outcome, Part, Vu as _, VuFactory as _};
+use crate::{api, clock};
 
 /// A folder with `main.lua` and other files, and a VM that has evaluated it.
 struct Bed {
@@ -37,6 +37,7 @@ struct Bed {
     host: Rc<Host>,
     context: Rc<VuContext>,
     loaded: Loaded,
+    limits: Limits,
 }
 
 impl Bed {
@@ -71,6 +72,7 @@ impl Bed {
             host,
             context,
             loaded,
+            limits,
         })
     }
 
@@ -80,8 +82,9 @@ impl Bed {
         let registry = &self.session.registry;
         let catalog = Catalog::new(registry, &[]).unwrap();
         let _ = self.host.recorder.set(Recorder::new(registry, &catalog));
-        let _ = self.host.net.set(net::Shared::new(plan.http.config.clone()).unwrap());
-        let _ = self.host.plan.set(Arc::new(plan.clone()));
+        self.host.follow(&plan).unwrap();
+        self.host.set_limits(self.limits).unwrap();
+        self.session.revision().set_plan(Arc::new(plan.clone()));
         Ok(plan)
     }
 
@@ -95,7 +98,7 @@ impl Bed {
     }
 
     async fn vu_of(&self, scenario: usize, id: u64) -> LuaVu {
-        if self.host.plan.get().is_none() {
+        if self.session.revision().plan().is_none() {
             self.ready().unwrap_or_else(|error| panic!("{error}"));
         }
         let factory = LuaVuFactory {
@@ -149,7 +152,10 @@ fn iteration(number: u64, segment: u32) -> Iteration {
     Iteration {
         scenario: 0,
         number,
-        segment,
+        part: Part {
+            segment,
+            ..Part::default()
+        },
         begun_at: now,
         scheduled_at: now,
         started_at: now,

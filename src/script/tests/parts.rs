@@ -26,7 +26,7 @@ fn tags(context: &VuContext) -> String {
 #[tokio::test(start_paused = true)]
 async fn an_iteration_belongs_where_it_was_due() {
     let bed = Bed::new(PARTED).await;
-    bed.ready().unwrap();
+    let plan = bed.ready().unwrap();
     let origin = clock::now();
     bed.session.started.set(origin).unwrap();
     // (scenario, due in ms, tags): spans are half-open, and the end of the last phase is the end of phases.
@@ -44,12 +44,14 @@ async fn an_iteration_belongs_where_it_was_due() {
         let context = VuContext::new(&bed.host, 1, Some(scenario));
         // It has run others before, elsewhere.
         for before in [0, 30_000, due] {
-            let scheduled_at = origin + Duration::from_millis(before);
+            let into_run = Duration::from_millis(before);
+            let start = plan.scenarios[scenario].start_time;
+            let scheduled_at = origin + into_run;
             context.begin(&Iteration {
                 scenario,
                 number: 0,
-                segment: 0,
-                begun_at: origin + bed.host.plan.get().unwrap().scenarios[scenario].start_time,
+                part: plan.part(scenario, 0, into_run, into_run.saturating_sub(start)),
+                begun_at: origin + start,
                 scheduled_at,
                 // How late it begins does not matter.
                 started_at: scheduled_at + Duration::from_secs(60),
@@ -72,7 +74,7 @@ async fn what_is_no_iteration_belongs_nowhere() {
     context.begin(&Iteration {
         scenario: 0,
         number: 0,
-        segment: 0,
+        part: Part::default(),
         begun_at: now,
         scheduled_at: now,
         started_at: now,
