@@ -2,11 +2,13 @@
 //! any of these do is in the rooms below; nothing here prints or exits.
 
 mod core;
+mod edit;
 mod files;
 mod health;
 mod hooks;
 mod judge;
 mod load;
+mod reload;
 mod steer;
 
 use std::collections::BTreeMap;
@@ -24,8 +26,10 @@ use crate::results::Summary;
 
 use self::core::{CoreReport, CoreSeed, start_core};
 use self::judge::Judge;
+use self::reload::Reloads;
 
 pub use self::load::{LoadError, LoadOptions, Test, load};
+pub use self::reload::{Reload, Reloaded};
 
 /// How a run is carried out, other than what the plan says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub trait Observer {
     fn stage(&mut self, stage: Stage);
     /// A second has passed.
     fn tick(&mut self, tick: &Tick<'_>);
+    /// Files of the script have been saved.
+    fn reload(&mut self, reload: &Reload);
 }
 
 /// What a run gives.
@@ -115,7 +121,7 @@ pub struct Outcome {
 }
 
 /// Runs a loaded test to its end, whatever end that is. Must be called on a `LocalSet`.
-pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
+pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
     if let Some(warning) = files::prepare(&test.plan) {
         tracing::warn!(target: "kingtide::run", "{warning}");
     }
@@ -125,6 +131,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
     let mut judge = Judge::new(&plan, options);
+    let watching = watch_files(&test, &mut judge);
 
     observer.stage(Stage::Setup);
     let ready = hooks::setup(&test, &mut judge).await;
@@ -132,7 +139,7 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
 
     let started = clock::wall();
     if ready && !control.stop_token().is_cancelled() {
-        load_phase(&test, options, observer, &mut totals, &mut judge).await;
+        load_phase(&mut test, options, watching, observer, &mut totals, &mut judge).await;
     }
     control.release();
     control.enter(State::Teardown);
@@ -154,6 +161,23 @@ pub async fn run(test: Test, options: &RunOptions, observer: &mut dyn Observer) 
     }
 }
 
+/// Follows changes of the script from now on, when that is wanted.
+fn watch_files(test: &Test, judge: &mut Judge) -> Option<Reloads> {
+    let revision = &test.loaded.revision;
+    if revision.number == 0 {
+        return None;
+    }
+    judge.first_revision(revision, &test.session.script);
+    match Reloads::of(revision) {
+        Ok(reloads) => Some(reloads),
+        Err(error) => {
+            let text = format!("the script's {error}; the run goes on without reloads");
+            tracing::warn!(target: "kingtide::run", "{text}");
+            None
+        }
+    }
+}
+
 fn timeline(plan: &Plan) -> Timeline {
     let phases = plan.phases.iter();
     Timeline {
@@ -169,14 +193,15 @@ const FOLD: Duration = Duration::from_secs(1);
 
 /// Starts the cores, folds what they report, and ends when the last is done.
 async fn load_phase(
-    test: &Test,
+    test: &mut Test,
     options: &RunOptions,
+    mut watching: Option<Reloads>,
     observer: &mut dyn Observer,
     totals: &mut Totals,
     judge: &mut Judge,
 ) {
     observer.stage(Stage::Preparing);
-    let control = &test.session.control;
+    let control = &Arc::clone(&test.session.control);
     let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
     let (reports, mut inbox) = mpsc::unbounded_channel();
     let (go, start) = watch::channel(None);
@@ -204,8 +229,11 @@ async fn load_phase(
     control.steer(origin, steer::steerables(&test.plan));
     let _ = go.send(Some(origin));
     judge.begin(origin);
+    if let Some(reloads) = &mut watching {
+        reloads.begin(origin);
+    }
     observer.stage(Stage::Running);
-    fold(test, &shared, origin, &mut inbox, observer, totals, judge).await;
+    fold(test, &shared, origin, &mut inbox, watching, observer, totals, judge).await;
     judge.end(clock::now());
     for core in cores {
         if core.join().is_err() {
@@ -237,16 +265,18 @@ async fn wait_until_ready(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what one loop brings together")]
 async fn fold(
-    test: &Test,
+    test: &mut Test,
     shared: &exec::Shared,
     origin: Instant,
     inbox: &mut mpsc::UnboundedReceiver<CoreReport>,
+    mut watching: Option<Reloads>,
     observer: &mut dyn Observer,
     totals: &mut Totals,
     judge: &mut Judge,
 ) {
-    let control = &test.session.control;
+    let control = &Arc::clone(&test.session.control);
     let mut next = origin + FOLD;
     let mut stopping = false;
     let mut live = steer::Reporter::default();
@@ -277,6 +307,13 @@ async fn fold(
                 stopping = true;
                 control.enter(State::Stopping);
                 observer.stage(Stage::Stopping);
+            }
+            files = Reloads::changed(&mut watching), if !stopping => {
+                if let Some(reloads) = &mut watching
+                    && let Some(reload) = reloads.attempt(files, test, totals, judge).await
+                {
+                    observer.reload(&reload);
+                }
             }
             () = clock::sleep_until(next) => {
                 next += FOLD;

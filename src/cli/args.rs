@@ -125,6 +125,9 @@ pub(super) struct RunArgs {
     /// Listen for commands into the run (status, pause, rates, stop); port 0 takes a free one. `kingtide ctl` sends them.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) control: Option<SocketAddr>,
+    /// Follow the script: what is saved runs from each virtual user's next iteration on.
+    #[arg(short, long)]
+    pub(super) watch: bool,
     /// Show no progress, only the summary.
     #[arg(short, long)]
     pub(super) quiet: bool,

@@ -20,7 +20,7 @@ pub(super) fn command(args: CheckArgs) -> Result<u8, Failure> {
 
 async fn check(args: CheckArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
-    let (mut test, demo) = prepare(&args.script, Arc::clone(&control)).await?;
+    let (mut test, demo) = prepare(&args.script, false, Arc::clone(&control)).await?;
     terminal::out(&describe(&args.script.script.display().to_string(), &test.plan));
     let mut code = 0;
     if args.once {

@@ -8,7 +8,7 @@ use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
 use crate::plan::{Plan, Scenario};
-use crate::run::{Observer, Stage, Tick};
+use crate::run::{Observer, Reload, Reloaded, Stage, Tick};
 
 /// How often a line is written when stderr is no terminal.
 const PLAIN_PERIOD: u64 = 10;
@@ -20,6 +20,42 @@ pub(super) struct Quiet;
 impl Observer for Quiet {
     fn stage(&mut self, _: Stage) {}
     fn tick(&mut self, _: &Tick<'_>) {}
+    fn reload(&mut self, reload: &Reload) {
+        // What was asked for and did not happen is no progress.
+        if matches!(reload.outcome, Reloaded::Refused { .. }) {
+            show_reload(reload);
+        }
+    }
+}
+
+/// What saving a file has led to, as people read it.
+fn show_reload(reload: &Reload) {
+    let seconds = reload.at.as_secs_f64();
+    let files = reload.files();
+    match &reload.outcome {
+        Reloaded::Adopted {
+            revision,
+            hash,
+            applied,
+            refused,
+        } => {
+            let short = hash.get(..8).unwrap_or(hash);
+            terminal::note(&format!(
+                "reload: revision {revision} ({short}) from {seconds:.1}s on: {files}"
+            ));
+            for change in applied {
+                terminal::note(&format!("  {change}"));
+            }
+            for change in refused {
+                terminal::note(&format!("  not applied: {change}"));
+            }
+        }
+        Reloaded::Refused { revision, error } => {
+            terminal::note(&format!(
+                "reload refused at {seconds:.1}s, revision {revision} goes on: {files}\n{error}"
+            ));
+        }
+    }
 }
 
 /// Lines of text, for logs and CI.
@@ -48,6 +84,10 @@ impl Observer for Plain {
             terminal::note(&line(tick, index, scenario, self.before.get(index), over));
         }
         self.before.clone_from(&tick.progress);
+    }
+
+    fn reload(&mut self, reload: &Reload) {
+        show_reload(reload);
     }
 }
 
@@ -102,6 +142,10 @@ impl Observer for Live {
             bar.tick();
         }
         self.before.clone_from(&tick.progress);
+    }
+
+    fn reload(&mut self, reload: &Reload) {
+        show_reload(reload);
     }
 }
 

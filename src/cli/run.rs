@@ -23,7 +23,7 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
-    let (test, demo) = prepare(&args.script, Arc::clone(&control)).await?;
+    let (test, demo) = prepare(&args.script, args.watch, Arc::clone(&control)).await?;
     let ready = match before(&args, &test, Arc::clone(&control)) {
         Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
         Err(failure) => Err(failure),
@@ -81,8 +81,12 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     })
 }
 
-/// Starts the demo if it is wanted, then loads and validates the script.
-pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<(Test, Option<DemoChild>), Failure> {
+/// Starts the demo if it is wanted, then loads and validates the script, whose changes are followed if `watch` is set.
+pub(super) async fn prepare(
+    args: &ScriptArgs,
+    watch: bool,
+    control: Arc<Control>,
+) -> Result<(Test, Option<DemoChild>), Failure> {
     if !args.script.exists() {
         let text = format!("error: there is no file `{}`", args.script.display());
         return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
@@ -105,7 +109,7 @@ pub(super) async fn prepare(args: &ScriptArgs, control: Arc<Control>) -> Result<
         vars,
         seed,
         overrides: args.overrides(),
-        watch: false,
+        watch,
     };
     match run::load(options, control).await {
         Ok(test) => Ok((test, demo)),

@@ -103,6 +103,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(iterations::section(&summary.scenarios, style));
     sections.push(parts::phases(&summary.phases, style));
     sections.push(parts::stages(&summary.metrics, style));
+    sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
     sections.push(errors(summary, style));
@@ -146,8 +147,13 @@ fn verdict(summary: &Summary, style: &Style) -> Vec<String> {
     let run = &summary.run;
     let took = human::duration(Duration::from_millis(run.duration_ms));
     let tags = run.tags.iter().map(|(key, value)| format!(" · {key}={value}"));
+    let edited = match run.revisions.len() {
+        0 | 1 => String::new(),
+        2 => " · edited once".to_owned(),
+        n => format!(" · edited {} times", n - 1),
+    };
     let about = format!(
-        "{} · {took} · seed {} · {}{}",
+        "{} · {took} · seed {} · {}{edited}{}",
         run.script,
         run.seed,
         run.started_at,
@@ -199,6 +205,9 @@ fn thresholds(thresholds: &[ThresholdSummary], style: &Style) -> Vec<String> {
         }
         if let Some(at) = threshold.window_at_ms {
             notes.push(format!("worst at {}", human::duration(Duration::from_millis(at))));
+        }
+        if let Some(since) = threshold.since_ms {
+            notes.push(format!("since {}", human::duration(Duration::from_millis(since))));
         }
         if threshold.aborted {
             notes.push("ended the run".to_owned());

@@ -75,24 +75,48 @@ pub struct RunInfo {
     /// Why the verdict is not pass; the first gave the exit code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
-    /// What was changed through live control, in order.
+    /// What was changed through live control and by editing the script, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventSummary>,
+    /// The states of the script, where its changes were followed; more than one if it was edited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<RevisionSummary>,
 }
 
-/// A change through live control.
+/// A state of the script that ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionSummary {
+    /// From 1; the value of the tag `revision` on its samples.
+    pub number: u32,
+    /// When virtual users began to take it up, from the start of the load.
+    pub at_ms: u64,
+    /// SHA-256 over names and contents of everything that it read.
+    pub hash: String,
+    /// The files that had been saved, separated by commas; of the first one the script.
+    pub file: String,
+    /// What it changed in the plan.
+    pub changed: Vec<String>,
+    /// What it was to change in the plan and did not, with the reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+}
+
+/// A change while the run lasted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventSummary {
     /// When it took effect, from the start of the load; 0 before it.
     pub at_ms: u64,
-    /// `pause`, `resume`, `rate`, `vus` or `stop`.
+    /// `pause`, `resume`, `rate`, `vus` or `stop`; `reload` or `reload-refused`.
     pub what: String,
     /// Whose it was; that of all scenarios when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
-    /// The new rate or number of virtual users.
+    /// The new rate or number of virtual users; the number of the revision that runs now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// Which files were saved, or why a script was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// One reason for a verdict.
@@ -162,6 +186,9 @@ pub struct ThresholdSummary {
     /// Where the worst of these slices, which `observed` is from, begins: from the start of the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_at_ms: Option<u64>,
+    /// What was before this, from the start of the load, does not count: an edited script brought the threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
 }
 
 impl ThresholdSummary {
@@ -178,6 +205,7 @@ impl ThresholdSummary {
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
             window: threshold.window.map(whole_seconds),
             window_at_ms: verdict.window_at.map(millis),
+            since_ms: threshold.since.map(millis),
         }
     }
 }

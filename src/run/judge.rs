@@ -2,20 +2,43 @@
 //! reasons. The limits are those of the documentation ("Generator verdict").
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
 use crate::control::{self, Control};
-use crate::metrics::{Aggregation, Totals, builtin};
+use crate::metrics::{Aggregation, Threshold, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA,
-    ScenarioSummary, Summary, ThresholdSummary, timestamp,
+    ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary, RunInfo,
+    SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
 };
-use crate::script::Session;
+use crate::script::{Revision, Session};
 
+use super::edit::Change;
+use super::reload::Reload;
 use super::{RunOptions, Test, health};
+
+/// A threshold, and whether it has ended the run.
+#[derive(Debug)]
+struct Judged {
+    threshold: Threshold,
+    aborted: bool,
+}
+
+impl Judged {
+    fn new(threshold: &Threshold) -> Self {
+        Self {
+            threshold: threshold.clone(),
+            aborted: false,
+        }
+    }
+
+    fn summary(&self, totals: &Totals) -> ThresholdSummary {
+        ThresholdSummary::new(&self.threshold, &self.threshold.evaluate(totals), self.aborted)
+    }
+}
 
 /// Gathers what the verdict depends on.
 #[derive(Debug)]
@@ -23,7 +46,11 @@ pub(super) struct Judge {
     plan: Arc<Plan>,
     options: RunOptions,
     notes: Vec<(ExitCode, String)>,
-    aborted_by: Vec<bool>,
+    judged: Vec<Judged>,
+    /// Thresholds that failed before an edited script took them away.
+    failed_before: Vec<ThresholdSummary>,
+    revisions: Vec<RevisionSummary>,
+    reloads: Vec<EventSummary>,
     begun: Option<Instant>,
     ended: Option<Instant>,
     cpu: Vec<Duration>,
@@ -35,7 +62,10 @@ impl Judge {
             plan: Arc::clone(plan),
             options: options.clone(),
             notes: Vec::new(),
-            aborted_by: vec![false; plan.thresholds.len()],
+            judged: plan.thresholds.iter().map(Judged::new).collect(),
+            failed_before: Vec::new(),
+            revisions: Vec::new(),
+            reloads: Vec::new(),
             begun: None,
             ended: None,
             cpu: Vec::new(),
@@ -67,8 +97,9 @@ impl Judge {
 
     /// Looks at thresholds that may end the run.
     pub(super) fn watch(&mut self, totals: &Totals, elapsed: Duration, control: &Control) {
-        for (threshold, aborted) in self.plan.thresholds.iter().zip(&mut self.aborted_by) {
-            if !threshold.abort_on_fail || *aborted || elapsed < threshold.delay_abort_eval {
+        for Judged { threshold, aborted } in &mut self.judged {
+            let from = threshold.since.unwrap_or_default() + threshold.delay_abort_eval;
+            if !threshold.abort_on_fail || *aborted || elapsed < from {
                 continue;
             }
             if threshold.evaluate(totals).ok == Some(false) {
@@ -77,6 +108,63 @@ impl Judge {
                 control.stop(control::Reason::ThresholdAbort(text));
             }
         }
+    }
+
+    /// The script that the run begins with, where its changes are followed.
+    pub(super) fn first_revision(&mut self, revision: &Revision, script: &Path) {
+        self.revisions.push(RevisionSummary {
+            number: revision.number,
+            at_ms: 0,
+            hash: revision.hash(),
+            file: script.display().to_string(),
+            changed: Vec::new(),
+            refused: Vec::new(),
+        });
+    }
+
+    /// An edited script, whether it was taken or not.
+    pub(super) fn note_reload(&mut self, reload: &Reload) {
+        self.reloads.push(reload.event());
+        self.revisions.extend(reload.revision());
+    }
+
+    /// From now on by an edited plan.
+    pub(super) fn follow(&mut self, plan: &Arc<Plan>) {
+        self.plan = Arc::clone(plan);
+    }
+
+    /// From now on by these thresholds. One that is gone and fails at this moment stays failed.
+    pub(super) fn rethink(&mut self, thresholds: &[Threshold], totals: &Totals) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let before = std::mem::take(&mut self.judged);
+        for gone in before.iter().filter(|judged| !thresholds.contains(&judged.threshold)) {
+            let what = format!(
+                "threshold {}: {} is gone",
+                gone.threshold.selector, gone.threshold.expression
+            );
+            if gone.threshold.evaluate(totals).ok == Some(false) {
+                self.failed_before.push(gone.summary(totals));
+                changes.push(Change::refused(what, "it has failed, and stays failed"));
+            } else {
+                changes.push(Change::applied(what));
+            }
+        }
+        for threshold in thresholds {
+            let known = before.iter().find(|judged| judged.threshold == *threshold);
+            self.judged.push(Judged {
+                threshold: threshold.clone(),
+                aborted: known.is_some_and(|known| known.aborted),
+            });
+            if let (None, Some(since)) = (known, threshold.since) {
+                changes.push(Change::applied(format!(
+                    "threshold {}: {} counts from {} s on",
+                    threshold.selector,
+                    threshold.expression,
+                    since.as_secs()
+                )));
+            }
+        }
+        changes
     }
 
     /// The whole summary.
@@ -118,6 +206,7 @@ impl Judge {
                     })
                     .collect(),
                 events: self.events(&test.session),
+                revisions: self.revisions.clone(),
             },
             scenarios: scenarios.collect::<BTreeMap<_, _>>(),
             metrics: totals.summarise(),
@@ -136,21 +225,21 @@ impl Judge {
                 .map_or(Duration::ZERO, |begun| at.saturating_duration_since(begun))
         };
         let events = session.control.events().into_iter();
+        let events = events.map(|event| EventSummary {
+            at_ms: u64::try_from(at(event.at).as_millis()).unwrap_or(u64::MAX),
+            what: event.what,
+            scenario: event.scenario,
+            value: event.value,
+            detail: None,
+        });
+        let mut events: Vec<_> = events.chain(self.reloads.iter().cloned()).collect();
+        events.sort_by_key(|event| event.at_ms);
         events
-            .map(|event| EventSummary {
-                at_ms: u64::try_from(at(event.at).as_millis()).unwrap_or(u64::MAX),
-                what: event.what,
-                scenario: event.scenario,
-                value: event.value,
-            })
-            .collect()
     }
 
     fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {
-        let judged = self.plan.thresholds.iter().zip(&self.aborted_by);
-        judged
-            .map(|(threshold, aborted)| ThresholdSummary::new(threshold, &threshold.evaluate(totals), *aborted))
-            .collect()
+        let judged = self.judged.iter().map(|judged| judged.summary(totals));
+        judged.chain(self.failed_before.iter().cloned()).collect()
     }
 
     /// All reasons against passing, the one that gives the exit code first.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::control::{Abilities, Control, ScenarioStatus, State, Status, Steerable};
 use crate::exec::Progress;
-use crate::plan::{Executor, Plan};
+use crate::plan::{Executor, Plan, Scenario};
+
+use super::edit::Change;
 
 /// The scenarios of a plan, and what each can be told.
 pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
@@ -34,6 +36,21 @@ fn abilities(executor: &Executor) -> Abilities {
         rate,
         max_vus,
     }
+}
+
+/// Applies what can be applied of an edited scenario to the one that runs. Gives what is in effect then.
+pub(super) fn replan(control: &Control, now: &Scenario, edited: &Scenario) -> (Scenario, Vec<Change>) {
+    let in_effect = Scenario {
+        env: edited.env.clone(),
+        ..now.clone()
+    };
+    let mut changes = Vec::new();
+    if now.executor != edited.executor {
+        let what = format!("executor of `{}`", now.name);
+        changes.push(Change::refused(what, "not while it runs"));
+    }
+    let _ = control;
+    (in_effect, changes)
 }
 
 /// Tells live control each second where the run stands.

@@ -69,6 +69,12 @@ impl Saves {
         self.listen();
     }
 
+    /// Watches these files besides.
+    pub fn follow_too(&mut self, files: Files) {
+        let all = std::mem::take(&mut self.files).into_iter().chain(files);
+        self.follow(all.collect());
+    }
+
     /// Waits until files have been saved, removed or put where they were missing, and names them. Cancelling loses
     /// nothing.
     pub async fn changed(&mut self) -> Vec<PathBuf> {

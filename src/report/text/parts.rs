@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::metrics::{MetricSummaries, MetricSummary, Selector, TrendSummary};
-use crate::results::PhaseSummary;
+use crate::results::{PhaseSummary, RevisionSummary};
 
 use super::Style;
 use crate::report::human;
-use crate::report::table::{Align, Cell, Paint, Table};
+use crate::report::table::{Align, Cell, Paint, Table, wrap};
 
 /// What a row tells of its requests and iterations.
 const NUMBERS: [&str; 6] = ["requests", "p50", "p95", "p99", "failed", "response p95"];
@@ -43,6 +43,40 @@ pub(super) fn stages(metrics: &MetricSummaries, style: &Style) -> Vec<String> {
     }
     let mut lines = vec![style.heading("STAGES", "by intended start of the iteration")];
     lines.extend(table.lines(style));
+    lines
+}
+
+/// One row for each state of a script that was edited, with what it changed below it.
+pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries, style: &Style) -> Vec<String> {
+    if revisions.len() < 2 {
+        return Vec::new();
+    }
+    let mut aligns = vec![Align::Left, Align::Right, Align::Right];
+    aligns.extend([Align::Right; NUMBERS.len() - 1]);
+    let mut table = Table::new(&aligns, 2, 0);
+    let numbered = NUMBERS.split_last().map_or(&[][..], |(_, numbers)| numbers);
+    let head = ["", "from", "iterations"].into_iter().chain(numbered.iter().copied());
+    table.push(head.map(Cell::dim).collect());
+    for revision in revisions {
+        let tags = [("revision".to_owned(), revision.number.to_string())];
+        let from = human::duration(Duration::from_millis(revision.at_ms));
+        let short = revision.hash.get(..8).unwrap_or(&revision.hash);
+        let mut cells = row(&format!("{} {short}", revision.number), from, metrics, &tags);
+        // The rate of a part whose end nobody planned, and the response time of the iterations, say nothing here.
+        cells.remove(3);
+        cells.pop();
+        table.push(cells);
+    }
+    let mut lines = vec![style.heading("REVISIONS", "the script was edited while the load ran")];
+    lines.extend(table.lines(style));
+    for revision in &revisions[1..] {
+        let refused = revision.refused.iter().map(|change| format!("not applied: {change}"));
+        let changes: Vec<_> = revision.changed.iter().cloned().chain(refused).collect();
+        let first = format!("  {}  ", revision.number);
+        lines.extend(wrap(&first, &revision.file, style));
+        let indent = format!("{:width$}- ", "", width = first.len());
+        lines.extend(changes.iter().flat_map(|change| wrap(&indent, change, style)));
+    }
     lines
 }
 

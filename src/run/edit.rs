@@ -1,0 +1,166 @@
+//! What an edited plan changes in a run, and what it cannot change any more: a pure comparison of two plans. How the
+//! schedules of scenarios change is `steer`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::metrics::Threshold;
+use crate::plan::Plan;
+
+/// One difference between the running plan and an edited one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// `threshold http_reqs: count>5`, say.
+    pub(super) what: String,
+    /// Why it does not apply, if it does not.
+    pub(super) refused: Option<String>,
+}
+
+impl Change {
+    pub(super) fn applied(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            refused: None,
+        }
+    }
+
+    pub(super) fn refused(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            refused: Some(why.into()),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        match &self.refused {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What an edited plan comes to.
+#[derive(Debug)]
+pub(super) struct Edited {
+    /// The plan in effect: with the running one's scenarios in their order, whose schedules and thresholds are still to be
+    /// compared, and with what could not change as it was.
+    pub(super) plan: Plan,
+    pub(super) changes: Vec<Change>,
+}
+
+/// Compares all but the schedules and the thresholds.
+///
+/// # Errors
+/// A scenario that runs is missing, and its virtual users would have no journey: then nothing of the edit applies.
+pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
+    let mut changes = Vec::new();
+    let is_in = |plan: &Plan, name: &str| plan.scenarios.iter().any(|scenario| scenario.name == name);
+    if let Some(gone) = now.scenarios.iter().find(|scenario| !is_in(&edited, &scenario.name)) {
+        return Err(format!(
+            "error: the edited script has no scenario `{}`, which runs: a scenario can be neither removed nor renamed while \
+             the load lasts",
+            gone.name
+        ));
+    }
+    edited.scenarios.retain(|scenario| {
+        let runs = is_in(now, &scenario.name);
+        if !runs {
+            let what = format!("scenario `{}`", scenario.name);
+            changes.push(Change::refused(what, "it is new, and begins with the next run"));
+        }
+        runs
+    });
+    for (before, after) in now.scenarios.iter().zip(&mut edited.scenarios) {
+        if before.tags != after.tags {
+            let what = format!("tags of `{}`", before.name);
+            changes.push(Change::refused(what, TAGS));
+            after.tags.clone_from(&before.tags);
+        }
+        if before.env != after.env {
+            changes.push(Change::applied(format!("env of `{}`", before.name)));
+        }
+    }
+    if now.tags != edited.tags {
+        changes.push(Change::refused("tags", TAGS));
+        edited.tags.clone_from(&now.tags);
+    }
+    if now.phases != edited.phases {
+        changes.push(Change::refused("phases", "what was measured belongs to them already"));
+        edited.phases.clone_from(&now.phases);
+    }
+    if now.setup_timeout != edited.setup_timeout {
+        changes.push(Change::refused("setup_timeout", "setup has run already"));
+        edited.setup_timeout = now.setup_timeout;
+    }
+    let applied = [
+        ("teardown_timeout", now.teardown_timeout != edited.teardown_timeout),
+        ("on_script_error", now.on_script_error != edited.on_script_error),
+        ("limits", now.limits != edited.limits),
+        ("http.base_url", now.http.base_url != edited.http.base_url),
+        ("http.headers", now.http.headers != edited.http.headers),
+    ];
+    let applied = applied.into_iter().filter(|(_, differs)| *differs);
+    changes.extend(applied.map(|(what, _)| Change::applied(what)));
+    if now.http.config != edited.http.config {
+        let keeps = edited.http.config.connects_like(&now.http.config);
+        changes.push(Change::applied(if keeps {
+            "http options"
+        } else {
+            "http options; connections are made anew"
+        }));
+    }
+    Ok(Edited { plan: edited, changes })
+}
+
+const TAGS: &str = "what was measured carries them already";
+
+/// Makes thresholds that are as they were go on counting, and the others count from `since` on. Gives the latter.
+pub(super) fn thresholds(now: &[Threshold], edited: &mut [Threshold], since: Duration) -> Vec<Threshold> {
+    let mut fresh = Vec::new();
+    for threshold in edited {
+        let same = now.iter().find(|before| {
+            let as_if = Threshold {
+                since: None,
+                ..(*before).clone()
+            };
+            as_if == *threshold
+        });
+        match same {
+            Some(before) => threshold.clone_from(before),
+            None => {
+                threshold.since = Some(since);
+                fresh.push(threshold.clone());
+            }
+        }
+    }
+    fresh
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Registry;
+
+    fn threshold(text: &str) -> Threshold {
+        let registry = Registry::new();
+        Threshold::parse("http_req_duration", text, &registry).unwrap()
+    }
+
+    #[test]
+    fn thresholds_that_are_as_they_were_go_on_counting() {
+        let s = Duration::from_secs;
+        let brought = Threshold {
+            since: Some(s(4)),
+            ..threshold("p(95)<9")
+        };
+        let now = [threshold("p(95)<5"), brought.clone()];
+        let mut edited = [threshold("p(95)<5"), threshold("p(95)<9"), threshold("p(99)<9")];
+        let fresh = thresholds(&now, &mut edited, s(8));
+        let sinces = edited.each_ref().map(|threshold| threshold.since);
+        assert_eq!(sinces, [None, Some(s(4)), Some(s(8))]);
+        assert_eq!(fresh, [edited[2].clone()]);
+    }
+}
