@@ -16,6 +16,7 @@ mod live;
 mod nginx;
 mod numbers;
 mod parts;
+mod reload;
 mod server;
 mod signals;
 mod summary;

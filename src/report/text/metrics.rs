@@ -20,6 +20,8 @@ pub(super) fn sections(metrics: &MetricSummaries, style: &Style) -> Vec<Vec<Stri
             selector: Selector::parse(name).unwrap_or_else(|_| Selector::root(name)),
             summary,
         })
+        // Revisions have a table of their own.
+        .filter(|row| !matches!(row.selector.tags.as_slice(), [(key, _)] if key == "revision"))
         .collect();
     rows.sort_by_cached_key(|row| (position(&row.selector.metric), row.selector.clone()));
     let (times, others): (Vec<_>, Vec<_>) = rows

@@ -127,6 +127,35 @@ fn parted() -> Value {
     value
 }
 
+/// A script that was edited twice.
+fn edited() -> Value {
+    let mut value = passed();
+    let revision = |number: u64, at: u64, file: &str| {
+        let hash = format!("{number}").repeat(64);
+        json!({ "number": number, "at_ms": at, "hash": hash, "file": file, "changed": [] })
+    };
+    let mut revisions = [
+        revision(1, 0, "scripts/shop/saga.lua"),
+        revision(2, 7_350, "scripts/shop/helpers/orders.lua, data/customer-ids.json"),
+        revision(3, 21_004, "scripts/shop/saga.lua"),
+    ];
+    revisions[2]["changed"] = json!([
+        "`sagas`: rate 10/s → 50/s",
+        "threshold http_req_failed: rate<0.01 counts from 22 s on"
+    ]);
+    revisions[2]["refused"] = json!(["threshold http_req_failed: rate<0.001 is gone: it has failed, and stays failed"]);
+    value["run"]["revisions"] = json!(revisions);
+    for (revision, scale) in [("1", 1.0), ("2", 2.5)] {
+        let count = json!({ "type": "counter", "count": 150, "rate": 5.0 });
+        value["metrics"][format!("iterations{{revision:{revision}}}")] = count;
+        value["metrics"][format!("http_req_duration{{revision:{revision}}}")] = trend(1_355, scale);
+    }
+    let threshold = json!({ "metric": "http_req_failed", "expression": "rate<0.01", "ok": true, "observed": 0.0,
+        "aborted": false, "since_ms": 22_000 });
+    value["thresholds"].as_array_mut().unwrap().push(threshold);
+    value
+}
+
 /// A run that ended before anything happened.
 fn empty() -> Value {
     json!({ "schema": "kingtide.summary/1", "verdict": "aborted", "exit_code": 105,
@@ -173,13 +202,18 @@ fn a_run_in_parts() {
 }
 
 #[test]
+fn a_run_whose_script_was_edited() {
+    compare("edited", &edited(), WIDE);
+}
+
+#[test]
 fn a_run_without_anything() {
     compare("empty", &empty(), WIDE);
 }
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    for value in [passed(), failed(), parted(), empty()] {
+    for value in [passed(), failed(), parted(), edited(), empty()] {
         let plain = render(&summary(&value), WIDE);
         let coloured = render(&summary(&value), Style { colour: true, ..WIDE });
         assert!(coloured.contains("\u{1b}["));
@@ -199,7 +233,7 @@ fn colour_changes_nothing_but_colour() {
 fn lines_keep_to_the_width_and_end_where_they_end() {
     for width in [0, 80, 90, 95, 96, 100, 250] {
         for unicode in [true, false] {
-            for value in [passed(), failed(), parted(), empty()] {
+            for value in [passed(), failed(), parted(), edited(), empty()] {
                 let style = Style {
                     unicode,
                     colour: false,
