@@ -21,3 +21,4 @@ mod server;
 mod signals;
 mod summary;
 mod tools;
+mod tutorial;

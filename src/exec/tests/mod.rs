@@ -1,6 +1,7 @@
 //! Executors in virtual time with exact counts, and the stage on which they play. No real VUs; real time only in `threads`.
 
 mod closed;
+mod edits;
 mod ends;
 mod laws;
 mod open;
@@ -25,7 +26,7 @@ use crate::control::{Abilities, Command, Control, Steerable};
 use crate::metrics::{Aggregation, Catalog, Counts, MetricId, Recorder, Registry, Selector, Totals, builtin};
 use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario};
 use crate::schedule::{Shape, Spacing, Stripe};
-use crate::vu::{Iteration, Outcome, Vu, VuFactory};
+use crate::vu::{Iteration, Outcome, Ready, Vu, VuFactory};
 
 use super::{Core, Progress, Saturated, Shared, Signals};
 
@@ -123,12 +124,22 @@ struct FakeFactory {
     log: Rc<RefCell<Log>>,
     script: Script,
     creation: Duration,
+    edit: Option<Edit>,
+}
+
+/// From when on a VU has something to take up before its next iteration, and how long that takes.
+#[derive(Clone, Copy)]
+struct Edit {
+    at: Duration,
+    takes: Duration,
 }
 
 struct FakeVu {
     id: u64,
     log: Rc<RefCell<Log>>,
     script: Script,
+    /// Not taken up yet.
+    edit: Option<Edit>,
 }
 
 impl VuFactory for FakeFactory {
@@ -146,11 +157,25 @@ impl VuFactory for FakeFactory {
             id: vu_id,
             log: Rc::clone(&self.log),
             script: Rc::clone(&self.script),
+            edit: self.edit,
         }
     }
 }
 
 impl Vu for FakeVu {
+    async fn ready(&mut self) -> Ready {
+        let start = self.log.borrow().start;
+        let is_due = |edit: &mut Edit| start.is_some_and(|start| clock::now() >= start + edit.at);
+        let took = match self.edit.take_if(is_due) {
+            Some(edit) => {
+                clock::sleep(edit.takes).await;
+                edit.takes
+            }
+            None => Duration::ZERO,
+        };
+        Ready { revision: 0, took }
+    }
+
     async fn run(&mut self, it: &Iteration) -> Outcome {
         {
             let mut log = self.log.borrow_mut();
@@ -184,6 +209,7 @@ pub(super) struct Stage {
     scenarios: Vec<Scenario>,
     script: Script,
     creation: Duration,
+    edit: Option<Edit>,
     stripes: u32,
     stop: Option<Duration>,
     kill: Option<Duration>,
@@ -218,6 +244,7 @@ impl Stage {
             scenarios,
             script: Rc::new(move |_| (ms(service), Outcome::Completed)),
             creation: Duration::ZERO,
+            edit: None,
             stripes: 1,
             stop: None,
             kill: None,
@@ -248,6 +275,18 @@ impl Stage {
     pub(super) fn creation(self, creation: u64) -> Self {
         Self {
             creation: ms(creation),
+            ..self
+        }
+    }
+
+    /// From `at` on each VU has something to take up, which takes so long.
+    pub(super) fn edit_at(self, at: u64, takes: u64) -> Self {
+        let edit = Edit {
+            at: ms(at),
+            takes: ms(takes),
+        };
+        Self {
+            edit: Some(edit),
             ..self
         }
     }
@@ -306,6 +345,7 @@ impl Stage {
             log: Rc::clone(&log),
             script: self.script,
             creation: self.creation,
+            edit: self.edit,
         });
         let recorders: Vec<_> = (0..self.stripes).map(|_| Recorder::new(&registry, &catalog)).collect();
         let mut cores: Vec<_> = (0..self.stripes)
