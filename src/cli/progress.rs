@@ -1,5 +1,7 @@
 //! What people see while a run lasts: a line per scenario that stays in place on a terminal, a line every 10 s elsewhere.
 
+mod checkpoint;
+
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,6 +10,7 @@ use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
 use crate::plan::{Plan, Scenario};
+use crate::metrics::CheckpointTotal;
 use crate::run::{Observer, Stage, Tick};
 
 /// How often a line is written when stderr is no terminal.
@@ -20,6 +23,7 @@ pub(super) struct Quiet;
 impl Observer for Quiet {
     fn stage(&mut self, _: Stage) {}
     fn tick(&mut self, _: &Tick<'_>) {}
+    fn checkpoint(&mut self, _: usize, _: &CheckpointTotal, _: &Plan) {}
 }
 
 /// Lines of text, for logs and CI.
@@ -48,6 +52,10 @@ impl Observer for Plain {
             terminal::note(&line(tick, index, scenario, self.before.get(index), over));
         }
         self.before.clone_from(&tick.progress);
+    }
+
+    fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+        terminal::note(&checkpoint::line(number, checkpoint, plan));
     }
 }
 
@@ -102,6 +110,10 @@ impl Observer for Live {
             bar.tick();
         }
         self.before.clone_from(&tick.progress);
+    }
+
+    fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+        terminal::note(&checkpoint::line(number, checkpoint, plan));
     }
 }
 
@@ -201,6 +213,7 @@ mod tests {
             scenarios: vec![scenario("browse", 60), scenario("orders_of_customers", 1)],
             http: HttpPlan::default(),
             phases: Vec::new(),
+            checkpoints: None,
             thresholds: Vec::new(),
             tags: [].into(),
             setup_timeout: Duration::ZERO,

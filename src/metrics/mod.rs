@@ -13,6 +13,7 @@ mod admission;
 mod aggregation;
 pub mod builtin;
 mod catalog;
+mod checkpoints;
 mod delta;
 mod expression;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod window;
 pub use admission::WARMUP;
 pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
+pub use checkpoints::{CheckpointTotal, MOST_CHECKPOINTS};
 pub use delta::{CheckKey, CheckTally, Count, Counts, Delta};
 pub use expression::ThresholdError;
 pub use recorder::Recorder;

@@ -155,6 +155,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         }],
         http,
         phases: Vec::new(),
+        checkpoints: None,
         thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: minute,
