@@ -9,8 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
-use crate::plan::{Plan, Scenario};
 use crate::metrics::CheckpointTotal;
+use crate::plan::{Plan, Scenario};
 use crate::run::{Observer, Stage, Tick};
 
 /// How often a line is written when stderr is no terminal.

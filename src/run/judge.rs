@@ -10,8 +10,8 @@ use crate::control::{self, Control};
 use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo, SUMMARY_SCHEMA,
-    ScenarioSummary, Summary, ThresholdSummary, timestamp,
+    CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RunInfo,
+    SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
 };
 use crate::script::Session;
 
@@ -286,6 +286,7 @@ fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
         .and(failed(Aggregation::Count))
         .map(|requests| format!("all {requests} requests failed: this run says nothing about the system's speed"));
     let full = totals.checkpoints().len() as u64 >= MOST_CHECKPOINTS;
-    let full = full.then(|| format!("checkpoints: no more than {MOST_CHECKPOINTS} are kept; the last one has the rest"));
+    let full =
+        full.then(|| format!("checkpoints: no more than {MOST_CHECKPOINTS} are kept; the last one has the rest"));
     nothing_worked.into_iter().chain(refused).chain(full).collect()
 }

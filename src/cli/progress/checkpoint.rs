@@ -34,7 +34,10 @@ pub(super) fn line(number: usize, checkpoint: &CheckpointTotal, plan: &Plan) -> 
         _ => "- failed".to_owned(),
     });
     let dropped = |counts: &Counts| counts.dropped;
-    parts.push(format!("{} dropped", checkpoint.counts.iter().map(dropped).sum::<u64>()));
+    parts.push(format!(
+        "{} dropped",
+        checkpoint.counts.iter().map(dropped).sum::<u64>()
+    ));
     parts.join(" · ")
 }
 
