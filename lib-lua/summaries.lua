@@ -59,7 +59,7 @@ local DECIMALS = { ms = "%.1f ms", s = "%.2f s", ["%"] = "%.2f %%", ["/s"] = "%.
 ---@return string
 local function shown(value, unit)
   if value == nil then return "-" end
-  local format = unit and DECIMALS[unit] or (value % 1 == 0 and "%d" or "%.2f")
+  local format = unit and DECIMALS[unit] or (value % 1 == 0 and "%d" or "%.4g")
   return string.format(format, value)
 end
 
