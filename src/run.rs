@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, Recorder, Timeline, Totals, builtin};
-use crate::plan::Plan;
+use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Timeline, Totals, builtin};
+use crate::plan::{Plan, order};
 use crate::results::Summary;
 
 use self::core::{CoreReport, CoreSeed, start_core};
@@ -107,6 +107,8 @@ pub trait Observer {
     fn tick(&mut self, tick: &Tick<'_>);
     /// Files of the script have been saved.
     fn reload(&mut self, reload: &Reload);
+    /// A checkpoint is complete; the first has the number 1.
+    fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan);
 }
 
 /// What a run gives.
@@ -130,6 +132,9 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     test.loaded.revision.set_plan(Arc::clone(&plan));
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
+    if let Some(every) = plan.checkpoints {
+        totals.keep_checkpoints(every, order::latest_end(&plan.scenarios));
+    }
     let mut judge = Judge::new(&plan, options);
     let watching = watch_files(&test, &mut judge);
 
@@ -282,6 +287,7 @@ async fn fold(
     let mut live = steer::Reporter::default();
     let mut ended = None;
     let mut reported = Reported(vec![0; judge.threads()]);
+    let mut told = 0;
     gauges(shared, totals);
     live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
     loop {
@@ -290,6 +296,7 @@ async fn fold(
                 Some(CoreReport::Samples { core, second, delta }) => {
                     totals.merge_second(second, &delta);
                     totals.close(reported.note(core, second + 1));
+                    tell(&mut told, &test.plan, totals, observer);
                 }
                 Some(CoreReport::Done { core, second, delta, cpu }) => {
                     // Its last second is not over, so that this closes none.
@@ -328,6 +335,15 @@ async fn fold(
         }
     }
     totals.finish(ended.unwrap_or_else(clock::now).saturating_duration_since(origin));
+    tell(&mut told, &test.plan, totals, observer);
+}
+
+/// Tells of the checkpoints that are complete now, after the first `told`.
+fn tell(told: &mut usize, plan: &Plan, totals: &Totals, observer: &mut dyn Observer) {
+    for checkpoint in &totals.checkpoints()[*told..] {
+        *told += 1;
+        observer.checkpoint(*told, checkpoint, plan);
+    }
 }
 
 /// Up to which second each core has handed over its samples.

@@ -4,35 +4,26 @@
 --   kingtide run scripts/shop/day.lua --demo                       30 minutes
 --   kingtide run scripts/shop/day.lua --demo --time-scale 0.05     a rehearsal of 90 s at the same rates
 --
--- Environment: BASE_URL.
+-- Environment: where the shop is, as in smoke.lua.
 
 local kt = require "kt"
-local http, check, data = kt.http, kt.check, kt.data
+local shop = require "shop"
 
-local customers = data.array "customer-ids.json"
-local products = data.array "product-ids.json"
+local customers, products = shop.ids()
 
 local function order()
-  local res = http.post("/api/orders", {
-    name = "POST /api/orders",
-    json = {
-      customerId = customers:random(),
-      lineItems = { { productId = products:random(), quantity = 1, unitPrice = "9.99" } },
-      shippingAddress = "1 Elm Street, Boston, MA 02108",
-    },
-    expect = 201,
-  })
-  check(res, { ["order accepted"] = res.status == 201 })
+  local res, id = shop.place_order { customer = customers:random(), product = products:random() }
+  kt.check(res, { ["order accepted"] = id ~= nil })
 end
 
 local function browse()
-  local res = http.get("/api/products/" .. products:random(), { name = "GET /api/products/{id}" })
-  check(res, { ["product found"] = res.status == 200 })
+  local res = shop.product(products:random())
+  kt.check(res, { ["product found"] = res.status == 200 })
 end
 
 ---@type kt.Plan
 local plan = {
-  http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
+  http = { timeout = "10s" },
   phases = {
     { name = "night", duration = "5m" },
     { name = "morning", duration = "5m" },
@@ -71,6 +62,7 @@ local plan = {
     ["http_req_duration{name:POST /api/orders}"] = "p(95)<600",
     ["http_req_duration{phase:evening}"] = "p(95)<600",
   },
+  setup = shop.ready,
 }
 
 return plan

@@ -1,77 +1,56 @@
--- Places orders at a constant rate and follows each saga to its end: how long until an order is confirmed?
+-- Places orders and follows each saga to its end: how long until an order is confirmed?
 --
 --   kingtide run scripts/shop/saga.lua --demo              10 orders/s for 30 s: passes
 --   kingtide run scripts/shop/saga.lua --demo --rate 50    the shop's sagas queue up: the saga thresholds fail,
 --                                                          while the order request itself stays as fast as before
+--   kingtide run scripts/shop/saga.lua --demo -e VUS=10    10 users instead, who order again when an order is done
 --
--- Environment: BASE_URL.
+-- Environment: TPS (orders per second) or VUS (users), DURATION, and where the shop is, as in smoke.lua.
 
 local kt = require "kt"
-local http, check, data = kt.http, kt.check, kt.data
+local shop = require "shop"
 
-local customers = data.array "customer-ids.json"
-local products = data.array "product-ids.json"
-
+local customers, products = shop.ids()
 local value = kt.metrics.trend("order_value", { unit = "USD" })
 local confirmed = kt.metrics.rate "sagas_confirmed" -- of the sagas that ended within the poll's timeout
 
--- Four states are final and only two of them are good. Services differ in how they write them.
-local FINAL = { CONFIRMED = "good", COMPLETED = "good", CANCELLED = "bad", FAILED = "bad" }
+local function order_and_wait()
+  local res, id = shop.place_order { customer = customers:random(), product = products:random(), price = "9.99" }
+  if not kt.check(res, { ["order accepted"] = id ~= nil }) or not id then return end
 
-local function final(res) return FINAL[string.upper(res:json "status" or "")] end
-
-local function place_order()
-  local res = http.post("/api/orders", {
-    name = "POST /api/orders",
-    json = {
-      customerId = customers:random(),
-      lineItems = { { productId = products:random(), quantity = 1, unitPrice = "9.99" } },
-      shippingAddress = "1 Elm Street, Boston, MA 02108",
-    },
-    expect = 201,
-  })
-  if not check(res, { ["order accepted"] = res.status == 201 }) then return end
-
-  local id = res:json "orderId" or res:json "id"
-  local outcome
-  local saga = kt.poll { -- polls are tagged, so they never dilute endpoint numbers
-    name = "saga",
-    every = "200ms",
-    timeout = "10s",
-    call = function() return http.get("/api/orders/" .. id, { name = "GET /api/orders/{id}" }) end,
-    done = function(r)
-      if r.ok then outcome = final(r) end
-      return outcome ~= nil
-    end,
-  }
-  if not saga.done then return end -- counted by saga_timeouts
-
-  confirmed:add(outcome == "good")
-  if outcome == "good" then value:add(9.99) end
+  local outcome = shop.wait_for_saga(id)
+  if outcome == "pending" then return end -- counted by saga_timeouts
+  confirmed:add(outcome == "confirmed")
+  if outcome == "confirmed" then value:add(9.99) end
 end
 
--- A load test of a sick system, or with yesterday's ids, measures nothing: find out before it starts.
-local function setup()
-  local health = http.get("/order/actuator/health", { name = "GET health", timeout = "5s" })
-  if not health.ok then
-    kt.run.abort("the order service is not healthy: " .. (health.error or ("status " .. health.status)))
-  end
-  local known = http.get("/api/products/" .. products[1], { name = "GET /api/products/{id}" })
-  if not known.ok then kt.run.abort("product-ids.json does not fit this shop: status " .. known.status) end
+local duration = kt.env("DURATION", "30s")
+local vus = kt.env "VUS"
+
+---@type kt.Scenario
+local sagas
+if vus then
+  sagas = {
+    executor = "constant-vus",
+    vus = assert(tonumber(vus), "VUS is not a number"),
+    duration = duration,
+    exec = order_and_wait,
+    tags = { op = "order" },
+  }
+else
+  sagas = {
+    executor = "constant-arrival-rate",
+    rate = assert(tonumber(kt.env("TPS", "10")), "TPS is not a number"),
+    duration = duration,
+    exec = order_and_wait,
+    tags = { op = "order" },
+  }
 end
 
 ---@type kt.Plan
 local plan = {
-  http = { base_url = kt.env("BASE_URL", "http://127.0.0.1:8080"), timeout = "10s" },
-  scenarios = {
-    sagas = {
-      executor = "constant-arrival-rate",
-      rate = 10,
-      duration = "30s",
-      exec = place_order,
-      tags = { op = "order" },
-    },
-  },
+  http = { timeout = "10s" },
+  scenarios = { sagas = sagas },
   thresholds = {
     ["http_req_duration{name:POST /api/orders}"] = { "p(95)<600", "p(99)<1200" },
     http_req_failed = "rate<0.05",
@@ -79,6 +58,6 @@ local plan = {
     saga_timeouts = { { threshold = "rate<0.10", abort_on_fail = true, delay_abort_eval = "10s" } },
     sagas_confirmed = "rate>0.95",
   },
-  setup = setup,
+  setup = shop.ready,
 }
 return plan

@@ -59,6 +59,7 @@ local kt = {}
 ---@field exec? kt.Journey the journey of scenarios without one of their own
 ---@field http? kt.Exact<kt.HttpPlan> what all requests have in common
 ---@field phases? kt.Exact<kt.Phase>[] named parts of the run over all scenarios, one after the other from its start
+---@field checkpoints? kt.Duration sums the load up each time this long has passed, while it goes on; whole seconds
 ---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
 ---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
 ---@field setup_timeout? kt.Duration default 60s

@@ -91,14 +91,11 @@ fn describe(script: &str, plan: &Plan) -> String {
         let _ = writeln!(out, "  {:<16} {}", scenario.name, load(scenario));
     }
     if plan.scenarios.len() > 1 {
-        let end = plan
-            .scenarios
-            .iter()
-            .enumerate()
-            .map(|(index, scenario)| order::latest_start(&plan.scenarios, index) + scenario.executor.duration())
-            .max()
-            .unwrap_or_default();
+        let end = order::latest_end(&plan.scenarios);
         let _ = writeln!(out, "  {:<16} at most {} without graceful stop", "all", human(end));
+    }
+    if let Some(every) = plan.checkpoints {
+        let _ = writeln!(out, "\ncheckpoints\n  every {}", human(every));
     }
     if let Some(base) = &plan.http.base_url {
         let _ = writeln!(out, "\nbase URL\n  {base}");

@@ -1,5 +1,7 @@
 //! What people see while a run lasts: a line per scenario that stays in place on a terminal, a line every 10 s elsewhere.
 
+mod checkpoint;
+
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -7,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
+use crate::metrics::CheckpointTotal;
 use crate::plan::{Plan, Scenario};
 use crate::run::{Observer, Reload, Reloaded, Stage, Tick};
 
@@ -20,6 +23,7 @@ pub(super) struct Quiet;
 impl Observer for Quiet {
     fn stage(&mut self, _: Stage) {}
     fn tick(&mut self, _: &Tick<'_>) {}
+    fn checkpoint(&mut self, _: usize, _: &CheckpointTotal, _: &Plan) {}
     fn reload(&mut self, reload: &Reload) {
         // What was asked for and did not happen is no progress.
         if matches!(reload.outcome, Reloaded::Refused { .. }) {
@@ -89,6 +93,10 @@ impl Observer for Plain {
     fn reload(&mut self, reload: &Reload) {
         show_reload(reload);
     }
+
+    fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+        terminal::note(&checkpoint::line(number, checkpoint, plan));
+    }
 }
 
 /// One line per scenario, redrawn each second.
@@ -146,6 +154,10 @@ impl Observer for Live {
 
     fn reload(&mut self, reload: &Reload) {
         show_reload(reload);
+    }
+
+    fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+        terminal::note(&checkpoint::line(number, checkpoint, plan));
     }
 }
 
@@ -245,6 +257,7 @@ mod tests {
             scenarios: vec![scenario("browse", 60), scenario("orders_of_customers", 1)],
             http: HttpPlan::default(),
             phases: Vec::new(),
+            checkpoints: None,
             thresholds: Vec::new(),
             tags: [].into(),
             setup_timeout: Duration::ZERO,

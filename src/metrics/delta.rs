@@ -126,6 +126,11 @@ impl Delta {
         for (key, tally) in &other.checks {
             self.checks.entry(key.clone()).or_default().merge(tally);
         }
+        self.merge_counts(other);
+    }
+
+    /// Adds the iteration counts only.
+    pub(super) fn merge_counts(&mut self, other: &Self) {
         merge_counts(&mut self.counts, &other.counts);
         merge_counts(&mut self.warmup, &other.warmup);
     }

@@ -9,6 +9,7 @@ use crate::clock;
 
 use super::aggregation::Aggregation;
 use super::catalog::Catalog;
+use super::checkpoints::{CheckpointTotal, Checkpoints};
 use super::delta::{Counts, Delta};
 use super::later::Later;
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
@@ -43,6 +44,7 @@ pub struct Totals {
     timeline: Timeline,
     windows: Windows,
     later: Vec<Later>,
+    checkpoints: Option<Checkpoints>,
 }
 
 /// What belongs to one phase.
@@ -71,6 +73,7 @@ impl Totals {
             timeline: Timeline::default(),
             windows: Windows::default(),
             later: Vec::new(),
+            checkpoints: None,
         }
     }
 
@@ -107,6 +110,20 @@ impl Totals {
         }
     }
 
+    /// Sums up each `every` of a load that is planned to last for `planned`; call it after [`Totals::watch`].
+    pub fn keep_checkpoints(&mut self, every: Duration, planned: Duration) {
+        let (registry, catalog, timeline) = (&self.registry, &self.catalog, &self.timeline);
+        let scenarios = self.sum.counts.len();
+        self.checkpoints = Some(Checkpoints::new(registry, catalog, timeline, scenarios, every, planned));
+    }
+
+    /// The checkpoints that are complete, in their order. Together they are the load; what was gathered outside of it is
+    /// in none.
+    #[must_use]
+    pub fn checkpoints(&self) -> &[CheckpointTotal] {
+        self.checkpoints.as_ref().map_or(&[], Checkpoints::closed)
+    }
+
     /// Adds what was gathered outside of the load, or at no particular time of it; windows do not have it.
     pub fn merge(&mut self, delta: &Delta) {
         self.sum.merge(delta);
@@ -118,18 +135,21 @@ impl Totals {
         for later in &mut self.later {
             later.merge(second, delta);
         }
+        self.checkpoints.iter_mut().for_each(|c| c.merge(second, delta));
         self.sum.merge(delta);
     }
 
-    /// Every core has handed over the seconds below `end`: windows that end there are complete.
+    /// Every core has handed over the seconds below `end`: windows and checkpoints that end there are complete.
     pub fn close(&mut self, end: u64) {
         self.windows.close(end);
+        self.checkpoints.iter_mut().for_each(|c| c.close(end));
     }
 
     /// The load has ended after `elapsed`, and every core has handed over everything.
     pub fn finish(&mut self, elapsed: Duration) {
         self.set_elapsed(elapsed);
         self.windows.finish(elapsed);
+        self.checkpoints.iter_mut().for_each(|c| c.finish(elapsed));
     }
 
     /// Sets the time in which all this was gathered; rates of counters are per second of it.
@@ -311,7 +331,7 @@ impl Totals {
 }
 
 /// The numbers of a series that was gathered in `over`.
-fn summary(definition: &Definition, series: Option<&Series>, over: Duration) -> MetricSummary {
+pub(super) fn summary(definition: &Definition, series: Option<&Series>, over: Duration) -> MetricSummary {
     let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
     let out_of_range = series.map_or(0, |series| series.out_of_range);
     let data = series.map(|series| &series.data);

@@ -24,6 +24,8 @@ pub struct Plan {
     pub http: HttpPlan,
     /// The named parts of the run, in their order and without gaps; empty when nobody asks for them.
     pub phases: Vec<Phase>,
+    /// How often the load is summed up while it goes on, in whole seconds; `None` when nobody asks for it.
+    pub checkpoints: Option<Duration>,
     /// The conditions that the run has to meet.
     pub thresholds: Vec<Threshold>,
     /// Test-wide tags, on every sample.

@@ -86,6 +86,16 @@ pub fn latest_start(scenarios: &[Scenario], index: usize) -> Duration {
     before.saturating_add(scenario.start_time)
 }
 
+/// When the schedules of all scenarios are over at the latest, from the start of the run; graceful stops are not included.
+#[must_use]
+pub fn latest_end(scenarios: &[Scenario]) -> Duration {
+    let ends = scenarios
+        .iter()
+        .enumerate()
+        .map(|(index, scenario)| latest_start(scenarios, index).saturating_add(scenario.executor.duration()));
+    ends.max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -116,6 +126,7 @@ mod tests {
         assert_eq!(told(&chain), Ok(()));
         let starts = [0, 1, 2].map(|index| latest_start(&chain, index).as_secs());
         assert_eq!(starts, [5 + 90 + 5 + 90 + 5, 5 + 90 + 5, 5]);
+        assert_eq!(latest_end(&chain).as_secs(), starts[0] + 60);
         let unknown = told(&[scenario("a", Some("x"))]).unwrap_err();
         assert!(
             unknown.contains("names `x`") && unknown.contains("there is `a`"),

@@ -8,6 +8,7 @@ use crate::results::{Generator, GeneratorVerdict, Summary, ThresholdSummary, Ver
 use super::human;
 use super::table::{Align, Cell, Paint, Table, wrap};
 
+mod checkpoints;
 mod iterations;
 mod metrics;
 mod parts;
@@ -102,6 +103,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(checks(summary, style));
     sections.push(iterations::section(&summary.scenarios, style));
     sections.push(parts::phases(&summary.phases, style));
+    sections.push(checkpoints::section(&summary.checkpoints, style));
     sections.push(parts::stages(&summary.metrics, style));
     sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, CheckTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
+use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
 pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
@@ -30,6 +30,9 @@ pub struct Summary {
     /// The plan's phases that have begun, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseSummary>,
+    /// The load in equal spans, in their order; together they are the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointSummary>,
     /// Sorted by group and name.
     pub checks: Vec<CheckTotal>,
     /// In the plan's order.
@@ -160,6 +163,33 @@ impl From<PhaseTotal> for PhaseSummary {
             start_ms: millis(total.span.start),
             end_ms: millis(total.span.end),
             metrics: total.metrics,
+        }
+    }
+}
+
+/// What happened in one span of the load, whenever the iterations were due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointSummary {
+    /// Its start, from the start of the load.
+    pub start_ms: u64,
+    /// Its end; the last one ends with the load.
+    pub end_ms: u64,
+    /// The six counts of each scenario, by name; without those of warm-ups.
+    pub scenarios: BTreeMap<String, Counts>,
+    /// The metrics as wholes and the series that thresholds name; rates are for each second of the span.
+    pub metrics: MetricSummaries,
+}
+
+impl CheckpointSummary {
+    /// With the scenarios' names in the plan's order.
+    #[must_use]
+    pub fn new(total: &CheckpointTotal, names: &[&str]) -> Self {
+        let named = names.iter().map(|name| (*name).to_owned());
+        Self {
+            start_ms: millis(total.span.start),
+            end_ms: millis(total.span.end),
+            scenarios: named.zip(total.counts.iter().copied()).collect(),
+            metrics: total.metrics.clone(),
         }
     }
 }

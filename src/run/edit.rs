@@ -91,6 +91,10 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         changes.push(Change::refused("phases", "what was measured belongs to them already"));
         edited.phases.clone_from(&now.phases);
     }
+    if now.checkpoints != edited.checkpoints {
+        changes.push(Change::refused("checkpoints", "their spans have begun already"));
+        edited.checkpoints = now.checkpoints;
+    }
     if now.setup_timeout != edited.setup_timeout {
         changes.push(Change::refused("setup_timeout", "setup has run already"));
         edited.setup_timeout = now.setup_timeout;

@@ -63,6 +63,7 @@ mod tests {
             scenarios: vec![scenario],
             http: HttpPlan::default(),
             phases: Vec::new(),
+            checkpoints: None,
             thresholds: Vec::new(),
             tags: BTreeMap::new(),
             setup_timeout: Duration::ZERO,

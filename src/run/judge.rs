@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
 use crate::control::{self, Control};
-use crate::metrics::{Aggregation, Threshold, Totals, builtin};
+use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary, RunInfo,
-    SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
+    CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary,
+    RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
 };
 use crate::script::{Revision, Session};
 
@@ -211,12 +211,20 @@ impl Judge {
             scenarios: scenarios.collect::<BTreeMap<_, _>>(),
             metrics: totals.summarise(),
             phases: totals.phases().into_iter().map(Into::into).collect(),
+            checkpoints: self.checkpoints(totals),
             checks: totals.checks(),
             thresholds,
             generator,
             errors: errors(&test.session),
             warnings: warnings(test, totals),
         }
+    }
+
+    fn checkpoints(&self, totals: &Totals) -> Vec<CheckpointSummary> {
+        let names: Vec<_> = self.plan.scenarios.iter().map(|s| s.name.as_str()).collect();
+        let all = totals.checkpoints().iter();
+        all.map(|checkpoint| CheckpointSummary::new(checkpoint, &names))
+            .collect()
     }
 
     fn events(&self, session: &Session) -> Vec<EventSummary> {
@@ -366,5 +374,8 @@ fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
         .filter(|share| *share >= 1.0)
         .and(failed(Aggregation::Count))
         .map(|requests| format!("all {requests} requests failed: this run says nothing about the system's speed"));
-    nothing_worked.into_iter().chain(refused).collect()
+    let full = totals.checkpoints().len() as u64 >= MOST_CHECKPOINTS;
+    let full =
+        full.then(|| format!("checkpoints: no more than {MOST_CHECKPOINTS} are kept; the last one has the rest"));
+    nothing_worked.into_iter().chain(refused).chain(full).collect()
 }

@@ -154,6 +154,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         }],
         http,
         phases: Vec::new(),
+        checkpoints: None,
         thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: minute,

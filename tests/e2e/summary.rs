@@ -58,6 +58,33 @@ pub fn is_sound(summary: &Value) {
         assert!(threshold["ok"].is_boolean() && (without_data || threshold["observed"].is_number()));
     }
     times_are_in_order(summary);
+    checkpoints_add_up(summary);
+}
+
+/// Checkpoints follow each other to the end, and their counts are those of the run.
+fn checkpoints_add_up(summary: &Value) {
+    let Some(checkpoints) = summary.get("checkpoints").and_then(Value::as_array) else {
+        return;
+    };
+    let mut at = Some(0);
+    for checkpoint in checkpoints {
+        assert_eq!(checkpoint["start_ms"].as_u64(), at, "without gaps: {summary:#}");
+        at = checkpoint["end_ms"].as_u64();
+    }
+    for (name, scenario) in summary["scenarios"].as_object().expect("scenarios are an object") {
+        let mut sum = [0; 6];
+        for checkpoint in checkpoints {
+            let part = counts(&serde_json::json!({ "iterations": checkpoint["scenarios"][name] }));
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        assert_eq!(sum, counts(scenario), "checkpoints of {name}: {summary:#}");
+    }
+    // Nothing of it happens in setup or teardown.
+    for metric in ["iterations", "dropped_iterations", "iteration_duration"] {
+        let count = |of: &Value| of["metrics"][metric]["count"].as_u64().unwrap_or(0);
+        let sum: u64 = checkpoints.iter().map(count).sum();
+        assert_eq!(sum, count(summary), "{metric}: {summary:#}");
+    }
 }
 
 /// min ≤ med ≤ p90 ≤ … ≤ max of every trend, as far as three digits can tell.
@@ -86,6 +113,13 @@ fn a_summary_that_does_not_add_up_is_noticed() {
                 "iteration_duration": { "type": "trend", "count": 2, "min": 1, "med": 1, "p90": 2, "p95": 2, "p99": 2,
                     "p99.9": 2, "max": 2 },
                 "dropped_iterations": { "type": "counter", "count": 1 } },
+            "checkpoints": [
+                { "start_ms": 0, "end_ms": 5, "scenarios": { "a": {
+                    "offered": 2, "started": 1, "completed": 1, "dropped": 1, "interrupted": 0, "failed": 0 } },
+                  "metrics": { "iteration_duration": { "count": 1 }, "dropped_iterations": { "count": 1 } } },
+                { "start_ms": 5, "end_ms": 9, "scenarios": { "a": {
+                    "offered": 1, "started": 1, "completed": 0, "dropped": 0, "interrupted": 0, "failed": 1 } },
+                  "metrics": { "iteration_duration": { "count": 1 } } } ],
             "thresholds": [],
         })
     };
@@ -99,6 +133,9 @@ fn a_summary_that_does_not_add_up_is_noticed() {
         ("/metrics/dropped_iterations/count", 0.into()),
         ("/exit_code", 99.into()),
         ("/verdict", "fail".into()),
+        ("/checkpoints/1/scenarios/a/started", 2.into()),
+        ("/checkpoints/0/metrics/dropped_iterations/count", 2.into()),
+        ("/checkpoints/1/start_ms", 6.into()),
     ];
     for (place, wrong) in table {
         let mut summary = sound();

@@ -3,6 +3,7 @@
 
 mod parity;
 mod server;
+mod shop;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

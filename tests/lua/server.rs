@@ -76,6 +76,7 @@ fn router() -> Router {
             get(|Path(count): Path<usize>| async move { vec![b'x'; count] }),
         )
         .route("/basic-auth", get(basic_auth))
+        .nest("/shop", crate::shop::router())
 }
 
 /// What came, as JSON: headers joined by `, `, the body as text.

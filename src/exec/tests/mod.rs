@@ -60,6 +60,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
         scenarios,
         http: crate::plan::HttpPlan::default(),
         phases: Vec::new(),
+        checkpoints: None,
         thresholds: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),

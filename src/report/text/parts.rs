@@ -134,13 +134,6 @@ fn row(name: &str, from: String, metrics: &MetricSummaries, tags: &[(String, Str
 /// The cells under [`NUMBERS`].
 fn numbers(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Cell> {
     let requests = trend(metrics, "http_req_duration", tags).or_else(|| trend(metrics, "grpc_req_duration", tags));
-    let failed = match find(metrics, "http_req_failed", tags) {
-        Some(MetricSummary::Rate { rate: Some(rate), .. }) => {
-            let paint = if *rate > 0.0 { Paint::Warn } else { Paint::Plain };
-            Cell::new(human::percent(*rate), paint)
-        }
-        _ => Cell::dim("-"),
-    };
     let response = trend(metrics, "iteration_response_time", tags);
     let time = |value: Option<f64>| value.map_or(Cell::dim("-"), |ms| Cell::plain(human::time(ms)));
     let of_requests = |pick: fn(&TrendSummary) -> f64| time(requests.map(|(_, values)| pick(values)));
@@ -149,12 +142,27 @@ fn numbers(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Cell> {
         of_requests(|values| values.med),
         of_requests(|values| values.p95),
         of_requests(|values| values.p99),
-        failed,
+        failed(metrics, tags),
         time(response.map(|(_, values)| values.p95)),
     ]
 }
 
-fn trend<'a>(metrics: &'a MetricSummaries, metric: &str, tags: &[(String, String)]) -> Option<(u64, &'a TrendSummary)> {
+/// The share of requests that failed.
+pub(super) fn failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> Cell {
+    match find(metrics, "http_req_failed", tags) {
+        Some(MetricSummary::Rate { rate: Some(rate), .. }) => {
+            let paint = if *rate > 0.0 { Paint::Warn } else { Paint::Plain };
+            Cell::new(human::percent(*rate), paint)
+        }
+        _ => Cell::dim("-"),
+    }
+}
+
+pub(super) fn trend<'a>(
+    metrics: &'a MetricSummaries,
+    metric: &str,
+    tags: &[(String, String)],
+) -> Option<(u64, &'a TrendSummary)> {
     match find(metrics, metric, tags)? {
         MetricSummary::Trend {
             count,
@@ -165,7 +173,11 @@ fn trend<'a>(metrics: &'a MetricSummaries, metric: &str, tags: &[(String, String
     }
 }
 
-fn find<'a>(metrics: &'a MetricSummaries, metric: &str, tags: &[(String, String)]) -> Option<&'a MetricSummary> {
+pub(super) fn find<'a>(
+    metrics: &'a MetricSummaries,
+    metric: &str,
+    tags: &[(String, String)],
+) -> Option<&'a MetricSummary> {
     let selector = Selector {
         metric: metric.to_owned(),
         tags: tags.to_vec(),

@@ -118,6 +118,19 @@ fn parted() -> Value {
             "iterations{scenario:browse}": counter(50) } })
     };
     value["phases"] = json!([phase("login rush", 0, 1.0), phase("noon", 15_000, 2.0)]);
+    value["checkpoints"] = (0..3)
+        .map(|n: u64| {
+            let end = (n + 1) * 10_000 + if n == 2 { 43 } else { 0 };
+            let counts = |started: u64, dropped: u64| {
+                json!({ "offered": started + dropped, "started": started, "completed": started - 1, "failed": 1,
+                    "dropped": dropped, "interrupted": 0 })
+            };
+            json!({ "start_ms": n * 10_000, "end_ms": end,
+                "scenarios": { "sagas": counts(100, n), "browse": counts(1_200, 0) },
+                "metrics": if n == 0 { json!({}) } else { json!({ "http_reqs": counter(1_355), "http_req_failed": rate(n),
+                    "http_req_duration": trend(1_355, 1.0 + n as f64) }) } })
+        })
+        .collect();
     value["thresholds"] = json!([
         { "metric": "http_req_duration", "expression": "p(95)<5", "ok": true, "observed": 4.2, "aborted": false, "unit": "ms",
           "window": "30s", "window_at_ms": 65_000 },
@@ -204,6 +217,22 @@ fn a_run_in_parts() {
 #[test]
 fn a_run_whose_script_was_edited() {
     compare("edited", &edited(), WIDE);
+}
+
+#[test]
+fn of_many_checkpoints_the_first_and_the_last_are_shown() {
+    let mut value = parted();
+    let one = value["checkpoints"][1].clone();
+    value["checkpoints"] = std::iter::repeat_n(one, 1_000).collect();
+    let text = render(&summary(&value), WIDE);
+    let table = text.split("CHECKPOINTS").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert!(table.contains("960 in the middle"), "{table}");
+    let numbers: Vec<u32> = table
+        .lines()
+        .skip(2)
+        .map(|line| line.split_whitespace().next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=20).chain(981..=1_000).collect::<Vec<_>>());
 }
 
 #[test]

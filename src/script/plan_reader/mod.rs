@@ -1,6 +1,7 @@
 //! Reads what a script returned into a [`Plan`], strictly: an unknown key, a wrong type or a bad duration is refused before
 //! any load starts. What the parts of a plan do is not known here.
 
+mod checkpoints;
 mod executors;
 mod http;
 mod phases;
@@ -24,10 +25,11 @@ use super::vu::Loaded;
 /// The name of the scenario of a script that returns a function.
 pub const DEFAULT_SCENARIO: &str = "default";
 
-const PLAN_KEYS: [&str; 14] = [
+const PLAN_KEYS: [&str; 15] = [
     "http",
     "scenarios",
     "phases",
+    "checkpoints",
     "exec",
     "thresholds",
     "setup",
@@ -89,6 +91,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     let mut tags = fields.strings("tags")?;
     tags.extend(overrides.tags.clone());
     let mut plan = Plan {
+        checkpoints: checkpoints::read(&fields, &scenarios, overrides.time_scale)?,
         scenarios,
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,

@@ -109,6 +109,29 @@ return {
 }
 
 #[tokio::test]
+async fn checkpoints_shrink_with_the_load_but_stay_whole_seconds() {
+    let script = "return { exec = function() end, checkpoints = '5m',
+      scenarios = { x = { executor = 'constant-vus', duration = '30m' } } }";
+    let bed = Bed::new(script).await;
+    // --time-scale, seconds
+    let table = [
+        (None, 300),
+        (Some(0.1), 30),
+        (Some(0.033), 10),
+        (Some(0.001), 1),
+        (Some(2.0), 600),
+    ];
+    for (time_scale, seconds) in table {
+        let overrides = Overrides {
+            time_scale,
+            ..Overrides::default()
+        };
+        let plan = bed.plan(&overrides).unwrap();
+        assert_eq!(plan.checkpoints, Some(Duration::from_secs(seconds)), "{time_scale:?}");
+    }
+}
+
+#[tokio::test]
 async fn parts_that_cannot_be_are_refused() {
     // options beside `exec`, part of the message
     let table = [
@@ -130,6 +153,23 @@ async fn parts_that_cannot_be_are_refused() {
         (
             "phases = { { name = 'a', duration = 1 }, { name = 'a', duration = 1 } }",
             "holds two of the name \"a\"",
+        ),
+        (
+            "checkpoints = '1500ms'",
+            "plan: `checkpoints` must be whole seconds, at least 1s",
+        ),
+        ("checkpoints = 0", "must be whole seconds, at least 1s"),
+        (
+            "checkpoints = 'often'",
+            "plan: `checkpoints` is wrong: `often` is not a duration",
+        ),
+        (
+            "checkpoints = 2, scenarios = { x = { executor = 'constant-vus', duration = '1h' } }",
+            "`checkpoints` would be 1800, one every 2s of a load that may last for 1h, and at most 1000 are kept; choose at least 4s",
+        ),
+        (
+            "checkpoints = 1, scenarios = { x = { executor = 'constant-vus', duration = 1000.5 } }",
+            "choose at least 2s",
         ),
         (
             "thresholds = { checks = { { threshold = 'rate>0.9', window = '1500ms' } } }",
