@@ -25,6 +25,7 @@ use crate::results::Summary;
 use self::core::{CoreReport, CoreSeed, start_core};
 use self::judge::Judge;
 
+pub use self::files::raise as raise_file_limit;
 pub use self::load::{LoadError, LoadOptions, Test, load};
 
 /// How a run is carried out, other than what the plan says.
