@@ -195,6 +195,18 @@ pub(super) enum DataSet {
         #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },
+    /// Events for the orchestrator, a line of JSON each, with unique correlation ids.
+    Events {
+        /// How many.
+        #[arg(value_name = "N", value_parser = count)]
+        count: u64,
+        /// File to write to; it appears whole or not at all. - is stdout.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Seed of everything random; the same seed gives the same bytes.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Args)]

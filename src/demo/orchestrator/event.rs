@@ -18,7 +18,7 @@ type Object = Map<String, Value>;
 
 /// # Errors
 /// The first thing that is wrong with the event, naming the field.
-pub(super) fn check(event: &Value) -> Result<(), String> {
+pub(in crate::demo) fn check(event: &Value) -> Result<(), String> {
     let event = object(event, "the event")?;
     for key in ["type", "correlationId", "orchestrationName"] {
         text(event, key, "")?;

@@ -43,7 +43,10 @@ async fn accepted_does_not_mean_successful() {
     assert_eq!(outcome(&answer), [4, 2, 2], "two lines are skipped without a word");
     let failures = answer.json()["failures"].clone();
     let reason = "orchestrationName: must be a non-empty text";
-    assert_eq!(failures[0], json!({ "index": 2, "correlationId": "order-9", "reason": reason }));
+    assert_eq!(
+        failures[0],
+        json!({ "index": 2, "correlationId": "order-9", "reason": reason })
+    );
     assert_eq!(
         failures[1],
         json!({ "index": 3, "correlationId": null, "reason": "the event: must be an object" })
@@ -58,7 +61,9 @@ async fn accepted_does_not_mean_successful() {
 async fn a_long_list_of_failures_is_cut_and_its_count_is_not() {
     let running = start(OrchestratorOptions::default()).await;
     let mut client = running.connect().await;
-    let answer = client.post("/api/orchestrator/events/bulk", &"{}\n".repeat(1_500)).await;
+    let answer = client
+        .post("/api/orchestrator/events/bulk", &"{}\n".repeat(1_500))
+        .await;
     assert_eq!(outcome(&answer), [1_500, 0, 1_500]);
     assert_eq!(answer.json()["failures"].as_array().map(Vec::len), Some(1_000));
 }
@@ -71,7 +76,13 @@ async fn wrong_requests_are_told_what_is_wrong() {
     // method, path, body, status, part of the answer
     let table = [
         ("POST", events, "{", 400, "not JSON"),
-        ("POST", "/api/orchestrator/events/bulk-ndjson", "a\nb\n", 400, "no line is JSON"),
+        (
+            "POST",
+            "/api/orchestrator/events/bulk-ndjson",
+            "a\nb\n",
+            400,
+            "no line is JSON",
+        ),
         ("POST", "/api/orchestrator/events/bulk-array", "{}", 400, "array"),
         ("POST", "/api/orchestrator/events/bulk", "", 400, "no line"),
         ("GET", events, "", 405, "other methods"),
@@ -96,7 +107,10 @@ async fn health_and_options() {
         ..OrchestratorOptions::default()
     });
     let text = error.unwrap_err().to_string();
-    assert!(text.starts_with("option `orchestrator-drain`: -1 is not a rate"), "{text}");
+    assert!(
+        text.starts_with("option `orchestrator-drain`: -1 is not a rate"),
+        "{text}"
+    );
 }
 
 /// What a fixed conversation is told.

@@ -31,7 +31,10 @@ async fn the_queue_grows_and_drains() {
     assert_eq!(depth(&mut client).await, (0, 0));
     assert_eq!(counted(&mut client).await, [1_500, 1_500, 0, 0, 1_500]);
     let stats = client.get("/__stats").await.json();
-    assert_eq!(stats["queue"], json!({ "available": 0, "inFlight": 0, "deepest": 1_500 }));
+    assert_eq!(
+        stats["queue"],
+        json!({ "available": 0, "inFlight": 0, "deepest": 1_500 })
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +55,11 @@ async fn a_full_queue_refuses_whole_requests() {
         assert_eq!(outcome(&submit(&mut client, 10).await), [10, 10, 0], "these still fit");
         assert_eq!(counted(&mut client).await[..4], [310, 210, 0, 100]);
         clock::sleep(Duration::from_secs(10)).await;
-        assert_eq!(outcome(&submit(&mut client, 100).await), [100, 100, 0], "a place for 100");
+        assert_eq!(
+            outcome(&submit(&mut client, 100).await),
+            [100, 100, 0],
+            "a place for 100"
+        );
     }
 }
 
