@@ -46,7 +46,17 @@ pub fn wall() -> SystemTime {
 /// CPU time that the calling thread has used so far, user and system.
 #[must_use]
 pub fn thread_cpu() -> Duration {
-    let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    cpu(rustix::time::ClockId::ThreadCPUTime)
+}
+
+/// CPU time that this process has used so far on all cores, user and system.
+#[must_use]
+pub fn process_cpu() -> Duration {
+    cpu(rustix::time::ClockId::ProcessCPUTime)
+}
+
+fn cpu(of: rustix::time::ClockId) -> Duration {
+    let at = rustix::time::clock_gettime(of);
     Duration::new(
         u64::try_from(at.tv_sec).unwrap_or(0),
         u32::try_from(at.tv_nsec).unwrap_or(0),

@@ -28,6 +28,7 @@ use self::core::{CoreReport, CoreSeed, start_core};
 use self::judge::Judge;
 use self::reload::Reloads;
 
+pub use self::files::raise as raise_file_limit;
 pub use self::load::{LoadError, LoadOptions, Test, load};
 pub use self::reload::{Reload, Reloaded};
 

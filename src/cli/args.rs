@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
-use crate::demo::{BreakerMode, FaultSpec};
+use crate::demo::{BreakerMode, FaultSpec, orchestrator, shop};
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
 use crate::schedule::Stage;
@@ -30,7 +30,7 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
-    /// Start the built-in shop, a system to try journeys on.
+    /// Start the built-in systems to try journeys on: a shop and an orchestrator of events.
     Demo(DemoArgs),
     /// Look at a run that was started with --control, or change it.
     Ctl(CtlArgs),
@@ -198,6 +198,18 @@ pub(super) enum DataSet {
         #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },
+    /// Events for the orchestrator, a line of JSON each, with unique correlation ids.
+    Events {
+        /// How many.
+        #[arg(value_name = "N", value_parser = count)]
+        count: u64,
+        /// File to write to; it appears whole or not at all. - is stdout.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Seed of everything random; the same seed gives the same bytes.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -205,10 +217,10 @@ pub(super) struct DemoArgs {
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Port of BASE_URL; the services take the four after it. 0 takes free ports.
+    /// Port of BASE_URL; the shop's services take the four after it, the orchestrator the fifth. 0 takes free ports.
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub(super) port: u16,
-    /// Only BASE_URL, without ports for the four services.
+    /// The shop at BASE_URL only, without ports for its four services.
     #[arg(long)]
     pub(super) no_services: bool,
     /// BASE_URL behaves like a gateway: 2-5 ms more, and 20 writes/s per client, then 429.
@@ -245,11 +257,50 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
     pub(super) cold_start: Duration,
     /// A fault from a time on, for a time; may be given several times.
-    #[arg(long = "fault", value_name = "KIND=VALUE[@START][+DURATION]")]
+    #[arg(long = "fault", value_name = "KIND=VALUE[@START][+DURATION]", value_parser = shop::fault)]
     pub(super) faults: Vec<FaultSpec>,
     /// End when stdin closes instead of on Ctrl-C; ties the demo to the process that started it.
     #[arg(long)]
     pub(super) until_stdin_closes: bool,
+    #[command(flatten)]
+    pub(super) orchestrator: OrchestratorArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Orchestrator")]
+pub(super) struct OrchestratorArgs {
+    /// Events routed per second; what comes faster makes its queue grow.
+    #[arg(
+        id = "orchestrator-drain",
+        long = "orchestrator-drain",
+        value_name = "R",
+        default_value_t = 5_000.0
+    )]
+    pub(super) drain: f64,
+    /// Events that fit into its queue; more are refused.
+    #[arg(
+        id = "orchestrator-queue",
+        long = "orchestrator-queue",
+        value_name = "N",
+        default_value_t = 10_000_000
+    )]
+    pub(super) queue: u64,
+    /// Status of what does not fit: 429 or 503.
+    #[arg(
+        id = "orchestrator-full",
+        long = "orchestrator-full",
+        value_name = "STATUS",
+        default_value_t = 429
+    )]
+    pub(super) full: u16,
+    /// A fault of the orchestrator from a time on, for a time; may be given several times.
+    #[arg(
+        id = "orchestrator-fault",
+        long = "orchestrator-fault",
+        value_name = "KIND=VALUE[@START][+DURATION]",
+        value_parser = orchestrator::fault
+    )]
+    pub(super) faults: Vec<FaultSpec>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

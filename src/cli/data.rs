@@ -1,15 +1,42 @@
 //! `kingtide data`: deterministic sample data.
 
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use anyhow::anyhow;
+
 use super::args::{DataArgs, DataSet};
 use super::{Failure, terminal};
 use crate::demo::data;
 use crate::results::ExitCode;
 
 pub(super) fn command(args: &DataArgs) -> Result<u8, Failure> {
-    let DataSet::Shop { out } = &args.set;
-    let written = data::write_shop(out).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
-    for path in written {
-        terminal::out(&format!("{}\n", path.display()));
+    match &args.set {
+        DataSet::Shop { out } => {
+            let written = data::write_shop(out).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
+            for path in written {
+                terminal::out(&format!("{}\n", path.display()));
+            }
+        }
+        DataSet::Events { count, file, seed } => events(*count, file, *seed)?,
     }
     Ok(0)
+}
+
+fn events(count: u64, file: &Path, seed: u64) -> Result<(), Failure> {
+    if file == Path::new("-") {
+        let written = data::stream_events(count, seed, &mut BufWriter::new(io::stdout().lock()));
+        return match written {
+            // Whoever reads has had enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::new(
+                ExitCode::Invalid,
+                anyhow!("cannot write to stdout: {error}"),
+            )),
+            Ok(()) => Ok(()),
+        };
+    }
+    data::write_events(count, seed, file).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
+    terminal::out(&format!("{}\n", file.display()));
+    Ok(())
 }

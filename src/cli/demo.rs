@@ -11,13 +11,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::DemoArgs;
 use super::{Failure, block_on, terminal};
 use crate::clock;
-use crate::demo::{self, ShopOptions};
+use crate::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
 use crate::results::ExitCode;
+use crate::run;
 
 /// Serves until Ctrl-C, SIGTERM, or the end of stdin.
 pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {
     let until_stdin_closes = args.until_stdin_closes;
-    let served = block_on(demo::serve(options(args), ended(until_stdin_closes), |variables| {
+    let options = options(args)?;
+    run::raise_file_limit();
+    let served = block_on(demo::serve(options, ended(until_stdin_closes), |variables| {
         let lines: String = variables
             .iter()
             .map(|(name, value)| format!("{name}={value}\n"))
@@ -29,7 +32,36 @@ pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn options(args: DemoArgs) -> ShopOptions {
+/// The port of the orchestrator, counted from the shop's: the services' four are between them.
+const ORCHESTRATOR_OFFSET: u16 = 5;
+
+fn options(args: DemoArgs) -> Result<DemoOptions, Failure> {
+    let port = match args.port {
+        0 => Some(0),
+        port => port.checked_add(ORCHESTRATOR_OFFSET),
+    };
+    let port = port.ok_or_else(|| {
+        let text = format!(
+            "--port {}: there is no room for the {ORCHESTRATOR_OFFSET} ports after it",
+            args.port
+        );
+        Failure::new(ExitCode::Invalid, anyhow!(text))
+    })?;
+    let orchestrator = OrchestratorOptions {
+        seed: args.seed,
+        port,
+        drain: args.orchestrator.drain,
+        queue: args.orchestrator.queue,
+        full: args.orchestrator.full,
+        faults: args.orchestrator.faults.clone(),
+    };
+    Ok(DemoOptions {
+        shop: shop_options(args),
+        orchestrator,
+    })
+}
+
+fn shop_options(args: DemoArgs) -> ShopOptions {
     ShopOptions {
         seed: args.seed,
         port: args.port,

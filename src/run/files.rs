@@ -9,6 +9,12 @@ const OWN: u64 = 64;
 
 /// Raises the soft limit to the hard one; a sentence for people when the plan needs more all the same.
 pub(super) fn prepare(plan: &Plan) -> Option<String> {
+    raise();
+    shortage(plan, allowed())
+}
+
+/// Raises the soft limit to the hard one, as far as the system lets it.
+pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         let raised = Rlimit {
@@ -18,7 +24,6 @@ pub(super) fn prepare(plan: &Plan) -> Option<String> {
         // Refused is no harm: the limit that holds is told when it is reached.
         let _ = setrlimit(Resource::Nofile, raised);
     }
-    shortage(plan, allowed())
 }
 
 /// How many files this process may open; `None` without a limit.

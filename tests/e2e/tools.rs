@@ -1,8 +1,11 @@
 //! The commands beside `run`: help, completions, the manual, sample data and `check`. Help is compared with files in
 //! `tests/golden/cli`; `UPDATE_GOLDEN=1` writes them anew.
 
+use std::collections::HashSet;
 use std::process::Stdio;
+use std::time::Duration;
 
+use kingtide::clock;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -20,6 +23,7 @@ async fn help_is_as_in_the_golden_files() {
         ("ctl", &["ctl", "--help"]),
         ("data", &["data", "--help"]),
         ("data-shop", &["data", "shop", "--help"]),
+        ("data-events", &["data", "events", "--help"]),
         ("completions", &["completions", "--help"]),
         ("man", &["man", "--help"]),
     ];
@@ -119,12 +123,76 @@ async fn the_sample_data_is_that_of_the_repository() {
     let kept = std::fs::read_dir(root().join("data"))
         .expect("the repository has data")
         .count();
-    assert_eq!(written, kept, "every file of data/ comes from there");
+    // The events are made by `the_sample_events_are_those_of_the_repository`.
+    assert_eq!(written + 1, kept, "every file of data/ comes from there");
     project.file("a file", "");
     project
         .call(&["data", "shop", "--out", "a file/x"])
         .await
         .says(104, &["a file/x"]);
+}
+
+#[tokio::test]
+async fn the_sample_events_are_those_of_the_repository() {
+    let project = Project::new();
+    project.file("made/e.jsonl", "old");
+    let ended = project.call(&["data", "events", "2500", "made/e.jsonl"]).await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), "made/e.jsonl\n"),
+        "{ended}"
+    );
+    let made = std::fs::read_to_string(project.path("made/e.jsonl")).expect("it was written");
+    let kept = std::fs::read_to_string(root().join("data/events.jsonl")).expect("the repository has it");
+    assert!(made == kept, "it differs from data/events.jsonl");
+    let out = project.call(&["data", "events", "2500", "-", "--seed", "1"]).await;
+    assert!(out.stdout == kept, "stdout has the same bytes");
+    let other = project.call(&["data", "events", "2500", "-", "--seed", "2"]).await;
+    assert!(other.stdout != kept, "another seed gives others");
+    let left = std::fs::read_dir(project.path("made")).expect("the folder is there");
+    assert_eq!(left.count(), 1, "no temporary file stays");
+}
+
+/// A hundred thousand lines in less than 5 s, with the unoptimised binary too.
+#[tokio::test]
+async fn a_hundred_thousand_events_are_quick_and_unique() {
+    let project = Project::new();
+    let began = clock::now();
+    let ended = project.call(&["data", "events", "100000", "e.jsonl"]).await;
+    let took = clock::now() - began;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let text = std::fs::read_to_string(project.path("e.jsonl")).expect("it was written");
+    let mut ids = HashSet::new();
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
+        let id = event["correlationId"]
+            .as_str()
+            .expect("each event has an id")
+            .to_owned();
+        assert!(ids.insert(id), "{line}");
+    }
+    assert_eq!(ids.len(), 100_000);
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_written_are_refused_with_the_reason() {
+    let project = Project::new();
+    // arguments, exit code, what is said
+    let table: &[(&[&str], i32, &str)] = &[
+        (&["0", "e.jsonl"], 2, "at least 1"),
+        (&["ten", "e.jsonl"], 2, "whole number"),
+        (&["10"], 2, "<FILE>"),
+        (&["10", "none/e.jsonl"], 104, "cannot write none/e.jsonl: No such file"),
+        (&["10", "."], 104, "cannot write .: "),
+        (&["10", "/dev/full"], 104, "cannot write /dev/full: No space left"),
+    ];
+    for (args, code, part) in table {
+        let args: Vec<&str> = ["data", "events"].iter().chain(*args).copied().collect();
+        project.call(&args).await.says(*code, &[part]);
+    }
+    let left = std::fs::read_dir(project.path(".")).expect("the folder is there");
+    assert_eq!(left.count(), 0, "nothing is left behind");
 }
 
 const PLAN: &str = "local kt = require \"kt\"

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use kingtide::api;
 use kingtide::control::Control;
+use kingtide::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
 use kingtide::plan::{HttpPlan, Limits};
 use kingtide::script::testing::{self, TestResult};
 use kingtide::script::{ScriptError, Session};
@@ -30,13 +31,33 @@ fn test_files() -> Vec<PathBuf> {
     files
 }
 
-async fn run(file: &Path, server: &server::Server) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
-    let vars = BTreeMap::from([
+/// Starts the built-in systems on free ports; they end with the runtime. Gives their addresses by name.
+async fn demo() -> BTreeMap<String, String> {
+    let options = DemoOptions {
+        shop: ShopOptions {
+            port: 0,
+            ..ShopOptions::default()
+        },
+        orchestrator: OrchestratorOptions {
+            port: 0,
+            ..OrchestratorOptions::default()
+        },
+    };
+    let (ready, names) = tokio::sync::oneshot::channel();
+    tokio::spawn(demo::serve(options, std::future::pending(), |names| {
+        let _ = ready.send(names.iter().cloned().collect());
+    }));
+    names.await.expect("the demo gets ready")
+}
+
+async fn run(file: &Path, server: &server::Server, demo: &BTreeMap<String, String>) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
+    let mut vars = BTreeMap::from([
         ("TEST_URL".to_owned(), server.url.clone()),
         ("CLOSING_URL".to_owned(), server.closing_url.clone()),
         ("REFUSED_URL".to_owned(), server.refused_url.clone()),
         ("TEST_SECRET".to_owned(), "s3cret-value".to_owned()),
     ]);
+    vars.extend(demo.clone());
     let session = Arc::new(Session::new(file, vars, 1, Arc::new(Control::new())));
     let http = HttpPlan {
         base_url: Some(server.url.parse().expect("the server's URL parses")),
@@ -50,12 +71,13 @@ async fn run(file: &Path, server: &server::Server) -> (Arc<Session>, Result<Vec<
 #[tokio::test]
 async fn all_lua_tests_pass() {
     let server = server::start().await;
+    let demo = demo().await;
     let files = test_files();
     assert!(files.len() > 10, "only {} test files were found", files.len());
     let (mut passed, mut failures) = (0, Vec::new());
     for file in &files {
         let name = file.display();
-        let (session, results) = run(file, &server).await;
+        let (session, results) = run(file, &server, &demo).await;
         let results = match results {
             Ok(results) if results.is_empty() => {
                 failures.push(format!("{name} has no test"));

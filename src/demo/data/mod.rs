@@ -1,10 +1,12 @@
-//! Deterministic sample data of the shop: the same bytes on every machine and in every run. Nothing here is random, and
-//! no generated person or address exists.
+//! Deterministic sample data: the same bytes on every machine and in every run. The shop's rows have nothing random, and
+//! events follow from a seed; no generated person or address exists.
 
 pub(in crate::demo) mod customers;
+pub(in crate::demo) mod events;
 pub(in crate::demo) mod products;
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -53,13 +55,59 @@ pub fn write_shop(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut written = Vec::new();
     for (name, contents) in shop_files() {
         let path = dir.join(name);
-        replace(dir, &path, &contents).map_err(failed(&path))?;
+        replace(dir, &path, |file| file.write_all(contents.as_bytes())).map_err(failed(&path))?;
         written.push(path);
     }
     Ok(written)
 }
 
-fn replace(dir: &Path, path: &Path, contents: &str) -> io::Result<()> {
+/// Writes `count` events of a seed, a line of JSON each.
+///
+/// # Errors
+/// What the writer says.
+pub fn stream_events(count: u64, seed: u64, to: &mut impl Write) -> io::Result<()> {
+    let mut lines = events::lines(seed);
+    for line in (0..count).map_while(|_| lines.next()) {
+        to.write_all(line.as_bytes())?;
+    }
+    to.flush()
+}
+
+/// Writes [`stream_events`] to a file, which appears whole or not at all; what is no ordinary file (a pipe, a device) is
+/// written to as it is.
+///
+/// # Errors
+/// [`DataError`] naming the file.
+pub fn write_events(count: u64, seed: u64, path: &Path) -> Result<(), DataError> {
+    let failed = |source| DataError {
+        path: path.to_owned(),
+        source,
+    };
+    let stream = |file: &mut File| stream_events(count, seed, &mut BufWriter::new(file));
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+        Ok(there) if !there.is_file() => File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| stream(&mut file))
+            .map_err(failed),
+        // A link stays one, and what it leads to is replaced.
+        Ok(_) => std::fs::canonicalize(path)
+            .and_then(|real| replace(parent(&real), &real, stream))
+            .map_err(failed),
+        Err(_) => replace(parent(path), path, stream).map_err(failed),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file beside `path`, in `dir`, and puts it in its place.
+fn replace(dir: &Path, path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -68,7 +116,7 @@ fn replace(dir: &Path, path: &Path, contents: &str) -> io::Result<()> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(dir)?;
-    file.write_all(contents.as_bytes())?;
+    write(file.as_file_mut())?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
@@ -123,6 +171,55 @@ mod tests {
                 "data/{name} is stale: run `kingtide data shop --out data`"
             );
         }
+    }
+
+    #[test]
+    fn the_repository_has_the_events_of_seed_1() {
+        let there = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/events.jsonl")).unwrap_or_default();
+        let mut made = Vec::new();
+        stream_events(2_500, 1, &mut made).unwrap();
+        assert!(made.len() < 1_000_000, "{}", made.len());
+        assert!(
+            there == made,
+            "data/events.jsonl is stale: run `kingtide data events 2500 data/events.jsonl`"
+        );
+    }
+
+    #[test]
+    fn an_events_file_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("e.jsonl");
+        write_events(300, 7, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 300);
+        std::fs::write(&path, "old").unwrap();
+        let link = dir.path().join("link.jsonl");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_events(300, 7, &link).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes, "through a link");
+        assert!(link.is_symlink());
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 2, "no temporary files stay");
+    }
+
+    #[test]
+    fn events_that_cannot_be_written_are_an_error_with_the_name() {
+        let dir = tempfile::tempdir().unwrap();
+        // path, part of the message
+        let table = [
+            (dir.path().join("none/e.jsonl"), "No such file"),
+            (dir.path().to_owned(), "directory"),
+            (PathBuf::from("/dev/full"), "No space left"),
+        ];
+        for (path, part) in table {
+            let message = write_events(10, 1, &path).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+            assert!(message.contains(&path.display().to_string()), "{message}");
+        }
+        assert!(
+            std::fs::metadata("/dev/full").is_ok_and(|there| !there.is_file()),
+            "a device stays one"
+        );
     }
 
     #[test]

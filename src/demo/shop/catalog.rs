@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::faults::StockLimit;
 use super::money::Cents;
 use super::request::NewProduct;
 use crate::demo::data::products::{ProductRow, VOCABULARY};
+use crate::demo::fault::StockLimit;
 use crate::demo::ids::{self, Kind};
 
 #[derive(Debug)]

@@ -1,35 +1,34 @@
-//! The shop's state and the life of one request: gateway, stall, service time, faults, work, measurement. What the work
-//! is stands in `routes`.
+//! The shop's state, and what it puts into the life of a request: the gateway and service times. What the work is stands
+//! in `routes`, how a request lives in `front`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use serde_json::{Value, json};
 
+use super::MENU;
 use super::breaker::Breaker;
 use super::catalog::Catalog;
 use super::customers::Customers;
-use super::faults::Faults;
 use super::ledger::Ledger;
 use super::limiter::WriteLimit;
-use super::listener::Connection;
 use super::meters::Meters;
-use super::operation::{Operation, Service};
+use super::operation::Operation;
 use super::options::{BreakerMode, ShopOptions};
-use super::pacer::Pacer;
-use super::reply::Reply;
 use super::saga::SagaProfile;
-use super::service_time::ServiceTimes;
-use super::stats::Stats;
-use crate::clock::{self, Instant};
+use super::service_time::service_times;
+use crate::demo::control::System;
+use crate::demo::fault::Menu;
+use crate::demo::front::{Front, Ticket};
+use crate::demo::listener::Connection;
+use crate::demo::reply::Reply;
+use crate::demo::service_time::ServiceTimes;
 use crate::demo::{data, dice};
 
 /// Purposes of dice throws; any distinct numbers do.
 mod purpose {
-    pub(super) const ERROR: u64 = 0x6572_726f_7200;
-    pub(super) const RESET: u64 = 0x7265_7365_7400;
     pub(super) const GATEWAY: u64 = 0x6761_7465_7700;
     pub(super) const STUCK: u64 = 0x7374_7563_6b00;
 }
@@ -38,16 +37,12 @@ mod purpose {
 #[derive(Debug)]
 pub(super) struct Shop {
     seed: u64,
-    started: Instant,
-    pacer: Pacer,
+    front: Front,
     times: ServiceTimes,
-    numbers: [AtomicU64; Operation::ALL.len()],
     limit: Mutex<WriteLimit>,
     customers: Mutex<Customers>,
     catalog: Mutex<Catalog>,
     ledger: Mutex<(Ledger, Breaker)>,
-    pub(super) faults: Faults,
-    pub(super) stats: Stats,
     pub(super) meters: Meters,
 }
 
@@ -59,16 +54,12 @@ impl Shop {
             capacity: options.saga_capacity,
             ..SagaProfile::default()
         };
-        let faults = Faults::default();
-        for fault in options.initial_faults() {
-            faults.add(Duration::ZERO, fault);
-        }
+        let front = Front::new(options.seed, &Operation::NAMES, options.initial_faults());
+        let meters = Meters::new(&front);
         Self {
             seed: options.seed,
-            started: clock::now(),
-            pacer: Pacer::start(),
-            times: ServiceTimes::new(options.seed),
-            numbers: Default::default(),
+            front,
+            times: service_times(options.seed),
             limit: Mutex::default(),
             customers: Mutex::new(Customers::preloaded(data::customers::customers())),
             catalog: Mutex::new(Catalog::preloaded(data::products::products(), options.stock)),
@@ -76,15 +67,8 @@ impl Shop {
                 Ledger::new(options.seed, profile, options.pending_timeout),
                 Breaker::default(),
             )),
-            faults,
-            stats: Stats::new(),
-            meters: Meters::new(),
+            meters,
         }
-    }
-
-    /// Time since the shop's start, on which faults and sagas count.
-    pub(super) fn now(&self) -> Duration {
-        clock::now() - self.started
     }
 
     pub(super) fn customers(&self) -> MutexGuard<'_, Customers> {
@@ -100,71 +84,29 @@ impl Shop {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves one request whose body has been read. `work` runs when the service time is over, so that its effects
-    /// and its answer belong to the same instant.
+    /// Serves one request whose body has been read. `work` runs when the service time is over.
     pub(super) async fn serve(
         &self,
         connection: &Connection,
         operation: Operation,
         work: impl FnOnce(&Self, Duration) -> Reply,
     ) -> Response {
-        let began = clock::now();
-        let number = self.numbers[operation.index()].fetch_add(1, Ordering::Relaxed);
-        // Requests of different operations must not share their luck.
-        let luck = self.seed ^ dice::mix(operation.index() as u64);
-        let effects = self.faults.on_request(self.now(), operation);
-
-        self.wait_out_stall().await;
-        if connection.gateway && operation.is_write() && !self.admit() {
-            self.meters.rate_limited.inc();
-            let reply = Reply::error(StatusCode::TOO_MANY_REQUESTS, "the gateway passes 20 writes per second");
-            return self.answer(operation, began, reply);
-        }
-        let mut service = self.times.draw(operation, number) + effects.latency;
-        if connection.gateway {
+        let admit = |ticket: Ticket| {
+            if !connection.gateway {
+                return Ok(self.times.draw(operation.index(), ticket.number));
+            }
+            if operation.is_write() && !self.admit() {
+                self.meters.rate_limited.inc();
+                let text = "the gateway passes 20 writes per second";
+                return Err(Reply::error(StatusCode::TOO_MANY_REQUESTS, text));
+            }
             // 2–5 ms on top, as the first team's gateway.
-            service += Duration::from_secs_f64(0.002 + 0.003 * dice::unit(luck, purpose::GATEWAY, number));
-        }
-        let stalled = clock::now() - began;
-        self.pacer.until(began + stalled + service).await;
-        self.wait_out_stall().await;
-
-        if dice::unit(luck, purpose::RESET, number) < effects.reset {
-            connection.reset();
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-        let now = self.now();
-        let reply = if self.faults.down(now, operation.service()) {
-            Reply::error(StatusCode::SERVICE_UNAVAILABLE, "the service is down")
-        } else if dice::unit(luck, purpose::ERROR, number) < effects.errors {
-            Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "injected error")
-        } else {
-            work(self, now)
+            let more = Duration::from_secs_f64(0.002 + 0.003 * ticket.throw(purpose::GATEWAY));
+            Ok(self.times.draw(operation.index(), ticket.number) + more)
         };
-        self.answer(operation, began, reply)
-    }
-
-    /// `UP`, unless a fault says otherwise; health answers do not take a service's time, but a stall holds them too.
-    pub(super) async fn health(&self, services: &[Service]) -> Reply {
-        self.wait_out_stall().await;
-        let now = self.now();
-        let status = |down| if down { "DOWN" } else { "UP" };
-        let down = |service: &Service| self.faults.down(now, *service);
-        let any = services.iter().any(down);
-        let components: serde_json::Map<_, _> = services
-            .iter()
-            .map(|service| (service.name().to_owned(), status(down(service)).into()))
-            .collect();
-        let code = if any {
-            StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            StatusCode::OK
-        };
-        let mut body = serde_json::json!({ "status": status(any) });
-        if services.len() > 1 {
-            body["components"] = components.into();
-        }
-        Reply::new(code, body)
+        self.front
+            .serve(connection, operation, admit, |now, _| work(self, now))
+            .await
     }
 
     /// Whether order `number`'s saga is one of the stuck share.
@@ -174,8 +116,8 @@ impl Shop {
 
     /// Brings the gauges and saga counters up to date.
     pub(super) fn settle(&self) {
-        let now = self.now();
-        let mode = self.faults.on_saga(now).breaker;
+        let now = self.front.now();
+        let mode = self.front.faults.on_saga(now).breaker;
         let mut guard = self.ledger();
         let (ledger, breaker) = &mut *guard;
         for settled in ledger.settle(now) {
@@ -189,27 +131,38 @@ impl Shop {
         self.meters.breaker_open.set(i64::from(open));
         self.meters.saga_backlog.set(ledger.queued(now) as i64);
         self.meters.orders_pending.set(ledger.pending() as i64);
-        self.meters.faults_active.set(self.faults.active(now) as i64);
-    }
-
-    async fn wait_out_stall(&self) {
-        while let Some(end) = self.faults.stalled_until(self.now()) {
-            self.pacer.until(self.started + end).await;
-        }
+        self.meters.faults_active.set(self.front.faults.active(now) as i64);
     }
 
     fn admit(&self) -> bool {
-        let now = self.now();
+        let now = self.front.now();
         self.limit.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
     }
+}
 
-    fn answer(&self, operation: Operation, began: Instant, reply: Reply) -> Response {
-        let status = reply.status.as_u16();
-        let response = reply.into_response();
-        // The server writes the response in the same turn of the loop in which it gets it.
-        let took = clock::now() - began;
-        self.stats.record(operation, status, took);
-        self.meters.request(operation, status, took);
-        response
+impl System for Shop {
+    fn front(&self) -> &Front {
+        &self.front
+    }
+
+    fn menu(&self) -> &'static Menu {
+        &MENU
+    }
+
+    fn counts(&self) -> Value {
+        self.settle();
+        json!({
+            "orders": self.meters.orders.get(),
+            "ordersPending": self.meters.orders_pending.get(),
+            "sagaBacklog": self.meters.saga_backlog.get(),
+            "customersCreated": self.meters.customers.get(),
+            "stockDepleted": self.meters.stock_depleted.get(),
+            "rateLimited": self.meters.rate_limited.get(),
+        })
+    }
+
+    fn metrics(&self) -> String {
+        self.settle();
+        self.meters.text()
     }
 }

@@ -1,7 +1,5 @@
 //! What a Prometheus server would scrape from the shop. Buckets are approximate; exact quantiles are in `stats`.
 
-use std::time::Duration;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -11,26 +9,17 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::ledger::{SagaOutcome, Settled};
-use super::operation::Operation;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    operation: &'static str,
-    status: u16,
-}
+use crate::demo::front::Front;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SagaLabels {
     outcome: &'static str,
 }
 
-type Requests = Family<RequestLabels, Histogram, fn() -> Histogram>;
-
 /// The shop's metrics and their registry.
 #[derive(Debug)]
 pub(super) struct Meters {
     registry: Registry,
-    requests: Requests,
     sagas: Family<SagaLabels, Counter>,
     saga_duration: Histogram,
     pub orders: Counter,
@@ -44,10 +33,10 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new() -> Self {
+    /// With the service times of `front` among them.
+    pub(super) fn new(front: &Front) -> Self {
         let mut meters = Self {
             registry: Registry::default(),
-            requests: Family::new_with_constructor(request_histogram),
             sagas: Family::default(),
             // 0.25 s to 64 s in steps of 15 %: waits from a lone saga to a hopeless queue.
             saga_duration: Histogram::new(exponential_buckets(0.25, 1.15, 40)),
@@ -60,17 +49,13 @@ impl Meters {
             breaker_open: Gauge::default(),
             faults_active: Gauge::default(),
         };
+        front.register(&mut meters.registry);
         meters.register();
         meters
     }
 
     fn register(&mut self) {
         let to = &mut self.registry;
-        to.register(
-            "http_server_requests_seconds",
-            "Service time: request read until response handed over",
-            self.requests.clone(),
-        );
         to.register("sagas", "Sagas that ended", self.sagas.clone());
         to.register(
             "saga_duration_seconds",
@@ -99,14 +84,6 @@ impl Meters {
         to.register("faults_active", "Faults in effect", self.faults_active.clone());
     }
 
-    pub(super) fn request(&self, operation: Operation, status: u16, took: Duration) {
-        let labels = RequestLabels {
-            operation: operation.name(),
-            status,
-        };
-        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
-    }
-
     pub(super) fn saga(&self, settled: Settled) {
         let outcome = match settled.outcome {
             SagaOutcome::Confirmed => "confirmed",
@@ -124,9 +101,4 @@ impl Meters {
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-/// 0.5 ms to 2.4 s in steps of 10 %, so that a quantile read from the buckets is within 5 %.
-fn request_histogram() -> Histogram {
-    Histogram::new(exponential_buckets(0.000_5, 1.1, 90))
 }

@@ -25,7 +25,7 @@
 //! them, as the first team's shop did.
 //!
 //! Service times are in `service_time`, the saga's queue in `saga`, orders' outcomes in `ledger`, faults in
-//! `fault_spec`. Everything random follows from [`ShopOptions::seed`] and the number of the request of its operation,
+//! [`super::fault`]. Everything random follows from [`ShopOptions::seed`] and the number of the request of its operation,
 //! so that the same requests in the same order are answered alike.
 
 mod breaker;
@@ -33,132 +33,79 @@ mod catalog;
 mod control;
 mod customers;
 mod engine;
-mod fault_spec;
-mod fault_value;
-mod faults;
 mod ledger;
 mod limiter;
-mod listener;
 mod meters;
 pub(in crate::demo) mod money;
 mod operation;
 pub(in crate::demo) mod options;
-mod pacer;
-mod reply;
 mod request;
 mod routes;
 mod saga;
 mod service_time;
-mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::future::{Future, IntoFuture};
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-use axum::Router;
-use axum::serve::Listener;
-use tokio::sync::watch;
 
 use engine::Shop;
-use listener::{Connection, LoopbackListener};
-use operation::Service;
+use operation::{Operation, Service};
 
-pub use fault_spec::{FaultError, FaultSpec};
+use super::fault::{FaultError, FaultSpec, Menu};
+use super::host::{DemoError, Site};
+
 pub use options::{BreakerMode, ShopOptions};
 
-/// How long requests under way may take to end after shutdown begins.
-const GRACE: Duration = Duration::from_secs(1);
+/// What can go wrong with the shop.
+pub(in crate::demo) const MENU: Menu = Menu {
+    kinds: &[
+        "latency",
+        "errors",
+        "reset",
+        "stall",
+        "cold_start",
+        "down",
+        "stuck",
+        "stock",
+        "breaker",
+    ],
+    operations: &Operation::NAMES,
+    parts: &Service::NAMES,
+};
 
-/// Why the shop did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum DemoError {
-    /// An option's value makes no sense.
-    #[error("option `{name}`: {reason}")]
-    Option {
-        /// The field of [`ShopOptions`].
-        name: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The port is taken, or the system refuses.
-    #[error("cannot listen on 127.0.0.1:{port}: {source}; `--port 0` takes free ports")]
-    Listen {
-        /// The port asked for.
-        port: u16,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
-/// Runs the shop on the current runtime (I/O and time enabled; one thread is enough) until `shutdown` completes, and
-/// then for at most a second more.
-///
-/// `on_ready` is called once, when every port listens, with what a journey needs to know as (name, value):
-/// `BASE_URL`, then `ACCOUNT_URL`, `INVENTORY_URL`, `ORDER_URL` and `PAYMENT_URL` where services have ports.
+/// Reads a fault of the shop, as flags have it: `KIND=VALUE[@START][+DURATION]`.
 ///
 /// # Errors
-/// [`DemoError`] before `on_ready`, never after.
-pub async fn serve(
-    options: ShopOptions,
-    shutdown: impl Future<Output = ()>,
-    on_ready: impl FnOnce(&[(String, String)]),
-) -> Result<(), DemoError> {
+/// [`FaultError`] naming what is wrong.
+pub fn fault(flag: &str) -> Result<FaultSpec, FaultError> {
+    FaultSpec::from_flag(flag, &MENU)
+}
+
+/// Makes the shop and what it serves: `BASE_URL`, then `ACCOUNT_URL`, `INVENTORY_URL`, `ORDER_URL` and `PAYMENT_URL` where
+/// services have ports. Must be called inside a runtime.
+///
+/// # Errors
+/// [`DemoError::Option`].
+pub(in crate::demo) fn sites(options: &ShopOptions) -> Result<Vec<Site>, DemoError> {
     if let Some((name, reason)) = options.problem() {
         return Err(DemoError::Option { name, reason });
     }
-    let mut sites = vec![(
-        "BASE_URL".to_owned(),
-        options.port,
-        options.gateway,
-        control::everything(),
-    )];
+    let shop = Arc::new(Shop::new(options));
+    let mut sites = vec![Site {
+        name: "BASE_URL".to_owned(),
+        port: options.port,
+        gateway: options.gateway,
+        router: control::everything().with_state(Arc::clone(&shop)),
+    }];
     if options.service_ports {
         for (offset, service) in (1..).zip(Service::ALL) {
-            let port = if options.port == 0 { 0 } else { options.port + offset };
-            let name = format!("{}_URL", service.name().to_uppercase());
-            sites.push((name, port, false, control::only(service)));
+            sites.push(Site {
+                name: format!("{}_URL", service.name().to_uppercase()),
+                port: if options.port == 0 { 0 } else { options.port + offset },
+                gateway: false,
+                router: control::only(service).with_state(Arc::clone(&shop)),
+            });
         }
     }
-    let mut names = Vec::new();
-    let mut listening = Vec::new();
-    for (name, port, gateway, router) in sites {
-        let bound = LoopbackListener::bind(port, gateway).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = bound.map_err(|source| DemoError::Listen { port, source })?;
-        names.push((name, format!("http://{address}")));
-        listening.push((listener, router));
-    }
-
-    let shop = Arc::new(Shop::new(&options));
-    let (stop, stopping) = watch::channel(false);
-    let servers = listening
-        .into_iter()
-        .map(|(listener, router)| run(listener, router.with_state(Arc::clone(&shop)), stopping.clone()));
-    let servers = futures_util::future::join_all(servers);
-    let end = async {
-        shutdown.await;
-        let _ = stop.send(true);
-        crate::clock::sleep(GRACE).await;
-    };
-    on_ready(&names);
-    tokio::select! {
-        _ = servers => {}
-        () = end => {}
-    }
-    Ok(())
-}
-
-async fn run(listener: LoopbackListener, router: Router, mut stopping: watch::Receiver<bool>) {
-    let service = router.into_make_service_with_connect_info::<Connection>();
-    let stopped = async move {
-        // An error means that the sender is gone, and that is the end too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    // axum's server ends with Ok whenever it ends.
-    let _ = axum::serve(listener, service)
-        .with_graceful_shutdown(stopped)
-        .into_future()
-        .await;
+    Ok(sites)
 }

@@ -1,5 +1,7 @@
 //! The shop's operations and the service that answers each. How long they take is in `service_time`.
 
+use crate::demo::front;
+
 /// One of the four services behind the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
@@ -13,13 +15,10 @@ impl Service {
     pub(super) const ALL: [Self; 4] = [Self::Account, Self::Inventory, Self::Order, Self::Payment];
 
     /// As in paths, faults and the `NAME=value` lines (there in capitals).
+    pub(super) const NAMES: [&'static str; 4] = ["account", "inventory", "order", "payment"];
+
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Inventory => "inventory",
-            Self::Order => "order",
-            Self::Payment => "payment",
-        }
+        Self::NAMES[self as usize]
     }
 }
 
@@ -50,20 +49,18 @@ impl Operation {
         Self::GetOrder,
     ];
 
-    /// The name that the journeys in `scripts/shop` use too, so that both sides' figures can be laid side by side.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::CreateCustomer => "POST /api/customers",
-            Self::GetCustomer => "GET /api/customers/{id}",
-            Self::CreateProduct => "POST /api/products",
-            Self::GetProduct => "GET /api/products/{id}",
-            Self::SimilarProducts => "GET /api/products/{id}/similar",
-            Self::ReserveStock => "POST /api/products/{id}/stock/reserve",
-            Self::ReplenishStock => "POST /api/products/{id}/stock/replenish",
-            Self::CreateOrder => "POST /api/orders",
-            Self::GetOrder => "GET /api/orders/{id}",
-        }
-    }
+    /// The names that the journeys in `scripts/shop` use too.
+    pub(super) const NAMES: [&'static str; 9] = [
+        "POST /api/customers",
+        "GET /api/customers/{id}",
+        "POST /api/products",
+        "GET /api/products/{id}",
+        "GET /api/products/{id}/similar",
+        "POST /api/products/{id}/stock/reserve",
+        "POST /api/products/{id}/stock/replenish",
+        "POST /api/orders",
+        "GET /api/orders/{id}",
+    ];
 
     pub(super) fn index(self) -> usize {
         self as usize
@@ -79,7 +76,21 @@ impl Operation {
 
     /// Whether the gateway's write limit counts it.
     pub(super) fn is_write(self) -> bool {
-        self.name().starts_with("POST")
+        Self::NAMES[self.index()].starts_with("POST")
+    }
+}
+
+impl front::Operation for Operation {
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    fn part(self) -> &'static str {
+        self.service().name()
     }
 }
 
@@ -88,9 +99,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_in_index_order() {
+    fn the_lists_are_in_index_order() {
         for (position, operation) in Operation::ALL.into_iter().enumerate() {
             assert_eq!(operation.index(), position, "{operation:?}");
         }
+        assert_eq!(Operation::NAMES[Operation::CreateOrder as usize], "POST /api/orders");
+        assert_eq!(
+            Operation::NAMES[Operation::SimilarProducts as usize],
+            "GET /api/products/{id}/similar"
+        );
+        for (position, service) in Service::ALL.into_iter().enumerate() {
+            assert_eq!(service as usize, position, "{service:?}");
+        }
+        assert_eq!(Service::Order.name(), "order");
     }
 }

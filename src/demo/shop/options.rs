@@ -3,8 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::fault_spec::{FaultError, FaultSpec, Knob};
-use super::fault_value::invalid;
+use crate::demo::fault::{FaultError, FaultSpec, Knob, invalid};
 
 /// How orders with unknown product ids and failed reservations are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,7 +31,7 @@ impl FromStr for BreakerMode {
 }
 
 impl BreakerMode {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::demo) fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Trip => "trip",

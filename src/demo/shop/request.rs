@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::money::Cents;
-use super::reply::Reply;
+use crate::demo::reply::Reply;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct NewCustomer {

@@ -1,4 +1,4 @@
-//! The business endpoints: what each operation does and answers. How long it takes and what may go wrong is `engine`'s.
+//! The business endpoints: what each operation does and answers. How long it takes and what may go wrong is `engine`'s and `front`'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use serde_json::json;
 
 use super::engine::Shop;
 use super::ledger::Fate;
-use super::listener::Connection;
 use super::money::Cents;
 use super::operation::{Operation, Service};
 use super::options::BreakerMode;
-use super::reply::Reply;
 use super::request::{NewCustomer, NewOrder, NewProduct, read_stock_change, refusal};
+use crate::demo::control::System as _;
+use crate::demo::fault::StockLimit;
+use crate::demo::listener::Connection;
+use crate::demo::reply::Reply;
 
 type Site = State<Arc<Shop>>;
 type Peer = ConnectInfo<Connection>;
@@ -85,7 +87,7 @@ async fn create_product(State(shop): Site, ConnectInfo(peer): Peer, body: Bytes)
 
 async fn get_product(State(shop): Site, ConnectInfo(peer): Peer, Path(id): Path<String>) -> Response {
     shop.serve(&peer, Operation::GetProduct, |shop, now| {
-        let limit = shop.faults.on_saga(now).stock;
+        let limit = shop.front().faults.on_saga(now).stock;
         let catalog = shop.catalog();
         match catalog.find(&id) {
             Some(number) => Reply::ok(catalog.describe(number, limit)),
@@ -122,7 +124,7 @@ async fn reserve_stock(State(shop): Site, ConnectInfo(peer): Peer, Path(id): Pat
             Ok(quantity) => quantity,
             Err(reply) => return reply,
         };
-        let limit = shop.faults.on_saga(now).stock;
+        let limit = shop.front().faults.on_saga(now).stock;
         let mut catalog = shop.catalog();
         let Some(number) = catalog.find(&id) else {
             return Reply::not_found("product", &id);
@@ -147,7 +149,7 @@ async fn replenish_stock(State(shop): Site, ConnectInfo(peer): Peer, Path(id): P
             Ok(quantity) => quantity,
             Err(reply) => return reply,
         };
-        let limit = shop.faults.on_saga(now).stock;
+        let limit = shop.front().faults.on_saga(now).stock;
         let mut catalog = shop.catalog();
         match catalog.find(&id) {
             Some(number) => {
@@ -170,7 +172,7 @@ async fn create_order(State(shop): Site, ConnectInfo(peer): Peer, body: Bytes) -
 }
 
 fn place(shop: &Shop, now: std::time::Duration, order: &NewOrder) -> Result<Reply, Reply> {
-    let effects = shop.faults.on_saga(now);
+    let effects = shop.front().faults.on_saga(now);
     let customer = shop.customers().find(&order.customer_id);
     let mut guard = shop.ledger();
     let (ledger, breaker) = &mut *guard;
@@ -222,7 +224,7 @@ fn reserve_all(
     catalog: &mut super::catalog::Catalog,
     order: &NewOrder,
     products: &[Option<usize>],
-    limit: Option<super::faults::StockLimit>,
+    limit: Option<StockLimit>,
 ) -> bool {
     for (index, (line, product)) in order.lines.iter().zip(products).enumerate() {
         let reserved = product.is_some_and(|number| catalog.reserve(number, line.quantity, limit).is_ok());

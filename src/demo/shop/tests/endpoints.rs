@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::client::{Client, RunningShop, customer, order_body, product_id};
+use super::client::{Client, customer, order_body, product_id, start};
 use crate::clock;
-use crate::demo::shop::{BreakerMode, DemoError, ShopOptions, serve};
+use crate::demo::host::{DemoError, serve};
+use crate::demo::shop::{BreakerMode, ShopOptions, fault, sites};
 
 #[tokio::test(start_paused = true)]
 async fn customers_are_created_once() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let body = r#"{"email":"a@example.com","name":"A","address":"1 Elm St"}"#;
     let created = client.post("/api/customers", body).await;
@@ -26,7 +27,7 @@ async fn customers_are_created_once() {
 
 #[tokio::test(start_paused = true)]
 async fn every_generated_row_is_there() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     for number in 0..100 {
         for path in [
@@ -40,7 +41,7 @@ async fn every_generated_row_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn products_and_their_stock() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let body =
         r#"{"sku":"X-1","name":"X","category":"X","description":"For gamers.","price":"9.99","quantityOnHand":2}"#;
@@ -70,7 +71,7 @@ async fn products_and_their_stock() {
 
 #[tokio::test(start_paused = true)]
 async fn an_order_is_pending_until_its_saga_is_done() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let began = clock::now();
     let order = client.order(0).await;
@@ -90,7 +91,7 @@ async fn an_order_is_pending_until_its_saga_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_requests_are_told_what_is_wrong() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let known = product_id(0);
     let (reserve, similar) = (
@@ -139,7 +140,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
 
 #[tokio::test(start_paused = true)]
 async fn each_service_has_its_own_port_paths_and_health() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let order = format!("/api/products/{}", product_id(0));
     // service, status of a product's path there
     let table = [
@@ -174,14 +175,14 @@ async fn service_ports_can_be_left_out() {
         service_ports: false,
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     assert_eq!(shop.names.len(), 1);
     assert_eq!(shop.connect().await.get("/order/actuator/health").await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_loopback_and_a_taken_port_is_an_error() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     assert!(
         shop.names.iter().all(|(_, url)| url.starts_with("http://127.0.0.1:")),
         "{:?}",
@@ -193,9 +194,11 @@ async fn only_loopback_and_a_taken_port_is_an_error() {
         service_ports: false,
         ..ShopOptions::default()
     };
-    let error = serve(options, std::future::pending(), |_| panic!("not ready"))
-        .await
-        .unwrap_err();
+    let error = serve(sites(&options).unwrap(), std::future::pending(), |_| {
+        panic!("not ready")
+    })
+    .await
+    .unwrap_err();
     assert!(
         matches!(error, DemoError::Listen { port: p, .. } if p == port),
         "{error}"
@@ -205,25 +208,23 @@ async fn only_loopback_and_a_taken_port_is_an_error() {
         breaker: BreakerMode::Open,
         ..ShopOptions::default()
     };
-    let error = serve(options, std::future::pending(), |_| panic!("not ready"))
-        .await
-        .unwrap_err();
+    let error = sites(&options).unwrap_err();
     assert_eq!(error.to_string(), "option `stuck`: 2 is not a fraction between 0 and 1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_idle_connections_at_once_and_others_after_a_moment() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut idle = shop.connect().await;
     assert_eq!(idle.get("/actuator/health").await.status, 200);
     assert!(shop.stop().await < Duration::from_millis(100));
     assert!(idle.send("GET", "/actuator/health", "").await.is_err(), "closed");
 
     let stalled = ShopOptions {
-        faults: vec!["stall=1h".parse().unwrap()],
+        faults: vec![fault("stall=1h").unwrap()],
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(stalled).await;
+    let shop = start(stalled).await;
     let mut waiting = shop.connect().await;
     let request = tokio::spawn(async move { waiting.send("GET", "/actuator/health", "").await.map(|_| ()) });
     shop.connect().await.get("/__fault").await;

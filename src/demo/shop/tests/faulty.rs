@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::client::{Client, RunningShop, customer, order_body, product_id};
+use super::client::{Client, Running, customer, order_body, product_id, start};
 use crate::clock;
-use crate::demo::shop::{BreakerMode, ShopOptions};
+use crate::demo::shop::{BreakerMode, ShopOptions, fault};
 
-async fn with_fault(flag: &str) -> (RunningShop, Client) {
+async fn with_fault(flag: &str) -> (Running, Client) {
     let options = ShopOptions {
-        faults: vec![flag.parse().unwrap()],
+        faults: vec![fault(flag).unwrap()],
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let client = shop.connect().await;
     (shop, client)
 }
@@ -24,7 +24,7 @@ fn product_path() -> String {
 
 #[tokio::test(start_paused = true)]
 async fn faults_are_set_listed_and_cleared_over_http() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let set = client
         .post(
@@ -101,7 +101,7 @@ async fn a_reset_is_a_reset() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stall_freezes_everything_but_the_controls() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     client.post("/__fault", r#"{"fault":"stall","value":"5s"}"#).await;
     let began = clock::now();
@@ -145,7 +145,7 @@ async fn stuck_sagas_fail_at_the_pending_timeout() {
         pending_timeout: Duration::from_secs(10),
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     let order = client.order(0).await;
     clock::sleep(Duration::from_millis(9_900)).await;
@@ -160,7 +160,7 @@ async fn without_stock_reservations_and_sagas_fail_from_the_start() {
         stock: 0,
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     let reserve = format!("{}/stock/reserve", product_path());
     assert_eq!(
@@ -178,7 +178,7 @@ async fn the_breaker_trips_over_unknown_products() {
         breaker: BreakerMode::Trip,
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     for _ in 0..5 {
         let placed = client.post("/api/orders", &order_body(&customer(0), "stale")).await;
@@ -201,7 +201,7 @@ async fn a_cold_shop_is_slow_at_first() {
         cold_start: Duration::from_secs(10),
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     let cold = client.get(&product_path()).await.took;
     assert!((690..=705).contains(&cold.as_millis()), "{cold:?}");
@@ -215,7 +215,7 @@ async fn the_gateway_passes_twenty_writes_a_second() {
         gateway: true,
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     let mut refused = 0;
     let began = clock::now();

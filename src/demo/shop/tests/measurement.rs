@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{RunningShop, customer, order_body, product_id};
+use super::client::{customer, order_body, product_id, start};
 use crate::clock;
 use crate::demo::shop::ShopOptions;
 
 #[tokio::test(start_paused = true)]
 async fn the_shop_counts_and_times_what_the_client_sees() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     let mut seen = Vec::new();
     for number in 0..200 {
@@ -53,7 +53,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 
 #[tokio::test(start_paused = true)]
 async fn metrics_are_well_formed_and_add_up() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
     for number in 0..10 {
         client.order(number).await;
@@ -105,7 +105,7 @@ async fn conversation(seed: u64) -> Vec<Value> {
         pending_timeout: Duration::from_secs(3),
         ..ShopOptions::default()
     };
-    let shop = RunningShop::start(options).await;
+    let shop = start(options).await;
     let mut client = shop.connect().await;
     let mut log = Vec::new();
     let mut placed = Vec::new();
@@ -140,13 +140,13 @@ async fn a_seed_fixes_times_errors_ids_and_outcomes() {
 /// The one test in real time. The bound on lateness is for busy machines; idle ones stay below 0.3 ms.
 #[tokio::test]
 async fn in_real_time_no_answer_is_early_and_most_are_on_time() {
-    let shop = RunningShop::start(ShopOptions::default()).await;
+    let shop = start(ShopOptions::default()).await;
     let mut client = shop.connect().await;
-    let times = crate::demo::shop::service_time::ServiceTimes::new(1);
+    let times = crate::demo::shop::service_time::service_times(1);
     let path = format!("/api/products/{}", product_id(0));
     let mut late = Vec::new();
     for number in 0..100 {
-        let drawn = times.draw(crate::demo::shop::operation::Operation::GetProduct, number);
+        let drawn = times.draw(crate::demo::shop::operation::Operation::GetProduct.index(), number);
         let took = client.get(&path).await.took;
         assert!(
             took >= drawn,

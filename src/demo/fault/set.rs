@@ -1,13 +1,12 @@
-//! The faults that are set, and what they add up to at a moment. How they are written is in `fault_spec`.
+//! The faults that are set, and what they add up to at a moment. How they are written is in `spec`.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::fault_spec::{FaultSpec, Knob};
-use super::operation::{Operation, Service};
-use super::options::BreakerMode;
+use super::{FaultSpec, Knob};
+use crate::demo::shop::BreakerMode;
 
 /// What the first answers of a cold shop take longer; the first team saw 700 ms at most.
 const COLD: Duration = Duration::from_millis(700);
@@ -16,7 +15,7 @@ const COLD: Duration = Duration::from_millis(700);
 struct SetFault {
     id: u64,
     spec: FaultSpec,
-    /// Both since the shop's start.
+    /// Both since the system's start.
     start: Duration,
     end: Option<Duration>,
 }
@@ -29,7 +28,7 @@ impl SetFault {
 
 /// What the active faults do to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Effects {
+pub(in crate::demo) struct Effects {
     pub latency: Duration,
     pub errors: f64,
     pub reset: f64,
@@ -37,7 +36,7 @@ pub(super) struct Effects {
 
 /// What the active faults do to one new order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct SagaEffects {
+pub(in crate::demo) struct SagaEffects {
     pub stuck: f64,
     pub breaker: BreakerMode,
     pub stock: Option<StockLimit>,
@@ -45,20 +44,20 @@ pub(super) struct SagaEffects {
 
 /// A `stock` fault: of each product only `units` can be reserved while fault `id` is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StockLimit {
+pub(in crate::demo) struct StockLimit {
     pub id: u64,
     pub units: u64,
 }
 
 /// The set faults. Reads are one uncontended lock; there are a handful of faults at most.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(in crate::demo) struct Faults {
     set: RwLock<(u64, Vec<SetFault>)>,
 }
 
 impl Faults {
     /// Sets a fault whose window counts from `now`; returns it as listed.
-    pub(super) fn add(&self, now: Duration, spec: FaultSpec) -> Value {
+    pub(in crate::demo) fn add(&self, now: Duration, spec: FaultSpec) -> Value {
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
         set.0 += 1;
         let fault = SetFault {
@@ -72,20 +71,20 @@ impl Faults {
         listed
     }
 
-    pub(super) fn clear(&self) {
+    pub(in crate::demo) fn clear(&self) {
         self.set.write().unwrap_or_else(PoisonError::into_inner).1.clear();
     }
 
-    pub(super) fn list(&self, now: Duration) -> Value {
+    pub(in crate::demo) fn list(&self, now: Duration) -> Value {
         self.read(|faults| faults.iter().map(|fault| listed(fault, now)).collect())
     }
 
-    pub(super) fn active(&self, now: Duration) -> usize {
+    pub(in crate::demo) fn active(&self, now: Duration) -> usize {
         self.read(|faults| faults.iter().filter(|fault| fault.active(now)).count())
     }
 
     /// Latencies add up; of several shares the largest counts.
-    pub(super) fn on_request(&self, now: Duration, operation: Operation) -> Effects {
+    pub(in crate::demo) fn on_request(&self, now: Duration, operation: &str) -> Effects {
         self.fold(now, Effects::default(), |effects, fault| {
             if fault.spec.operation.is_some_and(|only| only != operation) {
                 return;
@@ -101,7 +100,7 @@ impl Faults {
     }
 
     /// Of several breakers or stocks the newest counts.
-    pub(super) fn on_saga(&self, now: Duration) -> SagaEffects {
+    pub(in crate::demo) fn on_saga(&self, now: Duration) -> SagaEffects {
         self.fold(now, SagaEffects::default(), |effects, fault| match fault.spec.knob {
             Knob::Stuck(share) => effects.stuck = effects.stuck.max(share),
             Knob::Breaker(mode) => effects.breaker = mode,
@@ -110,8 +109,34 @@ impl Faults {
         })
     }
 
+    /// The share of its rate at which the queue drains; of several the smallest counts.
+    pub(in crate::demo) fn drain(&self, now: Duration) -> f64 {
+        self.fold(now, 1.0, |share: &mut f64, fault| {
+            if let Knob::SlowDrain(left) = fault.spec.knob {
+                *share = share.min(left);
+            }
+        })
+    }
+
+    /// The share of valid events that fails.
+    pub(in crate::demo) fn failed_events(&self, now: Duration) -> f64 {
+        self.fold(now, 0.0, |share: &mut f64, fault| {
+            if let Knob::FailedEvents(more) = fault.spec.knob {
+                *share = share.max(more);
+            }
+        })
+    }
+
+    /// The first instant after `now` at which a fault begins or ends.
+    pub(in crate::demo) fn next_change(&self, now: Duration) -> Option<Duration> {
+        self.read(|faults| {
+            let edges = faults.iter().flat_map(|fault| [Some(fault.start), fault.end]);
+            edges.flatten().filter(|edge| *edge > now).min()
+        })
+    }
+
     /// When the stall that holds requests at `now` ends.
-    pub(super) fn stalled_until(&self, now: Duration) -> Option<Duration> {
+    pub(in crate::demo) fn stalled_until(&self, now: Duration) -> Option<Duration> {
         self.fold(now, None, |until, fault| {
             if fault.spec.knob == Knob::Stall {
                 *until = (*until).max(fault.end);
@@ -119,9 +144,9 @@ impl Faults {
         })
     }
 
-    pub(super) fn down(&self, now: Duration, service: Service) -> bool {
+    pub(in crate::demo) fn down(&self, now: Duration, part: &str) -> bool {
         self.fold(now, false, |down, fault| {
-            *down |= matches!(fault.spec.knob, Knob::Down(which) if which.is_none_or(|which| which == service));
+            *down |= matches!(fault.spec.knob, Knob::Down(which) if which.is_none_or(|which| which == part));
         })
     }
 
@@ -152,7 +177,7 @@ fn listed(fault: &SetFault, now: Duration) -> Value {
         "id": fault.id,
         "fault": fault.spec.kind(),
         "value": fault.spec.value(),
-        "operation": fault.spec.operation.map(Operation::name),
+        "operation": fault.spec.operation,
         "active": fault.active(now),
         "startsInSeconds": seconds(fault.start).max(0.0),
         "endsInSeconds": fault.end.map(|end| seconds(end).max(0.0)),
@@ -162,6 +187,10 @@ fn listed(fault: &SetFault, now: Duration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::{orchestrator, shop};
+
+    const ORDER: &str = "POST /api/orders";
+    const READ: &str = "GET /api/orders/{id}";
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -170,7 +199,7 @@ mod tests {
     fn faults(flags: &[&str]) -> Faults {
         let faults = Faults::default();
         for flag in flags {
-            faults.add(Duration::ZERO, flag.parse().unwrap());
+            faults.add(Duration::ZERO, FaultSpec::from_flag(flag, &shop::MENU).unwrap());
         }
         faults
     }
@@ -181,7 +210,7 @@ mod tests {
         for (at, active) in [(0, false), (9, false), (10, true), (14, true), (15, false)] {
             assert_eq!(faults.active(secs(at)), usize::from(active), "{at} s");
         }
-        faults.add(secs(20), "errors=1@1s".parse().unwrap());
+        faults.add(secs(20), FaultSpec::from_flag("errors=1@1s", &shop::MENU).unwrap());
         assert_eq!(faults.active(secs(20)), 0);
         assert_eq!(faults.active(secs(1_000)), 1, "no end: until it is cleared");
         faults.clear();
@@ -204,23 +233,23 @@ mod tests {
             errors: 0.2,
             reset: 0.01,
         };
-        assert_eq!(faults.on_request(secs(1), Operation::GetOrder), expected);
+        assert_eq!(faults.on_request(secs(1), READ), expected);
     }
 
     #[test]
     fn one_operation_can_be_hit_alone() {
         let faults = Faults::default();
         let body = br#"{"fault":"latency","value":"1s","operation":"POST /api/orders"}"#;
-        faults.add(secs(0), FaultSpec::from_json(body).unwrap());
-        assert_eq!(faults.on_request(secs(0), Operation::CreateOrder).latency, secs(1));
-        assert_eq!(faults.on_request(secs(0), Operation::GetOrder).latency, secs(0));
+        faults.add(secs(0), FaultSpec::from_json(body, &shop::MENU).unwrap());
+        assert_eq!(faults.on_request(secs(0), ORDER).latency, secs(1));
+        assert_eq!(faults.on_request(secs(0), READ).latency, secs(0));
     }
 
     #[test]
     fn a_cold_start_warms_up() {
         let faults = faults(&["cold_start=10s"]);
         for (at, extra) in [(0, 700), (5, 350), (9, 70), (10, 0)] {
-            let latency = faults.on_request(secs(at), Operation::GetOrder).latency;
+            let latency = faults.on_request(secs(at), READ).latency;
             assert_eq!(latency.as_millis(), extra, "{at} s");
         }
     }
@@ -254,7 +283,22 @@ mod tests {
             }
         );
         assert_eq!(faults.on_saga(secs(5)).breaker, BreakerMode::Open, "the newest counts");
-        assert!(!faults.down(secs(0), Service::Payment));
-        assert!(faults.down(secs(5), Service::Payment) && !faults.down(secs(5), Service::Order));
+        assert!(!faults.down(secs(0), "payment"));
+        assert!(faults.down(secs(5), "payment") && !faults.down(secs(5), "order"));
+    }
+
+    #[test]
+    fn the_queue_and_its_events() {
+        let faults = Faults::default();
+        for flag in ["slow_drain=50%@2s+3s", "slow_drain=0.1@4s+1s", "failed_events=5%"] {
+            faults.add(Duration::ZERO, FaultSpec::from_flag(flag, &orchestrator::MENU).unwrap());
+        }
+        // at, share of the drain rate, when something changes next
+        let table = [(0, 1.0, Some(2)), (2, 0.5, Some(4)), (4, 0.1, Some(5)), (5, 1.0, None)];
+        for (at, share, next) in table {
+            assert_eq!(faults.drain(secs(at)), share, "{at} s");
+            assert_eq!(faults.next_change(secs(at)), next.map(secs), "{at} s");
+        }
+        assert_eq!(faults.failed_events(secs(0)), 0.05);
     }
 }

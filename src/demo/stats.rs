@@ -1,13 +1,11 @@
-//! What the shop itself knows about its service times: exact to the microsecond, so that a load generator can be
-//! checked against it. Approximate, mergeable histograms are elsewhere (`meters`, and kingtide's own metrics).
+//! What a system itself knows about its service times: exact to the microsecond, so that a load generator can be
+//! checked against it. Approximate, mergeable histograms are elsewhere (`front`, and kingtide's own metrics).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use super::operation::Operation;
 
 /// Values below this many microseconds are counted in one slot each; the few above are kept one by one.
 const SLOTS: usize = 1 << 18;
@@ -72,44 +70,43 @@ impl Exact {
 /// Exact service times of all operations, in milliseconds when reported.
 #[derive(Debug)]
 pub(super) struct Stats {
-    operations: [Mutex<Exact>; Operation::ALL.len()],
+    operations: Vec<(&'static str, Mutex<Exact>)>,
 }
 
 impl Stats {
-    pub(super) fn new() -> Self {
+    /// For operations of these names, which are addressed by their position.
+    pub(super) fn new(names: &[&'static str]) -> Self {
         Self {
-            operations: Operation::ALL.map(|_| Mutex::default()),
+            operations: names.iter().map(|name| (*name, Mutex::default())).collect(),
         }
     }
 
-    pub(super) fn record(&self, operation: Operation, status: u16, time: Duration) {
-        self.lock(operation).record(status, time);
+    pub(super) fn record(&self, operation: usize, status: u16, time: Duration) {
+        lock(&self.operations[operation].1).record(status, time);
     }
 
     /// Forgets everything, for a measurement after a warm-up.
     pub(super) fn reset(&self) {
-        for operation in Operation::ALL {
-            *self.lock(operation) = Exact::default();
+        for (_, exact) in &self.operations {
+            *lock(exact) = Exact::default();
         }
     }
 
     /// One object per operation that was called, under its name.
     pub(super) fn report(&self) -> Value {
-        Operation::ALL
-            .into_iter()
-            .filter_map(|operation| {
-                let exact = self.lock(operation);
-                (exact.count > 0).then(|| (operation.name().to_owned(), exact.report()))
+        self.operations
+            .iter()
+            .filter_map(|(name, exact)| {
+                let exact = lock(exact);
+                (exact.count > 0).then(|| ((*name).to_owned(), exact.report()))
             })
             .collect::<serde_json::Map<_, _>>()
             .into()
     }
+}
 
-    fn lock(&self, operation: Operation) -> std::sync::MutexGuard<'_, Exact> {
-        self.operations[operation.index()]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(exact: &Mutex<Exact>) -> MutexGuard<'_, Exact> {
+    exact.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -119,11 +116,11 @@ mod tests {
 
     #[test]
     fn reports_nearest_ranks_in_milliseconds() {
-        let stats = Stats::new();
+        let stats = Stats::new(&["GET /api/orders/{id}", "POST /api/orders"]);
         for millis in 1..=100 {
-            stats.record(Operation::GetOrder, 200, Duration::from_millis(millis));
+            stats.record(0, 200, Duration::from_millis(millis));
         }
-        stats.record(Operation::CreateOrder, 400, Duration::from_millis(3_000));
+        stats.record(1, 400, Duration::from_millis(3_000));
         let report = stats.report();
         let order = &report["GET /api/orders/{id}"];
         // value, by hand: rank = ceil(q * 100)

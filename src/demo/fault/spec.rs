@@ -1,29 +1,12 @@
-//! A fault as people write it: which knob, how far, from when until when. What faults do is in `faults` and `engine`.
-//!
-//! | fault | value | effect while active |
-//! |---|---|---|
-//! | `latency` | duration | added to the service time |
-//! | `errors` | fraction or `"5%"` | that share answers 500, without effect |
-//! | `reset` | fraction | that share gets its connection reset instead of an answer |
-//! | `stall` | duration | no request starts or ends; `value` is how long |
-//! | `cold_start` | duration | 700 ms more at first, falling to none; `value` is how long |
-//! | `down` | `account`, `inventory`, `order`, `payment` or `all` | 503, health included |
-//! | `stuck` | fraction | that share of new sagas never advances |
-//! | `stock` | units | of each product only so many can be reserved |
-//! | `breaker` | `off`, `trip` or `open` | see [`BreakerMode`] |
-//!
-//! `start` and `end` count from when the fault is posted, or from the shop's start for a flag; `duration` may replace
-//! `end`. Durations are texts like `"1m30s"` or numbers of seconds. `latency`, `errors` and `reset` may name one
-//! `operation`, such as `"POST /api/orders"`.
+//! A fault as people write it: which knob, how far, from when until when. What faults add up to is in `set`.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::fault_value::{fraction, invalid, length, operation, service, text, time, units};
-use super::operation::{Operation, Service};
-use super::options::BreakerMode;
+use super::Menu;
+use super::value::{fraction, invalid, length, operation, part, text, time, units};
+use crate::demo::shop::BreakerMode;
 use crate::plan::duration;
 
 /// Why a fault is refused.
@@ -33,8 +16,13 @@ pub enum FaultError {
     #[error("{0}")]
     Shape(String),
     /// No such fault.
-    #[error("there is no fault `{0}`; faults are {KINDS}")]
-    Kind(String),
+    #[error("there is no fault `{kind}`; faults are {known}")]
+    Kind {
+        /// What was asked for.
+        kind: String,
+        /// What the system has.
+        known: String,
+    },
     /// A key that means nothing here.
     #[error("`{0}` is not a key of a fault; keys are fault, value, start, end, duration, operation")]
     Key(String),
@@ -48,20 +36,21 @@ pub enum FaultError {
     },
 }
 
-const KINDS: &str = "latency, errors, reset, stall, cold_start, down, stuck, stock, breaker";
-
 /// What is turned, and how far.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Knob {
+pub(in crate::demo) enum Knob {
     Latency(Duration),
     Errors(f64),
     Reset(f64),
     Stall,
     ColdStart,
-    Down(Option<Service>),
+    /// Everything, or one part.
+    Down(Option<&'static str>),
     Stuck(f64),
     Stock(u64),
     Breaker(BreakerMode),
+    SlowDrain(f64),
+    FailedEvents(f64),
 }
 
 /// One fault with its window.
@@ -72,11 +61,11 @@ pub struct FaultSpec {
     /// None: until it is cleared.
     pub(super) end: Option<Duration>,
     /// None: every operation.
-    pub(super) operation: Option<Operation>,
+    pub(super) operation: Option<&'static str>,
 }
 
 impl FaultSpec {
-    pub(super) fn always(knob: Knob) -> Self {
+    pub(in crate::demo) fn always(knob: Knob) -> Self {
         Self {
             knob,
             start: Duration::ZERO,
@@ -85,7 +74,7 @@ impl FaultSpec {
         }
     }
 
-    pub(super) fn cold_start(length: Duration) -> Self {
+    pub(in crate::demo) fn cold_start(length: Duration) -> Self {
         Self {
             end: Some(length),
             ..Self::always(Knob::ColdStart)
@@ -96,7 +85,7 @@ impl FaultSpec {
     ///
     /// # Errors
     /// [`FaultError`] naming the key that is wrong.
-    pub fn from_json(body: &[u8]) -> Result<Self, FaultError> {
+    pub(in crate::demo) fn from_json(body: &[u8], menu: &Menu) -> Result<Self, FaultError> {
         let value: Value = serde_json::from_slice(body).map_err(|e| FaultError::Shape(format!("not JSON: {e}")))?;
         let Value::Object(object) = value else {
             return Err(FaultError::Shape("a fault is a JSON object".to_owned()));
@@ -105,7 +94,8 @@ impl FaultSpec {
         if let Some(key) = object.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(FaultError::Key(key.clone()));
         }
-        let kind = text(&object, "fault")?.ok_or_else(|| invalid("fault", format!("is missing; one of {KINDS}")))?;
+        let kind = text(&object, "fault")?
+            .ok_or_else(|| invalid("fault", format!("is missing; one of {}", menu.kinds.join(", "))))?;
         let value = text(&object, "value")?;
         let start = time(&object, "start")?.unwrap_or_default();
         let (end, length) = (time(&object, "end")?, time(&object, "duration")?);
@@ -115,9 +105,9 @@ impl FaultSpec {
         let end = end.or(length.map(|length| start + length));
         let operation = match text(&object, "operation")? {
             None => None,
-            Some(name) => Some(operation(&name)?),
+            Some(name) => Some(operation(&name, menu)?),
         };
-        Self::build(&kind, value.as_deref(), start, end, operation)
+        Self::build(menu, &kind, value.as_deref(), (start, end), operation)
     }
 
     /// The name of the knob.
@@ -133,6 +123,8 @@ impl FaultSpec {
             Knob::Stuck(_) => "stuck",
             Knob::Stock(_) => "stock",
             Knob::Breaker(_) => "breaker",
+            Knob::SlowDrain(_) => "slow_drain",
+            Knob::FailedEvents(_) => "failed_events",
         }
     }
 
@@ -140,21 +132,32 @@ impl FaultSpec {
     pub(super) fn value(&self) -> Value {
         match self.knob {
             Knob::Latency(added) => json!(duration::format(added)),
-            Knob::Errors(share) | Knob::Reset(share) | Knob::Stuck(share) => json!(share),
+            Knob::Errors(share)
+            | Knob::Reset(share)
+            | Knob::Stuck(share)
+            | Knob::SlowDrain(share)
+            | Knob::FailedEvents(share) => json!(share),
             Knob::Stall | Knob::ColdStart => Value::Null,
-            Knob::Down(service) => json!(service.map_or("all", Service::name)),
+            Knob::Down(part) => json!(part.unwrap_or("all")),
             Knob::Stock(units) => json!(units),
             Knob::Breaker(mode) => json!(mode.name()),
         }
     }
 
     fn build(
+        menu: &Menu,
         kind: &str,
         value: Option<&str>,
-        start: Duration,
-        end: Option<Duration>,
-        operation: Option<Operation>,
+        (start, end): (Duration, Option<Duration>),
+        operation: Option<&'static str>,
     ) -> Result<Self, FaultError> {
+        let unknown = || FaultError::Kind {
+            kind: kind.to_owned(),
+            known: menu.kinds.join(", "),
+        };
+        if !menu.kinds.contains(&kind) {
+            return Err(unknown());
+        }
         let given = || value.ok_or_else(|| invalid("value", format!("`{kind}` needs one")));
         let knob = match kind {
             "latency" => Knob::Latency(length("value", given()?)?),
@@ -163,10 +166,12 @@ impl FaultSpec {
             "stuck" => Knob::Stuck(fraction(given()?)?),
             "stall" => Knob::Stall,
             "cold_start" => Knob::ColdStart,
-            "down" => Knob::Down(service(given()?)?),
+            "down" => Knob::Down(part(given()?, menu)?),
             "stock" => Knob::Stock(units(given()?)?),
             "breaker" => Knob::Breaker(given()?.parse()?),
-            other => return Err(FaultError::Kind(other.to_owned())),
+            "slow_drain" => Knob::SlowDrain(fraction(given()?)?),
+            "failed_events" => Knob::FailedEvents(fraction(given()?)?),
+            _ => return Err(unknown()),
         };
         if operation.is_some() && !matches!(knob, Knob::Latency(_) | Knob::Errors(_) | Knob::Reset(_)) {
             return Err(invalid("operation", format!("`{kind}` is not about one operation")));
@@ -191,13 +196,12 @@ impl FaultSpec {
             operation,
         })
     }
-}
 
-/// `KIND=VALUE[@START][+DURATION]`, for flags: `stall=5s@10s`, `errors=5%@1m+30s`.
-impl FromStr for FaultSpec {
-    type Err = FaultError;
-
-    fn from_str(flag: &str) -> Result<Self, FaultError> {
+    /// Reads `KIND=VALUE[@START][+DURATION]`, for flags: `stall=5s@10s`, `errors=5%@1m+30s`.
+    ///
+    /// # Errors
+    /// [`FaultError`] naming what is wrong.
+    pub(in crate::demo) fn from_flag(flag: &str, menu: &Menu) -> Result<Self, FaultError> {
         let shape = || FaultError::Shape(format!("`{flag}` is not KIND=VALUE[@START][+DURATION]"));
         let (kind, rest) = flag.split_once('=').ok_or_else(shape)?;
         let (rest, lasting) = match rest.split_once('+') {
@@ -209,13 +213,14 @@ impl FromStr for FaultSpec {
             None => (rest, Duration::ZERO),
         };
         let value = (!value.is_empty()).then_some(value);
-        Self::build(kind, value, start, lasting.map(|lasting| start + lasting), None)
+        Self::build(menu, kind, value, (start, lasting.map(|lasting| start + lasting)), None)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::{orchestrator, shop};
 
     fn window(knob: Knob, start: u64, end: Option<u64>) -> FaultSpec {
         FaultSpec {
@@ -274,7 +279,7 @@ mod tests {
             (
                 r#"{"fault":"down","value":"order"}"#,
                 "down=order",
-                window(Knob::Down(Some(Service::Order)), 0, None),
+                window(Knob::Down(Some("order")), 0, None),
             ),
             (
                 r#"{"fault":"down","value":"all"}"#,
@@ -302,11 +307,34 @@ mod tests {
     #[test]
     fn reads_bodies_and_flags_alike() {
         for (body, flag, expected) in requests().into_iter().chain(system()) {
-            assert_eq!(FaultSpec::from_json(body.as_bytes()).unwrap(), expected, "{body}");
-            assert_eq!(flag.parse::<FaultSpec>().unwrap(), expected, "{flag}");
+            let read = FaultSpec::from_json(body.as_bytes(), &shop::MENU);
+            assert_eq!(read.unwrap(), expected, "{body}");
+            assert_eq!(FaultSpec::from_flag(flag, &shop::MENU).unwrap(), expected, "{flag}");
         }
-        let one = FaultSpec::from_json(br#"{"fault":"errors","value":1,"operation":"POST /api/orders"}"#).unwrap();
-        assert_eq!(one.operation, Some(Operation::CreateOrder));
+        let one = br#"{"fault":"errors","value":1,"operation":"POST /api/orders"}"#;
+        let one = FaultSpec::from_json(one, &shop::MENU).unwrap();
+        assert_eq!(one.operation, Some("POST /api/orders"));
+    }
+
+    #[test]
+    fn each_system_has_its_own_faults() {
+        let half = FaultSpec::from_flag("slow_drain=50%@10s", &orchestrator::MENU).unwrap();
+        assert_eq!(half, window(Knob::SlowDrain(0.5), 10, None));
+        assert_eq!((half.kind(), half.value()), ("slow_drain", json!(0.5)));
+        let some = FaultSpec::from_json(br#"{"fault":"failed_events","value":0.01}"#, &orchestrator::MENU).unwrap();
+        assert_eq!(some, window(Knob::FailedEvents(0.01), 0, None));
+        for (flag, menu, part) in [
+            (
+                "slow_drain=0.5",
+                &shop::MENU,
+                "no fault `slow_drain`; faults are latency",
+            ),
+            ("stock=5", &orchestrator::MENU, "failed_events"),
+            ("down=order", &orchestrator::MENU, "`order` is not orchestrator or all"),
+        ] {
+            let message = FaultSpec::from_flag(flag, menu).unwrap_err().to_string();
+            assert!(message.contains(part), "{flag}: {message}");
+        }
     }
 
     #[test]
@@ -346,15 +374,12 @@ mod tests {
             (r#"{"fault":"stall","value":"1s","end":"1s"}"#, "twice"),
         ];
         for (body, part) in table {
-            let message = FaultSpec::from_json(body.as_bytes()).unwrap_err().to_string();
+            let message = FaultSpec::from_json(body.as_bytes(), &shop::MENU)
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(part), "{body}: {message}");
         }
-        assert!(
-            "latency"
-                .parse::<FaultSpec>()
-                .unwrap_err()
-                .to_string()
-                .contains("KIND=VALUE")
-        );
+        let message = FaultSpec::from_flag("latency", &shop::MENU).unwrap_err().to_string();
+        assert!(message.contains("KIND=VALUE"), "{message}");
     }
 }

@@ -1,14 +1,13 @@
-//! The values inside a fault: durations, fractions, units, names. Which fault takes which value is in `fault_spec`.
+//! The values inside a fault: durations, fractions, units, names. Which fault takes which value is in `spec`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fault_spec::FaultError;
-use super::operation::{Operation, Service};
+use super::{FaultError, Menu};
 use crate::plan::duration;
 
-pub(super) fn invalid(key: &'static str, reason: String) -> FaultError {
+pub(in crate::demo) fn invalid(key: &'static str, reason: String) -> FaultError {
     FaultError::Value { key, reason }
 }
 
@@ -49,28 +48,24 @@ pub(super) fn units(text: &str) -> Result<u64, FaultError> {
         .map_err(|_| invalid("value", format!("`{text}` is not a whole number of units")))
 }
 
-pub(super) fn service(text: &str) -> Result<Option<Service>, FaultError> {
+/// One of the system's parts; none for all of it.
+pub(super) fn part(text: &str, menu: &Menu) -> Result<Option<&'static str>, FaultError> {
     if text == "all" {
         return Ok(None);
     }
-    Service::ALL
-        .into_iter()
-        .find(|service| service.name() == text)
-        .map(Some)
-        .ok_or_else(|| {
-            invalid(
-                "value",
-                format!("`{text}` is not account, inventory, order, payment or all"),
-            )
-        })
+    match menu.parts.iter().find(|part| **part == text) {
+        Some(part) => Ok(Some(part)),
+        None => Err(invalid(
+            "value",
+            format!("`{text}` is not {} or all", menu.parts.join(", ")),
+        )),
+    }
 }
 
-pub(super) fn operation(name: &str) -> Result<Operation, FaultError> {
-    Operation::ALL
-        .into_iter()
-        .find(|operation| operation.name() == name)
-        .ok_or_else(|| {
-            let names = Operation::ALL.map(Operation::name).join(", ");
-            invalid("operation", format!("there is no `{name}`; operations are {names}"))
-        })
+pub(super) fn operation(name: &str, menu: &Menu) -> Result<&'static str, FaultError> {
+    let found = menu.operations.iter().find(|operation| **operation == name);
+    found.copied().ok_or_else(|| {
+        let names = menu.operations.join(", ");
+        invalid("operation", format!("there is no `{name}`; operations are {names}"))
+    })
 }
