@@ -26,14 +26,18 @@
 ---
 ---The line `---@type kt.Plan` stands above a local: editors and `emmylua_check` check a table there, not after `return`.
 ---@class (partial) kt
+---@field crypto kt.crypto
 ---@field data kt.data
+---@field encoding kt.encoding
 ---@field http kt.http
 ---@field json kt.json
+---@field jwt kt.jwt
 ---@field log kt.log
 ---@field metrics kt.metrics
 ---@field random kt.random
 ---@field run kt.run
 ---@field scenario kt.scenario
+---@field time kt.time
 ---@field vu kt.vu
 local kt = {}
 

@@ -3,12 +3,15 @@
 
 pub mod args;
 mod check;
+mod crypto;
 mod data;
+mod encoding;
 mod env;
 mod fail;
 mod group;
 mod http;
 mod json;
+mod jwt;
 mod log;
 mod metrics;
 mod pace;
@@ -19,6 +22,7 @@ mod run;
 mod scenario;
 mod secret;
 mod sleep;
+mod time;
 mod vu;
 
 use std::rc::Rc;
@@ -47,7 +51,8 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check data env fail group http json log metrics pace poll random rendezvous run scenario secret sleep vu
+    check crypto data encoding env fail group http json jwt log metrics pace poll random rendezvous run scenario secret
+    sleep time vu
 ];
 
 /// The stub of `kt` itself.

@@ -36,6 +36,8 @@ pub struct Session {
     pub meetings: Meetings,
     /// The switches of the run.
     pub control: Arc<Control>,
+    /// From when on `kt.time.monotonic` counts.
+    pub created: Instant,
     /// When the load began; unset before.
     pub started: OnceLock<Instant>,
     /// What `setup` returned.
@@ -66,6 +68,7 @@ impl Session {
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
             control,
+            created: crate::clock::now(),
             started: OnceLock::new(),
             setup: OnceLock::new(),
             secrets: Mutex::new(HashSet::new()),
