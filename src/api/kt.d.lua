@@ -29,6 +29,7 @@
 ---@field crypto kt.crypto
 ---@field data kt.data
 ---@field encoding kt.encoding
+---@field flow kt.flow
 ---@field http kt.http
 ---@field json kt.json
 ---@field jwt kt.jwt

@@ -8,6 +8,7 @@ mod data;
 mod encoding;
 mod env;
 mod fail;
+mod flow;
 mod group;
 mod http;
 mod json;
@@ -51,7 +52,7 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check crypto data encoding env fail group http json jwt log metrics pace poll random rendezvous run scenario secret
+    check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
     sleep time vu
 ];
 

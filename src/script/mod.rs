@@ -6,6 +6,7 @@ pub mod context;
 pub mod dataset;
 pub mod errors;
 pub mod fields;
+pub mod flow;
 pub mod hooks;
 pub mod host;
 pub mod loader;
@@ -16,6 +17,7 @@ pub mod session;
 pub mod testing;
 pub mod value;
 pub mod vu;
+pub mod waits;
 pub mod watch;
 
 #[cfg(test)]

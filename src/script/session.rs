@@ -10,8 +10,10 @@ use crate::metrics::Registry;
 
 use super::dataset::DataStore;
 use super::errors::ErrorLog;
+use super::flow::Flows;
 use super::loader::Sources;
 use super::meeting::Meetings;
+use super::waits::Waits;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub struct Session {
     pub failures: ErrorLog,
     /// Where virtual users wait for each other.
     pub meetings: Meetings,
+    /// What was started and is awaited, across virtual users.
+    pub flows: Flows,
+    /// The names of polls and flows.
+    pub waits: Waits,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// From when on `kt.time.monotonic` counts.
@@ -67,6 +73,8 @@ impl Session {
             errors: ErrorLog::default(),
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
+            flows: Flows::default(),
+            waits: Waits::default(),
             control,
             created: crate::clock::now(),
             started: OnceLock::new(),

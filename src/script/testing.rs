@@ -244,6 +244,7 @@ fn read(host: &Host, bench: &Bench, selector: &Selector, aggregation: Option<&Va
             "recorded: nothing is recorded while the file loads".into(),
         ));
     };
+    super::flow::sweep(&host.session.flows, host.recorder()?);
     totals.merge(&host.recorder()?.take());
     Ok(totals.value(selector, aggregation).into_multi(&host.lua)?)
 }
