@@ -18,6 +18,7 @@ mod rendezvous;
 mod run;
 mod scenario;
 mod secret;
+mod shared;
 mod sleep;
 mod vu;
 
@@ -47,7 +48,7 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check data env fail group http json log metrics pace poll random rendezvous run scenario secret sleep vu
+    check data env fail group http json log metrics pace poll random rendezvous run scenario secret shared sleep vu
 ];
 
 /// The stub of `kt` itself.

@@ -8,10 +8,12 @@ use crate::clock::Instant;
 use crate::control::Control;
 use crate::metrics::Registry;
 
+use super::commons::Commons;
 use super::dataset::DataStore;
 use super::errors::ErrorLog;
 use super::loader::Sources;
 use super::meeting::Meetings;
+use super::pool::Pools;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub struct Session {
     pub failures: ErrorLog,
     /// Where virtual users wait for each other.
     pub meetings: Meetings,
+    /// Rows that virtual users claim.
+    pub pools: Pools,
+    /// What `kt.shared` keeps.
+    pub commons: Arc<Commons>,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// When the load began; unset before.
@@ -65,6 +71,8 @@ impl Session {
             errors: ErrorLog::default(),
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
+            pools: Pools::default(),
+            commons: Arc::default(),
             control,
             started: OnceLock::new(),
             setup: OnceLock::new(),
