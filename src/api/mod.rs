@@ -22,6 +22,7 @@ mod rendezvous;
 mod run;
 mod scenario;
 mod secret;
+mod shared;
 mod sleep;
 mod time;
 mod vu;
@@ -53,7 +54,7 @@ macro_rules! modules {
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
     check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
-    sleep time vu
+    shared sleep time vu
 ];
 
 /// The stub of `kt` itself.
