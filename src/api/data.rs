@@ -1,4 +1,7 @@
-//! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s.
+//! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s; pools have
+//! a file of their own.
+
+mod pool;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -91,6 +94,7 @@ return function(name, source, options)
 end"#;
     let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
     table.raw_set("array", array)?;
+    table.raw_set("pool", pool::open(host)?)?;
     Ok(Value::Table(table))
 }
 
@@ -219,7 +223,7 @@ pub(super) fn fresh(host: &Host, row: Option<Row<'_>>) -> mlua::Result<Value> {
         Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(mlua::Error::runtime)?,
         Some(Row::Csv(names, record)) => {
             let table = host.lua.create_table_with_capacity(0, names.len())?;
-            for (name, value) in names.iter().zip(record) {
+            for (name, value) in names.iter().zip(record.iter()) {
                 table.raw_set(name.as_str(), value)?;
             }
             Value::Table(table)

@@ -26,14 +26,20 @@
 ---
 ---The line `---@type kt.Plan` stands above a local: editors and `emmylua_check` check a table there, not after `return`.
 ---@class (partial) kt
+---@field crypto kt.crypto
 ---@field data kt.data
+---@field encoding kt.encoding
+---@field flow kt.flow
 ---@field http kt.http
 ---@field json kt.json
+---@field jwt kt.jwt
 ---@field log kt.log
 ---@field metrics kt.metrics
 ---@field random kt.random
 ---@field run kt.run
 ---@field scenario kt.scenario
+---@field shared kt.shared
+---@field time kt.time
 ---@field vu kt.vu
 local kt = {}
 
@@ -61,6 +67,7 @@ local kt = {}
 ---@field phases? kt.Exact<kt.Phase>[] named parts of the run over all scenarios, one after the other from its start
 ---@field checkpoints? kt.Duration sums the load up each time this long has passed, while it goes on; whole seconds
 ---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
+---@field invariants? table<string, kt.Invariant> what must hold at any time: looked at each second of the load and at its end
 ---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
 ---@field setup_timeout? kt.Duration default 60s
 ---@field vu_init? kt.VuInit runs once for each virtual user
@@ -75,6 +82,9 @@ local kt = {}
 ---@alias kt.Setup fun(): any
 ---@alias kt.VuInit fun()
 ---@alias kt.Teardown fun(state: any)
+---Returns whether it holds, and if not, the keys that it does not hold for. It runs in a VM of its own, cannot wait, and
+---reads `kt.shared` and `kt.metrics.value`.
+---@alias kt.Invariant fun(): boolean, any[]?
 ---Takes the summary as written by `--summary-json`; returns texts by the path of the file they are written to.
 ---@alias kt.SummaryHook fun(summary: table): table<string, string>
 

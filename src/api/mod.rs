@@ -3,12 +3,16 @@
 
 pub mod args;
 mod check;
+mod crypto;
 mod data;
+mod encoding;
 mod env;
 mod fail;
+mod flow;
 mod group;
 mod http;
 mod json;
+mod jwt;
 mod log;
 mod metrics;
 mod pace;
@@ -18,7 +22,9 @@ mod rendezvous;
 mod run;
 mod scenario;
 mod secret;
+mod shared;
 mod sleep;
+mod time;
 mod vu;
 
 use std::rc::Rc;
@@ -47,7 +53,8 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check data env fail group http json log metrics pace poll random rendezvous run scenario secret sleep vu
+    check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
+    shared sleep time vu
 ];
 
 /// The stub of `kt` itself.

@@ -4,6 +4,7 @@ local duration = recorded "job_duration"
 local timeouts = recorded "job_timeouts"
 local attempts = recorded "job_attempts"
 local resolution = recorded "job_resolution"
+local failures = recorded "job_failures"
 local calls = kt.metrics.counter "poll_calls"
 local tagged = recorded "poll_calls{poll:true}"
 local outside = recorded "poll_calls"
@@ -61,6 +62,67 @@ test("an answer after the timeout is a timeout", function()
   assert(timeouts "rate" == 1 and duration "count" == nil)
 end)
 
+test("what will never be done is not waited for", function()
+  local job = kt.poll {
+    name = "job",
+    every = "1ms",
+    timeout = "1h",
+    call = counter(),
+    done = function(n) return n == 4 end,
+    failed = function(n) return n == 2 end,
+  }
+  assert(job.done == false and job.failed == true and job.value == 2 and job.attempts == 2)
+  assert(failures "rate" == 1 and timeouts "rate" == 0 and attempts "max" == 2)
+  assert(duration "count" == nil and resolution "count" == nil)
+end)
+
+test("what failed too late has timed out, and what is done has not failed", function()
+  local function yes() return true end
+  local function slow() kt.sleep "15ms" end
+  local late = kt.poll { name = "job", timeout = "5ms", call = slow, done = function() return false end, failed = yes }
+  assert(not late.done and not late.failed)
+  local both = kt.poll { name = "job", call = yes, done = yes, failed = yes }
+  assert(both.done and not both.failed)
+  assert(failures "rate" == 0 and failures "count" == 2 and timeouts "rate" == 0.5)
+end)
+
+test("the resolution reaches back to when the attempt before was made", function()
+  local n = 0
+  kt.poll {
+    name = "job",
+    every = "10ms",
+    call = function()
+      n = n + 1
+      if n == 1 then kt.sleep "50ms" end
+      return n
+    end,
+    done = function(value) return value == 2 end,
+  }
+  -- The answer "not yet" may have been true at the beginning of its 50 ms only.
+  assert(resolution "min" >= 60 and resolution "min" <= duration "min", resolution "min")
+end)
+
+test("the first attempt waits for the delay", function()
+  local job = kt.poll { name = "job", delay = "30ms", call = counter(), done = function() return true end }
+  assert(job.attempts == 1 and job.elapsed_ms >= 30, job.elapsed_ms)
+  assert(resolution "min" >= 30 and duration "min" >= 30)
+end)
+
+test("jitter spreads the attempts, and leaves the journey's random numbers alone", function()
+  local function polled(n)
+    return kt.poll { name = "job", every = "20ms", jitter = 1, call = counter(), done = function(c) return c == n end }
+  end
+  local firsts, sum = {}, 0
+  for _ = 1, 12 do
+    local first = polled(1).elapsed_ms
+    sum, firsts[#firsts + 1] = sum + first, first
+  end
+  -- Evenly between 0 and 20 ms: twelve of them all at one end have a chance of one in millions.
+  assert(math.min(unpack(firsts)) < 14 and math.max(unpack(firsts)) > 6, sum / 12)
+  local spent = polled(4).elapsed_ms
+  assert(spent >= 30, spent)
+end)
+
 test("what happens in `call` carries the tag poll", function()
   calls:add(1)
   kt.poll {
@@ -97,5 +159,17 @@ test("misuse is raised where it is written", function()
   raises("poll: `done` must be a function, got 5", function() poll { name = "job", call = f, done = 5 } end)
   raises("poll: `every` must be at least 1ms", function() poll { name = "job", call = f, done = f, every = 0 } end)
   raises("poll: `timeout` is wrong", function() poll { name = "job", call = f, done = f, timeout = "x" } end)
+  raises(
+    "poll: `failed` must be a function, got 1",
+    function() poll { name = "job", call = f, done = f, failed = 1 } end
+  )
+  raises(
+    "poll: `jitter` must be a share from 0 to 1, got 2",
+    function() poll { name = "job", call = f, done = f, jitter = 2 } end
+  )
+  raises(
+    "poll: `delay` must be shorter than `timeout`",
+    function() poll { name = "job", call = f, done = f, delay = 10 } end
+  )
   raises("is not a metric name", function() poll { name = "a b", call = f, done = f } end)
 end)

@@ -259,6 +259,7 @@ mod tests {
             phases: Vec::new(),
             checkpoints: None,
             thresholds: Vec::new(),
+            invariants: Vec::new(),
             tags: [].into(),
             setup_timeout: Duration::ZERO,
             teardown_timeout: Duration::ZERO,

@@ -254,12 +254,15 @@ fn is_name(name: &str) -> bool {
 /// Thresholds may name such a metric before any poll or flow has run.
 #[must_use]
 pub fn derived(name: &str) -> Option<(Kind, Unit)> {
-    const ENDINGS: [(&str, Kind, Unit); 9] = [
+    const ENDINGS: [(&str, Kind, Unit); 12] = [
         ("_duration", Kind::Trend, Unit::Ms),
         ("_resolution", Kind::Trend, Unit::Ms),
         ("_attempts", Kind::Trend, Unit::None),
         ("_timeouts", Kind::Rate, Unit::None),
+        ("_failures", Kind::Rate, Unit::None),
+        ("_started", Kind::Counter, Unit::None),
         ("_completed", Kind::Counter, Unit::None),
+        ("_not_completed", Kind::Counter, Unit::None),
         ("_timed_out", Kind::Counter, Unit::None),
         ("_duplicate", Kind::Counter, Unit::None),
         ("_out_of_order", Kind::Counter, Unit::None),

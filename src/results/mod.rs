@@ -10,6 +10,6 @@ pub use exit::ExitCode;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{
-    CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, PhaseSummary, Reason, RevisionSummary,
-    RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, timestamp,
+    CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
+    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, timestamp,
 };

@@ -15,7 +15,7 @@ use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, builtin};
 use crate::plan::Plan;
 use crate::schedule::Stripe;
-use crate::script::{Host, LuaVuFactory, Session};
+use crate::script::{Host, LuaVuFactory, Session, flow};
 
 /// What a core tells the folding thread.
 #[derive(Debug)]
@@ -103,9 +103,15 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
     );
     let reporter = tokio::task::spawn_local(reporting);
     let lag = tokio::task::spawn_local(measure_loop(recorder.clone()));
+    let flows = tokio::task::spawn_local({
+        let (session, recorder) = (Arc::clone(&seed.session), recorder.clone());
+        async move { flow::keep_sweeping(&session.flows, &recorder).await }
+    });
     core.run(start).await;
     reporter.abort();
     lag.abort();
+    flows.abort();
+    flow::sweep(&seed.session.flows, &recorder);
     let _ = seed.reports.send(CoreReport::Done {
         core: core_index,
         // Not the clock's: the end of a load on a whole second may come before the report of that second.

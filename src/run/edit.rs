@@ -103,6 +103,7 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         ("teardown_timeout", now.teardown_timeout != edited.teardown_timeout),
         ("on_script_error", now.on_script_error != edited.on_script_error),
         ("limits", now.limits != edited.limits),
+        ("invariants", now.invariants != edited.invariants),
         ("http.base_url", now.http.base_url != edited.http.base_url),
         ("http.headers", now.http.headers != edited.http.headers),
     ];

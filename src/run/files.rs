@@ -70,6 +70,7 @@ mod tests {
             phases: Vec::new(),
             checkpoints: None,
             thresholds: Vec::new(),
+            invariants: Vec::new(),
             tags: BTreeMap::new(),
             setup_timeout: Duration::ZERO,
             teardown_timeout: Duration::ZERO,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
-use crate::control::{self, Control};
+use crate::control;
 use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
@@ -17,6 +17,7 @@ use crate::results::{
 use crate::script::{Revision, Session};
 
 use super::edit::Change;
+use super::invariants::Invariants;
 use super::reload::Reload;
 use super::{RunOptions, Test, health};
 
@@ -51,6 +52,8 @@ pub(super) struct Judge {
     failed_before: Vec<ThresholdSummary>,
     revisions: Vec<RevisionSummary>,
     reloads: Vec<EventSummary>,
+    /// The plan's invariants and what they have shown.
+    pub(super) invariants: Invariants,
     begun: Option<Instant>,
     ended: Option<Instant>,
     cpu: Vec<Duration>,
@@ -66,6 +69,7 @@ impl Judge {
             failed_before: Vec::new(),
             revisions: Vec::new(),
             reloads: Vec::new(),
+            invariants: Invariants::default(),
             begun: None,
             ended: None,
             cpu: Vec::new(),
@@ -82,6 +86,19 @@ impl Judge {
         self.notes.push((code, message));
     }
 
+    /// Gives the invariants a VM, before the load. The script has been evaluated before, so that this fails for want of
+    /// memory only.
+    pub(super) async fn prepare(&mut self, test: &Test) {
+        if let Err(error) = self
+            .invariants
+            .load(&test.session, &test.loaded.revision, &test.plan)
+            .await
+        {
+            let text = format!("the invariants cannot be checked: {}", error.message);
+            self.note(ExitCode::Internal, test.session.redact(&text));
+        }
+    }
+
     pub(super) fn begin(&mut self, origin: Instant) {
         self.begun = Some(origin);
     }
@@ -95,8 +112,15 @@ impl Judge {
         self.cpu.push(cpu);
     }
 
-    /// Looks at thresholds that may end the run.
-    pub(super) fn watch(&mut self, totals: &Totals, elapsed: Duration, control: &Control) {
+    /// The load is over, and every sample of it is in `totals`: invariants are looked at once more.
+    pub(super) fn conclude(&mut self, session: &Session, totals: &mut Totals) {
+        let elapsed = self.duration();
+        self.invariants.look(session, totals, elapsed);
+    }
+
+    /// Looks at invariants, and at thresholds that may end the run.
+    pub(super) fn watch(&mut self, session: &Session, totals: &mut Totals, elapsed: Duration) {
+        self.invariants.look(session, totals, elapsed);
         for Judged { threshold, aborted } in &mut self.judged {
             let from = threshold.since.unwrap_or_default() + threshold.delay_abort_eval;
             if !threshold.abort_on_fail || *aborted || elapsed < from {
@@ -105,7 +129,7 @@ impl Judge {
             if threshold.evaluate(totals).ok == Some(false) {
                 *aborted = true;
                 let text = format!("{}: {}", threshold.selector, threshold.expression);
-                control.stop(control::Reason::ThresholdAbort(text));
+                session.control.stop(control::Reason::ThresholdAbort(text));
             }
         }
     }
@@ -167,12 +191,15 @@ impl Judge {
         changes
     }
 
+    /// How long the load was; zero when there was none.
+    fn duration(&self) -> Duration {
+        let span = self.begun.zip(self.ended);
+        span.map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun))
+    }
+
     /// The whole summary.
     pub(super) fn summary(&self, test: &Test, totals: &Totals, started: SystemTime) -> Summary {
-        let duration = self
-            .begun
-            .zip(self.ended)
-            .map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun));
+        let duration = self.duration();
         let thresholds = self.thresholds(totals);
         let generator = health::judge(&self.plan, &self.cpu, totals, duration);
         let reasons = self.reasons(&test.session, &thresholds, &generator);
@@ -214,6 +241,7 @@ impl Judge {
             checkpoints: self.checkpoints(totals),
             checks: totals.checks(),
             thresholds,
+            invariants: self.invariants.summary(&test.session),
             generator,
             errors: errors(&test.session),
             warnings: warnings(test, totals),
@@ -282,6 +310,8 @@ impl Judge {
                 ),
             ));
         }
+        let broken = self.invariants.reasons(session).into_iter();
+        reasons.extend(broken.map(|reason| (ExitCode::Thresholds, reason)));
         let (errors, beyond) = session.errors.all();
         let count: u64 = errors.iter().map(|(_, count)| count).sum::<u64>() + beyond;
         let counted_only = self.plan.on_script_error == OnScriptError::Count;

@@ -95,7 +95,7 @@ impl Reloads {
             return None;
         }
         let adopted = match read {
-            Ok(read) => self.adopt(read, &revision, test, totals, judge),
+            Ok(read) => self.adopt(read, &revision, test, totals, judge).await,
             Err(error) => Err(error.text),
         };
         let at = clock::now().saturating_duration_since(self.origin);
@@ -125,7 +125,7 @@ impl Reloads {
     }
 
     /// Makes a revision that was read the newest.
-    fn adopt(
+    async fn adopt(
         &self,
         read: load::Read,
         revision: &Arc<Revision>,
@@ -143,6 +143,11 @@ impl Reloads {
         test.catalog
             .add(&test.session.registry, &selectors)
             .map_err(|error| format!("error: {error}"))?;
+        judge
+            .invariants
+            .load(&test.session, revision, &edited.plan)
+            .await
+            .map_err(|error| test.session.redact(&error.render(&revision.sources)))?;
         totals.watch_more(&fresh);
         edited.changes.extend(judge.rethink(&edited.plan.thresholds, totals));
 

@@ -15,6 +15,7 @@ use crate::net;
 use crate::plan::Plan;
 use crate::vu::{Iteration, Part};
 
+use super::held::Held;
 use super::host::{ApiError, Host};
 use super::revision::Revision;
 
@@ -33,6 +34,8 @@ pub enum Lifecycle {
     Teardown,
     /// `summary`.
     Summary,
+    /// A function of the plan's `invariants`.
+    Invariant,
 }
 
 impl Lifecycle {
@@ -43,7 +46,18 @@ impl Lifecycle {
             Self::Setup => Some("setup"),
             Self::VuInit => Some("vu_init"),
             Self::Teardown => Some("teardown"),
-            Self::Load | Self::Iteration | Self::Summary => None,
+            Self::Load | Self::Iteration | Self::Summary | Self::Invariant => None,
+        }
+    }
+
+    /// Where waiting is no use and samples go nowhere, as messages call it.
+    #[must_use]
+    pub fn still(self) -> Option<&'static str> {
+        match self {
+            Self::Load => Some("while the file loads"),
+            Self::Summary => Some("in `summary`"),
+            Self::Invariant => Some("in an invariant"),
+            Self::Setup | Self::VuInit | Self::Iteration | Self::Teardown => None,
         }
     }
 }
@@ -73,6 +87,8 @@ pub struct VuContext {
     /// The state of the script that it runs.
     revision: RefCell<Arc<Revision>>,
     client: RefCell<Option<Rc<net::Client>>>,
+    /// What it has claimed.
+    pub held: Held,
     tags: RefCell<Option<TagSet>>,
     groups: RefCell<Vec<Group>>,
 }
@@ -106,6 +122,7 @@ impl VuContext {
             paced: Cell::new(None),
             revision: RefCell::new(host.session.revision()),
             client: RefCell::default(),
+            held: Held::default(),
             tags: RefCell::new(None),
             groups: RefCell::default(),
         })

@@ -9,9 +9,13 @@ use crate::clock::Instant;
 use crate::control::Control;
 use crate::metrics::Registry;
 
+use super::commons::Commons;
 use super::errors::ErrorLog;
+use super::flow::Flows;
 use super::meeting::Meetings;
+use super::pool::Pools;
 use super::revision::Revision;
+use super::waits::Waits;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
@@ -30,8 +34,18 @@ pub struct Session {
     pub failures: ErrorLog,
     /// Where virtual users wait for each other.
     pub meetings: Meetings,
+    /// What was started and is awaited, across virtual users.
+    pub flows: Flows,
+    /// The names of polls and flows.
+    pub waits: Waits,
+    /// Rows that virtual users claim.
+    pub pools: Pools,
+    /// What `kt.shared` keeps.
+    pub commons: Arc<Commons>,
     /// The switches of the run.
     pub control: Arc<Control>,
+    /// From when on `kt.time.monotonic` counts.
+    pub created: Instant,
     /// When the load began; unset before.
     pub started: OnceLock<Instant>,
     /// What `setup` returned.
@@ -63,7 +77,12 @@ impl Session {
             errors: ErrorLog::default(),
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
+            flows: Flows::default(),
+            waits: Waits::default(),
+            pools: Pools::default(),
+            commons: Arc::default(),
             control,
+            created: crate::clock::now(),
             started: OnceLock::new(),
             setup: OnceLock::new(),
             newest: AtomicU32::new(revision.number),

@@ -107,6 +107,7 @@ pub async fn run(
         });
         let result = bridge::call(&context, &loaded.thread, &function, []).await;
         context.end();
+        context.held.end(result.is_ok());
         results.push(TestResult {
             name,
             result: result.map(drop),
@@ -156,6 +157,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         phases: Vec::new(),
         checkpoints: None,
         thresholds: Vec::new(),
+        invariants: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: minute,
         teardown_timeout: minute,
@@ -244,6 +246,7 @@ fn read(host: &Host, bench: &Bench, selector: &Selector, aggregation: Option<&Va
             "recorded: nothing is recorded while the file loads".into(),
         ));
     };
+    super::flow::sweep(&host.session.flows, host.recorder()?);
     totals.merge(&host.recorder()?.take());
     Ok(totals.value(selector, aggregation).into_multi(&host.lua)?)
 }

@@ -62,6 +62,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
         phases: Vec::new(),
         checkpoints: None,
         thresholds: Vec::new(),
+        invariants: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),
         teardown_timeout: ms(60_000),

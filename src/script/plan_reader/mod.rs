@@ -4,6 +4,7 @@
 mod checkpoints;
 mod executors;
 mod http;
+mod invariants;
 mod phases;
 mod pieces;
 mod scenarios;
@@ -22,16 +23,19 @@ use super::fields::{FieldError, Fields, describe, suggest, to_size};
 use super::session::Session;
 use super::vu::Loaded;
 
+pub use invariants::functions as invariants;
+
 /// The name of the scenario of a script that returns a function.
 pub const DEFAULT_SCENARIO: &str = "default";
 
-const PLAN_KEYS: [&str; 15] = [
+const PLAN_KEYS: [&str; 16] = [
     "http",
     "scenarios",
     "phases",
     "checkpoints",
     "exec",
     "thresholds",
+    "invariants",
     "setup",
     "setup_timeout",
     "vu_init",
@@ -96,6 +100,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
         thresholds: thresholds::read(&fields, &session.registry)?,
+        invariants: invariants::read(&fields)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
         teardown_timeout: fields.duration("teardown_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),

@@ -1,0 +1,185 @@
+//! `kt.jwt`: signs and reads JSON web tokens. Fetching and renewing them is `lib-lua/tokens.lua`'s.
+
+mod der;
+mod key;
+mod token;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use mlua::{LuaString, Value};
+use serde_json::{Map, Value as Json};
+
+use self::key::{Alg, Key};
+use self::token::Parts;
+use super::args::Args;
+use crate::clock;
+use crate::script::fields::{Fields, suggest};
+use crate::script::value::{AsJson, parse};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
+
+/// Reading an RSA key takes longer than most of what is done with it. A journey has one or two; more are read again.
+const KEYS_KEPT: usize = 8;
+
+/// The keys that a VM used last.
+#[derive(Default)]
+struct Keys(RefCell<Vec<(Vec<u8>, Rc<Key>)>>);
+
+pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
+    let table = host.lua.create_table()?;
+    let keys = Rc::new(Keys::default());
+    let own = Rc::clone(&keys);
+    let sign = host.sync_fn(move |host, values| sign(host, &own, &Args::new("jwt.sign", values)))?;
+    table.raw_set("sign", sign)?;
+    let decode = host.sync_fn(|host, values| {
+        let text = Args::new("jwt.decode", values).string(0, "token")?.to_string_lossy();
+        match read(host, &text) {
+            Ok((header, claims)) => {
+                let token = host.lua.create_table()?;
+                token.raw_set("header", header)?;
+                token.raw_set("claims", claims)?;
+                Ok(token.into_multi(&host.lua)?)
+            }
+            Err(problem) => Ok((Value::Nil, problem).into_multi(&host.lua)?),
+        }
+    })?;
+    table.raw_set("decode", decode)?;
+    let verify = host.sync_fn(move |host, values| verify(host, &keys, &Args::new("jwt.verify", values)))?;
+    table.raw_set("verify", verify)?;
+    Ok(Value::Table(table))
+}
+
+impl Keys {
+    fn get(&self, args: &Args, text: &LuaString) -> Result<Rc<Key>, ApiError> {
+        let mut keys = self.0.borrow_mut();
+        let bytes = text.as_bytes();
+        if let Some(at) = keys.iter().position(|(known, _)| *known == *bytes) {
+            let known = keys.remove(at);
+            keys.push(known);
+        } else {
+            let key = Key::read(&bytes).map_err(|error| args.error(error))?;
+            if keys.len() == KEYS_KEPT {
+                keys.remove(0);
+            }
+            keys.push((bytes.to_vec(), Rc::new(key)));
+        }
+        let (_, key) = &keys[keys.len() - 1];
+        Ok(Rc::clone(key))
+    }
+}
+
+fn now() -> f64 {
+    let since = clock::wall().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
+fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
+    let claims = Value::Table(args.table(0, "claims")?);
+    let key = keys.get(args, &args.string(1, "key")?)?;
+    let known = ["alg", "headers", "expires_in"];
+    let options = Fields::new(args.name(), Vec::new(), &args.get(2), &known)?;
+    let options = options.as_ref();
+    let alg = options
+        .map(|options| options.choice("alg", &Alg::NAMES))
+        .transpose()?
+        .flatten();
+    let alg = alg
+        .map_or(key.algs().first().copied(), Alg::parse)
+        .unwrap_or(Alg::Hs256);
+    let mut claims = object(args, "claims", &claims)?;
+    if let Some(lifetime) = options
+        .map(|options| options.duration("expires_in"))
+        .transpose()?
+        .flatten()
+    {
+        expire(args, &mut claims, lifetime)?;
+    }
+    let mut header = match options.map_or(Value::Nil, |options| options.get("headers")) {
+        Value::Nil => Map::new(),
+        headers @ Value::Table(_) => object(args, "headers", &headers)?,
+        other => return Err(args.wrong("headers", "a table", &other)),
+    };
+    if header.contains_key("alg") {
+        return Err(args.error("`headers` must not hold `alg`, which is an option of its own"));
+    }
+    header.insert("alg".into(), alg.name().into());
+    header.entry("typ").or_insert_with(|| "JWT".into());
+    let text = |map: Map<String, Json>| Json::Object(map).to_string();
+    let token = token::sign(&text(header), &text(claims), &key, alg).map_err(|error| args.error(error))?;
+    Ok(token.into_multi(&host.lua)?)
+}
+
+/// A table as a JSON object; an empty one too.
+fn object(args: &Args, what: &str, value: &Value) -> Result<Map<String, Json>, ApiError> {
+    match serde_json::to_value(AsJson::new(value)) {
+        Ok(Json::Object(map)) => Ok(map),
+        Ok(_) => Err(args.error(format!("`{what}` must have names as keys, and is a list"))),
+        Err(error) => Err(args.error(format!("`{what}`: {error}"))),
+    }
+}
+
+/// Whole seconds, because not everybody reads fractions.
+fn expire(args: &Args, claims: &mut Map<String, Json>, lifetime: Duration) -> Result<(), ApiError> {
+    if claims.contains_key("exp") {
+        return Err(args.error("the claims have `exp` already; leave it or `expires_in` out"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "seconds of this era and a century more are whole in 64 bits"
+    )]
+    let whole = |seconds: f64| Json::from(seconds.floor() as i64);
+    let now = now();
+    claims.entry("iat").or_insert_with(|| whole(now));
+    claims.insert("exp".into(), whole(now + lifetime.as_secs_f64()));
+    Ok(())
+}
+
+/// Header and claims as Lua values.
+fn read(host: &Host, text: &str) -> Result<(Value, Value), String> {
+    let parts = Parts::read(text).map_err(|error| error.to_string())?;
+    let table = |json: &[u8], name: &str| match parse(&host.lua, json, false) {
+        Ok(value @ Value::Table(_)) if json.trim_ascii_start().starts_with(b"{") => Ok(value),
+        Ok(_) => Err(format!("the {name} of the token is no JSON object")),
+        Err(error) => Err(format!("the {name} of the token is no JSON: {error}")),
+    };
+    Ok((table(&parts.header, "header")?, table(&parts.claims, "claims")?))
+}
+
+fn verify(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
+    let text = args.string(0, "token")?.to_string_lossy();
+    let key = keys.get(args, &args.string(1, "key")?)?;
+    let options = Fields::new(args.name(), Vec::new(), &args.get(2), &["algs", "leeway"])?;
+    let mut algs = key.algs().to_vec();
+    let mut leeway = Duration::ZERO;
+    if let Some(options) = &options {
+        leeway = options.duration("leeway")?.unwrap_or_default();
+        if options.has("algs") {
+            algs = options
+                .list("algs")?
+                .iter()
+                .map(|name| accepted(args, &key, name))
+                .collect::<Result<_, _>>()?;
+        }
+    }
+    let verified = Parts::read(&text).and_then(|parts| parts.verify(&key, &algs, now(), leeway.as_secs_f64()));
+    let read = verified
+        .map_err(|refusal| refusal.to_string())
+        .and_then(|()| read(host, &text));
+    match read {
+        Ok((_, claims)) => Ok(claims.into_multi(&host.lua)?),
+        Err(reason) => Ok((Value::Nil, reason).into_multi(&host.lua)?),
+    }
+}
+
+fn accepted(args: &Args, key: &Key, name: &str) -> Result<Alg, ApiError> {
+    let alg = Alg::parse(name).ok_or_else(|| {
+        let hint = suggest(name, Alg::NAMES);
+        args.error(format!(
+            "`algs` has \"{name}\"; known are {}{hint}",
+            Alg::NAMES.join(", ")
+        ))
+    })?;
+    key.fits(alg).map_err(|error| args.error(error))?;
+    Ok(alg)
+}
