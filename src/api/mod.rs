@@ -13,6 +13,7 @@ mod log;
 mod metrics;
 mod pace;
 mod poll;
+mod pool;
 mod random;
 mod rendezvous;
 mod run;
