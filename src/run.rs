@@ -4,6 +4,7 @@
 mod core;
 mod edit;
 mod files;
+mod fold;
 mod health;
 mod hooks;
 mod invariants;
@@ -18,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Timeline, Totals, builtin};
@@ -26,6 +27,7 @@ use crate::plan::{Plan, order};
 use crate::results::Summary;
 
 use self::core::{CoreReport, CoreSeed, start_core};
+use self::fold::Load;
 use self::judge::Judge;
 use self::reload::Reloads;
 
@@ -195,9 +197,6 @@ fn timeline(plan: &Plan) -> Timeline {
     }
 }
 
-/// One second is the unit of memory.
-const FOLD: Duration = Duration::from_secs(1);
-
 /// Starts the cores, folds what they report, and ends when the last is done.
 async fn load_phase(
     test: &mut Test,
@@ -241,7 +240,17 @@ async fn load_phase(
         reloads.begin(origin);
     }
     observer.stage(Stage::Running);
-    fold(test, &shared, origin, &mut inbox, watching, observer, totals, judge).await;
+    let load = Load {
+        test,
+        shared: &shared,
+        origin,
+        watching,
+        observer,
+        totals,
+        judge,
+    };
+    fold::fold(load, &mut inbox).await;
+
     judge.end(clock::now());
     for core in cores {
         if core.join().is_err() {
@@ -272,111 +281,6 @@ async fn wait_until_ready(
             None => return,
         }
     }
-}
-
-#[expect(clippy::too_many_arguments, reason = "what one loop brings together")]
-async fn fold(
-    test: &mut Test,
-    shared: &exec::Shared,
-    origin: Instant,
-    inbox: &mut mpsc::UnboundedReceiver<CoreReport>,
-    mut watching: Option<Reloads>,
-    observer: &mut dyn Observer,
-    totals: &mut Totals,
-    judge: &mut Judge,
-) {
-    let control = &Arc::clone(&test.session.control);
-    let mut next = origin + FOLD;
-    let mut stopping = false;
-    let mut live = steer::Reporter::default();
-    let mut ended = None;
-    let mut reported = Reported(vec![0; judge.threads()]);
-    let mut told = 0;
-    gauges(shared, totals);
-    live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
-    loop {
-        tokio::select! {
-            report = inbox.recv() => match report {
-                Some(CoreReport::Samples { core, second, delta }) => {
-                    totals.merge_second(second, &delta);
-                    totals.close(reported.note(core, second + 1));
-                    tell(&mut told, &test.plan, totals, observer);
-                }
-                Some(CoreReport::Done { core, second, delta, cpu }) => {
-                    // Its last second is not over, so that this closes none.
-                    totals.merge_second(second, &delta);
-                    judge.core_cpu(cpu);
-                    reported.note(core, u64::MAX);
-                    // What comes after the last is only the taking down of virtual machines.
-                    ended = Some(clock::now());
-                }
-                Some(CoreReport::Failed(reason)) => control.stop(Reason::Internal(reason)),
-                Some(CoreReport::Ready) => {}
-                None => break,
-            },
-            () = control.stop_token().cancelled(), if !stopping => {
-                stopping = true;
-                control.enter(State::Stopping);
-                observer.stage(Stage::Stopping);
-            }
-            files = Reloads::changed(&mut watching), if !stopping => {
-                if let Some(reloads) = &mut watching
-                    && let Some(reload) = reloads.attempt(files, test, totals, judge).await
-                {
-                    observer.reload(&reload);
-                }
-            }
-            () = clock::sleep_until(next) => {
-                next += FOLD;
-                let elapsed = clock::now().saturating_duration_since(origin);
-                totals.set_elapsed(elapsed);
-                gauges(shared, totals);
-                judge.watch(&test.session, totals, elapsed);
-                let progress = progress(test, shared);
-                live.publish(control, &test.plan, elapsed, &progress);
-                observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });
-            }
-        }
-    }
-    totals.finish(ended.unwrap_or_else(clock::now).saturating_duration_since(origin));
-    tell(&mut told, &test.plan, totals, observer);
-}
-
-/// Tells of the checkpoints that are complete now, after the first `told`.
-fn tell(told: &mut usize, plan: &Plan, totals: &Totals, observer: &mut dyn Observer) {
-    for checkpoint in &totals.checkpoints()[*told..] {
-        *told += 1;
-        observer.checkpoint(*told, checkpoint, plan);
-    }
-}
-
-/// Up to which second each core has handed over its samples.
-#[derive(Debug)]
-struct Reported(Vec<u64>);
-
-impl Reported {
-    /// Core `index` has handed over the seconds below `end`. Gives the seconds that all have handed over.
-    fn note(&mut self, index: u32, end: u64) -> u64 {
-        if let Some(known) = self.0.get_mut(index as usize) {
-            *known = end.max(*known);
-        }
-        self.0.iter().copied().min().unwrap_or(0)
-    }
-}
-
-fn progress(test: &Test, shared: &exec::Shared) -> Vec<exec::Progress> {
-    let scenarios = 0..test.plan.scenarios.len();
-    scenarios.map(|index| shared.progress(index)).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
-fn gauges(shared: &exec::Shared, totals: &mut Totals) {
-    if shared.vus_initialised() == 0 {
-        // The cores have ended; the gauges keep what was last true of the load.
-        return;
-    }
-    totals.set_gauge(builtin::VUS, shared.vus_active() as f64);
-    totals.set_gauge(builtin::VUS_MAX, shared.vus_initialised() as f64);
 }
 
 /// A recorder for the thread that runs `setup` and `teardown`.

@@ -1,8 +1,6 @@
 //! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s; pools have
 //! a file of their own.
 
-mod pool;
-
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -94,7 +92,7 @@ return function(name, source, options)
 end"#;
     let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
     table.raw_set("array", array)?;
-    table.raw_set("pool", pool::open(host)?)?;
+    table.raw_set("pool", super::pool::open(host)?)?;
     Ok(Value::Table(table))
 }
 
@@ -129,7 +127,8 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
     Ok(face.into_multi(&host.lua)?)
 }
 
-fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
+/// The set that a list of rows makes.
+pub(super) fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
     let Value::Table(rows) = rows else {
         return Err(args.error(format!(
             "the builder of `{name}` must return a list of rows, got {}",

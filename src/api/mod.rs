@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod pace;
 mod poll;
+mod pool;
 mod random;
 mod rendezvous;
 mod run;

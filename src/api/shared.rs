@@ -35,7 +35,7 @@ local function kind_of(what, open, names)
   setmetatable(methods, { __index = function(_, key)
     error("shared." .. what .. ": a shared " .. what .. " has no `" .. tostring(key) .. "`; it has " .. names, 2)
   end })
-  local meta = { __index = methods, __metatable = "locked" }
+  local meta = { __index = methods }
   local function make(name)
     local handle = known[name]
     if not handle then
@@ -48,7 +48,7 @@ local function kind_of(what, open, names)
   return make, methods, id_of, meta
 end
 
-local counter, Counter, counter_id = kind_of("counter", raw.counter, "add and get")
+local counter, Counter, counter_id, counter_meta = kind_of("counter", raw.counter, "add and get")
 function Counter.add(self, n)
   return finish(raw.counter_add(counter_id(self, "add"), n))
 end
@@ -89,6 +89,10 @@ function Map.size(self)
   return finish(raw.map_size(map_id(self, "size")))
 end
 map_meta.__len = Map.size
+freeze(counter_meta)
+freeze(Counter)
+freeze(map_meta)
+freeze(Map)
 
 local function once(key, options, body)
   if body == nil and type(options) == "function" then

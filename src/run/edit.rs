@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::metrics::Threshold;
-use crate::plan::Plan;
+use crate::plan::{Plan, Scenario};
 
 /// One difference between the running plan and an edited one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +74,7 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         runs
     });
     for (before, after) in now.scenarios.iter().zip(&mut edited.scenarios) {
-        if before.tags != after.tags {
-            let what = format!("tags of `{}`", before.name);
-            changes.push(Change::refused(what, TAGS));
-            after.tags.clone_from(&before.tags);
-        }
-        if before.env != after.env {
-            changes.push(Change::applied(format!("env of `{}`", before.name)));
-        }
+        changes.extend(scenario(before, after));
     }
     if now.tags != edited.tags {
         changes.push(Change::refused("tags", TAGS));
@@ -118,6 +111,19 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         }));
     }
     Ok(Edited { plan: edited, changes })
+}
+
+/// Compares what is not the schedule of a scenario.
+fn scenario(now: &Scenario, edited: &mut Scenario) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if now.tags != edited.tags {
+        changes.push(Change::refused(format!("tags of `{}`", now.name), TAGS));
+        edited.tags.clone_from(&now.tags);
+    }
+    if now.env != edited.env {
+        changes.push(Change::applied(format!("env of `{}`", now.name)));
+    }
+    changes
 }
 
 const TAGS: &str = "what was measured carries them already";

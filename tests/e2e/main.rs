@@ -6,6 +6,7 @@ mod bad_input;
 mod bad_plans;
 mod bad_servers;
 mod checkpoints;
+mod commons;
 mod counts;
 mod demo;
 mod documents;

@@ -1,4 +1,4 @@
-//! `kt.data.pool`: rows that virtual users claim and release. Who has what is kept in `script::pool`.
+//! `kt.data.pool`, a part of `data.rs`: rows that virtual users claim and release. Who has what is kept in `script::pool`.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use mlua::{Function, Table, Value};
 
-use super::super::args::Args;
-use super::super::shared::stored;
-use super::{build, fresh};
+use super::args::Args;
+use super::data::{build, fresh};
+use super::shared::stored;
 use crate::clock;
 use crate::script::commons::Stored;
 use crate::script::fields::{Fields, describe};

@@ -1,0 +1,164 @@
+//! The load while it lasts: what the cores report is folded, and once a second it is looked at, shown and judged. Starting
+//! and ending cores is next door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::{self, Instant};
+use crate::control::{Control, Reason, State};
+use crate::exec;
+use crate::metrics::{Totals, builtin};
+
+use super::core::CoreReport;
+use super::judge::Judge;
+use super::reload::Reloads;
+use super::steer::Reporter;
+use super::{Observer, Stage, Test, Tick};
+
+/// One second is the unit of memory.
+const FOLD: Duration = Duration::from_secs(1);
+
+/// A load that has begun, and those who look at it.
+pub(super) struct Load<'a> {
+    pub(super) test: &'a mut Test,
+    pub(super) shared: &'a exec::Shared,
+    pub(super) origin: Instant,
+    pub(super) watching: Option<Reloads>,
+    pub(super) observer: &'a mut dyn Observer,
+    pub(super) totals: &'a mut Totals,
+    pub(super) judge: &'a mut Judge,
+}
+
+/// Folds what cores report until the last one is done.
+pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver<CoreReport>) {
+    let control = &Arc::clone(&load.test.session.control);
+    let mut next = load.origin + FOLD;
+    let mut stopping = false;
+    let mut course = Course {
+        reported: vec![0; load.judge.threads()],
+        ..Course::default()
+    };
+    load.gauges();
+    load.publish(&mut course, Duration::ZERO);
+    loop {
+        tokio::select! {
+            report = inbox.recv() => match report {
+                Some(report) => load.take(report, &mut course, control),
+                None => break,
+            },
+            () = control.stop_token().cancelled(), if !stopping => {
+                stopping = true;
+                control.enter(State::Stopping);
+                load.observer.stage(Stage::Stopping);
+            }
+            files = Reloads::changed(&mut load.watching), if !stopping => {
+                if let Some(reloads) = &mut load.watching
+                    && let Some(reload) = reloads.attempt(files, load.test, load.totals, load.judge).await
+                {
+                    load.observer.reload(&reload);
+                }
+            }
+            () = clock::sleep_until(next) => {
+                next += FOLD;
+                load.look(&mut course);
+            }
+        }
+    }
+    let ended = course.ended.unwrap_or_else(clock::now);
+    load.totals.finish(ended.saturating_duration_since(load.origin));
+    load.tell(&mut course);
+}
+
+/// How far the folding has come.
+#[derive(Debug, Default)]
+struct Course {
+    /// Up to which second each core has handed over its samples.
+    reported: Vec<u64>,
+    /// How many checkpoints have been told.
+    told: usize,
+    live: Reporter,
+    /// When the last core so far was done.
+    ended: Option<Instant>,
+}
+
+impl Course {
+    /// Core `index` has handed over the seconds below `end`. Gives the seconds that all have handed over.
+    fn note(&mut self, index: u32, end: u64) -> u64 {
+        if let Some(known) = self.reported.get_mut(index as usize) {
+            *known = end.max(*known);
+        }
+        self.reported.iter().copied().min().unwrap_or(0)
+    }
+}
+
+impl Load<'_> {
+    fn take(&mut self, report: CoreReport, course: &mut Course, control: &Control) {
+        match report {
+            CoreReport::Samples { core, second, delta } => {
+                self.totals.merge_second(second, &delta);
+                self.totals.close(course.note(core, second + 1));
+                self.tell(course);
+            }
+            CoreReport::Done {
+                core,
+                second,
+                delta,
+                cpu,
+            } => {
+                // Its last second is not over, so that this closes none.
+                self.totals.merge_second(second, &delta);
+                self.judge.core_cpu(cpu);
+                course.note(core, u64::MAX);
+                // What comes after the last is only the taking down of virtual machines.
+                course.ended = Some(clock::now());
+            }
+            CoreReport::Failed(reason) => control.stop(Reason::Internal(reason)),
+            CoreReport::Ready => {}
+        }
+    }
+
+    /// A second has passed.
+    fn look(&mut self, course: &mut Course) {
+        let elapsed = clock::now().saturating_duration_since(self.origin);
+        self.totals.set_elapsed(elapsed);
+        self.gauges();
+        self.judge.watch(&self.test.session, self.totals, elapsed);
+        let progress = self.publish(course, elapsed);
+        self.observer.tick(&Tick {
+            elapsed,
+            plan: &self.test.plan,
+            progress,
+            totals: self.totals,
+        });
+    }
+
+    /// Tells of the checkpoints that are complete since the last time.
+    fn tell(&mut self, course: &mut Course) {
+        for checkpoint in &self.totals.checkpoints()[course.told..] {
+            course.told += 1;
+            self.observer.checkpoint(course.told, checkpoint, &self.test.plan);
+        }
+    }
+
+    /// Tells live control where each scenario stands.
+    fn publish(&self, course: &mut Course, elapsed: Duration) -> Vec<exec::Progress> {
+        let scenarios = 0..self.test.plan.scenarios.len();
+        let progress: Vec<_> = scenarios.map(|index| self.shared.progress(index)).collect();
+        let control = &self.test.session.control;
+        course.live.publish(control, &self.test.plan, elapsed, &progress);
+        progress
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
+    fn gauges(&mut self) {
+        if self.shared.vus_initialised() == 0 {
+            // The cores have ended; the gauges keep what was last true of the load.
+            return;
+        }
+        self.totals.set_gauge(builtin::VUS, self.shared.vus_active() as f64);
+        self.totals
+            .set_gauge(builtin::VUS_MAX, self.shared.vus_initialised() as f64);
+    }
+}
