@@ -227,6 +227,7 @@ fn settings(setpoints: &[Setpoint], begin: Instant) -> Vec<Setting> {
         since: setpoint.since.saturating_duration_since(begin),
         paused: setpoint.paused,
         rate: setpoint.rate,
+        edition: 0,
     };
     setpoints.iter().map(setting).collect()
 }

@@ -38,7 +38,7 @@ impl Timetable {
     /// then takes effect later than that.
     pub(super) fn refresh(&mut self) {
         if let Some(settings) = self.helm.settings(&mut self.seen) {
-            self.steered.set(settings);
+            self.steered.set(settings, &[]);
         }
     }
 
