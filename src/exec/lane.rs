@@ -79,7 +79,7 @@ impl Lane {
     pub(super) fn begin(&self, at: Instant, origin: Instant) {
         self.origin.set(origin);
         self.begun.set(at);
-        self.joint().begin();
+        self.joint().begin(at);
     }
 
     pub(super) fn scenario(&self) -> &Scenario {

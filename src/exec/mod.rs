@@ -39,6 +39,7 @@ mod ramping;
 mod retinue;
 mod shared;
 mod signals;
+mod terms;
 mod timetable;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
             name: scenario.name.clone(),
             executor: scenario.executor.name().to_owned(),
             abilities: abilities(&scenario.executor),
+            stages: scenario.executor.segments(),
         })
         .collect()
 }

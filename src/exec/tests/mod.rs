@@ -376,6 +376,7 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
             rate: true,
             max_vus: Some(scenario.executor.vus().1),
         },
+        stages: scenario.executor.segments(),
     };
     scenarios.map(steerable).collect()
 }
