@@ -36,6 +36,7 @@ mod open;
 mod parts;
 mod pool;
 mod ramping;
+mod replan;
 mod retinue;
 mod shared;
 mod signals;
@@ -46,5 +47,6 @@ mod timetable;
 mod tests;
 
 pub use self::core::Core;
+pub use self::replan::{Change, Replanned, abilities, replan};
 pub use self::shared::{Progress, Shared};
 pub use self::signals::{Saturated, Signals};

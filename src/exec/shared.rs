@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 use crate::clock::{self, Instant};
+use crate::control::{Control, Setpoint};
 use crate::plan::{Plan, Scenario};
 
 use super::exchange::Exchange;
-use super::terms::Terms;
+use super::lane::later;
+use super::terms::{Agenda, Terms};
 
 /// Process-wide state of a run; one `Arc` for all cores.
 #[derive(Debug)]
@@ -141,6 +143,52 @@ impl Shared {
         sum
     }
 
+    /// How many scenarios there are.
+    pub(super) fn scenarios(&self) -> usize {
+        self.scenarios.len()
+    }
+
+    /// When a scenario that has not begun will, if nothing more is set; `None` while it waits for another one's end, or
+    /// for that of a pause. `setpoints` are those of the scenario.
+    pub(super) fn start(&self, index: usize, setpoints: Vec<Setpoint>) -> Option<Instant> {
+        let terms = self.joint(index).terms();
+        let origin = match self.predecessor(index) {
+            Some(other) => self.joint(other).ended_at()?,
+            None => setpoints.first()?.since,
+        };
+        let agenda = Agenda::new(setpoints, terms, origin);
+        agenda.real(agenda.aim(|terms| terms.scenario.start_time))
+    }
+
+    /// When the load of a scenario is over by plan, with all pauses and edits so far; a pause that goes on ends now.
+    #[must_use]
+    pub fn planned_end(&self, index: usize, control: &Control) -> Instant {
+        let (joint, now) = (self.joint(index), clock::now());
+        let setpoints = control.setpoints(index).map(|known| known.borrow().clone());
+        let setpoints = setpoints.unwrap_or_default();
+        if let Some(begin) = joint.begun() {
+            let agenda = Agenda::new(setpoints, joint.terms(), begin);
+            return agenda.foreseen(agenda.end(), now);
+        }
+        let origin = match self.predecessor(index) {
+            Some(other) => self
+                .joint(other)
+                .ended_at()
+                .unwrap_or_else(|| self.planned_end(other, control)),
+            None => setpoints.first().map_or(now, |first| first.since),
+        };
+        let agenda = Agenda::new(setpoints, joint.terms(), origin);
+        let start = agenda.foreseen(agenda.aim(|terms| terms.scenario.start_time), now);
+        later(start, joint.newest().scenario.executor.duration())
+    }
+
+    fn predecessor(&self, index: usize) -> Option<usize> {
+        let plan = self.joint(index).newest();
+        let other = plan.scenario.start_after.as_ref()?;
+        let mut scenarios = self.scenarios.iter();
+        scenarios.position(|joint| joint.newest().scenario.name == *other)
+    }
+
     pub(super) fn joint(&self, scenario: usize) -> &Joint {
         &self.scenarios[scenario]
     }
@@ -178,7 +226,8 @@ impl Shared {
 
 impl Joint {
     fn new(first_vu: u64, (fixed, max_vus): (u64, u64), scenario: &Scenario) -> Self {
-        let plan = Terms::new(scenario.clone(), Vec::new());
+        let segments = (0..).take(scenario.executor.segments().len()).collect();
+        let plan = Terms::new(scenario.clone(), segments);
         Self {
             first_vu,
             max_vus: AtomicU64::new(max_vus),
@@ -217,7 +266,7 @@ impl Joint {
     }
 
     /// One more version of the plan, which holds when a setpoint says so. Gives its number.
-    pub(super) fn amend(&self, scenario: Scenario, segments: Vec<u32>) -> u32 {
+    pub(super) fn amend(&self, scenario: Scenario, segments: &[u32]) -> u32 {
         let mut terms = lock(&self.terms);
         if let Some(last) = terms.last() {
             let next = last.followed_by(scenario, segments);

@@ -22,7 +22,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// A version whose stages have the numbers `segments`; without any, they count from 0.
+    /// A version whose stages have the numbers `segments`.
     pub(super) fn new(scenario: Scenario, segments: Vec<u32>) -> Self {
         let edition = match &scenario.executor {
             Executor::Open { shape, .. } => Some(Edition {
@@ -39,8 +39,11 @@ impl Terms {
     }
 
     /// The next version, which shares the schedule where that is the same.
-    pub(super) fn followed_by(&self, scenario: Scenario, segments: Vec<u32>) -> Self {
-        let mut next = Self::new(scenario, segments);
+    pub(super) fn followed_by(&self, scenario: Scenario, segments: &[u32]) -> Self {
+        let same = scenario.executor == self.scenario.executor;
+        // Stages that were refused lend nobody their numbers.
+        let segments = if same { &self.segments } else { segments };
+        let mut next = Self::new(scenario, segments.to_vec());
         if next.edition == self.edition {
             next.edition.clone_from(&self.edition);
         }

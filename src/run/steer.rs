@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::control::{Abilities, Control, ScenarioStatus, State, Status, Steerable};
-use crate::exec::Progress;
-use crate::plan::{Executor, Plan};
+use crate::control::{Control, ScenarioStatus, State, Status, Steerable};
+use crate::exec::{Progress, abilities};
+use crate::plan::Plan;
 
 /// The scenarios of a plan, and what each can be told.
 pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
@@ -17,24 +17,6 @@ pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
             stages: scenario.executor.segments(),
         })
         .collect()
-}
-
-/// What an executor obeys. What is not listed is refused rather than accepted and ignored.
-fn abilities(executor: &Executor) -> Abilities {
-    let (rate, max_vus) = match executor {
-        Executor::SharedIterations { .. } | Executor::PerVuIterations { .. } | Executor::RampingVus { .. } => {
-            (false, None)
-        }
-        // There are never more than were made for it.
-        Executor::ConstantVus { vus, .. } => (false, Some(*vus)),
-        Executor::ExternallyControlled { max_vus, .. } => (false, Some(*max_vus)),
-        Executor::Open { shape, .. } => (shape.has_one_rate(), None),
-    };
-    Abilities {
-        pause: true,
-        rate,
-        max_vus,
-    }
 }
 
 /// Tells live control each second where the run stands.

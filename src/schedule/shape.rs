@@ -79,6 +79,18 @@ pub enum Spacing {
     Burst,
 }
 
+impl Spacing {
+    /// As plans spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+            Self::Burst => "burst",
+        }
+    }
+}
+
 /// What a shape is made of, for whoever walks it.
 pub(super) enum Form {
     Rate {
