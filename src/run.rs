@@ -76,6 +76,8 @@ pub struct Tick<'a> {
     pub plan: &'a Plan,
     /// Where each scenario stands.
     pub progress: Vec<exec::Progress>,
+    /// When each scenario's load is over by plan, with all pauses and edits so far; since the start of the load.
+    pub ends: Vec<Duration>,
     /// Everything folded so far.
     pub totals: &'a Totals,
 }
@@ -252,7 +254,9 @@ async fn fold(
     let mut ended = None;
     let mut reported = Reported(vec![0; judge.threads()]);
     gauges(shared, totals);
-    live.publish(control, &test.plan, Duration::ZERO, &progress(test, shared));
+    let begun = progress(test, shared);
+    let ends = steer::ends(control, shared, origin, begun.len());
+    live.publish(control, &test.plan, Duration::ZERO, (&begun, &ends));
     loop {
         tokio::select! {
             report = inbox.recv() => match report {
@@ -284,8 +288,9 @@ async fn fold(
                 gauges(shared, totals);
                 judge.watch(totals, elapsed, control);
                 let progress = progress(test, shared);
-                live.publish(control, &test.plan, elapsed, &progress);
-                observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });
+                let ends = steer::ends(control, shared, origin, progress.len());
+                live.publish(control, &test.plan, elapsed, (&progress, &ends));
+                observer.tick(&Tick { elapsed, plan: &test.plan, progress, ends, totals });
             }
         }
     }

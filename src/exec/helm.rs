@@ -151,8 +151,7 @@ impl Helm {
         let mut news = None;
         loop {
             let now = clock::now();
-            let ((go, change), over) =
-                self.agenda(|agenda| (agenda.may_begin(now, index), agenda.own(now) >= agenda.end()));
+            let ((go, change), over) = self.agenda(|agenda| (agenda.may_begin(now, index), agenda.is_over(now)));
             if lane.is_closed() || over {
                 return false;
             }

@@ -60,7 +60,7 @@ impl Lane {
         signals: &Signals,
     ) -> Self {
         Self {
-            tags: Parts::new(plan, index, recorder),
+            tags: Parts::new(plan, index, recorder, &signals.steering),
             tally: shared.joint(index).join(),
             plan: Arc::clone(plan),
             index,

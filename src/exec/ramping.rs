@@ -115,8 +115,8 @@ impl<F: VuFactory> Rover<F> {
             let now = self.helm.own(clock::now());
             let Some(shift) = self.shifts.iter().find(|shift| shift.to > now) else {
                 // The scenario lasts until its end, even when nobody is wanted any more.
-                let end = self.ramps.end();
-                if now >= end || self.rest(end, &mut news).await.is_break() {
+                let over = self.helm.agenda(|agenda| agenda.is_over(clock::now()));
+                if over || self.rest(self.ramps.end(), &mut news).await.is_break() {
                     return;
                 }
                 continue;

@@ -146,8 +146,7 @@ fn standing(shared: &Shared, index: usize, at: Instant, setpoints: Option<&Vec<S
         };
     };
     let agenda = Agenda::new(setpoints, joint.terms(), begin);
-    let over = agenda.real(agenda.end()).is_some_and(|end| end <= at);
-    if over || !joint.offering() || joint.exchange.is_over() {
+    if agenda.is_over(at) || !joint.offering() || joint.exchange.is_over() {
         Standing::Draining
     } else {
         Standing::Running

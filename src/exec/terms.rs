@@ -106,6 +106,11 @@ impl Agenda {
         self.end
     }
 
+    /// Whether it is over at `now`. Not while it stands still, which its end does too.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.real(self.end).is_some_and(|end| end <= now)
+    }
+
     /// The schedule's own time at `at`.
     pub(super) fn own(&self, at: Instant) -> Duration {
         self.course.own(at.saturating_duration_since(self.begin))

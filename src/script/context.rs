@@ -188,9 +188,13 @@ impl VuContext {
             .iteration
             .get()
             .filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
-        let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
-        let index = usize::try_from(iteration.segment).ok()?;
-        scenario.executor.segments().into_iter().nth(index)
+        let control = &self.host.session.control;
+        // Stages keep their numbers when the plan is edited.
+        control.stage(iteration.scenario, iteration.segment).or_else(|| {
+            let scenario = self.host.plan.get()?.scenarios.get(iteration.scenario)?;
+            let index = usize::try_from(iteration.segment).ok()?;
+            scenario.executor.segments().into_iter().nth(index)
+        })
     }
 
     /// [`VuContext::tags`] with more, which win.

@@ -1,6 +1,7 @@
 //! Executors in virtual time with exact counts, and the stage on which they play. No real VUs; real time only in `threads`.
 
 mod closed;
+mod edits;
 mod ends;
 mod laws;
 mod open;
@@ -27,7 +28,7 @@ use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario}
 use crate::schedule::{Shape, Spacing, Stripe};
 use crate::vu::{Iteration, Outcome, Vu, VuFactory};
 
-use super::{Core, Progress, Saturated, Shared, Signals};
+use super::{Change, Core, Progress, Saturated, Shared, Signals, replan};
 
 /// Of random arrivals.
 const SEED: u64 = 1;
@@ -187,12 +188,20 @@ pub(super) struct Stage {
     stripes: u32,
     stop: Option<Duration>,
     kill: Option<Duration>,
-    /// What is told through live control, and when.
-    told: Vec<(Duration, Command)>,
+    /// What is told, and when.
+    told: Vec<(Duration, Order)>,
     /// How much later each stripe begins than the one before.
     skew: Duration,
     /// Sub-metrics to keep.
     selectors: Vec<Selector>,
+}
+
+/// What is told while a run lasts.
+enum Order {
+    /// Through live control.
+    Command(Command),
+    /// By an edited plan.
+    Edit(Box<dyn Fn(&mut [Scenario]) + Send>),
 }
 
 /// What came of it.
@@ -204,6 +213,8 @@ pub(super) struct Report {
     /// The most VUs at once.
     pub(super) peak: u64,
     pub(super) saturated: Vec<Saturated>,
+    /// What became of edits.
+    pub(super) changes: Vec<Change>,
     /// How long it took, ms.
     pub(super) elapsed: u64,
     /// How long the making of fixed VUs took, ms.
@@ -271,7 +282,13 @@ impl Stage {
     }
 
     pub(super) fn tell_at(mut self, at: u64, command: Command) -> Self {
-        self.told.push((ms(at), command));
+        self.told.push((ms(at), Order::Command(command)));
+        self
+    }
+
+    /// Edits the plan, after the edits before.
+    pub(super) fn edit_at(mut self, at: u64, edit: impl Fn(&mut [Scenario]) + Send + 'static) -> Self {
+        self.told.push((ms(at), Order::Edit(Box::new(edit))));
         self
     }
 
@@ -326,7 +343,9 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let orders = tokio::spawn(tell(Arc::clone(&signals.steering), start, self.told));
+        let changes = Arc::new(Mutex::new(Vec::new()));
+        let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&changes));
+        let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
             LocalSet::new().run_until(core.run(start + self.skew * index)).await;
@@ -345,6 +364,7 @@ impl Stage {
             created: log.created,
             peak: log.peak,
             saturated,
+            changes: std::mem::take(&mut *changes.lock().unwrap()),
             elapsed,
             preparation,
             totals,
@@ -381,10 +401,23 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
     scenarios.map(steerable).collect()
 }
 
-async fn tell(control: Arc<Control>, start: Instant, told: Vec<(Duration, Command)>) {
-    for (at, command) in told {
+type Scene = (Arc<Control>, Arc<Shared>, Arc<Mutex<Vec<Change>>>);
+
+async fn tell((control, shared, changes): Scene, plan: Vec<Scenario>, start: Instant, told: Vec<(Duration, Order)>) {
+    let (mut edited, mut in_effect) = (plan.clone(), plan);
+    for (at, order) in told {
         clock::sleep_until(start + at).await;
-        control.obey(&command).expect("what is told can be done");
+        match order {
+            Order::Command(command) => control.obey(&command).expect("what is told can be done"),
+            Order::Edit(edit) => {
+                edit(&mut edited);
+                let replanned = replan(&control, &shared, &edited);
+                let accepted = replanned.changes.iter().any(|change| change.refused.is_none());
+                assert_eq!(accepted, replanned.scenarios != in_effect, "{:?}", replanned.changes);
+                in_effect = replanned.scenarios;
+                changes.lock().unwrap().extend(replanned.changes);
+            }
+        }
     }
 }
 
