@@ -15,7 +15,7 @@ use crate::clock::Instant;
 use self::steering::Steering;
 
 pub use self::status::{ScenarioStatus, State, Status};
-pub use self::steering::{Abilities, Command, Event, LEAD, Refused, Setpoint, Steerable};
+pub use self::steering::{Abilities, Amendment, Command, Event, LEAD, Refused, Setpoint, Steerable};
 
 /// Why a run ended early or did not pass; several may hold at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +153,31 @@ impl Control {
             self.stop(Reason::LiveStop);
         }
         Ok(())
+    }
+
+    /// Sets what an edited plan says, at one instant for all scenarios. `decide` is told that instant and, for each
+    /// scenario, what was set before; what it amends has to be known to executors when it returns. It must not call back.
+    ///
+    /// # Errors
+    /// [`Refused`] before the load and after it; nobody is asked then.
+    pub fn amend(&self, decide: impl FnOnce(Instant, &[Vec<Setpoint>]) -> Vec<Amendment>) -> Result<(), Refused> {
+        if self.stop.is_cancelled() {
+            return Err(Refused::Ending);
+        }
+        self.steering().amend(decide)
+    }
+
+    /// The name of a scenario's stage (step, wave) by the number that iterations carry, which stays its own when the plan
+    /// is edited. `None` where nobody steers.
+    #[must_use]
+    pub fn stage(&self, scenario: usize, number: u32) -> Option<String> {
+        self.steering().stage(scenario, number).map(str::to_owned)
+    }
+
+    /// The numbers of a scenario's stages by their names, new ones where there are none yet.
+    #[must_use]
+    pub fn number_stages(&self, scenario: usize, names: &[String]) -> Vec<u32> {
+        self.steering().number_stages(scenario, names)
     }
 
     /// Every accepted command, in order.

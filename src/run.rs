@@ -84,6 +84,8 @@ pub struct Tick<'a> {
     pub plan: &'a Plan,
     /// Where each scenario stands.
     pub progress: Vec<exec::Progress>,
+    /// When each scenario's load is over by plan, with all pauses and edits so far; since the start of the load.
+    pub ends: Vec<Duration>,
     /// Everything folded so far.
     pub totals: &'a Totals,
 }

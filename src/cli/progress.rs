@@ -184,13 +184,13 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
     #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
     let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / over.as_secs_f64();
     // In columns, but no wider than they must be: with its usual numbers a line fits into 80 columns.
-    let scenarios = || tick.plan.scenarios.iter();
-    let names = scenarios().map(|scenario| scenario.name.chars().count());
-    let ends = scenarios().map(|scenario| end(scenario).to_string().len());
+    let names = tick.plan.scenarios.iter().map(|scenario| scenario.name.chars().count());
+    let ends = tick.ends.iter().map(|end| end.as_secs().to_string().len());
     let longest = names.max().unwrap_or_default().min(LONGEST_NAME);
     let digits = ends.max().unwrap_or_default();
     let name: String = scenario.name.chars().take(LONGEST_NAME).collect();
-    let (elapsed, end) = (tick.elapsed.as_secs(), format!("{}s", end(scenario)));
+    let end = tick.ends.get(index).copied().unwrap_or_default();
+    let (elapsed, end) = (tick.elapsed.as_secs(), format!("{}s", end.as_secs()));
     let mut parts = vec![format!("{name:<longest$} {elapsed:>digits$}s/{end:<0$}", digits + 1)];
     if scenario.executor.is_open() {
         parts.push(format!(
@@ -215,11 +215,6 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
         parts.push(format!("{} dropped", now.dropped));
     }
     parts.join(" · ")
-}
-
-/// When a scenario is over by plan, in seconds from the start of the load.
-fn end(scenario: &Scenario) -> u64 {
-    (scenario.start_time + scenario.executor.duration()).as_secs()
 }
 
 #[cfg(test)]
@@ -275,6 +270,7 @@ mod tests {
             elapsed: Duration::from_secs(12),
             plan: &plan,
             progress: vec![progress(500), progress(1_000)],
+            ends: [3_600, 60].map(Duration::from_secs).to_vec(),
             totals: &totals,
         };
         let lines = [0, 1].map(|index| line(&tick, index, &plan.scenarios[index], None, Duration::from_secs(10)));

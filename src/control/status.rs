@@ -51,6 +51,9 @@ pub struct ScenarioStatus {
     pub vus: u64,
     /// Iterations started in the last second.
     pub rate: f64,
+    /// When its load is over by plan, since the start of the load: with all pauses and edits so far.
+    #[serde(default)]
+    pub planned_end_ms: u64,
     /// The rate that was set through live control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_rate: Option<f64>,

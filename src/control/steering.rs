@@ -1,4 +1,4 @@
-//! Commands of live control and what they set. Executors obey setpoints; who takes commands from the network is `live`.
+//! Commands of live control, edits of the plan, and what they set. Executors obey setpoints; who takes commands from the network is `live`.
 //!
 //! A setpoint takes effect at one instant on all cores: [`LEAD`] after it was accepted, which is long enough for every
 //! core to hear of it. Setpoints are never withdrawn, and their instants grow, so that the schedule of a scenario is a
@@ -33,6 +33,8 @@ pub struct Setpoint {
     pub rate: Option<f64>,
     /// Virtual users, instead of the plan's.
     pub vus: Option<u64>,
+    /// Which version of the plan holds, as executors count them; 0 is the one that the run began with.
+    pub terms: u32,
     /// From here on.
     pub since: Instant,
 }
@@ -56,6 +58,23 @@ pub struct Steerable {
     /// Its executor's name.
     pub executor: String,
     /// What it obeys.
+    pub abilities: Abilities,
+    /// Its stages' names; the number of each is its index.
+    pub stages: Vec<String>,
+}
+
+/// What an edited plan says about a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amendment {
+    /// Its index in the plan.
+    pub scenario: usize,
+    /// The version of the plan that holds for it from now on.
+    pub terms: u32,
+    /// The rate is the plan's again, whatever live control has set: the newest wins.
+    pub rate: bool,
+    /// So is the number of virtual users.
+    pub vus: bool,
+    /// What it obeys from now on.
     pub abilities: Abilities,
 }
 
@@ -155,6 +174,7 @@ impl Steering {
             paused: false,
             rate: None,
             vus: None,
+            terms: 0,
             since: origin,
         };
         self.stage = Stage::During;
@@ -174,6 +194,61 @@ impl Steering {
 
     pub(super) fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// The name of a scenario's stage by its number.
+    pub(super) fn stage(&self, scenario: usize, number: u32) -> Option<&str> {
+        let (scenario, _) = self.scenarios.get(scenario)?;
+        let name = scenario.stages.get(usize::try_from(number).ok()?)?;
+        Some(name)
+    }
+
+    /// The numbers of stages by their names. One that is known keeps its number; others get new ones.
+    pub(super) fn number_stages(&mut self, scenario: usize, names: &[String]) -> Vec<u32> {
+        let Some((scenario, _)) = self.scenarios.get_mut(scenario) else {
+            return Vec::new();
+        };
+        let known = &mut scenario.stages;
+        let mut number = |(index, name): (usize, &String)| {
+            if known.get(index) == Some(name) {
+                return index;
+            }
+            known.iter().position(|known| known == name).unwrap_or_else(|| {
+                known.push(name.clone());
+                known.len() - 1
+            })
+        };
+        let numbers = names.iter().enumerate().map(&mut number);
+        numbers.filter_map(|number| u32::try_from(number).ok()).collect()
+    }
+
+    pub(super) fn amend(
+        &mut self,
+        decide: impl FnOnce(Instant, &[Vec<Setpoint>]) -> Vec<Amendment>,
+    ) -> Result<(), Refused> {
+        match self.stage {
+            Stage::Before => return Err(Refused::NotBegun),
+            Stage::After => return Err(Refused::Ending),
+            Stage::During => {}
+        }
+        let at = self.next_instant();
+        let setpoints: Vec<_> = self
+            .scenarios
+            .iter()
+            .map(|(_, sender)| sender.borrow().clone())
+            .collect();
+        for amendment in decide(at, &setpoints) {
+            let Some((scenario, sender)) = self.scenarios.get_mut(amendment.scenario) else {
+                continue;
+            };
+            scenario.abilities = amendment.abilities;
+            set(sender, at, |setpoint| {
+                setpoint.terms = amendment.terms;
+                setpoint.rate = setpoint.rate.filter(|_| !amendment.rate);
+                setpoint.vus = setpoint.vus.filter(|_| !amendment.vus);
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn obey(&mut self, command: &Command) -> Result<(), Refused> {

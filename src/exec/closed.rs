@@ -21,16 +21,14 @@ use crate::vu::{Outcome, Vu};
 
 use super::crew::Seat;
 use super::helm::{Helm, heard};
-use super::lane::{Lane, later, surface};
+use super::lane::{Lane, surface};
+use super::terms::Turns;
 
 /// Where a VU gets its next iteration from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     /// As many as fit into the time.
-    Looping {
-        /// VUs over all stripes.
-        vus: u64,
-    },
+    Looping,
     /// A number for each VU.
     PerVu {
         /// VUs over all stripes.
@@ -46,12 +44,12 @@ pub(super) enum Work {
 }
 
 impl Work {
-    /// The number of VU `index`'s next iteration after `done` ones. Where VUs have their own work, turn `t` of VU `i` has
-    /// the number `t · vus + i`: unique without asking anybody, and the same in every run.
-    fn next(self, lane: &Lane, index: u64, done: u64) -> Option<u64> {
+    /// The number of a VU's next iteration after `done` ones. Where VUs have their own work, turn `t` of VU `i` has the number
+    /// `t · vus + i`: unique without asking anybody, and the same in every run.
+    fn next(self, lane: &Lane, turns: Turns, done: u64) -> Option<u64> {
         match self {
             Self::PerVu { iterations, .. } if done >= iterations => None,
-            Self::Looping { vus } | Self::PerVu { vus, .. } => Some(done * vus + index),
+            Self::Looping | Self::PerVu { .. } => Some(turns.number(done)),
             Self::Shared { iterations } => lane.joint().claim(iterations),
         }
     }
@@ -59,7 +57,7 @@ impl Work {
     /// This stripe's own planned iterations that nobody began. What is common to all stripes is dropped by the last lane.
     fn left_over(self, lane: &Lane) -> u64 {
         match self {
-            Self::Looping { .. } | Self::Shared { .. } => 0,
+            Self::Looping | Self::Shared { .. } => 0,
             Self::PerVu { vus, iterations } => {
                 let planned = lane.stripe.share(vus).saturating_mul(iterations);
                 planned.saturating_sub(lane.started())
@@ -93,16 +91,13 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
         };
         lane.close();
         let now = clock::now();
-        let deadline = later(
-            helm.end().map_or(now, |end| now.min(end)),
-            lane.scenario().graceful_stop,
-        );
+        let closed = helm.end().map_or(now, |end| now.min(end));
         if running {
             tokio::select! {
                 biased;
                 () = &mut kill => {}
                 () = &mut all_ended => {}
-                () = clock::sleep_until(deadline) => {}
+                () = helm.grace(closed) => {}
             }
         }
     }
@@ -111,10 +106,10 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
 
 /// The life of one VU.
 pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
-    let mut done = 0;
+    let (mut done, turns) = (0, helm.turns(seat.index));
     while helm.turn(&lane, seat.index).await
         && let Some(ready) = lane.ready(&mut seat.vu).await
-        && let Some(number) = work.next(&lane, seat.index, done)
+        && let Some(number) = work.next(&lane, turns, done)
     {
         if lane.run_closed(&mut seat.vu, ready, number, 0).await == Outcome::Retired {
             return;

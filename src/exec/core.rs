@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::clock::{Instant, Timer};
 use crate::metrics::Recorder;
 use crate::plan::{Executor, Plan};
-use crate::schedule::{Ramp, Steered, Stripe};
+use crate::schedule::{Steered, Stripe};
 use crate::vu::VuFactory;
 
 use super::closed::{self, Work};
@@ -18,7 +18,7 @@ use super::helm::Helm;
 use super::lane::{Lane, ended, surface};
 use super::open;
 use super::ramping;
-use super::retinue;
+use super::retinue::{self, Stay};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::timetable::Timetable;
@@ -109,10 +109,7 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
     let mut timer = Timer::new();
     let begin = async {
         let origin = origin(&lane, start).await;
-        let start_time = lane.scenario().start_time;
-        Helm::new(&lane, origin, start_time)
-            .reach_by(&mut timer, start_time)
-            .await
+        Helm::new(&lane, origin).start(&mut timer).await
     };
     let begin = tokio::select! {
         biased;
@@ -122,45 +119,22 @@ async fn scenario<F: VuFactory + 'static>(lane: Rc<Lane>, factory: Rc<F>, crew: 
     lane.begin(begin, start);
     let plan = Arc::clone(&lane.plan);
     let scenario = &plan.scenarios[lane.index];
-    let helm = Helm::new(&lane, begin, scenario.executor.duration());
+    let helm = Rc::new(Helm::new(&lane, begin));
     match &scenario.executor {
-        Executor::ConstantVus { vus, .. } => {
-            let (work, helm) = (Work::Looping { vus: *vus }, Rc::new(helm));
-            closed::drive(lane, crew, work, helm).await;
-        }
-        Executor::ExternallyControlled { vus, max_vus, .. } => {
-            let helm = Rc::new(helm.with_vus(*vus));
-            retinue::drive(lane, crew, factory, helm, (*vus, *max_vus)).await;
-        }
+        Executor::ConstantVus { .. } => retinue::drive(lane, crew, factory, helm, Stay::WhileSomebodyCan).await,
+        Executor::ExternallyControlled { .. } => retinue::drive(lane, crew, factory, helm, Stay::ToTheEnd).await,
         Executor::PerVuIterations { vus, iterations, .. } => {
             let (vus, iterations) = (*vus, *iterations);
-            closed::drive(lane, crew, Work::PerVu { vus, iterations }, Rc::new(helm)).await;
+            closed::drive(lane, crew, Work::PerVu { vus, iterations }, helm).await;
         }
         Executor::SharedIterations { iterations, .. } => {
             let iterations = *iterations;
-            closed::drive(lane, crew, Work::Shared { iterations }, Rc::new(helm)).await;
+            closed::drive(lane, crew, Work::Shared { iterations }, helm).await;
         }
-        Executor::RampingVus {
-            start_vus,
-            stages,
-            graceful_ramp_down,
-        } => {
-            ramping::drive(
-                lane,
-                crew,
-                factory,
-                Ramp::new(*start_vus, stages),
-                Rc::new(helm),
-                *graceful_ramp_down,
-            )
-            .await
-        }
-        Executor::Open {
-            shape, on_saturation, ..
-        } => {
+        Executor::RampingVus { .. } => ramping::drive(lane, crew, factory, helm).await,
+        Executor::Open { shape, .. } => {
             let arrivals = Steered::new(shape.clone(), lane.shared.seed(&scenario.name), lane.stripe);
-            let schedule = Timetable::new(arrivals, Rc::new(helm));
-            open::drive(lane, crew, factory, timer, schedule, *on_saturation).await;
+            open::drive(lane, crew, factory, timer, Timetable::new(arrivals, helm)).await;
         }
     }
 }

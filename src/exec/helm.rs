@@ -1,19 +1,22 @@
-//! What a scenario is told through live control, as its executor asks: may a VU begin now, when is a time of the schedule
-//! due, when is the end. What can be told at all is `control`'s, what follows for schedules `schedule`'s.
+//! What a scenario is told through live control and edits of its plan, as its executor asks: may a VU begin now, when is a
+//! time of the schedule due, when is the end. What can be told at all is `control`'s, what follows for the times `terms`'s.
 //!
 //! A setting is heard of before it takes effect, so that all stripes act as if they had known it from the start. While a
 //! scenario is paused, its own time stands still: closed VUs begin nothing, no arrival is due, and the end moves.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::{self, Instant, Timer};
 use crate::control::Setpoint;
-use crate::schedule::{Course, Setting};
+use crate::schedule::{Edition, Ramps, Setting};
 
-use super::lane::{Lane, ended, later};
+use super::lane::{Lane, ended};
+use super::shared::Shared;
+use super::terms::{Agenda, Terms, Turns};
 
 /// The settings of one scenario, as one stripe knows them.
 pub(super) struct Helm {
@@ -22,22 +25,20 @@ pub(super) struct Helm {
     known: RefCell<Known>,
     /// What the schedule's own time counts from.
     begin: Instant,
-    /// How long it lasts in that time.
-    duration: Duration,
-    /// VUs wanted as planned.
-    vus: u64,
+    shared: Arc<Shared>,
+    scenario: usize,
 }
 
-#[derive(Default)]
 struct Known {
     news: Option<watch::Receiver<Vec<Setpoint>>>,
-    setpoints: Vec<Setpoint>,
-    course: Course,
+    agenda: Agenda,
+    /// How often something was heard.
+    heard: usize,
 }
 
 impl Helm {
-    /// For a schedule that begins at `begin` and lasts for `duration`; all of its VUs are wanted.
-    pub(super) fn new(lane: &Lane, begin: Instant, duration: Duration) -> Self {
+    /// For a scenario whose own time counts from `begin`.
+    pub(super) fn new(lane: &Lane, begin: Instant) -> Self {
         let mut news = lane.signals.steering.setpoints(lane.index);
         if let Some(news) = &mut news {
             news.mark_changed();
@@ -45,18 +46,14 @@ impl Helm {
         Self {
             known: RefCell::new(Known {
                 news: news.clone(),
-                ..Known::default()
+                agenda: Agenda::new(Vec::new(), lane.joint().terms(), begin),
+                heard: 0,
             }),
             news,
             begin,
-            duration,
-            vus: u64::MAX,
+            shared: Arc::clone(&lane.shared),
+            scenario: lane.index,
         }
-    }
-
-    /// With this many VUs as planned.
-    pub(super) fn with_vus(self, vus: u64) -> Self {
-        Self { vus, ..self }
     }
 
     /// What the schedule's own time counts from.
@@ -68,47 +65,57 @@ impl Helm {
     fn refresh(&self) {
         let mut known = self.known.borrow_mut();
         if let Some(setpoints) = news(&mut known.news) {
-            known.course = Course::new(settings(&setpoints, self.begin));
-            known.setpoints = setpoints;
+            let terms = self.shared.joint(self.scenario).terms();
+            known.agenda = Agenda::new(setpoints, terms, self.begin);
+            known.heard += 1;
         }
     }
 
-    fn course<T>(&self, read: impl FnOnce(&Course) -> T) -> T {
+    pub(super) fn agenda<T>(&self, read: impl FnOnce(&Agenda) -> T) -> T {
         self.refresh();
-        read(&self.known.borrow().course)
+        read(&self.known.borrow().agenda)
     }
 
     /// The schedule's own time at `at`.
     pub(super) fn own(&self, at: Instant) -> Duration {
-        self.course(|course| course.own(at.saturating_duration_since(self.begin)))
-    }
-
-    /// When the schedule comes to its own time `own`; `None` while it stands still.
-    fn real(&self, own: Duration) -> Option<Instant> {
-        self.course(|course| course.real(own)).map(|at| later(self.begin, at))
+        self.agenda(|agenda| agenda.own(at))
     }
 
     /// The planned end; `None` while the schedule stands still.
     pub(super) fn end(&self) -> Option<Instant> {
-        self.real(self.duration)
+        self.agenda(|agenda| agenda.real(agenda.end()))
     }
 
     /// The most VUs that are wanted now or by what is set.
     pub(super) fn vus_ahead(&self) -> u64 {
-        self.refresh();
-        let now = clock::now();
-        let known = self.known.borrow();
-        let current = known.current(now);
-        let wanted = |setpoint: &Setpoint| setpoint.vus.unwrap_or(self.vus);
-        let ahead = known.setpoints.iter().skip(current.unwrap_or(0)).map(wanted).max();
-        ahead.unwrap_or(self.vus)
+        self.agenda(|agenda| agenda.vus_ahead(clock::now()))
+    }
+
+    /// How the iterations of VU `index` are numbered.
+    pub(super) fn turns(&self, index: u64) -> Turns {
+        self.agenda(|agenda| agenda.turns(index))
     }
 
     /// Waits until the schedule comes to its own time `own`, and gives the instant at which it did.
     pub(super) async fn reach(&self, own: Duration) -> Instant {
+        self.reach_aim(|agenda| agenda.real(own)).await
+    }
+
+    /// Waits for the planned end.
+    pub(super) async fn over(&self) {
+        let _ = self.reach_aim(|agenda| agenda.real(agenda.end())).await;
+    }
+
+    /// Waits for the end of a graceful stop that began at `from`.
+    pub(super) async fn grace(&self, from: Instant) {
+        let _ = self.reach_aim(|agenda| Some(agenda.grace(from))).await;
+    }
+
+    /// Waits for an instant that may change with what is set.
+    async fn reach_aim(&self, aim: impl Fn(&Agenda) -> Option<Instant>) -> Instant {
         let mut news = self.listen();
         loop {
-            let due = self.real(own);
+            let due = self.agenda(&aim);
             if let Some(due) = due
                 && clock::now() >= due
             {
@@ -122,12 +129,12 @@ impl Helm {
         }
     }
 
-    /// As [`Helm::reach`], to the timer's precision.
-    pub(super) async fn reach_by(&self, timer: &mut Timer, own: Duration) -> Instant {
+    /// Waits for the scenario's `start_time`, counted from [`Helm::begin`], to the timer's precision.
+    pub(super) async fn start(&self, timer: &mut Timer) -> Instant {
         let mut news = self.listen();
+        let start = |agenda: &Agenda| agenda.real(agenda.aim(|terms| terms.scenario.start_time));
         loop {
-            let due = self.real(own);
-            match due {
+            match self.agenda(start) {
                 Some(due) if clock::now() >= due => return due,
                 Some(due) => tokio::select! {
                     biased;
@@ -139,18 +146,13 @@ impl Helm {
         }
     }
 
-    /// Waits for the planned end.
-    pub(super) async fn over(&self) {
-        let _ = self.reach(self.duration).await;
-    }
-
     /// Waits until VU `index` may begin an iteration; false when it never may again.
     pub(super) async fn turn(&self, lane: &Lane, index: u64) -> bool {
         let mut news = None;
         loop {
             let now = clock::now();
-            let (go, change) = self.may_begin(now, index);
-            if lane.is_closed() || self.own(now) >= self.duration {
+            let ((go, change), over) = self.agenda(|agenda| (agenda.may_begin(now, index), agenda.is_over(now)));
+            if lane.is_closed() || over {
                 return false;
             }
             if go {
@@ -167,39 +169,36 @@ impl Helm {
         }
     }
 
-    /// Whether VU `index` may begin at `now`, and when another setpoint takes effect.
-    fn may_begin(&self, now: Instant, index: u64) -> (bool, Option<Instant>) {
-        self.refresh();
-        let known = self.known.borrow();
-        let current = known.current(now);
-        let next = known.setpoints.get(current.map_or(0, |current| current + 1));
-        let go = match current.and_then(|current| known.setpoints.get(current)) {
-            Some(setpoint) => !setpoint.paused && index < setpoint.vus.unwrap_or(self.vus),
-            None => index < self.vus,
-        };
-        (go, next.map(|setpoint| setpoint.since))
+    /// All settings of an open schedule when something was heard since it was `seen`, which is counted up.
+    pub(super) fn settings(&self, seen: &mut usize) -> Option<(Vec<Setting>, Vec<Arc<Edition>>)> {
+        self.news_since(seen, Agenda::settings)
     }
 
-    /// All settings when there are more than `seen`, which is counted up.
-    pub(super) fn settings(&self, seen: &mut usize) -> Option<Vec<Setting>> {
+    /// The ramps of `ramping-vus`, likewise.
+    pub(super) fn ramps(&self, seen: &mut usize) -> Option<Ramps> {
+        self.news_since(seen, Agenda::ramps)
+    }
+
+    fn news_since<T>(&self, seen: &mut usize, read: impl FnOnce(&Agenda) -> T) -> Option<T> {
         self.refresh();
         let known = self.known.borrow();
-        let more = known.setpoints.len() > *seen;
-        *seen = known.setpoints.len();
-        more.then(|| settings(&known.setpoints, self.begin))
+        let more = known.heard > *seen;
+        *seen = known.heard;
+        more.then(|| read(&known.agenda))
+    }
+
+    /// The version of the plan that holds at `now`, and when something else will.
+    pub(super) fn version(&self, now: Instant) -> (Option<Arc<Terms>>, Option<Instant>) {
+        self.agenda(|agenda| {
+            let (current, change) = agenda.in_force(now);
+            let version = current.map_or(0, |setpoint| setpoint.terms);
+            (agenda.version(version), change)
+        })
     }
 
     /// To be woken by what is set. May wake once too often, never too seldom.
     pub(super) fn listen(&self) -> News {
         News(self.news.clone())
-    }
-}
-
-impl Known {
-    /// The setpoint in effect at `now`, as an index.
-    fn current(&self, now: Instant) -> Option<usize> {
-        let index = self.setpoints.partition_point(|setpoint| setpoint.since <= now);
-        index.checked_sub(1)
     }
 }
 
@@ -220,15 +219,6 @@ fn news(receiver: &mut Option<watch::Receiver<Vec<Setpoint>>>) -> Option<Vec<Set
     let receiver = receiver.as_mut()?;
     let changed = receiver.has_changed().unwrap_or(false);
     changed.then(|| receiver.borrow_and_update().clone())
-}
-
-fn settings(setpoints: &[Setpoint], begin: Instant) -> Vec<Setting> {
-    let setting = |setpoint: &Setpoint| Setting {
-        since: setpoint.since.saturating_duration_since(begin),
-        paused: setpoint.paused,
-        rate: setpoint.rate,
-    };
-    setpoints.iter().map(setting).collect()
 }
 
 /// Waits for `at`; for ever when there is none.

@@ -60,7 +60,7 @@ impl Lane {
         signals: &Signals,
     ) -> Self {
         Self {
-            tags: Parts::new(plan, index, recorder),
+            tags: Parts::new(plan, index, recorder, &signals.steering),
             tally: shared.joint(index).join(),
             plan: Arc::clone(plan),
             index,
@@ -79,7 +79,7 @@ impl Lane {
     pub(super) fn begin(&self, at: Instant, origin: Instant) {
         self.origin.set(origin);
         self.begun.set(at);
-        self.joint().begin();
+        self.joint().begin(at);
     }
 
     pub(super) fn scenario(&self) -> &Scenario {

@@ -36,14 +36,17 @@ mod open;
 mod parts;
 mod pool;
 mod ramping;
+mod replan;
 mod retinue;
 mod shared;
 mod signals;
+mod terms;
 mod timetable;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::core::Core;
+pub use self::replan::{Change, Replanned, abilities, replan};
 pub use self::shared::{Progress, Shared};
 pub use self::signals::{Saturated, Signals};

@@ -4,7 +4,8 @@
 //! | state | event | next | what happens |
 //! |---|---|---|---|
 //! | offering | an arrival is due | offering | dispatched: idle VU, new VU, other stripe, `on_saturation` |
-//! | offering | paused or another rate through live control | offering | what is not due yet is due at another time |
+//! | offering | paused, or another rate or shape set | offering | what is not due yet is due at another time |
+//! | offering | an edit holds that allows more VUs | offering | they are made for the backlog |
 //! | offering | planned end, which a pause puts off | draining | the backlog goes on starting |
 //! | offering, draining | `stop`; data exhausted; saturated with `abort` | draining | the lane closes: the backlog is dropped |
 //! | draining | all VUs idle, no backlog, no stripe offers | ended | |
@@ -18,12 +19,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Instant, Timer};
-use crate::plan::OnSaturation;
 use crate::vu::VuFactory;
 
 use super::crew::Seat;
 use super::helm::heard;
-use super::lane::{Lane, later, surface};
+use super::lane::{Lane, surface};
 use super::pool::Pool;
 use super::timetable::{Due, Timetable};
 
@@ -51,15 +51,14 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     factory: Rc<F>,
     timer: Timer,
     mut schedule: Timetable,
-    on_saturation: OnSaturation,
 ) {
-    let pool = Pool::new(Rc::clone(&lane), factory, on_saturation);
+    let pool = Pool::new(Rc::clone(&lane), factory);
     let mut vus = JoinSet::new();
     pool.admit(crew, &mut vus);
     let end = offer(&pool, &mut vus, timer, &mut schedule).await;
     lane.leave();
     if end != End::Kill {
-        drain(&pool, &mut vus, end, schedule.end()).await;
+        drain(&pool, &mut vus, end, &schedule).await;
     }
     lane.close();
     vus.shutdown().await;
@@ -83,6 +82,9 @@ async fn offer<F: VuFactory + 'static>(
         }
         let now = clock::now();
         schedule.refresh();
+        if let Some(terms) = schedule.turn(now) {
+            pool.follow(&terms, vus);
+        }
         dispatch_due(pool, vus, schedule, now);
         let wake = match schedule.due() {
             Due::Arrival(due) => Some(on_grid(due, now)),
@@ -90,6 +92,7 @@ async fn offer<F: VuFactory + 'static>(
             Due::End(end) => Some(end),
             Due::Paused => None,
         };
+        let wake = wake.into_iter().chain(schedule.change()).min();
         if wake.is_some_and(|wake| wake <= now) {
             tokio::task::yield_now().await;
         }
@@ -137,7 +140,7 @@ fn on_grid(due: Instant, now: Instant) -> Instant {
 }
 
 /// Lets the backlog start and what is in flight finish, within the graceful stop.
-async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>, end: End, planned: Option<Instant>) {
+async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>, end: End, schedule: &Timetable) {
     let lane = &pool.lane;
     if end == End::Early {
         pool.close();
@@ -145,11 +148,8 @@ async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>
     pool.drain();
     pool.collect();
     let now = clock::now();
-    let deadline = later(
-        planned.map_or(now, |planned| now.min(planned)),
-        lane.scenario().graceful_stop,
-    );
-    let mut over = pin!(clock::sleep_until(deadline));
+    let closed = schedule.end().map_or(now, |planned| now.min(planned));
+    let mut over = pin!(schedule.helm().grace(closed));
     let mut kill = pin!(lane.signals.kill.cancelled());
     while !pool.is_drained() {
         tokio::select! {

@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::control::Control;
 use crate::metrics::{Recorder, TagSet};
 use crate::plan::Plan;
 use crate::vu::Part;
@@ -13,13 +15,16 @@ use crate::vu::Part;
 /// Sets of tags, made when they are first needed: there may be thousands of segments.
 pub(super) struct Parts {
     base: TagSet,
+    scenario: usize,
     segments: Vec<String>,
+    /// Knows the names of segments that only an edited plan has.
+    steering: Arc<Control>,
     made: RefCell<HashMap<Part, TagSet, FxBuildHasher>>,
 }
 
 impl Parts {
     /// The scenario's tags over the plan's, and its name.
-    pub(super) fn new(plan: &Plan, index: usize, recorder: &Recorder) -> Self {
+    pub(super) fn new(plan: &Plan, index: usize, recorder: &Recorder, steering: &Arc<Control>) -> Self {
         let scenario = &plan.scenarios[index];
         let mut tags = plan.tags.clone();
         tags.extend(scenario.tags.clone());
@@ -27,7 +32,9 @@ impl Parts {
         let tags: Vec<_> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         Self {
             base: recorder.tags(&recorder.no_tags(), &tags),
+            scenario: index,
             segments: scenario.executor.segments(),
+            steering: Arc::clone(steering),
             made: RefCell::default(),
         }
     }
@@ -37,9 +44,10 @@ impl Parts {
         if let Some(tags) = self.made.borrow().get(&part) {
             return tags.clone();
         }
-        let stage = self.segments.get(part.segment as usize).map(String::as_str);
+        let planned = self.segments.get(part.segment as usize).cloned();
+        let stage = planned.or_else(|| self.steering.stage(self.scenario, part.segment));
         let revision = part.revision.to_string();
-        let extra = plan.tags_of(part, stage, &revision);
+        let extra = plan.tags_of(part, stage.as_deref(), &revision);
         let tags = recorder.tags(&self.base, &extra);
         self.made.borrow_mut().insert(part, tags.clone());
         tags

@@ -21,7 +21,7 @@ use std::task::{Poll, Waker};
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::plan::OnSaturation;
+use crate::plan::{Executor, OnSaturation};
 use crate::vu::{Outcome, VuFactory};
 
 use super::crew::Seat;
@@ -29,13 +29,16 @@ use super::exchange::{Exchange, Member, Ticket};
 use super::lane::{Lane, Offer};
 use super::shared::Permit;
 use super::signals::Saturated;
+use super::terms::Terms;
 
 /// The VUs of one lane.
 pub(super) struct Pool<F: VuFactory> {
     pub(super) lane: Rc<Lane>,
     pub(super) member: Arc<Member>,
     factory: Rc<F>,
-    on_saturation: OnSaturation,
+    on_saturation: Cell<OnSaturation>,
+    /// The cap, as this stripe knows it.
+    max_vus: Cell<u64>,
     /// VUs without work, the warmest last. As many are unclaimed as `member` says; the others have a ticket in the inbox.
     idle: RefCell<Vec<Rc<Slot>>>,
     /// VUs that exist or are being made.
@@ -54,13 +57,15 @@ struct Slot {
 }
 
 impl<F: VuFactory + 'static> Pool<F> {
-    pub(super) fn new(lane: Rc<Lane>, factory: Rc<F>, on_saturation: OnSaturation) -> Rc<Self> {
+    /// A pool that has yet to be told what to [follow](Pool::follow).
+    pub(super) fn new(lane: Rc<Lane>, factory: Rc<F>) -> Rc<Self> {
         Rc::new(Self {
             warming_up: Cell::new(!lane.scenario().warmup.is_zero()),
             member: lane.joint().exchange.join(),
+            max_vus: Cell::new(lane.joint().max_vus()),
             lane,
             factory,
-            on_saturation,
+            on_saturation: Cell::new(OnSaturation::Queue),
             idle: RefCell::default(),
             live: Cell::new(0),
             draining: Cell::new(false),
@@ -69,6 +74,31 @@ impl<F: VuFactory + 'static> Pool<F> {
 
     pub(super) fn exchange(&self) -> &Exchange {
         &self.lane.joint().exchange
+    }
+
+    /// Goes by a version of the plan from now on. Where it allows more VUs, this stripe makes its share of them for those
+    /// that wait already: what comes later finds them busy, or makes the rest.
+    pub(super) fn follow(self: &Rc<Self>, terms: &Terms, vus: &mut JoinSet<()>) {
+        let Executor::Open {
+            max_vus, on_saturation, ..
+        } = terms.scenario.executor
+        else {
+            return;
+        };
+        self.on_saturation.set(on_saturation);
+        let more = max_vus.saturating_sub(self.max_vus.get());
+        self.max_vus.set(self.max_vus.get().max(max_vus));
+        self.lane.joint().raise_max_vus(max_vus);
+        for _ in 0..self.lane.stripe.share(more) {
+            if self.exchange().waiting() == 0 {
+                return;
+            }
+            let Some(permit) = self.lane.shared.acquire(self.lane.index) else {
+                return;
+            };
+            let Some(offer) = self.next_waiting() else { return };
+            vus.spawn_local(grow(Live::new(self), permit, offer));
+        }
     }
 
     /// Takes in VUs that are made already, idle.
@@ -142,7 +172,7 @@ impl<F: VuFactory + 'static> Pool<F> {
         let Err(ticket) = self.exchange().hand_over(ticket) else {
             return;
         };
-        match self.on_saturation {
+        match self.on_saturation.get() {
             OnSaturation::Queue => self.exchange().queue(ticket),
             OnSaturation::Drop => self.lane.drop_offered([ticket]),
             OnSaturation::Abort => {

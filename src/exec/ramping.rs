@@ -10,7 +10,8 @@
 //! | looping | an iteration ended outside of its spans | off |
 //! | looping | `graceful_ramp_down` over since the end of its span, and not wanted again meanwhile | interrupted |
 //! | looping | data exhausted | gone |
-//! | interrupted | wanted again later | replaced by a new VU, off |
+//! | interrupted | wanted again later | replaced by a new VU 1 s before that, off |
+//! | (none) | wanted by an edit | made 1 s before that, off |
 //! | any | `stop`, or the end of the scenario | as for all closed executors |
 
 use std::ops::ControlFlow;
@@ -20,37 +21,49 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::clock;
-use crate::schedule::Ramp;
+use crate::schedule::Ramps;
 use crate::vu::{Outcome, VuFactory};
 
 use super::closed::conduct;
 use super::crew::Seat;
-use super::helm::Helm;
+use super::helm::{Helm, News, heard};
 use super::lane::{Lane, ended};
+use super::retinue::{Presence, Stay, hold_out};
+use super::terms::Agenda;
 
-/// Runs the lane's VUs, each when the ramp wants it.
+/// How long before it is wanted a VU is made that an edit made room for.
+const AHEAD: Duration = Duration::from_secs(1);
+
+/// Runs the lane's VUs, each when the ramp wants it; an edit may want more than there were.
 pub(super) async fn drive<F: VuFactory + 'static>(
     lane: Rc<Lane>,
     crew: Vec<Seat<F::Vu>>,
     factory: Rc<F>,
-    ramp: Ramp,
     helm: Rc<Helm>,
-    graceful_ramp_down: Duration,
 ) {
-    let ramp = Rc::new(ramp);
     let mut vus = JoinSet::new();
+    let rover = |present, index| Rover {
+        present,
+        factory: Rc::clone(&factory),
+        ramps: helm.agenda(Agenda::ramps),
+        shifts: Vec::new(),
+        seen: 0,
+        index,
+        helm: Rc::clone(&helm),
+    };
     for seat in crew {
-        let vu = Rover {
-            lane: Rc::clone(&lane),
-            factory: Rc::clone(&factory),
-            shifts: shifts(&ramp, seat.index, graceful_ramp_down),
-            ramp: Rc::clone(&ramp),
-            index: seat.index,
-            helm: Rc::clone(&helm),
-        };
-        vus.spawn_local(vu.live(seat));
+        vus.spawn_local(rover(Presence(Rc::clone(&lane)), seat.index).live(Some(seat)));
     }
-    conduct(&lane, vus, &helm, |_| {}).await;
+    vus.spawn_local(hold_out(Rc::clone(&lane), Rc::clone(&helm), Stay::WhileSomebodyCan));
+    let (mut known, _) = lane.scenario().executor.vus();
+    let recruit = |vus: &mut JoinSet<()>| {
+        let wanted = helm.agenda(Agenda::ramps).peak();
+        for index in lane.stripe.numbers(wanted).skip_while(|index| *index < known) {
+            vus.spawn_local(rover(Presence::new(&lane), index).live(None));
+        }
+        known = known.max(wanted);
+    };
+    conduct(&lane, vus, &helm, recruit).await;
     lane.leave();
 }
 
@@ -64,14 +77,14 @@ struct Shift {
 }
 
 /// The shifts of VU `index`. An iteration is not cut where its VU is wanted again before its time is over.
-fn shifts(ramp: &Ramp, index: u64, graceful_ramp_down: Duration) -> Vec<Shift> {
+fn shifts(ramps: &Ramps, index: u64, helm: &Helm) -> Vec<Shift> {
     let mut shifts: Vec<Shift> = Vec::new();
-    for wanted in ramp.spans(index).into_iter().rev() {
+    for wanted in ramps.spans(index).into_iter().rev() {
         let (from, to) = (wanted.start, wanted.end);
-        let cut = to.saturating_add(graceful_ramp_down);
+        let cut = helm.agenda(|agenda| agenda.aim(|terms| to.saturating_add(terms.graceful_ramp_down())));
         let cut = match shifts.last() {
             Some(next) if next.from <= cut => next.cut,
-            None if to >= ramp.duration() => None,
+            None if to >= ramps.end() => None,
             _ => Some(cut),
         };
         shifts.push(Shift { from, to, cut });
@@ -82,26 +95,40 @@ fn shifts(ramp: &Ramp, index: u64, graceful_ramp_down: Duration) -> Vec<Shift> {
 
 /// A VU that comes and goes.
 struct Rover<F: VuFactory> {
-    lane: Rc<Lane>,
+    present: Presence,
     factory: Rc<F>,
     shifts: Vec<Shift>,
-    ramp: Rc<Ramp>,
+    ramps: Ramps,
+    /// How much was heard when the shifts were made.
+    seen: usize,
     index: u64,
     helm: Rc<Helm>,
 }
 
 impl<F: VuFactory> Rover<F> {
-    async fn live(self, seat: Seat<F::Vu>) {
-        let mut seat = Some(seat);
-        let mut done = 0;
-        while !self.lane.is_closed() {
+    async fn live(mut self, mut seat: Option<Seat<F::Vu>>) {
+        let (mut done, turns) = (0, self.helm.turns(self.index));
+        let mut news = self.helm.listen();
+        self.shifts = shifts(&self.ramps, self.index, &self.helm);
+        while !self.lane().is_closed() {
+            self.refresh();
             let now = self.helm.own(clock::now());
             let Some(shift) = self.shifts.iter().find(|shift| shift.to > now) else {
                 // The scenario lasts until its end, even when nobody is wanted any more.
-                let _ = self.rest(self.ramp.duration()).await;
-                return;
+                let over = self.helm.agenda(|agenda| agenda.is_over(clock::now()));
+                if over || self.rest(self.ramps.end(), &mut news).await.is_break() {
+                    return;
+                }
+                continue;
             };
             let Some(present) = &mut seat else {
+                let soon = shift.from.saturating_sub(AHEAD);
+                if soon > now {
+                    if self.rest(soon, &mut news).await.is_break() {
+                        return;
+                    }
+                    continue;
+                }
                 seat = self.replacement().await;
                 if seat.is_none() {
                     return;
@@ -109,28 +136,28 @@ impl<F: VuFactory> Rover<F> {
                 continue;
             };
             if shift.from > now {
-                if self.rest(shift.from).await.is_break() {
+                if self.rest(shift.from, &mut news).await.is_break() {
                     return;
                 }
                 continue;
             }
-            if !self.helm.turn(&self.lane, self.index).await {
+            if !self.helm.turn(self.lane(), self.index).await {
                 return;
             }
-            let Some(ready) = self.lane.ready(&mut present.vu).await else {
+            let Some(ready) = self.lane().ready(&mut present.vu).await else {
                 return;
             };
             if !ready.took.is_zero() {
                 // It may not be wanted any more.
                 continue;
             }
-            let number = done * self.ramp.peak() + self.index;
-            let segment = self.ramp.segment_at(self.helm.own(clock::now()));
+            let began = self.helm.own(clock::now());
+            let (number, segment) = (turns.number(done), self.ramps.segment_at(began));
             done += 1;
             let outcome = tokio::select! {
                 biased;
-                outcome = self.lane.run_closed(&mut present.vu, ready, number, segment) => Some(outcome),
-                () = self.reach(shift.cut) => None,
+                outcome = self.lane().run_closed(&mut present.vu, ready, number, segment) => Some(outcome),
+                () = self.cut(began, &mut news) => None,
             };
             match outcome {
                 Some(Outcome::Retired) => return,
@@ -140,25 +167,55 @@ impl<F: VuFactory> Rover<F> {
         }
     }
 
-    /// Waits; a stop breaks it off.
-    async fn rest(&self, until: Duration) -> ControlFlow<()> {
+    fn lane(&self) -> &Lane {
+        &self.present.0
+    }
+
+    /// Takes note of edits.
+    fn refresh(&mut self) {
+        if let Some(ramps) = self.helm.ramps(&mut self.seen) {
+            self.shifts = shifts(&ramps, self.index, &self.helm);
+            self.ramps = ramps;
+        }
+    }
+
+    /// Waits, at most until something was set; a stop breaks it off.
+    async fn rest(&self, until: Duration, news: &mut News) -> ControlFlow<()> {
         tokio::select! {
             biased;
-            () = ended(&self.lane.signals) => ControlFlow::Break(()),
+            () = ended(&self.lane().signals) => ControlFlow::Break(()),
+            () = heard(news) => ControlFlow::Continue(()),
             _ = self.helm.reach(until) => ControlFlow::Continue(()),
         }
     }
 
-    async fn reach(&self, own: Option<Duration>) {
-        match own {
-            Some(own) => drop(self.helm.reach(own).await),
-            None => std::future::pending().await,
+    /// Waits until an iteration that began at `began`, in the schedule's own time, is to be interrupted.
+    async fn cut(&self, began: Duration, news: &mut News) {
+        loop {
+            let mut seen = self.seen;
+            let edited = self.helm.ramps(&mut seen);
+            let edited = edited.map(|ramps| shifts(&ramps, self.index, &self.helm));
+            let shifts = edited.as_ref().unwrap_or(&self.shifts);
+            let cut = shifts
+                .iter()
+                .rfind(|shift| shift.from <= began)
+                .and_then(|shift| shift.cut);
+            let Some(cut) = cut else {
+                heard(news).await;
+                continue;
+            };
+            tokio::select! {
+                biased;
+                () = heard(news) => {}
+                _ = self.helm.reach(cut) => return,
+            }
         }
     }
 
-    /// A VU in the place of one that was interrupted.
+    /// A VU in the place of one that was interrupted, or never there.
     async fn replacement(&self) -> Option<Seat<F::Vu>> {
-        let permit = self.lane.shared.acquire(self.lane.index)?;
-        Some(Seat::on_demand(&self.lane, &*self.factory, permit).await)
+        let lane = self.lane();
+        let permit = lane.shared.acquire(lane.index)?;
+        Some(Seat::on_demand(lane, &*self.factory, permit).await)
     }
 }

@@ -1,5 +1,5 @@
-//! `externally-controlled`: VUs loop as in `closed`, and how many is said through live control while the run goes on. The
-//! setpoints and who waits for them are `helm`'s.
+//! VUs that loop as in `closed`, and whose number changes while the run goes on: of `externally-controlled` it is said through
+//! live control, of `constant-vus` by an edit of its plan. The setpoints and who waits for them are `helm`'s.
 //!
 //! | VU state | event | next |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | looping | an iteration ended, and it is wanted | looping |
 //! | looping | an iteration ended, and fewer are wanted or the run is paused | parked |
 //! | parked | wanted again | looping |
+//! | looping | data exhausted | gone |
 //! | any | `stop`, or the end of the scenario | as for all closed executors |
 //!
 //! VU `i` is wanted while the number is above `i`, so that the one that came last goes first, as in a ramp; it belongs to
@@ -24,33 +25,37 @@ use super::crew::Seat;
 use super::helm::Helm;
 use super::lane::Lane;
 
-/// Runs the lane's VUs, and makes more when they are wanted. `vus` are there from the start, `max_vus` is the cap.
+/// How long a scenario lasts whose VUs may be nobody at times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Until its planned end.
+    ToTheEnd,
+    /// As long as there are VUs that have not retired, on whatever stripe.
+    WhileSomebodyCan,
+}
+
+/// Runs the lane's VUs, and makes more when they are wanted.
 pub(super) async fn drive<F: VuFactory + 'static>(
     lane: Rc<Lane>,
     crew: Vec<Seat<F::Vu>>,
     factory: Rc<F>,
     helm: Rc<Helm>,
-    (vus, max_vus): (u64, u64),
+    stay: Stay,
 ) {
-    // Numbers count as if all VUs took turns, so that they are unique whoever comes and goes.
-    let work = Work::Looping { vus: max_vus };
     let mut tasks = JoinSet::new();
     for seat in crew {
-        tasks.spawn_local(occupy(Rc::clone(&lane), seat, work, Rc::clone(&helm)));
+        let (present, helm) = (Presence(Rc::clone(&lane)), Rc::clone(&helm));
+        tasks.spawn_local(async move {
+            occupy(Rc::clone(&present.0), seat, Work::Looping, helm).await;
+        });
     }
-    // The scenario lasts until its end, even when nobody is wanted any more.
-    tasks.spawn_local(last(Rc::clone(&lane), Rc::clone(&helm)));
-    let mut known = vus;
+    tasks.spawn_local(hold_out(Rc::clone(&lane), Rc::clone(&helm), stay));
+    let (mut known, _) = lane.scenario().executor.vus();
     let recruit = |tasks: &mut JoinSet<()>| {
-        let wanted = helm.vus_ahead().min(max_vus);
+        let wanted = helm.vus_ahead();
         for index in lane.stripe.numbers(wanted).skip_while(|index| *index < known) {
-            tasks.spawn_local(enlist(
-                Rc::clone(&lane),
-                Rc::clone(&factory),
-                index,
-                work,
-                Rc::clone(&helm),
-            ));
+            let present = Presence::new(&lane);
+            tasks.spawn_local(enlist(present, Rc::clone(&factory), index, Rc::clone(&helm)));
         }
         known = known.max(wanted);
     };
@@ -59,16 +64,38 @@ pub(super) async fn drive<F: VuFactory + 'static>(
 }
 
 /// Makes VU `index` and lives its life.
-async fn enlist<F: VuFactory>(lane: Rc<Lane>, factory: Rc<F>, index: u64, work: Work, helm: Rc<Helm>) {
+async fn enlist<F: VuFactory>(present: Presence, factory: Rc<F>, index: u64, helm: Rc<Helm>) {
+    let lane = &present.0;
     let Some(permit) = lane.shared.acquire(lane.index) else {
         return;
     };
-    let mut seat = Seat::on_demand(&lane, &*factory, permit).await;
+    let mut seat = Seat::on_demand(lane, &*factory, permit).await;
     seat.index = index;
-    occupy(lane, seat, work, helm).await;
+    occupy(Rc::clone(lane), seat, Work::Looping, helm).await;
 }
 
-/// Holds out until nobody may begin any more.
-async fn last(lane: Rc<Lane>, helm: Rc<Helm>) {
-    let _ = helm.turn(&lane, u64::MAX).await;
+/// Keeps a stripe going that nobody is on at the moment.
+pub(super) async fn hold_out(lane: Rc<Lane>, helm: Rc<Helm>, stay: Stay) {
+    tokio::select! {
+        biased;
+        _ = helm.turn(&lane, u64::MAX) => {}
+        () = lane.joint().all_retired(), if stay == Stay::WhileSomebodyCan => {}
+    }
+}
+
+/// A VU, as far as it can still be wanted; of fixed ones it is known from the start that they will be there.
+pub(super) struct Presence(pub(super) Rc<Lane>);
+
+impl Presence {
+    /// Of one more than was planned.
+    pub(super) fn new(lane: &Rc<Lane>) -> Self {
+        lane.joint().enlist();
+        Self(Rc::clone(lane))
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.joint().retire();
+    }
 }

@@ -2,15 +2,18 @@
 //! open scenarios, and the sums that a progress display reads. Nothing here is touched once per iteration except the
 //! cursor and a stripe's own tallies.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::clock::{self, Instant};
-use crate::plan::Plan;
+use crate::control::{Control, Setpoint};
+use crate::plan::{Plan, Scenario};
 
 use super::exchange::Exchange;
+use super::lane::later;
+use super::terms::{Agenda, Terms};
 
 /// Process-wide state of a run; one `Arc` for all cores.
 #[derive(Debug)]
@@ -44,16 +47,20 @@ pub struct Progress {
 pub(super) struct Joint {
     /// Fixed VU `i` of the scenario has the id `first_vu + i`.
     pub(super) first_vu: u64,
-    /// The cap on VUs of the process.
-    max_vus: u64,
+    /// The cap on VUs of the process; never lowered.
+    max_vus: AtomicU64,
+    /// The versions of the plan, the first being the one that the run began with.
+    terms: Mutex<Vec<Arc<Terms>>>,
     /// VUs that exist or are being made; never above the cap.
     held: AtomicU64,
     /// VUs that exist.
     initialised: AtomicU64,
     /// Stripes that may still offer iterations.
     offering: AtomicU64,
-    /// Some stripe has begun.
-    begun: AtomicBool,
+    /// When the scenario began, once some stripe has.
+    begun: OnceLock<Instant>,
+    /// VUs of a looping scenario that have not retired.
+    present: watch::Sender<u64>,
     /// Stripes that are not at their very end, graceful stop included.
     unfinished: AtomicU64,
     /// When the last of them was.
@@ -85,7 +92,7 @@ impl Shared {
             .iter()
             .map(|scenario| {
                 let (fixed, max) = scenario.executor.vus();
-                let joint = Joint::new(last_vu + 1, max);
+                let joint = Joint::new(last_vu + 1, (fixed, max), scenario);
                 last_vu += fixed;
                 joint
             })
@@ -117,7 +124,7 @@ impl Shared {
     pub fn vus_max(&self) -> u64 {
         self.scenarios
             .iter()
-            .fold(0, |sum: u64, s| sum.saturating_add(s.max_vus))
+            .fold(0, |sum: u64, s| sum.saturating_add(s.max_vus()))
     }
 
     /// Where scenario `index` of the plan stands.
@@ -134,6 +141,52 @@ impl Shared {
         sum.active = sum.started.saturating_sub(sum.finished);
         sum.backlog = sum.offered.saturating_sub(sum.started + sum.dropped);
         sum
+    }
+
+    /// How many scenarios there are.
+    pub(super) fn scenarios(&self) -> usize {
+        self.scenarios.len()
+    }
+
+    /// When a scenario that has not begun will, if nothing more is set; `None` while it waits for another one's end, or
+    /// for that of a pause. `setpoints` are those of the scenario.
+    pub(super) fn start(&self, index: usize, setpoints: Vec<Setpoint>) -> Option<Instant> {
+        let terms = self.joint(index).terms();
+        let origin = match self.predecessor(index) {
+            Some(other) => self.joint(other).ended_at()?,
+            None => setpoints.first()?.since,
+        };
+        let agenda = Agenda::new(setpoints, terms, origin);
+        agenda.real(agenda.aim(|terms| terms.scenario.start_time))
+    }
+
+    /// When the load of a scenario is over by plan, with all pauses and edits so far; a pause that goes on ends now.
+    #[must_use]
+    pub fn planned_end(&self, index: usize, control: &Control) -> Instant {
+        let (joint, now) = (self.joint(index), clock::now());
+        let setpoints = control.setpoints(index).map(|known| known.borrow().clone());
+        let setpoints = setpoints.unwrap_or_default();
+        if let Some(begin) = joint.begun() {
+            let agenda = Agenda::new(setpoints, joint.terms(), begin);
+            return agenda.foreseen(agenda.end(), now);
+        }
+        let origin = match self.predecessor(index) {
+            Some(other) => self
+                .joint(other)
+                .ended_at()
+                .unwrap_or_else(|| self.planned_end(other, control)),
+            None => setpoints.first().map_or(now, |first| first.since),
+        };
+        let agenda = Agenda::new(setpoints, joint.terms(), origin);
+        let start = agenda.foreseen(agenda.aim(|terms| terms.scenario.start_time), now);
+        later(start, joint.newest().scenario.executor.duration())
+    }
+
+    fn predecessor(&self, index: usize) -> Option<usize> {
+        let plan = self.joint(index).newest();
+        let other = plan.scenario.start_after.as_ref()?;
+        let mut scenarios = self.scenarios.iter();
+        scenarios.position(|joint| joint.newest().scenario.name == *other)
     }
 
     pub(super) fn joint(&self, scenario: usize) -> &Joint {
@@ -160,7 +213,7 @@ impl Shared {
         joint
             .held
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                (held < joint.max_vus).then_some(held + 1)
+                (held < joint.max_vus()).then_some(held + 1)
             })
             .ok()?;
         Some(Permit {
@@ -172,14 +225,18 @@ impl Shared {
 }
 
 impl Joint {
-    fn new(first_vu: u64, max_vus: u64) -> Self {
+    fn new(first_vu: u64, (fixed, max_vus): (u64, u64), scenario: &Scenario) -> Self {
+        let segments = (0..).take(scenario.executor.segments().len()).collect();
+        let plan = Terms::new(scenario.clone(), segments);
         Self {
             first_vu,
-            max_vus,
+            max_vus: AtomicU64::new(max_vus),
+            terms: Mutex::new(vec![Arc::new(plan)]),
             held: AtomicU64::new(0),
             initialised: AtomicU64::new(0),
             offering: AtomicU64::new(0),
-            begun: AtomicBool::new(false),
+            begun: OnceLock::new(),
+            present: watch::Sender::new(fixed),
             unfinished: AtomicU64::new(0),
             ended: watch::Sender::default(),
             cursor: AtomicU64::new(0),
@@ -189,7 +246,58 @@ impl Joint {
     }
 
     pub(super) fn max_vus(&self) -> u64 {
-        self.max_vus
+        self.max_vus.load(Ordering::Relaxed)
+    }
+
+    /// There may be that many VUs from now on.
+    pub(super) fn raise_max_vus(&self, max_vus: u64) {
+        self.max_vus.fetch_max(max_vus, Ordering::Relaxed);
+    }
+
+    /// All versions of the plan.
+    pub(super) fn terms(&self) -> Vec<Arc<Terms>> {
+        lock(&self.terms).clone()
+    }
+
+    /// The newest version of the plan.
+    pub(super) fn newest(&self) -> Arc<Terms> {
+        let terms = lock(&self.terms);
+        Arc::clone(terms.last().expect("there is the plan's version at least"))
+    }
+
+    /// One more version of the plan, which holds when a setpoint says so. Gives its number.
+    pub(super) fn amend(&self, scenario: Scenario, segments: &[u32]) -> u32 {
+        let mut terms = lock(&self.terms);
+        if let Some(last) = terms.last() {
+            let next = last.followed_by(scenario, segments);
+            terms.push(Arc::new(next));
+        }
+        u32::try_from(terms.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// When the scenario began, if it has.
+    pub(super) fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
+    }
+
+    /// When all stripes were at their very end, if they are.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        *self.ended.borrow()
+    }
+
+    /// One more looping VU.
+    pub(super) fn enlist(&self) {
+        self.present.send_modify(|present| *present += 1);
+    }
+
+    /// One less.
+    pub(super) fn retire(&self) {
+        self.present.send_modify(|present| *present = present.saturating_sub(1));
+    }
+
+    /// Waits until the looping VUs of all stripes have retired.
+    pub(super) async fn all_retired(&self) {
+        let _ = self.present.subscribe().wait_for(|present| *present == 0).await;
     }
 
     /// A stripe joins; it owes one [`Joint::leave`] and one [`Joint::end`].
@@ -201,8 +309,8 @@ impl Joint {
         tally
     }
 
-    pub(super) fn begin(&self) {
-        self.begun.store(true, Ordering::SeqCst);
+    pub(super) fn begin(&self, at: Instant) {
+        let _ = self.begun.set(at);
     }
 
     /// A stripe offers no more. Returns whether it was the last one and some stripe had begun: then what is left of the
@@ -212,7 +320,7 @@ impl Joint {
         if last {
             self.exchange.wake_all();
         }
-        last && self.begun.load(Ordering::SeqCst)
+        last && self.begun.get().is_some()
     }
 
     /// A stripe is at its very end.

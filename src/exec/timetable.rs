@@ -1,7 +1,8 @@
-//! The arrivals of an open scenario on the clock: the schedule, kept up to date with what live control sets. Who is given
+//! The arrivals of an open scenario on the clock: the schedule, kept up to date with what is set. Who is given
 //! them is `open`'s business.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::clock::Instant;
 use crate::schedule::{Next, Steered};
@@ -9,13 +10,16 @@ use crate::schedule::{Next, Steered};
 use super::exchange::Ticket;
 use super::helm::{Helm, News};
 use super::lane::later;
+use super::terms::Terms;
 
 /// One stripe's arrivals.
 pub(super) struct Timetable {
     steered: Steered,
     helm: Rc<Helm>,
-    /// Settings that the schedule knows.
+    /// How much was heard when the schedule was told last.
     seen: usize,
+    /// When another version of the plan may hold.
+    change: Option<Instant>,
 }
 
 /// When there is something to do.
@@ -31,15 +35,40 @@ pub(super) enum Due {
 
 impl Timetable {
     pub(super) fn new(steered: Steered, helm: Rc<Helm>) -> Self {
-        Self { steered, helm, seen: 0 }
+        Self {
+            steered,
+            change: Some(helm.begin()),
+            helm,
+            seen: 0,
+        }
+    }
+
+    pub(super) fn helm(&self) -> &Helm {
+        &self.helm
     }
 
     /// Takes note of what was set. To be called after the clock was read for [`Timetable::take`]: what is not heard of
     /// then takes effect later than that.
     pub(super) fn refresh(&mut self) {
-        if let Some(settings) = self.helm.settings(&mut self.seen) {
-            self.steered.set(settings);
+        if let Some((settings, editions)) = self.helm.settings(&mut self.seen) {
+            self.steered.set(settings, &editions);
+            self.change = Some(self.helm.begin());
         }
+    }
+
+    /// The version of the plan that holds at `now`, when it may be another one than at the last call.
+    pub(super) fn turn(&mut self, now: Instant) -> Option<Arc<Terms>> {
+        if self.change.is_none_or(|change| now < change) {
+            return None;
+        }
+        let (terms, change) = self.helm.version(now);
+        self.change = change;
+        terms
+    }
+
+    /// When [`Timetable::turn`] has something to say.
+    pub(super) fn change(&self) -> Option<Instant> {
+        self.change
     }
 
     /// To be woken by what is set.

@@ -30,6 +30,7 @@ impl FakeRun {
                 rate,
                 max_vus,
             },
+            stages: Vec::new(),
         };
         if begun {
             control.steer(

@@ -317,6 +317,18 @@ pub enum OnSaturation {
     Abort,
 }
 
+impl OnSaturation {
+    /// As the plan spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Drop => "drop",
+            Self::Abort => "abort",
+        }
+    }
+}
+
 /// What an uncaught script error means for the run; the iteration fails in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

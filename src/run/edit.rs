@@ -1,98 +1,73 @@
-//! What an edited plan changes in a run, and what it cannot change any more: a pure comparison of two plans. How the
-//! schedules of scenarios change is `steer`'s.
+//! What an edited plan changes in a run, and what it cannot change any more: a pure comparison of two plans. What changes in
+//! a scenario is `exec`'s.
 
-use std::fmt;
 use std::time::Duration;
 
+use crate::exec::Change;
 use crate::metrics::Threshold;
-use crate::plan::{Plan, Scenario};
+use crate::plan::Plan;
 
-/// One difference between the running plan and an edited one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    /// `threshold http_reqs: count>5`, say.
-    pub(super) what: String,
-    /// Why it does not apply, if it does not.
-    pub(super) refused: Option<String>,
-}
-
-impl Change {
-    pub(super) fn applied(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            refused: None,
-        }
-    }
-
-    pub(super) fn refused(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            refused: Some(why.into()),
-        }
+/// A change, with the reason for which it does not apply, if it does not.
+pub(super) fn with_reason(change: &Change) -> String {
+    match &change.refused {
+        Some(why) => format!("{}: {why}", change.what),
+        None => change.what.clone(),
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        match &self.refused {
-            Some(why) => write!(f, ": {why}"),
-            None => Ok(()),
-        }
+pub(super) fn applied(what: impl Into<String>) -> Change {
+    Change {
+        what: what.into(),
+        refused: None,
+    }
+}
+
+pub(super) fn refused(what: impl Into<String>, why: impl Into<String>) -> Change {
+    Change {
+        what: what.into(),
+        refused: Some(why.into()),
     }
 }
 
 /// What an edited plan comes to.
 #[derive(Debug)]
 pub(super) struct Edited {
-    /// The plan in effect: with the running one's scenarios in their order, whose schedules and thresholds are still to be
-    /// compared, and with what could not change as it was.
+    /// The plan in effect, with what could not change as it was; its scenarios and thresholds are still to be compared.
     pub(super) plan: Plan,
     pub(super) changes: Vec<Change>,
 }
 
-/// Compares all but the schedules and the thresholds.
+/// Compares all but scenarios and thresholds.
 ///
 /// # Errors
 /// A scenario that runs is missing, and its virtual users would have no journey: then nothing of the edit applies.
 pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
     let mut changes = Vec::new();
-    let is_in = |plan: &Plan, name: &str| plan.scenarios.iter().any(|scenario| scenario.name == name);
-    if let Some(gone) = now.scenarios.iter().find(|scenario| !is_in(&edited, &scenario.name)) {
+    let is_kept = |name: &str| edited.scenarios.iter().any(|scenario| scenario.name == name);
+    if let Some(gone) = now.scenarios.iter().find(|scenario| !is_kept(&scenario.name)) {
         return Err(format!(
             "error: the edited script has no scenario `{}`, which runs: a scenario can be neither removed nor renamed while \
              the load lasts",
             gone.name
         ));
     }
-    edited.scenarios.retain(|scenario| {
-        let runs = is_in(now, &scenario.name);
-        if !runs {
-            let what = format!("scenario `{}`", scenario.name);
-            changes.push(Change::refused(what, "it is new, and begins with the next run"));
-        }
-        runs
-    });
-    for (before, after) in now.scenarios.iter().zip(&mut edited.scenarios) {
-        changes.extend(scenario(before, after));
-    }
     if now.tags != edited.tags {
-        changes.push(Change::refused("tags", TAGS));
+        changes.push(refused("tags", TAGS));
         edited.tags.clone_from(&now.tags);
     }
     if now.phases != edited.phases {
-        changes.push(Change::refused("phases", "what was measured belongs to them already"));
+        changes.push(refused("phases", "what was measured belongs to them already"));
         edited.phases.clone_from(&now.phases);
     }
     if now.checkpoints != edited.checkpoints {
-        changes.push(Change::refused("checkpoints", "their spans have begun already"));
+        changes.push(refused("checkpoints", "their spans have begun already"));
         edited.checkpoints = now.checkpoints;
     }
     if now.setup_timeout != edited.setup_timeout {
-        changes.push(Change::refused("setup_timeout", "setup has run already"));
+        changes.push(refused("setup_timeout", "setup has run already"));
         edited.setup_timeout = now.setup_timeout;
     }
-    let applied = [
+    let parts = [
         ("teardown_timeout", now.teardown_timeout != edited.teardown_timeout),
         ("on_script_error", now.on_script_error != edited.on_script_error),
         ("limits", now.limits != edited.limits),
@@ -100,30 +75,17 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         ("http.base_url", now.http.base_url != edited.http.base_url),
         ("http.headers", now.http.headers != edited.http.headers),
     ];
-    let applied = applied.into_iter().filter(|(_, differs)| *differs);
-    changes.extend(applied.map(|(what, _)| Change::applied(what)));
+    let differ = parts.into_iter().filter(|(_, differs)| *differs);
+    changes.extend(differ.map(|(what, _)| applied(what)));
     if now.http.config != edited.http.config {
         let keeps = edited.http.config.connects_like(&now.http.config);
-        changes.push(Change::applied(if keeps {
+        changes.push(applied(if keeps {
             "http options"
         } else {
             "http options; connections are made anew"
         }));
     }
     Ok(Edited { plan: edited, changes })
-}
-
-/// Compares what is not the schedule of a scenario.
-fn scenario(now: &Scenario, edited: &mut Scenario) -> Vec<Change> {
-    let mut changes = Vec::new();
-    if now.tags != edited.tags {
-        changes.push(Change::refused(format!("tags of `{}`", now.name), TAGS));
-        edited.tags.clone_from(&now.tags);
-    }
-    if now.env != edited.env {
-        changes.push(Change::applied(format!("env of `{}`", now.name)));
-    }
-    changes
 }
 
 const TAGS: &str = "what was measured carries them already";

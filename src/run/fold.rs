@@ -14,7 +14,7 @@ use crate::metrics::{Totals, builtin};
 use super::core::CoreReport;
 use super::judge::Judge;
 use super::reload::Reloads;
-use super::steer::Reporter;
+use super::steer::{self, Reporter};
 use super::{Observer, Stage, Test, Tick};
 
 /// One second is the unit of memory.
@@ -55,7 +55,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
             }
             files = Reloads::changed(&mut load.watching), if !stopping => {
                 if let Some(reloads) = &mut load.watching
-                    && let Some(reload) = reloads.attempt(files, load.test, load.totals, load.judge).await
+                    && let Some(reload) = reloads.attempt(files, load.test, load.shared, load.totals, load.judge).await
                 {
                     load.observer.reload(&reload);
                 }
@@ -125,11 +125,12 @@ impl Load<'_> {
         self.totals.set_elapsed(elapsed);
         self.gauges();
         self.judge.watch(&self.test.session, self.totals, elapsed);
-        let progress = self.publish(course, elapsed);
+        let (progress, ends) = self.publish(course, elapsed);
         self.observer.tick(&Tick {
             elapsed,
             plan: &self.test.plan,
             progress,
+            ends,
             totals: self.totals,
         });
     }
@@ -143,12 +144,15 @@ impl Load<'_> {
     }
 
     /// Tells live control where each scenario stands.
-    fn publish(&self, course: &mut Course, elapsed: Duration) -> Vec<exec::Progress> {
+    fn publish(&self, course: &mut Course, elapsed: Duration) -> (Vec<exec::Progress>, Vec<Duration>) {
         let scenarios = 0..self.test.plan.scenarios.len();
         let progress: Vec<_> = scenarios.map(|index| self.shared.progress(index)).collect();
         let control = &self.test.session.control;
-        course.live.publish(control, &self.test.plan, elapsed, &progress);
-        progress
+        let ends = steer::ends(control, self.shared, self.origin, progress.len());
+        course
+            .live
+            .publish(control, &self.test.plan, elapsed, (&progress, &ends));
+        (progress, ends)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]

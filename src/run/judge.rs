@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
 use crate::control;
+use crate::exec::Change;
 use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
@@ -16,10 +17,9 @@ use crate::results::{
 };
 use crate::script::{Revision, Session};
 
-use super::edit::Change;
 use super::invariants::Invariants;
 use super::reload::Reload;
-use super::{RunOptions, Test, health};
+use super::{RunOptions, Test, edit, health};
 
 /// A threshold, and whether it has ended the run.
 #[derive(Debug)]
@@ -168,9 +168,9 @@ impl Judge {
             );
             if gone.threshold.evaluate(totals).ok == Some(false) {
                 self.failed_before.push(gone.summary(totals));
-                changes.push(Change::refused(what, "it has failed, and stays failed"));
+                changes.push(edit::refused(what, "it has failed, and stays failed"));
             } else {
-                changes.push(Change::applied(what));
+                changes.push(edit::applied(what));
             }
         }
         for threshold in thresholds {
@@ -180,7 +180,7 @@ impl Judge {
                 aborted: known.is_some_and(|known| known.aborted),
             });
             if let (None, Some(since)) = (known, threshold.since) {
-                changes.push(Change::applied(format!(
+                changes.push(edit::applied(format!(
                     "threshold {}: {} counts from {} s on",
                     threshold.selector,
                     threshold.expression,

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
+use crate::exec::{self, Change};
 use crate::metrics::{Selector, Totals};
 use crate::results::{EventSummary, RevisionSummary};
 use crate::script::Revision;
 use crate::script::saves::{Saves, SavesError};
 
-use super::edit::{self, Change};
+use super::edit;
 use super::judge::Judge;
 use super::load::{self, Test};
 
@@ -84,6 +85,7 @@ impl Reloads {
         &mut self,
         files: Vec<PathBuf>,
         test: &mut Test,
+        shared: &exec::Shared,
         totals: &mut Totals,
         judge: &mut Judge,
     ) -> Option<Reload> {
@@ -95,7 +97,7 @@ impl Reloads {
             return None;
         }
         let adopted = match read {
-            Ok(read) => self.adopt(read, &revision, test, totals, judge).await,
+            Ok(read) => self.adopt(read, &revision, test, shared, totals, judge).await,
             Err(error) => Err(error.text),
         };
         let at = clock::now().saturating_duration_since(self.origin);
@@ -108,7 +110,7 @@ impl Reloads {
                     revision: revision.number,
                     hash: revision.hash(),
                     applied: applied.into_iter().map(|change| change.what).collect(),
-                    refused: refused.iter().map(ToString::to_string).collect(),
+                    refused: refused.iter().map(edit::with_reason).collect(),
                 }
             }
             Err(error) => {
@@ -130,6 +132,7 @@ impl Reloads {
         read: load::Read,
         revision: &Arc<Revision>,
         test: &mut Test,
+        shared: &exec::Shared,
         totals: &mut Totals,
         judge: &mut Judge,
     ) -> Result<Vec<Change>, String> {
@@ -151,12 +154,9 @@ impl Reloads {
         totals.watch_more(&fresh);
         edited.changes.extend(judge.rethink(&edited.plan.thresholds, totals));
 
-        let scenarios = test.plan.scenarios.iter().zip(&mut edited.plan.scenarios);
-        for (now, wanted) in scenarios {
-            let (in_effect, changes) = super::steer::replan(&test.session.control, now, wanted);
-            *wanted = in_effect;
-            edited.changes.extend(changes);
-        }
+        let replanned = exec::replan(&test.session.control, shared, &edited.plan.scenarios);
+        edited.plan.scenarios = replanned.scenarios;
+        edited.changes.extend(replanned.changes);
 
         let plan = Arc::new(edited.plan);
         revision.set_plan(Arc::clone(&plan));

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::control::{Abilities, Control, ScenarioStatus, State, Status, Steerable};
-use crate::exec::Progress;
-use crate::plan::{Executor, Plan, Scenario};
-
-use super::edit::Change;
+use crate::clock::Instant;
+use crate::control::{Control, ScenarioStatus, State, Status, Steerable};
+use crate::exec::{Progress, Shared, abilities};
+use crate::plan::Plan;
 
 /// The scenarios of a plan, and what each can be told.
 pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
@@ -16,41 +15,15 @@ pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
             name: scenario.name.clone(),
             executor: scenario.executor.name().to_owned(),
             abilities: abilities(&scenario.executor),
+            stages: scenario.executor.segments(),
         })
         .collect()
 }
 
-/// What an executor obeys. What is not listed is refused rather than accepted and ignored.
-fn abilities(executor: &Executor) -> Abilities {
-    let (rate, max_vus) = match executor {
-        Executor::SharedIterations { .. } | Executor::PerVuIterations { .. } | Executor::RampingVus { .. } => {
-            (false, None)
-        }
-        // There are never more than were made for it.
-        Executor::ConstantVus { vus, .. } => (false, Some(*vus)),
-        Executor::ExternallyControlled { max_vus, .. } => (false, Some(*max_vus)),
-        Executor::Open { shape, .. } => (shape.has_one_rate(), None),
-    };
-    Abilities {
-        pause: true,
-        rate,
-        max_vus,
-    }
-}
-
-/// Applies what can be applied of an edited scenario to the one that runs. Gives what is in effect then.
-pub(super) fn replan(control: &Control, now: &Scenario, edited: &Scenario) -> (Scenario, Vec<Change>) {
-    let in_effect = Scenario {
-        env: edited.env.clone(),
-        ..now.clone()
-    };
-    let mut changes = Vec::new();
-    if now.executor != edited.executor {
-        let what = format!("executor of `{}`", now.name);
-        changes.push(Change::refused(what, "not while it runs"));
-    }
-    let _ = control;
-    (in_effect, changes)
+/// When each scenario's load is over by plan, since the start of the load at `origin`.
+pub(super) fn ends(control: &Control, shared: &Shared, origin: Instant, scenarios: usize) -> Vec<Duration> {
+    let end = |index| shared.planned_end(index, control).saturating_duration_since(origin);
+    (0..scenarios).map(end).collect()
 }
 
 /// Tells live control each second where the run stands.
@@ -60,14 +33,20 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn publish(&mut self, control: &Control, plan: &Plan, elapsed: Duration, progress: &[Progress]) {
+    pub(super) fn publish(
+        &mut self,
+        control: &Control,
+        plan: &Plan,
+        elapsed: Duration,
+        (progress, ends): (&[Progress], &[Duration]),
+    ) {
         let state = if control.stop_token().is_cancelled() {
             State::Stopping
         } else {
             State::Running
         };
-        let scenarios = plan.scenarios.iter().zip(progress).enumerate();
-        let scenarios = scenarios.map(|(index, (scenario, now))| {
+        let scenarios = plan.scenarios.iter().zip(progress).zip(ends).enumerate();
+        let scenarios = scenarios.map(|(index, ((scenario, now), end))| {
             let before = self.before.get(index).map_or(0, |before| before.started);
             #[expect(clippy::cast_precision_loss, reason = "counts of one second")]
             let rate = now.started.saturating_sub(before) as f64;
@@ -81,6 +60,7 @@ impl Reporter {
                 waiting: now.backlog,
                 vus: now.active,
                 rate,
+                planned_end_ms: millis(*end),
                 set_rate: None,
                 set_vus: None,
             }
@@ -88,9 +68,13 @@ impl Reporter {
         control.publish(Status {
             state,
             paused: false,
-            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: millis(elapsed),
             scenarios: scenarios.collect(),
         });
         self.before = progress.to_vec();
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

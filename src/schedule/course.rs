@@ -1,7 +1,11 @@
 //! How a schedule goes on when it is paused: its own time, which stands still, against the time since its start, which
 //! does not. A pure function of the settings; what arrivals are made of it is `steered`'s.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::Edition;
+use super::leg::Leg;
 
 /// What holds from an offset from the scenario's start on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,8 +14,10 @@ pub struct Setting {
     pub since: Duration,
     /// The schedule stands still.
     pub paused: bool,
-    /// Iterations for each time unit, instead of the plan's.
+    /// Iterations for each time unit, instead of the edition's.
     pub rate: Option<f64>,
+    /// Which edition of the schedule holds; 0 is the one that it began with.
+    pub edition: u32,
 }
 
 /// Settings, with the schedule's own time at the beginning of each.
@@ -64,18 +70,29 @@ impl Course {
         self.at(since_start).is_some_and(|(setting, _)| setting.paused)
     }
 
-    /// The rates that were set, each with the schedule's own time from which it holds.
-    pub(super) fn rates(&self) -> Vec<(Duration, f64)> {
-        let mut rates: Vec<(Duration, f64)> = Vec::new();
+    /// The legs of a schedule whose edition `n` is `editions[n]`: those that it comes to before it ends.
+    pub(super) fn legs(&self, editions: &[Arc<Edition>]) -> Vec<Leg> {
+        let mut legs: Vec<Leg> = Vec::new();
+        let leg = |since, edition: u32, rate| {
+            let edition = usize::try_from(edition).ok().and_then(|index| editions.get(index));
+            let edition = Arc::clone(edition.or(editions.last())?);
+            Some(Leg { since, edition, rate })
+        };
+        legs.extend(leg(Duration::ZERO, 0, None));
         for (setting, own) in &self.settings {
-            if let Some(rate) = setting.rate {
-                rates.pop_if(|(since, _)| since == own);
-                if rates.last().is_none_or(|(_, last)| *last != rate) {
-                    rates.push((*own, rate));
-                }
+            let Some(leg) = leg(*own, setting.edition, setting.rate) else {
+                break;
+            };
+            if legs.last().is_some_and(|last| last.end() < leg.since) {
+                // It is over, and what is set after that is of no meaning.
+                break;
+            }
+            legs.pop_if(|last| last.since == leg.since);
+            if legs.last().is_none_or(|last| !last.is_as(&leg)) {
+                legs.push(leg);
             }
         }
-        rates
+        legs
     }
 
     fn at(&self, since_start: Duration) -> Option<&(Setting, Duration)> {
@@ -84,4 +101,16 @@ impl Course {
             .partition_point(|(setting, _)| setting.since <= since_start);
         self.settings.get(index.checked_sub(1)?)
     }
+}
+
+/// The first of some times that is reached, each of which is aimed at from one time on until another is: `(since, aim)` in
+/// the order of `since`. One that lies before its `since` is reached then. `None` without any.
+#[must_use]
+pub fn reached<T: Copy + Ord>(aims: &[(T, T)]) -> Option<T> {
+    let nexts = aims.iter().skip(1).map(|(since, _)| Some(*since)).chain([None]);
+    aims.iter()
+        .zip(nexts)
+        .map(|((since, aim), next)| ((*aim).max(*since), next))
+        .find(|(at, next)| next.is_none_or(|next| *at < next))
+        .map(|(at, _)| at)
 }

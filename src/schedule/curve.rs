@@ -19,7 +19,7 @@
 
 use std::time::Duration;
 
-use super::numbered::Numbered;
+use super::numbered::{Numbered, Range};
 use super::{nanos, rational};
 
 /// A piecewise linear rate and its integral.
@@ -101,6 +101,16 @@ impl Curve {
         (Duration::from_nanos(at), piece.segment)
     }
 
+    /// The area before the time `at`, rounded up: an arrival is before `at` if and only if its area is below this.
+    pub(super) fn area_until(&self, at: Duration) -> u128 {
+        let at = nanos(at);
+        let index = self.pieces.partition_point(|piece| piece.start < at);
+        let piece = index.checked_sub(1).map(|last| &self.pieces[last]);
+        piece.map_or(0, |piece| {
+            piece.before + piece.covered((at - piece.start).min(piece.length))
+        })
+    }
+
     /// The segment that the time `at` belongs to.
     pub(super) fn segment_at(&self, at: Duration) -> u32 {
         let at = nanos(at);
@@ -119,6 +129,12 @@ impl Numbered for Curve {
     }
 }
 
+/// `at`, moved into a range that it may have left by a rounding.
+pub(super) fn within(at: Duration, (since, until): Range) -> Duration {
+    let last = until.map_or(Duration::MAX, |until| until.saturating_sub(Duration::from_nanos(1)));
+    at.min(last).max(since)
+}
+
 impl Piece {
     /// The whole nanoseconds after which its first `w` of area are covered; `w` is below its area.
     fn offset(&self, w: u128) -> u64 {
@@ -134,6 +150,22 @@ impl Piece {
         match &self.exact {
             Some(exact) => exact.correct(estimate, w).min(self.length - 1),
             None => estimate,
+        }
+    }
+}
+
+impl Piece {
+    /// The area of its first `t` ns, rounded up.
+    fn covered(&self, t: u64) -> u128 {
+        let (t, length) = (u128::from(t), u128::from(self.length));
+        let level = 2 * u128::from(self.from) * t;
+        let slope = u128::from(self.from.abs_diff(self.to)) * t;
+        // slope · t / length without the overflow of multiplying first.
+        let (whole, rest) = (slope / length * t, slope % length * t);
+        if self.to >= self.from {
+            level + whole + rest.div_ceil(length)
+        } else {
+            level - whole - rest / length
         }
     }
 }

@@ -7,11 +7,16 @@
 //! the others, a variant there, and a table test.
 
 mod bunch;
+mod carry;
 mod course;
 mod curve;
+mod edition;
+mod even;
+mod leg;
 mod numbered;
 mod poisson;
 mod ramp;
+mod ramps;
 mod rational;
 mod replay;
 mod shape;
@@ -23,8 +28,10 @@ mod waves;
 #[cfg(test)]
 mod tests;
 
-pub use course::{Course, Setting};
+pub use course::{Course, Setting, reached};
+pub use edition::Edition;
 pub use ramp::Ramp;
+pub use ramps::Ramps;
 pub use replay::Trace;
 pub use shape::{Shape, Spacing};
 pub use stage::{Stage, Step, Wave};

@@ -3,52 +3,64 @@
 
 use std::time::Duration;
 
-use super::{Arrival, Stripe};
+use super::carry::Carry;
+
+/// From a time on, until before another if there is one.
+pub(super) type Range = (Duration, Option<Duration>);
 
 /// A schedule as a function of the arrival's number.
 pub(super) trait Numbered {
     /// How many arrivals there are.
     fn total(&self) -> u64;
 
-    /// Time and segment of arrival `number`, which is below the total.
+    /// Time and segment of arrival `number`, which is below the total. Times never go back.
     fn at(&self, number: u64) -> (Duration, u32);
+
+    /// What is left of the gap after the last one when the schedule ends; `None` where there are no gaps.
+    fn rest(&self) -> Option<Carry> {
+        None
+    }
 }
 
-/// Walks the arrivals of one stripe.
+/// The arrivals of a schedule that are within a range, counted from 0.
 #[derive(Debug)]
-pub(super) struct Walk<N> {
-    shape: N,
-    total: u64,
-    stripe: Stripe,
-    next: u64,
+pub(super) struct Cut<N> {
+    whole: N,
+    first: u64,
+    end: u64,
 }
 
-impl<N: Numbered> Walk<N> {
-    pub(super) fn new(shape: N, stripe: Stripe) -> Self {
-        Self {
-            total: shape.total(),
-            shape,
-            stripe,
-            next: u64::from(stripe.index),
-        }
-    }
-
-    /// Without the arrivals below `number`, which is the stripe's own.
-    pub(super) fn from(self, number: u64) -> Self {
-        Self { next: number, ..self }
+impl<N: Numbered> Cut<N> {
+    pub(super) fn new(whole: N, (since, until): Range) -> Self {
+        let first = below(&whole, since);
+        let end = until.map_or_else(|| whole.total(), |until| below(&whole, until));
+        Self { whole, first, end }
     }
 }
 
-impl<N: Numbered> Iterator for Walk<N> {
-    type Item = Arrival;
-
-    fn next(&mut self) -> Option<Arrival> {
-        let number = self.next;
-        if number >= self.total {
-            return None;
-        }
-        self.next = number.saturating_add(u64::from(self.stripe.of));
-        let (at, segment) = self.shape.at(number);
-        Some(Arrival { number, at, segment })
+impl<N: Numbered> Numbered for Cut<N> {
+    fn total(&self) -> u64 {
+        self.end.saturating_sub(self.first)
     }
+
+    fn at(&self, number: u64) -> (Duration, u32) {
+        self.whole.at(self.first + number)
+    }
+}
+
+/// How many arrivals are before `time`, by bisection.
+fn below(numbered: &impl Numbered, time: Duration) -> u64 {
+    let (mut low, mut high) = (0, numbered.total());
+    if time.is_zero() {
+        return 0;
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if numbered.at(middle).0 < time {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }

@@ -78,20 +78,21 @@ impl Ramp {
     /// When VU `index` is wanted: spans in order that do not touch, none of them empty, none beyond the end.
     #[must_use]
     pub fn spans(&self, index: u64) -> Vec<Range<Duration>> {
-        let mut spans: Vec<Range<Duration>> = Vec::new();
+        let mut spans = Vec::new();
+        let times = |from, to| Duration::from_nanos(from)..Duration::from_nanos(to);
         let mut since = (index < self.start_vus).then_some(0);
         for line in &self.stages {
             match since {
                 None if line.to > index => since = Some(line.reaches(index + 1)),
                 Some(begun) if line.to <= index => {
-                    push(&mut spans, begun, line.reaches(index));
+                    push(&mut spans, times(begun, line.reaches(index)));
                     since = None;
                 }
                 _ => {}
             }
         }
         if let Some(begun) = since {
-            push(&mut spans, begun, nanos(self.duration()));
+            push(&mut spans, times(begun, nanos(self.duration())));
         }
         spans
     }
@@ -122,11 +123,11 @@ impl Line {
     }
 }
 
-fn push(spans: &mut Vec<Range<Duration>>, from: u64, to: u64) {
-    let (from, to) = (Duration::from_nanos(from), Duration::from_nanos(to));
+/// Appends a span, unless it is empty; one that touches the last prolongs it.
+pub(super) fn push(spans: &mut Vec<Range<Duration>>, span: Range<Duration>) {
     match spans.last_mut() {
-        _ if from >= to => {}
-        Some(last) if last.end == from => last.end = to,
-        _ => spans.push(from..to),
+        _ if span.is_empty() => {}
+        Some(last) if last.end == span.start => last.end = span.end,
+        _ => spans.push(span),
     }
 }

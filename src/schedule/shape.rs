@@ -1,16 +1,16 @@
 //! The list of arrival shapes: what each is called, how long it lasts, and which iterator walks it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::bunch::Bunched;
 use super::curve::{Curve, Segment};
-use super::numbered::{Numbered as _, Walk};
-use super::poisson::Poisson;
+use super::leg::{Leg, Walk};
+use super::numbered::Numbered as _;
 use super::replay::{Replay, Trace};
 use super::waves::Waves;
-use super::{Arrival, Stage, Step, Stripe, Wave, scaled};
+use super::{Arrival, Edition, Stage, Step, Stripe, Wave, scaled};
 
 /// When iterations of an open scenario start.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -79,8 +79,20 @@ pub enum Spacing {
     Burst,
 }
 
+impl Spacing {
+    /// As plans spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+            Self::Burst => "burst",
+        }
+    }
+}
+
 /// What a shape is made of, for whoever walks it.
-enum Form {
+pub(super) enum Form {
     Rate {
         time_unit: Duration,
         segments: Vec<Segment>,
@@ -104,7 +116,7 @@ impl Shape {
         }
     }
 
-    fn form(&self) -> Form {
+    pub(super) fn form(&self) -> Form {
         let rate = |time_unit: &Duration, spacing: &Spacing, segments| Form::Rate {
             time_unit: *time_unit,
             segments,
@@ -142,24 +154,13 @@ impl Shape {
     }
 
     /// The arrivals of one stripe. `seed` decides random ones and nothing else.
-    #[must_use]
-    pub fn arrivals(&self, seed: u64, stripe: Stripe) -> Box<dyn Iterator<Item = Arrival>> {
-        match self.form() {
-            Form::Waves(waves) => Box::new(Walk::new(waves, stripe)),
-            Form::Replay(replay) => Box::new(Walk::new(replay, stripe)),
-            Form::Rate {
-                time_unit,
-                segments,
-                spacing,
-            } => {
-                let curve = Curve::new(time_unit, segments);
-                match spacing {
-                    Spacing::Constant => Box::new(Walk::new(curve, stripe)),
-                    Spacing::Poisson => Box::new(Poisson::new(curve, seed, stripe)),
-                    Spacing::Burst => Box::new(Walk::new(Bunched { curve, time_unit }, stripe)),
-                }
-            }
-        }
+    pub fn arrivals(&self, seed: u64, stripe: Stripe) -> impl Iterator<Item = Arrival> + use<> {
+        let leg = Leg {
+            since: Duration::ZERO,
+            edition: Arc::new(Edition::plain(self.clone())),
+            rate: None,
+        };
+        Walk::new(vec![leg], seed, stripe)
     }
 
     /// Whether its rate can be changed on the way. Bunches cannot: theirs are due before the change they would follow.
@@ -174,35 +175,13 @@ impl Shape {
         )
     }
 
-    /// As [`Shape::arrivals`] without those below number `from`, which is the stripe's own, under `rates` that hold from
-    /// their times on. Shapes without [one rate](Shape::has_one_rate) go on as planned.
-    pub(super) fn arrivals_at(
-        &self,
-        rates: &[(Duration, f64)],
-        seed: u64,
-        stripe: Stripe,
-        from: u64,
-    ) -> Box<dyn Iterator<Item = Arrival>> {
-        let Self::ConstantArrivalRate {
-            rate,
-            time_unit,
-            duration,
-            arrival,
-        } = self
-        else {
-            return Box::new(self.arrivals(seed, stripe).skip_while(move |next| next.number < from));
-        };
-        let curve = Curve::new(*time_unit, plateaus(*rate, *duration, rates));
-        // The pieces of the curve are no stages.
-        let plain = |arrival| Arrival { segment: 0, ..arrival };
-        match arrival {
-            Spacing::Constant => Box::new(Walk::new(curve, stripe).from(from).map(plain)),
-            Spacing::Poisson => {
-                let walk = Poisson::new(curve, seed, stripe);
-                Box::new(walk.skip_while(move |next| next.number < from).map(plain))
-            }
-            Spacing::Burst => Box::new(self.arrivals(seed, stripe).skip_while(move |next| next.number < from)),
+    /// The same at another rate; `None` without [one rate](Shape::has_one_rate).
+    pub(super) fn at_rate(&self, rate: f64) -> Option<Self> {
+        let mut shape = self.has_one_rate().then(|| self.clone())?;
+        if let Self::ConstantArrivalRate { rate: planned, .. } = &mut shape {
+            *planned = rate;
         }
+        Some(shape)
     }
 
     /// How many arrivals there are over all stripes: exactly, or on average where they are random.
@@ -299,14 +278,4 @@ impl Shape {
             Self::Replay { speed, .. } => *speed /= factor,
         }
     }
-}
-
-/// A rate that jumps to others at their times, for `duration`.
-fn plateaus(rate: f64, duration: Duration, rates: &[(Duration, f64)]) -> Vec<Segment> {
-    let begins = std::iter::once((Duration::ZERO, rate)).chain(rates.iter().copied());
-    let ends = rates.iter().map(|(since, _)| *since).chain([duration]);
-    begins
-        .zip(ends)
-        .map(|((begin, rate), end)| (rate, rate, end.min(duration).saturating_sub(begin)))
-        .collect()
 }

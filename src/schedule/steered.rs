@@ -1,30 +1,28 @@
-//! The arrivals of a shape under settings that are added while they are walked. Pure: what arrives when follows from the
+//! The arrivals of a schedule under settings that are added while it is walked. Pure: what arrives when follows from the
 //! list of settings alone, so that all stripes agree, and it does not matter when each of them hears of a setting as long
 //! as that is before it takes effect.
 //!
-//! A pause shifts what comes after it. Another rate is another piece of the rate curve in the schedule's own time: the
-//! area goes on where it was, so the fraction of an arrival is carried, and numbers continue.
+//! A pause shifts what comes after it. Another rate or another shape is another leg, in the schedule's own time: numbers
+//! continue, and the fraction of an arrival is carried.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::course::{Course, Setting};
-use super::{Arrival, Shape, Stripe};
+use super::leg::{Cursor, Leg, Walk};
+use super::{Arrival, Edition, Shape, Stripe};
 
-/// One stripe's arrivals of a shape, at their times since the scenario's start.
+/// One stripe's arrivals of a schedule, at their times since the scenario's start.
 pub struct Steered {
-    shape: Shape,
-    seed: u64,
-    stripe: Stripe,
     course: Course,
-    /// How long the shape lasts in its own time.
-    duration: Duration,
-    rates: Vec<(Duration, f64)>,
     /// The arrivals in the schedule's own time.
-    walk: Box<dyn Iterator<Item = Arrival>>,
+    walk: Walk,
     next: Option<Arrival>,
-    /// The number of the next arrival of this stripe, be there one or not.
-    from: u64,
+    /// Where the walk was with the last one that was taken, and the number of the one after it.
+    taken: (Cursor, u64),
+    stripe: Stripe,
+    end: Duration,
 }
 
 /// What comes next.
@@ -42,28 +40,28 @@ impl Steered {
     /// The arrivals of `shape` as planned; `seed` decides random ones.
     #[must_use]
     pub fn new(shape: Shape, seed: u64, stripe: Stripe) -> Self {
-        let mut walk = shape.arrivals(seed, stripe);
+        let legs = Course::default().legs(&[Arc::new(Edition::plain(shape))]);
+        let end = legs.last().map_or(Duration::ZERO, Leg::end);
+        let mut walk = Walk::new(legs, seed, stripe);
         Self {
-            duration: shape.duration(),
+            taken: (walk.cursor(), u64::from(stripe.index)),
             next: walk.next(),
             walk,
             course: Course::default(),
-            rates: Vec::new(),
-            from: u64::from(stripe.index),
-            shape,
-            seed,
             stripe,
+            end,
         }
     }
 
-    /// From now on under `settings`: all there are, those from before too. Those that are new take effect after what has
-    /// been taken.
-    pub fn set(&mut self, settings: impl IntoIterator<Item = Setting>) {
+    /// From now on under `settings`, which say when which of the `editions` holds: all there are, those from before too.
+    /// Settings that are new take effect after what has been taken. There is at least one edition.
+    pub fn set(&mut self, settings: impl IntoIterator<Item = Setting>, editions: &[Arc<Edition>]) {
         self.course = Course::new(settings);
-        let rates = self.course.rates();
-        if rates != self.rates {
-            self.rates = rates;
-            self.walk = self.shape.arrivals_at(&self.rates, self.seed, self.stripe, self.from);
+        let legs = self.course.legs(editions);
+        if legs != self.walk.legs() {
+            self.end = legs.last().map_or(Duration::ZERO, Leg::end);
+            let (cursor, from) = self.taken.clone();
+            self.walk.resume(legs, cursor, from);
             self.next = self.walk.next();
         }
     }
@@ -83,7 +81,7 @@ impl Steered {
     /// The planned end; `None` while the schedule stands still.
     #[must_use]
     pub fn end(&self) -> Option<Duration> {
-        self.course.real(self.duration)
+        self.course.real(self.end)
     }
 
     /// The next arrival, if it is due by `now`.
@@ -94,7 +92,8 @@ impl Steered {
         if arrival.at > now {
             return None;
         }
-        self.from = arrival.number.saturating_add(u64::from(self.stripe.of));
+        let from = arrival.number.saturating_add(u64::from(self.stripe.of));
+        self.taken = (self.walk.cursor(), from);
         self.next = self.walk.next();
         Some(arrival)
     }
@@ -103,7 +102,7 @@ impl Steered {
 impl fmt::Debug for Steered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steered")
-            .field("shape", &self.shape)
+            .field("legs", &self.walk.legs())
             .field("stripe", &self.stripe)
             .field("course", &self.course)
             .field("next", &self.next)

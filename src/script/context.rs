@@ -213,10 +213,14 @@ impl VuContext {
             .iteration
             .get()
             .filter(|_| self.lifecycle.get() == Lifecycle::Iteration)?;
-        let plan = self.plan()?;
-        let scenario = plan.scenarios.get(iteration.scenario)?;
-        let index = usize::try_from(iteration.part.segment).ok()?;
-        scenario.executor.segments().into_iter().nth(index)
+        let control = &self.host.session.control;
+        // Stages keep their numbers when the plan is edited.
+        control.stage(iteration.scenario, iteration.part.segment).or_else(|| {
+            let plan = self.plan()?;
+            let scenario = plan.scenarios.get(iteration.scenario)?;
+            let index = usize::try_from(iteration.part.segment).ok()?;
+            scenario.executor.segments().into_iter().nth(index)
+        })
     }
 
     /// [`VuContext::tags`] with more, which win.

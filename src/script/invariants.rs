@@ -55,6 +55,7 @@ impl Invariants {
         let context = VuContext::new(&host, 0, None);
         // An invariant makes no request.
         let _ = context.follow(revision);
+        host.set_limits(limits).map_err(|error| ScriptError::from_vm(&error))?;
         let loaded = vu::load(&context).await?;
         let functions = plan_reader::invariants(&loaded);
         Ok(Self {

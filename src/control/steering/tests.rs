@@ -8,6 +8,7 @@ fn steering(abilities: &[Abilities]) -> Steering {
         name: format!("s{index}"),
         executor: "ramping-vus".to_owned(),
         abilities: *abilities,
+        stages: vec!["up".to_owned(), "1".to_owned()],
     };
     steering.begin(clock::now(), abilities.iter().enumerate().map(scenario).collect());
     steering
@@ -115,4 +116,60 @@ fn before_the_load_a_run_can_be_stopped_only_and_after_it_nothing() {
     late.end();
     assert_eq!(late.obey(&Command::Pause), Err(Refused::Ending));
     assert_eq!(late.obey(&Command::Stop), Err(Refused::Ending));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_takes_effect_at_one_instant_and_is_newer_than_what_was_set() {
+    let mut steering = steering(&[ALL, ALL, ALL]);
+    let begun = clock::now();
+    for command in [rate("s0", 5.5), vus("s0", 7), rate("s1", 4.0), vus("s1", 3)] {
+        steering.obey(&command).unwrap();
+    }
+    let amendment = |scenario, rate, vus| Amendment {
+        scenario,
+        terms: 1,
+        rate,
+        vus,
+        abilities: Abilities {
+            max_vus: Some(9),
+            ..ALL
+        },
+    };
+    let mut told = None;
+    let decide = |at, setpoints: &[Vec<Setpoint>]| {
+        told = Some((at, setpoints.iter().map(Vec::len).collect::<Vec<_>>()));
+        vec![amendment(0, true, false), amendment(1, false, true)]
+    };
+    steering.amend(decide).unwrap();
+    let at = begun + LEAD + Duration::from_nanos(4);
+    assert_eq!(told, Some((at, vec![3, 3, 1])));
+    let newest = [0, 1, 2].map(|index| steering.setpoints(index).unwrap().borrow().last().copied().unwrap());
+    let shown = newest.map(|s| (s.terms, s.rate, s.vus, s.since == at));
+    let expected = [
+        (1, None, Some(7), true),
+        (1, Some(4.0), None, true),
+        (0, None, None, false),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(steering.events().len(), 4, "edits are the run's to tell");
+    assert!(steering.obey(&vus("s0", 10)).is_err(), "what it obeys has changed too");
+    steering.end();
+    assert_eq!(steering.amend(|_, _| panic!("not asked")), Err(Refused::Ending));
+}
+
+#[test]
+fn stages_keep_their_numbers() {
+    let mut steering = steering(&[ALL]);
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    // (stages of the edited plan, their numbers)
+    let table = [
+        (names(&["up", "1"]), vec![0, 1]),
+        (names(&["up", "hold", "2"]), vec![0, 2, 3]),
+        (names(&["hold", "up", "2", "up"]), vec![2, 0, 3, 0]),
+    ];
+    for (stages, numbers) in table {
+        assert_eq!(steering.number_stages(0, &stages), numbers, "{stages:?}");
+    }
+    assert_eq!((steering.stage(0, 2), steering.stage(0, 9)), (Some("hold"), None));
+    assert!(steering.number_stages(1, &names(&["up"])).is_empty());
 }

@@ -11,6 +11,7 @@ mod shapes;
 mod steering;
 mod stripes;
 mod threads;
+mod updates;
 mod warmup;
 
 use std::cell::RefCell;
@@ -28,7 +29,7 @@ use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario}
 use crate::schedule::{Shape, Spacing, Stripe};
 use crate::vu::{Iteration, Outcome, Ready, Vu, VuFactory};
 
-use super::{Core, Progress, Saturated, Shared, Signals};
+use super::{Change, Core, Progress, Saturated, Shared, Signals, replan};
 
 /// Of random arrivals.
 const SEED: u64 = 1;
@@ -126,12 +127,12 @@ struct FakeFactory {
     log: Rc<RefCell<Log>>,
     script: Script,
     creation: Duration,
-    edit: Option<Edit>,
+    update: Option<Update>,
 }
 
 /// From when on a VU has something to take up before its next iteration, and how long that takes.
 #[derive(Clone, Copy)]
-struct Edit {
+struct Update {
     at: Duration,
     takes: Duration,
 }
@@ -141,7 +142,7 @@ struct FakeVu {
     log: Rc<RefCell<Log>>,
     script: Script,
     /// Not taken up yet.
-    edit: Option<Edit>,
+    update: Option<Update>,
 }
 
 impl VuFactory for FakeFactory {
@@ -159,7 +160,7 @@ impl VuFactory for FakeFactory {
             id: vu_id,
             log: Rc::clone(&self.log),
             script: Rc::clone(&self.script),
-            edit: self.edit,
+            update: self.update,
         }
     }
 }
@@ -167,11 +168,11 @@ impl VuFactory for FakeFactory {
 impl Vu for FakeVu {
     async fn ready(&mut self) -> Ready {
         let start = self.log.borrow().start;
-        let is_due = |edit: &mut Edit| start.is_some_and(|start| clock::now() >= start + edit.at);
-        let took = match self.edit.take_if(is_due) {
-            Some(edit) => {
-                clock::sleep(edit.takes).await;
-                edit.takes
+        let is_due = |update: &mut Update| start.is_some_and(|start| clock::now() >= start + update.at);
+        let took = match self.update.take_if(is_due) {
+            Some(update) => {
+                clock::sleep(update.takes).await;
+                update.takes
             }
             None => Duration::ZERO,
         };
@@ -211,16 +212,24 @@ pub(super) struct Stage {
     scenarios: Vec<Scenario>,
     script: Script,
     creation: Duration,
-    edit: Option<Edit>,
+    update: Option<Update>,
     stripes: u32,
     stop: Option<Duration>,
     kill: Option<Duration>,
-    /// What is told through live control, and when.
-    told: Vec<(Duration, Command)>,
+    /// What is told, and when.
+    told: Vec<(Duration, Order)>,
     /// How much later each stripe begins than the one before.
     skew: Duration,
     /// Sub-metrics to keep.
     selectors: Vec<Selector>,
+}
+
+/// What is told while a run lasts.
+enum Order {
+    /// Through live control.
+    Command(Command),
+    /// By an edited plan.
+    Edit(Box<dyn Fn(&mut [Scenario]) + Send>),
 }
 
 /// What came of it.
@@ -232,6 +241,8 @@ pub(super) struct Report {
     /// The most VUs at once.
     pub(super) peak: u64,
     pub(super) saturated: Vec<Saturated>,
+    /// What became of edits.
+    pub(super) changes: Vec<Change>,
     /// How long it took, ms.
     pub(super) elapsed: u64,
     /// How long the making of fixed VUs took, ms.
@@ -246,7 +257,7 @@ impl Stage {
             scenarios,
             script: Rc::new(move |_| (ms(service), Outcome::Completed)),
             creation: Duration::ZERO,
-            edit: None,
+            update: None,
             stripes: 1,
             stop: None,
             kill: None,
@@ -282,13 +293,13 @@ impl Stage {
     }
 
     /// From `at` on each VU has something to take up, which takes so long.
-    pub(super) fn edit_at(self, at: u64, takes: u64) -> Self {
-        let edit = Edit {
+    pub(super) fn update_at(self, at: u64, takes: u64) -> Self {
+        let update = Update {
             at: ms(at),
             takes: ms(takes),
         };
         Self {
-            edit: Some(edit),
+            update: Some(update),
             ..self
         }
     }
@@ -312,7 +323,13 @@ impl Stage {
     }
 
     pub(super) fn tell_at(mut self, at: u64, command: Command) -> Self {
-        self.told.push((ms(at), command));
+        self.told.push((ms(at), Order::Command(command)));
+        self
+    }
+
+    /// Edits the plan, after the edits before.
+    pub(super) fn edit_at(mut self, at: u64, edit: impl Fn(&mut [Scenario]) + Send + 'static) -> Self {
+        self.told.push((ms(at), Order::Edit(Box::new(edit))));
         self
     }
 
@@ -347,7 +364,7 @@ impl Stage {
             log: Rc::clone(&log),
             script: self.script,
             creation: self.creation,
-            edit: self.edit,
+            update: self.update,
         });
         let recorders: Vec<_> = (0..self.stripes).map(|_| Recorder::new(&registry, &catalog)).collect();
         let mut cores: Vec<_> = (0..self.stripes)
@@ -368,7 +385,9 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let orders = tokio::spawn(tell(Arc::clone(&signals.steering), start, self.told));
+        let changes = Arc::new(Mutex::new(Vec::new()));
+        let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&changes));
+        let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
             LocalSet::new().run_until(core.run(start + self.skew * index)).await;
@@ -387,6 +406,7 @@ impl Stage {
             created: log.created,
             peak: log.peak,
             saturated,
+            changes: std::mem::take(&mut *changes.lock().unwrap()),
             elapsed,
             preparation,
             totals,
@@ -418,14 +438,28 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
             rate: true,
             max_vus: Some(scenario.executor.vus().1),
         },
+        stages: scenario.executor.segments(),
     };
     scenarios.map(steerable).collect()
 }
 
-async fn tell(control: Arc<Control>, start: Instant, told: Vec<(Duration, Command)>) {
-    for (at, command) in told {
+type Scene = (Arc<Control>, Arc<Shared>, Arc<Mutex<Vec<Change>>>);
+
+async fn tell((control, shared, changes): Scene, plan: Vec<Scenario>, start: Instant, told: Vec<(Duration, Order)>) {
+    let (mut edited, mut in_effect) = (plan.clone(), plan);
+    for (at, order) in told {
         clock::sleep_until(start + at).await;
-        control.obey(&command).expect("what is told can be done");
+        match order {
+            Order::Command(command) => control.obey(&command).expect("what is told can be done"),
+            Order::Edit(edit) => {
+                edit(&mut edited);
+                let replanned = replan(&control, &shared, &edited);
+                let accepted = replanned.changes.iter().any(|change| change.refused.is_none());
+                assert_eq!(accepted, replanned.scenarios != in_effect, "{:?}", replanned.changes);
+                in_effect = replanned.scenarios;
+                changes.lock().unwrap().extend(replanned.changes);
+            }
+        }
     }
 }
 

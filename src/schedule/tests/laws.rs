@@ -60,7 +60,7 @@ fn rates() -> impl Strategy<Value = Shape> {
     })
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub(super) fn shapes() -> impl Strategy<Value = Shape> {
     let wave = (duration(), 0_u64..50).prop_map(|(at, count)| Wave { at, count, name: None });
     prop_oneof![
         6 => rates(),
@@ -109,7 +109,7 @@ fn pieces(shape: &Shape) -> Vec<(f64, f64, f64)> {
 }
 
 /// The area under the rate up to `at` seconds, in small trapezoids: knows nothing of the formula that is tested.
-fn integral(shape: &Shape, at: f64) -> f64 {
+pub(super) fn integral(shape: &Shape, at: f64) -> f64 {
     const SLICES: u32 = 64;
     let (mut sum, mut begin) = (0.0, 0.0);
     for (from, to, length) in pieces(shape) {

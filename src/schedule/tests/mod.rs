@@ -1,5 +1,6 @@
 //! Shapes against tables that were derived by hand, against laws, and against statistics.
 
+mod edited;
 mod laws;
 mod ramp;
 mod random;

