@@ -15,6 +15,7 @@ mod kit;
 mod live;
 mod nginx;
 mod numbers;
+mod orchestrator;
 mod parts;
 mod server;
 mod signals;

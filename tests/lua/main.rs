@@ -49,7 +49,11 @@ async fn demo() -> BTreeMap<String, String> {
     names.await.expect("the demo gets ready")
 }
 
-async fn run(file: &Path, server: &server::Server, demo: &BTreeMap<String, String>) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
+async fn run(
+    file: &Path,
+    server: &server::Server,
+    demo: &BTreeMap<String, String>,
+) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
     let mut vars = BTreeMap::from([
         ("TEST_URL".to_owned(), server.url.clone()),
         ("CLOSING_URL".to_owned(), server.closing_url.clone()),
