@@ -123,7 +123,7 @@ local function watcher(offered, spikes)
     end
   end
 
-  return function()
+  local function look_at_queue()
     local depth, why = client:depth()
     kt.check(depth, { ["queues can be read"] = depth ~= nil })
     if not depth then
@@ -142,6 +142,12 @@ local function watcher(offered, spikes)
     end
     recover(look)
   end
+
+  local every = kt.env("QUEUE_EVERY", "1s")
+  return function()
+    look_at_queue()
+    kt.pace(every)
+  end
 end
 
 ---The scenarios of a test: users in these stages, and the watch beside them.
@@ -155,7 +161,7 @@ function common.scenarios(options)
   local stages, looks, spikes = {}, {}, false
   for i, stage in ipairs(options.stages) do
     stages[i] = { duration = stage.duration, target = users(stage.users), name = stage.name }
-    looks[i] = { duration = stage.duration, rate = 1, name = stage.name }
+    looks[i] = { duration = stage.duration, target = 1, name = stage.name }
     spikes = spikes or string.find(stage.name, "^after") ~= nil
   end
   ---@type table<string, kt.Scenario>
@@ -171,15 +177,7 @@ function common.scenarios(options)
     },
   }
   if watching then
-    scenarios.queue = {
-      executor = "steps",
-      steps = looks,
-      time_unit = kt.env("QUEUE_EVERY", "1s"),
-      pre_allocated_vus = 1,
-      max_vus = 1,
-      on_saturation = "drop",
-      exec = watcher(offered, spikes),
-    }
+    scenarios.queue = { executor = "ramping-vus", start_vus = 1, stages = looks, exec = watcher(offered, spikes) }
   end
   return scenarios
 end

@@ -18,6 +18,7 @@ mod kit;
 mod live;
 mod nginx;
 mod numbers;
+mod orchestrator;
 mod parts;
 mod reload;
 mod server;

@@ -41,8 +41,9 @@ pub(in crate::demo) fn check(event: &Value) -> Result<(), String> {
         let item = object(item, &place)?;
         let inside = format!("{place}.");
         text(item, "sku", &inside)?;
-        if !item.get("quantity").and_then(Value::as_u64).is_some_and(|n| n > 0) {
-            return Err(format!("{inside}quantity: must be a whole number of at least 1"));
+        match item.get("quantity").and_then(Value::as_u64) {
+            Some(quantity) if quantity > 0 => {}
+            _ => return Err(format!("{inside}quantity: must be a whole number of at least 1")),
         }
         amount(item, "price", &inside)
     })

@@ -25,7 +25,7 @@
 //! them, as the first team's shop did.
 //!
 //! Service times are in `service_time`, the saga's queue in `saga`, orders' outcomes in `ledger`, faults in
-//! [`super::fault`]. Everything random follows from [`ShopOptions::seed`] and the number of the request of its operation,
+//! `fault`. Everything random follows from [`ShopOptions::seed`] and the number of the request of its operation,
 //! so that the same requests in the same order are answered alike.
 
 mod breaker;
