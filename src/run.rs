@@ -5,6 +5,7 @@ mod core;
 mod files;
 mod health;
 mod hooks;
+mod invariants;
 mod judge;
 mod load;
 mod steer;
@@ -175,6 +176,7 @@ async fn load_phase(
     judge: &mut Judge,
 ) {
     observer.stage(Stage::Preparing);
+    judge.prepare(test).await;
     let control = &test.session.control;
     let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
     let (reports, mut inbox) = mpsc::unbounded_channel();
@@ -213,6 +215,7 @@ async fn load_phase(
             ));
         }
     }
+    judge.conclude(&test.session, totals);
 }
 
 async fn wait_until_ready(
@@ -282,7 +285,7 @@ async fn fold(
                 let elapsed = clock::now().saturating_duration_since(origin);
                 totals.set_elapsed(elapsed);
                 gauges(shared, totals);
-                judge.watch(totals, elapsed, control);
+                judge.watch(&test.session, totals, elapsed);
                 let progress = progress(test, shared);
                 live.publish(control, &test.plan, elapsed, &progress);
                 observer.tick(&Tick { elapsed, plan: &test.plan, progress, totals });

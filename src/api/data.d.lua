@@ -1,6 +1,6 @@
 ---@meta kt.data
 
----Read-only rows for journeys, one copy for the whole process.
+---Rows for journeys, one copy for the whole process: `array` to read, `pool` to claim.
 ---@class kt.data
 local data = {}
 
@@ -83,5 +83,102 @@ function Array:each() end
 ---@return kt.data.Array<any>
 ---@overload fun(name: string, build: (fun(): any[]), options?: kt.Exact<kt.data.Options>): kt.data.Array<any>
 function data.array(file, options) end
+
+---Rows that virtual users claim, one user a row, whatever their scenarios and cores.
+---@class kt.data.Pool<T>
+---@operator len: integer
+local Pool = {}
+
+---@class kt.data.PoolOptions
+---@field file? string the rows, as for `array`
+---@field rows? any[]|fun(): any[] the rows, or what builds them; once for all virtual users
+---@field name? string which pool it is, everywhere; needed with `rows`, default the file
+---@field expire? kt.Duration a claim ends by itself after this; default never
+
+---@class kt.data.ClaimOptions
+---@field wait? kt.Duration how long to wait for a row when none is free; default not at all
+
+---Claims a row, which nobody else gets until it is released, or its claim expires. The row that has been free longest
+---comes first; of those who wait, the one that came first.
+---
+---When the iteration ends by an error (raised, `kt.fail`, interrupted), the rows that it has claimed come back at once.
+---When it completes, they stay claimed: a later iteration may release them, or let them expire. Waiting is not busy time
+---of a group.
+---
+---Raises while the file loads, and where nothing can wait when it has to.
+---
+---```lua
+---local accounts = kt.data.pool { file = "customers.json", expire = "30s" }
+---return function()
+---  local account = accounts:claim { wait = "1s" }
+---  if not account then return end
+---  kt.http.post("/login", { json = account })
+---  accounts:release(account)
+---end
+---```
+---@param options? kt.Exact<kt.data.ClaimOptions>
+---@return T? row a fresh copy, which may be changed; nil when no row was free
+---@return integer? claim a number for `release`, for a row that another virtual user is to release
+function Pool:claim(options) end
+
+---Gives a row back. False when its claim had expired, so that the row may be somebody else's by now.
+---
+---A table is known by its identity, other rows by their value. What has come from another virtual user, through
+---`kt.shared`, is a copy: it is released with the number of its claim.
+---
+---Raises when the row was not claimed here, or has been released already.
+---
+---```lua
+---local accounts = kt.data.pool { file = "customers.json" }
+---local busy = kt.shared.map "busy"
+---return function()
+---  local account, claim = accounts:claim()
+---  if account then busy:set("now", { account = account, claim = claim }) end
+---  local job = busy:delete "now" --[[@as any]]
+---  if job then accounts:release(job.account, job.claim) end
+---end
+---```
+---@param row T
+---@param claim? integer what `claim` gave besides the row
+---@return boolean released
+function Pool:release(row, claim) end
+
+---How many rows nobody has at the moment.
+---
+---```lua
+---local accounts = kt.data.pool { file = "customers.json" }
+---return function() kt.log.info(accounts:free() .. " of " .. #accounts .. " are free") end
+---```
+---@return integer
+function Pool:free() end
+
+---How many rows there are, as `#pool`.
+---
+---```lua
+---local accounts = kt.data.pool { file = "customers.json" }
+---return function() kt.log.info(accounts:size() .. " accounts") end
+---```
+---@return integer
+function Pool:size() end
+
+---Opens a pool, at the top of the file. Every virtual user that opens the same one (by `name`, or by `file`) shares it.
+---Claims survive a reload of the script; the rows stay those that the pool began with.
+---
+---Raises as `array`, and without a name for `rows`.
+---
+---```lua
+---local accounts = kt.data.pool { file = "customers.json", expire = "30s" }
+---local seats = kt.data.pool {
+---  name = "seats",
+---  rows = function()
+---    local rows = {}
+---    for n = 1, 500 do rows[n] = { seat = n } end
+---    return rows
+---  end,
+---}
+---```
+---@param options kt.Exact<kt.data.PoolOptions>
+---@return kt.data.Pool<any>
+function data.pool(options) end
 
 return data

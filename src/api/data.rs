@@ -1,4 +1,5 @@
-//! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s.
+//! `kt.data`: read-only data sets, one copy for the whole process. Loading and cursors are `script::dataset`'s; pools have
+//! a file of their own.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -93,6 +94,7 @@ return function(name, source, options)
 end"#;
     let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
     table.raw_set("array", array)?;
+    table.raw_set("pool", super::pool::open(host)?)?;
     Ok(Value::Table(table))
 }
 
@@ -125,7 +127,8 @@ fn array(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     Ok(face.into_multi(&host.lua)?)
 }
 
-fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
+/// The set that a list of rows makes.
+pub(super) fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
     let Value::Table(rows) = rows else {
         return Err(args.error(format!(
             "the builder of `{name}` must return a list of rows, got {}",
@@ -219,7 +222,7 @@ pub(super) fn fresh(host: &Host, row: Option<Row<'_>>) -> mlua::Result<Value> {
         Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(mlua::Error::runtime)?,
         Some(Row::Csv(names, record)) => {
             let table = host.lua.create_table_with_capacity(0, names.len())?;
-            for (name, value) in names.iter().zip(record) {
+            for (name, value) in names.iter().zip(record.iter()) {
                 table.raw_set(name.as_str(), value)?;
             }
             Value::Table(table)

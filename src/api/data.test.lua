@@ -43,6 +43,33 @@ for n, body in ipairs {
   top_level[n] = select(2, pcall(body))
 end
 
+local accounts = data.pool { file = FIXTURES .. "rows.json" }
+local accounts_again = data.pool { file = FIXTURES .. "rows.json" }
+local short = data.pool { name = "short", rows = { { n = 1 } }, expire = "20ms" }
+local codes = data.pool { name = "codes", rows = function() return { "c-1", "c-2" } end }
+local single = data.pool { name = "single", rows = { { id = "only" } } }
+
+local wrong_pools = {}
+for n, options in ipairs {
+  { file = "no-such-file.json" },
+  { rows = { 1 } },
+  { name = "x", rows = 5 },
+  { name = "x", rows = {} },
+  { name = "x", rows = function() end },
+  { name = "x", rows = { print } },
+  { name = "x", file = "rows.json", rows = { 1 } },
+  { name = "x" },
+  { name = "x", rows = { 1 }, expire = 0 },
+  { name = "x", rows = { 1 }, expires = 1 },
+  { name = "", rows = { 1 } },
+} do
+  local opening = function()
+    data.pool(options --[[@as any]])
+  end
+  wrong_pools[n] = select(2, pcall(opening))
+end
+local claimed_early = select(2, pcall(function() single:claim() end))
+
 test("rows have positions and a number", function()
   assert(#rows == 3 and rows[1].id == "a" and rows[3].id == "c")
   assert(rows[0] == nil and rows[4] == nil and rows[1.5] == nil)
@@ -146,4 +173,117 @@ test("misuse is raised where it is written", function()
   raises("a data set has no `pick`; it has each, for_vu, next, random and unique", function() any:pick() end)
   raises("is read-only: all virtual users share it; copy a row to change it", function() any[1] = 5 end)
   raises("unique: unknown option `exhausted`", function() any:unique { exhausted = 1 } end)
+end)
+
+test("a row of a pool is claimed by one at a time", function()
+  assert(#accounts == 3 and accounts:size() == 3 and accounts:free() == 3)
+  local seen, rows = {}, {}
+  for n = 1, 3 do
+    rows[n] = accounts:claim()
+    seen[rows[n].id] = true
+  end
+  assert(seen.a and seen.b and seen.c and accounts:free() == 0)
+  assert(accounts:claim() == nil and accounts_again:claim() == nil, "it is the same pool")
+  for n = 1, 3 do
+    assert(accounts:release(rows[n]) == true)
+  end
+  assert(accounts:free() == 3)
+end)
+
+test("a row that was changed is released all the same, and only once", function()
+  local row = single:claim()
+  row.id, row.more = "changed", true
+  assert(single:release(row) == true)
+  raises("data.pool: this row of `single` has been released already", function() single:release(row) end)
+  local again = single:claim()
+  assert(again.id == "only" and again.more == nil and again ~= row)
+  raises("has been released already", function() single:release(row) end)
+  assert(single:free() == 0, "and takes nothing from who has it now")
+  assert(single:release(again))
+end)
+
+test("a row comes back by itself when its claim expires", function()
+  local row = short:claim()
+  assert(short:claim() == nil)
+  kt.sleep "25ms"
+  local other = short:claim()
+  assert(other and other ~= row)
+  assert(short:release(row) == false, "it is somebody else's by now")
+  assert(short:free() == 0 and short:release(other) == true)
+end)
+
+test("one waits for a row as long as it likes", function()
+  local row = short:claim { wait = "1s" }
+  local from = kt.run.elapsed
+  local other = short:claim { wait = "5s" }
+  assert(row and other, "by expiry")
+  assert(kt.run.elapsed - from >= 0.015)
+  local only = single:claim()
+  assert(single:claim { wait = "5ms" } == nil and single:claim { wait = 0 } == nil)
+  single:release(only)
+  short:release(other)
+end)
+
+test("rows that are no tables are known by their value", function()
+  local code = codes:claim()
+  assert(code == "c-1" and codes:claim() == "c-2" and codes:claim() == nil)
+  assert(codes:release "c-1" == true and codes:free() == 1)
+  raises(
+    'this virtual user has not claimed "c-1" from `codes`, or has released it already',
+    function() codes:release "c-1" end
+  )
+  raises('has not claimed "c-9"', function() codes:release "c-9" end)
+  codes:release "c-2"
+end)
+
+test("a claim has a number, which a copy of the row is released with", function()
+  local row, claim = single:claim()
+  local copy = kt.json.decode(kt.json.encode(row))
+  raises("this table is no row that a script got here from `single` by `claim`", function() single:release(copy) end)
+  assert(single:release(copy, claim) == true and single:release(copy, claim) == false)
+end)
+
+local kept
+test("rows of an iteration that completed stay claimed", function()
+  kept = single:claim()
+  assert(kept)
+end)
+
+test("and may be released by a later one", function() assert(single:free() == 0 and single:release(kept) == true) end)
+
+test("pools are opened at the top of the file, and claimed from after that", function()
+  raises("data.pool: open pools at the top of the file", function() data.pool { file = FIXTURES .. "rows.json" } end)
+  assert(string.find(tostring(claimed_early), "^src/api/data%.test%.lua:%d+: data%.pool:claim: cannot be used while"))
+end)
+
+test("what is wrong with a pool is told", function()
+  local wanted = {
+    "data.pool: there is no file `src/api/no-such-file.json`",
+    "data.pool: `name` is missing: it tells all virtual users that these rows are one pool",
+    "data.pool: `rows` must be a list of rows, or a function that returns one, got 5",
+    "data.pool: `x` is empty",
+    "data.pool: the builder of `x` must return a list of rows, got nil",
+    "data.pool: row 1 of `x`: a function cannot be JSON",
+    "data.pool: `rows` and `file` exclude each other",
+    'data.pool: write `data.pool { file = "accounts.json" }`',
+    "data.pool: `expire` must be longer than zero",
+    "data.pool: unknown option `expires`; did you mean `expire`?",
+    "data.pool: `name` must not be empty",
+  }
+  for n, part in ipairs(wanted) do
+    local message = tostring(wrong_pools[n])
+    assert(string.find(message, part, 1, true), message)
+    assert(string.find(message, "^src/api/data%.test%.lua:%d+: "), message)
+  end
+end)
+
+test("misuse of a pool is raised where it is written", function()
+  local any = single --[[@as any]]
+  raises("call it with a colon: `pool:claim(…)`", function() any.claim() end)
+  raises("data.pool:claim: unknown option `waits`; did you mean `wait`?", function() any:claim { waits = 1 } end)
+  raises("data.pool:claim: `wait` is wrong", function() any:claim { wait = "soon" } end)
+  raises("data.pool:release: `row` must be what `claim` gave, got nil", function() any:release() end)
+  raises("data.pool:release: `claim` must be a whole number", function() any:release({}, "x") end)
+  raises("a pool has no `take`; it has claim, free, release and size", function() any:take() end)
+  raises("`single` cannot be changed", function() any.size = 5 end)
 end)

@@ -38,6 +38,7 @@
 ---@field random kt.random
 ---@field run kt.run
 ---@field scenario kt.scenario
+---@field shared kt.shared
 ---@field time kt.time
 ---@field vu kt.vu
 local kt = {}
@@ -65,6 +66,7 @@ local kt = {}
 ---@field http? kt.Exact<kt.HttpPlan> what all requests have in common
 ---@field phases? kt.Exact<kt.Phase>[] named parts of the run over all scenarios, one after the other from its start
 ---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
+---@field invariants? table<string, kt.Invariant> what must hold at any time: looked at each second of the load and at its end
 ---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
 ---@field setup_timeout? kt.Duration default 60s
 ---@field vu_init? kt.VuInit runs once for each virtual user
@@ -79,6 +81,9 @@ local kt = {}
 ---@alias kt.Setup fun(): any
 ---@alias kt.VuInit fun()
 ---@alias kt.Teardown fun(state: any)
+---Returns whether it holds, and if not, the keys that it does not hold for. It runs in a VM of its own, cannot wait, and
+---reads `kt.shared` and `kt.metrics.value`.
+---@alias kt.Invariant fun(): boolean, any[]?
 ---Takes the summary as written by `--summary-json`; returns texts by the path of the file they are written to.
 ---@alias kt.SummaryHook fun(summary: table): table<string, string>
 

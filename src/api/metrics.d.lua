@@ -68,4 +68,25 @@ function metrics.rate(name, options) end
 ---@return kt.metrics.Metric
 function metrics.trend(name, options) end
 
+---What all virtual users have measured so far, up to the last second. In `invariants` only: each core measures for itself,
+---and what all have measured is put together once a second, where invariants run.
+---
+---Raises elsewhere; when there is no such metric; when the aggregation does not fit it; and when samples of the part that
+---the selector names are not kept apart, which those are that a threshold names. A metric as a whole always works.
+---
+---```lua
+---local confirmed = kt.shared.counter "confirmed"
+---return {
+---  invariants = {
+---    each_order_was_sent = function()
+---      return confirmed:get() <= (kt.metrics.value("http_reqs", "count") or 0)
+---    end,
+---  },
+---}
+---```
+---@param selector string as the key of a threshold: `metric` or `metric{tag:value,…}`
+---@param aggregation string as in a threshold: `count`, `rate`, `p(95)`, …
+---@return number? value nil without samples; a counter as a whole begins at 0
+function metrics.value(selector, aggregation) end
+
 return metrics

@@ -1,12 +1,13 @@
-//! `kt.metrics`: a journey's own counters, gauges, rates and trends, declared while the file loads.
+//! `kt.metrics`: a journey's own counters, gauges, rates and trends, declared while the file loads; and what invariants
+//! read of all metrics.
 
 use std::rc::Rc;
 
 use mlua::{Function, MultiValue, Value};
 
 use super::args::{Args, number};
-use crate::metrics::{Kind, MetricId, Unit};
-use crate::script::fields::{Fields, describe};
+use crate::metrics::{Aggregation, Kind, MetricId, Selector, Totals, Unit, derived};
+use crate::script::fields::{Fields, describe, suggest};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
 
 /// One handle per metric and VM: methods that close over the metric's number.
@@ -36,6 +37,10 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             host.sync_fn(move |host, values| declare(host, kind, &Args::new(full, values), &handles, &add))?;
         table.raw_set(name, declare)?;
     }
+    table.raw_set(
+        "value",
+        host.sync_fn(|host, values| read(host, &Args::new("metrics.value", values)))?,
+    )?;
     Ok(Value::Table(table))
 }
 
@@ -67,13 +72,54 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
     Ok(handle.into_multi(&host.lua)?)
 }
 
+/// What all cores have measured so far; the totals are lent to the VM while an invariant runs.
+fn read(host: &Rc<Host>, args: &Args) -> ApiResult {
+    if host.current()?.lifecycle.get() != Lifecycle::Invariant {
+        return Err(args.error(
+            "only invariants can read metrics, because each core measures for itself, and what all have measured is put \
+             together once a second, where invariants run",
+        ));
+    }
+    let text = args.string(0, "selector")?.to_string_lossy();
+    let selector = Selector::parse(&text).map_err(|error| args.error(error))?;
+    let registry = &host.session.registry;
+    let kind = match registry.find(&selector.metric) {
+        Some(id) => registry.definition(id).kind,
+        // A poll that has not run yet.
+        None => derived(&selector.metric).map(|(kind, _)| kind).ok_or_else(|| {
+            let names = registry.all();
+            let hint = suggest(&selector.metric, names.iter().map(|(_, metric)| &*metric.name));
+            args.error(format!("there is no metric `{}`{hint}", selector.metric))
+        })?,
+    };
+    let parsed = match args.get(1) {
+        Value::String(text) => Aggregation::parse(&text.to_string_lossy()),
+        _ => None,
+    };
+    let aggregation = parsed.filter(|aggregation| aggregation.fits(kind)).ok_or_else(|| {
+        let got = describe(&args.get(1));
+        let choices = Aggregation::choices(kind);
+        args.error(format!("{got} is no aggregation of `{selector}`; it has {choices}"))
+    })?;
+    let totals = host.lua.app_data_ref::<Totals>();
+    let totals = totals.ok_or_else(|| args.error("nothing has been measured yet"))?;
+    if !totals.keeps(&selector) {
+        let metric = &selector.metric;
+        return Err(args.error(format!(
+            "samples of `{selector}` are not kept apart: name it in a threshold too, or read `{metric}` as a whole, which \
+             always works"
+        )));
+    }
+    Ok(totals.value(&selector, aggregation).into_multi(&host.lua)?)
+}
+
 fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let args = Args::new("add", values);
     let id = MetricId::new(u32::try_from(args.integer(0, "metric")?).map_err(|error| args.error(error))?);
     let value = value(host, id, &args.get(1))?;
     let vu = host.current()?;
-    if matches!(vu.lifecycle.get(), Lifecycle::Load | Lifecycle::Summary) {
-        return Err(args.error("nothing is measured while the file loads; call it in the journey"));
+    if let Some(when) = vu.lifecycle.get().still() {
+        return Err(args.error(format!("nothing is measured {when}; call it in the journey")));
     }
     let tags = vu.tags_with(&args.tags(2)?)?;
     host.recorder()?.record(id, value, &tags);

@@ -88,6 +88,11 @@ test("declarations that cannot be are told apart", function()
   end
 end)
 
+test("only invariants read metrics", function()
+  local because = "metrics.value: only invariants can read metrics, because each core measures for itself"
+  raises(because, function() metrics.value("http_reqs", "count") end)
+end)
+
 test("misuse is raised where it is written", function()
   local any, handle =
     metrics, --[[@as any]]

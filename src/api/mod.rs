@@ -17,11 +17,13 @@ mod log;
 mod metrics;
 mod pace;
 mod poll;
+mod pool;
 mod random;
 mod rendezvous;
 mod run;
 mod scenario;
 mod secret;
+mod shared;
 mod sleep;
 mod time;
 mod vu;
@@ -53,7 +55,7 @@ macro_rules! modules {
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
     check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
-    sleep time vu
+    shared sleep time vu
 ];
 
 /// The stub of `kt` itself.

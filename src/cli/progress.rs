@@ -202,6 +202,7 @@ mod tests {
             http: HttpPlan::default(),
             phases: Vec::new(),
             thresholds: Vec::new(),
+            invariants: Vec::new(),
             tags: [].into(),
             setup_timeout: Duration::ZERO,
             teardown_timeout: Duration::ZERO,

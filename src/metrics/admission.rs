@@ -60,6 +60,12 @@ pub(super) fn automatic(metric: &str, tags: &TagSet) -> impl Iterator<Item = Box
     })
 }
 
+/// Whether a series with these tags (sorted) is always kept.
+pub(super) fn is_automatic(metric: &str, tags: &[(String, String)]) -> bool {
+    let same_keys = |keys: &[&str]| keys.iter().eq(tags.iter().map(|(key, _)| key));
+    AUTOMATIC.iter().any(|(name, keys)| *name == metric && same_keys(keys))
+}
+
 /// What a sample may enter.
 pub(super) struct Admission {
     /// The metric as a whole.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 
+use super::admission::is_automatic;
 use super::aggregation::Aggregation;
 use super::catalog::Catalog;
 use super::delta::{Counts, Delta};
@@ -69,6 +70,23 @@ impl Totals {
             timeline: Timeline::default(),
             windows: Windows::default(),
         }
+    }
+
+    /// Takes everything, and leaves nothing.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(&self.registry, &self.catalog, 0);
+        std::mem::replace(self, empty)
+    }
+
+    /// Whether samples of this are kept once there are some: of a metric as a whole always, of a part of it when a threshold
+    /// names the part, or a report shows it.
+    #[must_use]
+    pub fn keeps(&self, selector: &Selector) -> bool {
+        let named = |metric| self.catalog.is_named(metric, &selector.tags);
+        selector.tags.is_empty()
+            || is_automatic(&selector.metric, &selector.tags)
+            || self.registry.find(&selector.metric).is_some_and(named)
     }
 
     /// Says how long the parts of the load are, and keeps the history that thresholds with a window need; call it before

@@ -25,6 +25,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// The conditions that the run has to meet.
     pub thresholds: Vec<Threshold>,
+    /// The names of the functions that look each second whether something still holds, sorted.
+    pub invariants: Vec<String>,
     /// Test-wide tags, on every sample.
     pub tags: BTreeMap<String, String>,
     /// How long `setup` may take.

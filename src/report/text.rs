@@ -8,6 +8,7 @@ use crate::results::{Generator, GeneratorVerdict, Summary, ThresholdSummary, Ver
 use super::human;
 use super::table::{Align, Cell, Paint, Table, wrap};
 
+mod invariants;
 mod iterations;
 mod metrics;
 mod parts;
@@ -99,6 +100,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     // What makes a pass worth less belongs beside it.
     sections.push(list("WARNINGS", &summary.warnings, style));
     sections.push(thresholds(&summary.thresholds, style));
+    sections.push(invariants::section(&summary.invariants, style));
     sections.push(checks(summary, style));
     sections.push(iterations::section(&summary.scenarios, style));
     sections.push(parts::phases(&summary.phases, style));

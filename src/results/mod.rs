@@ -10,6 +10,6 @@ pub use exit::ExitCode;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{
-    ErrorSummary, EventSummary, Generator, GeneratorVerdict, PhaseSummary, Reason, RunInfo, SUMMARY_SCHEMA,
-    ScenarioSummary, Summary, ThresholdSummary, Verdict, timestamp,
+    ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason, RunInfo,
+    SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, timestamp,
 };

@@ -34,6 +34,9 @@ pub struct Summary {
     pub checks: Vec<CheckTotal>,
     /// In the plan's order.
     pub thresholds: Vec<ThresholdSummary>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invariants: Vec<InvariantSummary>,
     /// Whether the numbers can be trusted.
     pub generator: Generator,
     /// Script errors, the most frequent first.
@@ -180,6 +183,28 @@ impl ThresholdSummary {
             window_at_ms: verdict.window_at.map(millis),
         }
     }
+}
+
+/// How an invariant came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvariantSummary {
+    /// Its key in the plan.
+    pub name: String,
+    /// Whether it was checked, and held each time.
+    pub ok: bool,
+    /// How often it was checked.
+    pub checks: u64,
+    /// How often it did not hold, or raised an error.
+    pub broken_checks: u64,
+    /// When it did so for the first time, from the start of the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_broken_at_ms: Option<u64>,
+    /// The keys that it blamed, the first 20 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offending: Vec<String>,
+    /// The most keys that it blamed at once; more than `offending` holds when not all are there.
+    #[serde(default)]
+    pub offending_count: u64,
 }
 
 /// `30s`, `1m30s`, `1h`.

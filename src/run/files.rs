@@ -64,6 +64,7 @@ mod tests {
             http: HttpPlan::default(),
             phases: Vec::new(),
             thresholds: Vec::new(),
+            invariants: Vec::new(),
             tags: BTreeMap::new(),
             setup_timeout: Duration::ZERO,
             teardown_timeout: Duration::ZERO,

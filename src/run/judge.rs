@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
-use crate::control::{self, Control};
+use crate::control;
 use crate::metrics::{Aggregation, Totals, builtin};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
@@ -15,6 +15,7 @@ use crate::results::{
 };
 use crate::script::Session;
 
+use super::invariants::Invariants;
 use super::{RunOptions, Test, health};
 
 /// Gathers what the verdict depends on.
@@ -24,6 +25,8 @@ pub(super) struct Judge {
     options: RunOptions,
     notes: Vec<(ExitCode, String)>,
     aborted_by: Vec<bool>,
+    /// The plan's invariants and what they have shown.
+    pub(super) invariants: Invariants,
     begun: Option<Instant>,
     ended: Option<Instant>,
     cpu: Vec<Duration>,
@@ -36,6 +39,7 @@ impl Judge {
             options: options.clone(),
             notes: Vec::new(),
             aborted_by: vec![false; plan.thresholds.len()],
+            invariants: Invariants::default(),
             begun: None,
             ended: None,
             cpu: Vec::new(),
@@ -52,6 +56,15 @@ impl Judge {
         self.notes.push((code, message));
     }
 
+    /// Gives the invariants a VM, before the load. The script has been evaluated before, so that this fails for want of
+    /// memory only.
+    pub(super) async fn prepare(&mut self, test: &Test) {
+        if let Err(error) = self.invariants.load(&test.session, &test.plan).await {
+            let text = format!("the invariants cannot be checked: {}", error.message);
+            self.note(ExitCode::Internal, test.session.redact(&text));
+        }
+    }
+
     pub(super) fn begin(&mut self, origin: Instant) {
         self.begun = Some(origin);
     }
@@ -65,8 +78,15 @@ impl Judge {
         self.cpu.push(cpu);
     }
 
-    /// Looks at thresholds that may end the run.
-    pub(super) fn watch(&mut self, totals: &Totals, elapsed: Duration, control: &Control) {
+    /// The load is over, and every sample of it is in `totals`: invariants are looked at once more.
+    pub(super) fn conclude(&mut self, session: &Session, totals: &mut Totals) {
+        let elapsed = self.duration();
+        self.invariants.look(session, totals, elapsed);
+    }
+
+    /// Looks at invariants, and at thresholds that may end the run.
+    pub(super) fn watch(&mut self, session: &Session, totals: &mut Totals, elapsed: Duration) {
+        self.invariants.look(session, totals, elapsed);
         for (threshold, aborted) in self.plan.thresholds.iter().zip(&mut self.aborted_by) {
             if !threshold.abort_on_fail || *aborted || elapsed < threshold.delay_abort_eval {
                 continue;
@@ -74,17 +94,20 @@ impl Judge {
             if threshold.evaluate(totals).ok == Some(false) {
                 *aborted = true;
                 let text = format!("{}: {}", threshold.selector, threshold.expression);
-                control.stop(control::Reason::ThresholdAbort(text));
+                session.control.stop(control::Reason::ThresholdAbort(text));
             }
         }
     }
 
+    /// How long the load was; zero when there was none.
+    fn duration(&self) -> Duration {
+        let span = self.begun.zip(self.ended);
+        span.map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun))
+    }
+
     /// The whole summary.
     pub(super) fn summary(&self, test: &Test, totals: &Totals, started: SystemTime) -> Summary {
-        let duration = self
-            .begun
-            .zip(self.ended)
-            .map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun));
+        let duration = self.duration();
         let thresholds = self.thresholds(totals);
         let generator = health::judge(&self.plan, &self.cpu, totals, duration);
         let reasons = self.reasons(&test.session, &thresholds, &generator);
@@ -124,6 +147,7 @@ impl Judge {
             phases: totals.phases().into_iter().map(Into::into).collect(),
             checks: totals.checks(),
             thresholds,
+            invariants: self.invariants.summary(&test.session),
             generator,
             errors: errors(&test.session),
             warnings: warnings(test, totals),
@@ -185,6 +209,8 @@ impl Judge {
                 ),
             ));
         }
+        let broken = self.invariants.reasons(session).into_iter();
+        reasons.extend(broken.map(|reason| (ExitCode::Thresholds, reason)));
         let (errors, beyond) = session.errors.all();
         let count: u64 = errors.iter().map(|(_, count)| count).sum::<u64>() + beyond;
         let counted_only = self.plan.on_script_error == OnScriptError::Count;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::thread::ThreadStatus;
 use mlua::{Function, MultiValue, Table, Thread, Value};
 
-use super::context::{Lifecycle, VuContext};
+use super::context::VuContext;
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
 use super::host::{ApiError, Host, answer};
@@ -72,12 +72,7 @@ async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiV
             "",
         ));
     };
-    let result = if matches!(context.lifecycle.get(), Lifecycle::Load | Lifecycle::Summary) {
-        let when = if context.lifecycle.get() == Lifecycle::Load {
-            "while the file loads"
-        } else {
-            "in `summary`"
-        };
+    let result = if let Some(when) = context.lifecycle.get().still() {
         Err(ApiError::Text(format!(
             "{} cannot be used {when}; call it in setup, vu_init or the journey",
             op.name

@@ -13,6 +13,7 @@ use crate::metrics::{TagSet, WARMUP};
 use crate::net;
 use crate::vu::Iteration;
 
+use super::held::Held;
 use super::host::{ApiError, Host};
 
 /// What a script is doing at the moment.
@@ -30,6 +31,8 @@ pub enum Lifecycle {
     Teardown,
     /// `summary`.
     Summary,
+    /// A function of the plan's `invariants`.
+    Invariant,
 }
 
 impl Lifecycle {
@@ -40,7 +43,18 @@ impl Lifecycle {
             Self::Setup => Some("setup"),
             Self::VuInit => Some("vu_init"),
             Self::Teardown => Some("teardown"),
-            Self::Load | Self::Iteration | Self::Summary => None,
+            Self::Load | Self::Iteration | Self::Summary | Self::Invariant => None,
+        }
+    }
+
+    /// Where waiting is no use and samples go nowhere, as messages call it.
+    #[must_use]
+    pub fn still(self) -> Option<&'static str> {
+        match self {
+            Self::Load => Some("while the file loads"),
+            Self::Summary => Some("in `summary`"),
+            Self::Invariant => Some("in an invariant"),
+            Self::Setup | Self::VuInit | Self::Iteration | Self::Teardown => None,
         }
     }
 }
@@ -78,6 +92,8 @@ pub struct VuContext {
     membership: Cell<Membership>,
     /// When `kt.pace` last released this VU.
     pub paced: Cell<Option<Instant>>,
+    /// What it has claimed.
+    pub held: Held,
     client: OnceCell<net::Client>,
     tags: RefCell<Option<TagSet>>,
     groups: RefCell<Vec<Group>>,
@@ -111,6 +127,7 @@ impl VuContext {
             slept: Cell::new(Duration::ZERO),
             membership: Cell::default(),
             paced: Cell::new(None),
+            held: Held::default(),
             client: OnceCell::new(),
             tags: RefCell::new(None),
             groups: RefCell::default(),

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::value::RawValue;
+mod formats;
+
+use self::formats::Rows;
 
 /// The largest data file that is loaded, in bytes.
 pub const MAX_FILE: u64 = 1 << 30;
@@ -48,25 +50,49 @@ pub enum DataError {
     Format(String),
 }
 
-/// The rows of a set, in as little memory as their text takes.
-#[derive(Debug)]
-enum Rows {
-    /// JSON texts, one a row; parsed when they are handed out.
-    Json(Vec<Box<RawValue>>),
-    /// Records under the names of the first row.
-    Csv {
-        names: Vec<String>,
-        records: Vec<csv::StringRecord>,
-    },
-}
-
 /// One row, as it is handed out.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Row<'a> {
     /// JSON text.
     Json(&'a str),
     /// Names and values.
-    Csv(&'a [String], &'a csv::StringRecord),
+    Csv(&'a [String], Record<'a>),
+}
+
+impl PartialEq for Row<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Json(a), Self::Json(b)) => a == b,
+            (Self::Csv(names, a), Self::Csv(others, b)) => names == others && a.iter().eq(b.iter()),
+            _ => false,
+        }
+    }
+}
+
+/// The values of a CSV row.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    text: &'a str,
+    from: usize,
+    ends: &'a [u32],
+}
+
+impl<'a> Record<'a> {
+    /// The values in the order of their columns.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        let mut from = self.from;
+        self.ends.iter().map(move |end| {
+            let value = &self.text[from..*end as usize];
+            from = *end as usize;
+            value
+        })
+    }
+
+    /// The value of a column, from 0.
+    #[must_use]
+    pub fn get(self, column: usize) -> Option<&'a str> {
+        self.iter().nth(column)
+    }
 }
 
 /// A read-only data set with the cursors that all virtual users share.
@@ -108,14 +134,13 @@ impl Dataset {
             ),
             reason: "not UTF-8 text".to_owned(),
         })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        if text.trim().is_empty() {
+        if text.trim_start_matches('\u{feff}').trim().is_empty() {
             return Err(DataError::Empty(file));
         }
         let rows = match ending.as_str() {
-            "json" => json(&file, text)?,
-            "jsonl" | "ndjson" => jsonl(&file, text)?,
-            "csv" => csv_rows(&file, text)?,
+            "json" => formats::json(&file, text)?,
+            "jsonl" | "ndjson" => formats::jsonl(&file, text)?,
+            "csv" => formats::csv(&file, &text)?,
             _ => return Err(DataError::Format(file)),
         };
         Self::of(rows, &file)
@@ -126,11 +151,7 @@ impl Dataset {
     /// # Errors
     /// When there are none, or one is not JSON.
     pub fn from_values(name: &str, values: Vec<String>) -> Result<Self, DataError> {
-        let rows = values
-            .into_iter()
-            .map(|text| RawValue::from_string(text).map_err(|error| malformed(name, None, &error)))
-            .collect::<Result<_, _>>()?;
-        Self::of(Rows::Json(rows), name)
+        Self::of(formats::values(name, &values)?, name)
     }
 
     fn of(rows: Rows, name: &str) -> Result<Self, DataError> {
@@ -150,8 +171,8 @@ impl Dataset {
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.rows {
-            Rows::Json(rows) => rows.len(),
-            Rows::Csv { records, .. } => records.len(),
+            Rows::Json { rows, .. } => rows.len(),
+            Rows::Csv { names, ends, .. } => ends.len() / names.len(),
         }
     }
 
@@ -165,9 +186,26 @@ impl Dataset {
     #[must_use]
     pub fn row(&self, index: usize) -> Option<Row<'_>> {
         match &self.rows {
-            Rows::Json(rows) => rows.get(index).map(|row| Row::Json(row.get())),
-            Rows::Csv { names, records } => records.get(index).map(|record| Row::Csv(names, record)),
+            Rows::Json { text, rows } => {
+                let row = rows.get(index)?;
+                Some(Row::Json(&text[row.start as usize..row.end as usize]))
+            }
+            Rows::Csv { names, text, ends } => {
+                let first = index.checked_mul(names.len())?;
+                let record = Record {
+                    text,
+                    from: first.checked_sub(1).map_or(0, |before| ends[before] as usize),
+                    ends: ends.get(first..first + names.len())?,
+                };
+                Some(Row::Csv(names, record))
+            }
         }
+    }
+
+    /// Whether both have the same rows in the same order.
+    #[must_use]
+    pub fn has_equal_rows(&self, other: &Self) -> bool {
+        self.len() == other.len() && (0..self.len()).all(|index| self.row(index) == other.row(index))
     }
 
     /// The next row of the run's one cursor, from the start again after the last.
@@ -188,64 +226,6 @@ impl Dataset {
 
 fn wrap(number: u64, length: usize) -> usize {
     usize::try_from(number % length as u64).unwrap_or(0)
-}
-
-fn malformed(file: &str, line: Option<u64>, reason: &impl ToString) -> DataError {
-    DataError::Malformed {
-        file: file.to_owned(),
-        line,
-        reason: reason.to_string(),
-    }
-}
-
-fn json(file: &str, text: &str) -> Result<Rows, DataError> {
-    if !text.trim_start().starts_with('[') {
-        return Err(malformed(
-            file,
-            Some(1),
-            &"not a JSON array; a data file is `[ row, row, … ]`",
-        ));
-    }
-    serde_json::from_str(text)
-        .map(Rows::Json)
-        .map_err(|error| malformed(file, Some(error.line() as u64), &format!("not JSON: {error}")))
-}
-
-fn jsonl(file: &str, text: &str) -> Result<Rows, DataError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(number, line)| {
-            serde_json::from_str(line)
-                .map_err(|error| malformed(file, Some(number as u64 + 1), &format!("not JSON: {error}")))
-        })
-        .collect::<Result<_, _>>()
-        .map(Rows::Json)
-}
-
-fn csv_rows(file: &str, text: &str) -> Result<Rows, DataError> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(text.as_bytes());
-    let names: Vec<String> = reader
-        .headers()
-        .map_err(|error| malformed(file, Some(1), &error))?
-        .iter()
-        .map(str::to_owned)
-        .collect();
-    let records = reader
-        .records()
-        .map(|record| {
-            record.map_err(|error| {
-                let line = error.position().map(csv::Position::line);
-                let reason = match error.kind() {
-                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("{len} fields where the first row has {expected_len}")
-                    }
-                    _ => error.to_string(),
-                };
-                malformed(file, line, &reason)
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Rows::Csv { names, records })
 }
 
 /// All data sets of a run, by path or given name, each loaded by whoever asks first.
@@ -317,7 +297,7 @@ mod tests {
 
     #[test]
     fn files_are_read_by_their_ending_and_refused_with_the_line() {
-        let table: [(&str, &[u8], Result<usize, &str>); 14] = [
+        let table: [(&str, &[u8], Result<usize, &str>); 18] = [
             ("a.json", b"[1, {\"a\":2}, \"x\"]", Ok(3)),
             ("a.json", b"{\"a\":1}", Err("not a JSON array")),
             ("a.json", b"[1,\n2,\n}", Err("line 3")),
@@ -335,7 +315,19 @@ mod tests {
                 b"id,name\n1,a\n2\n",
                 Err("line 3: 1 fields where the first row has 2"),
             ),
+            (
+                "a.csv",
+                b"id,name\r\n\"1\n2\",a\r\n\r\n3,4,5\r\n",
+                Err("line 5: 3 fields where the first row has 2"),
+            ),
+            (
+                "a.csv",
+                b"id,name,id\n1,a,2\n",
+                Err("line 1: two columns are named `id`"),
+            ),
             ("a.csv", b"id,name\n", Err("empty")),
+            ("a.csv", b"\xef\xbb\xbfid,name", Err("empty")),
+            ("a.csv", b"\xef\xbb\xbf\r\n", Err("empty")),
             ("a.csv", b"id\n\xff\n", Err("line 2: not UTF-8")),
             ("a.txt", b"x", Err(".json")),
             ("a.JSON", b"[1]", Ok(1)),
@@ -352,14 +344,41 @@ mod tests {
 
     #[test]
     fn csv_values_stay_strings() {
-        let set = load("a.csv", b"id,name\n00501,\"a, \"\"b\"\"\nc\"\n").unwrap();
-        let Some(Row::Csv(names, record)) = set.row(0) else {
-            panic!("a record")
-        };
-        assert_eq!(
-            (names, record.iter().collect::<Vec<_>>()),
-            (&["id".to_owned(), "name".to_owned()][..], vec!["00501", "a, \"b\"\nc"])
-        );
+        let text = "\u{feff}id,name,\r\n00501,\"a, \"\"b\"\"\nc\",\r\n\r\n\"\",\u{e9}\u{1f600},last";
+        let set = load("a.csv", text.as_bytes()).unwrap();
+        let wanted = [["00501", "a, \"b\"\nc", ""], ["", "\u{e9}\u{1f600}", "last"]];
+        assert_eq!(set.len(), wanted.len());
+        for (index, wanted) in wanted.into_iter().enumerate() {
+            let Some(Row::Csv(names, record)) = set.row(index) else {
+                panic!("a record")
+            };
+            assert_eq!(names, ["id", "name", ""]);
+            assert_eq!(record.iter().collect::<Vec<_>>(), wanted);
+            assert_eq!((record.get(1), record.get(3)), (Some(wanted[1]), None));
+        }
+        assert_eq!(set.row(2), None);
+    }
+
+    #[test]
+    fn json_rows_are_cut_out_of_their_file() {
+        let json = "\u{feff}[ {\"a\": [1, 2]} ,\n \"x]\",null]\n";
+        let jsonl = "\u{feff}{\"a\": [1, 2]}\r\n\r\n  \"x]\"  \nnull";
+        for (name, text) in [("a.json", json), ("a.jsonl", jsonl)] {
+            let set = load(name, text.as_bytes()).unwrap();
+            let rows: Vec<_> = (0..4).map(|index| set.row(index)).collect();
+            let wanted = ["{\"a\": [1, 2]}", "\"x]\"", "null"].map(|row| Some(Row::Json(row)));
+            assert_eq!(rows, [&wanted[..], &[None]].concat(), "{name}");
+        }
+    }
+
+    #[test]
+    fn sets_are_compared_by_their_rows() {
+        let csv = |text: &str| load("a.csv", text.as_bytes()).unwrap();
+        let first = csv("a,b\n1,23\n");
+        assert!(first.has_equal_rows(&csv("a,b\r\n\"1\",23")));
+        for other in ["a,b\n12,3\n", "a,c\n1,23\n", "a,b\n1,23\n1,23\n"] {
+            assert!(!first.has_equal_rows(&csv(other)), "{other}");
+        }
     }
 
     #[test]

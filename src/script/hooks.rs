@@ -119,7 +119,9 @@ async fn call(
 ) -> Result<Value, HookError> {
     context.enter(lifecycle);
     let called = bridge::call(context, &loaded.thread, function, [argument]);
-    match clock::timeout(limit, called).await {
+    let called = clock::timeout(limit, called).await;
+    context.held.end(matches!(called, Ok(Ok(_))));
+    match called {
         Err(_) => Err(HookError::Timeout(limit)),
         Ok(Err(error)) if error.kind == Kind::Aborted => Err(HookError::Aborted),
         Ok(Err(error)) => Err(HookError::Script(error)),

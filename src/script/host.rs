@@ -268,13 +268,33 @@ impl Host {
         F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
         Fut: Future<Output = ApiResult> + 'static,
     {
+        self.make_op("op", name, start)
+    }
+
+    /// As [`Host::op_fn`], but for Lua code of ours that raises itself: answers `(true, …)` or `(false, message)`.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn raw_op_fn<F, Fut>(&self, name: &'static str, start: F) -> mlua::Result<Function>
+    where
+        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
+        Fut: Future<Output = ApiResult> + 'static,
+    {
+        self.make_op("raw_op", name, start)
+    }
+
+    fn make_op<F, Fut>(&self, maker: &str, name: &'static str, start: F) -> mlua::Result<Function>
+    where
+        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
+        Fut: Future<Output = ApiResult> + 'static,
+    {
         let mut ops = self.ops.borrow_mut();
         let id = ops.len();
         ops.push(Op {
             name,
             start: Rc::new(move |context, args| Box::pin(start(context, args))),
         });
-        self.prelude.get::<Function>("op")?.call((id, name))
+        self.prelude.get::<Function>(maker)?.call((id, name))
     }
 
     /// Runs Lua code of ours while modules open; `args` are its `...`.
@@ -399,7 +419,7 @@ impl Host {
     pub fn recorder(&self) -> Result<&Recorder, ApiError> {
         self.recorder
             .get()
-            .ok_or_else(|| ApiError::Text("nothing can be measured while the file loads".into()))
+            .ok_or_else(|| ApiError::Text("nothing can be measured while the file loads, nor in an invariant".into()))
     }
 }
 

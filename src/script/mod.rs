@@ -2,17 +2,21 @@
 //! scripts see are in [`crate::api`]; nothing here knows a protocol.
 
 pub mod bridge;
+pub mod commons;
 pub mod context;
 pub mod dataset;
 pub mod errors;
 pub mod fields;
 pub mod flow;
+pub mod held;
 pub mod hooks;
 pub mod host;
+pub mod invariants;
 pub mod loader;
 pub mod locate;
 pub mod meeting;
 pub mod plan_reader;
+pub mod pool;
 pub mod session;
 pub mod testing;
 pub mod value;

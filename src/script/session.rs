@@ -8,11 +8,13 @@ use crate::clock::Instant;
 use crate::control::Control;
 use crate::metrics::Registry;
 
+use super::commons::Commons;
 use super::dataset::DataStore;
 use super::errors::ErrorLog;
 use super::flow::Flows;
 use super::loader::Sources;
 use super::meeting::Meetings;
+use super::pool::Pools;
 use super::waits::Waits;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
@@ -40,6 +42,10 @@ pub struct Session {
     pub flows: Flows,
     /// The names of polls and flows.
     pub waits: Waits,
+    /// Rows that virtual users claim.
+    pub pools: Pools,
+    /// What `kt.shared` keeps.
+    pub commons: Arc<Commons>,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// From when on `kt.time.monotonic` counts.
@@ -75,6 +81,8 @@ impl Session {
             meetings: Meetings::default(),
             flows: Flows::default(),
             waits: Waits::default(),
+            pools: Pools::default(),
+            commons: Arc::default(),
             control,
             created: crate::clock::now(),
             started: OnceLock::new(),

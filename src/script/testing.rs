@@ -108,6 +108,7 @@ pub async fn run(
         });
         let result = bridge::call(&context, &loaded.thread, &function, []).await;
         context.end();
+        context.held.end(result.is_ok());
         results.push(TestResult {
             name,
             result: result.map(drop),
@@ -156,6 +157,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         http,
         phases: Vec::new(),
         thresholds: Vec::new(),
+        invariants: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: minute,
         teardown_timeout: minute,

@@ -98,7 +98,9 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
         && let Ok(Some(vu_init)) = plan.get::<Option<Function>>("vu_init")
     {
         context.enter(Lifecycle::VuInit);
-        bridge::call(context, &loaded.thread, &vu_init, []).await?;
+        let called = bridge::call(context, &loaded.thread, &vu_init, []).await;
+        context.held.end(called.is_ok());
+        called?;
     }
     Ok(Instance {
         journey,
@@ -176,6 +178,7 @@ impl Vu for LuaVu {
         )
         .await;
         context.end();
+        context.held.end(result.is_ok());
         let Err(error) = result else { return Outcome::Completed };
         let outcome = self.settle(&error);
         if matches!(error.kind, Kind::Stuck | Kind::Memory) {

@@ -60,6 +60,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
         http: crate::plan::HttpPlan::default(),
         phases: Vec::new(),
         thresholds: Vec::new(),
+        invariants: Vec::new(),
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),
         teardown_timeout: ms(60_000),

@@ -127,6 +127,19 @@ fn parted() -> Value {
     value
 }
 
+/// Invariants of all fates.
+fn watched() -> Value {
+    let mut value = empty();
+    let keys: Vec<_> = (1..=20).map(|n| format!("product-{n}")).collect();
+    value["invariants"] = json!([
+        { "name": "each_claim_won_once", "ok": true, "checks": 1_200, "broken_checks": 0, "offending_count": 0 },
+        { "name": "no_oversell", "ok": false, "checks": 31, "broken_checks": 2, "first_broken_at_ms": 12_004,
+          "offending": keys, "offending_count": 1_234 },
+        { "name": "raises", "ok": false, "checks": 1, "broken_checks": 1, "first_broken_at_ms": 300, "offending_count": 0 },
+        { "name": "unseen", "ok": false, "checks": 0, "broken_checks": 0, "offending_count": 0 } ]);
+    value
+}
+
 /// A run that ended before anything happened.
 fn empty() -> Value {
     json!({ "schema": "kingtide.summary/1", "verdict": "aborted", "exit_code": 105,
@@ -173,13 +186,18 @@ fn a_run_in_parts() {
 }
 
 #[test]
+fn invariants_that_held_and_did_not() {
+    compare("invariants", &watched(), WIDE);
+}
+
+#[test]
 fn a_run_without_anything() {
     compare("empty", &empty(), WIDE);
 }
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    for value in [passed(), failed(), parted(), empty()] {
+    for value in [passed(), failed(), parted(), watched(), empty()] {
         let plain = render(&summary(&value), WIDE);
         let coloured = render(&summary(&value), Style { colour: true, ..WIDE });
         assert!(coloured.contains("\u{1b}["));
@@ -199,7 +217,7 @@ fn colour_changes_nothing_but_colour() {
 fn lines_keep_to_the_width_and_end_where_they_end() {
     for width in [0, 80, 90, 95, 96, 100, 250] {
         for unicode in [true, false] {
-            for value in [passed(), failed(), parted(), empty()] {
+            for value in [passed(), failed(), parted(), watched(), empty()] {
                 let style = Style {
                     unicode,
                     colour: false,

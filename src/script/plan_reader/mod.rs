@@ -3,6 +3,7 @@
 
 mod executors;
 mod http;
+mod invariants;
 mod phases;
 mod pieces;
 mod scenarios;
@@ -21,15 +22,18 @@ use super::fields::{FieldError, Fields, describe, suggest, to_size};
 use super::session::Session;
 use super::vu::Loaded;
 
+pub use invariants::functions as invariants;
+
 /// The name of the scenario of a script that returns a function.
 pub const DEFAULT_SCENARIO: &str = "default";
 
-const PLAN_KEYS: [&str; 14] = [
+const PLAN_KEYS: [&str; 15] = [
     "http",
     "scenarios",
     "phases",
     "exec",
     "thresholds",
+    "invariants",
     "setup",
     "setup_timeout",
     "vu_init",
@@ -93,6 +97,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
         thresholds: thresholds::read(&fields, &session.registry)?,
+        invariants: invariants::read(&fields)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
         teardown_timeout: fields.duration("teardown_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),

@@ -1,7 +1,9 @@
 //! The script host as a whole: scripts in a folder, evaluated, read as plans and run as iterations, with the real modules.
 
+mod commons;
 mod errors;
 mod executors;
+mod invariants;
 mod limits;
 mod log;
 mod outcomes;
