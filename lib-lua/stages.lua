@@ -238,6 +238,7 @@ end
 ---@param list { duration: kt.Duration }[]
 ---@return number
 function stages.total(list)
+  ---@type number
   local sum = 0
   for n, stage in ipairs(list) do
     local seconds, problem = kt.time.duration(stage.duration)

@@ -49,8 +49,9 @@ test("stairs have all levels, the last one always", function()
     assert(table.concat(levels, " ") == row[4], n .. ": " .. table.concat(levels, " "))
     local stairs = stages.stairs(options)
     assert(#stairs == 2 * #levels and stages.total(stairs) == 60 * #levels)
-    for k = 1, #levels do
-      assert(stairs[2 * k - 1].duration == 0 and stairs[2 * k].target == stairs[2 * k - 1].target)
+    for k, stage in ipairs(stairs) do
+      assert(stage.duration == (k % 2 == 1 and 0 or "1m"), "a jump, then a level")
+      assert(stage.name == levels[math.ceil(k / 2)])
     end
   end
 end)

@@ -8,7 +8,7 @@ local kt = require "kt"
 
 local tokens = {}
 
-local kept = kt.shared.map "tokens"
+local kept = kt.shared.map "lib-lua/tokens"
 local refreshes = kt.metrics.counter "token_refreshes"
 
 ---@class tokens.Options
@@ -44,9 +44,10 @@ local function lifetime_of(token)
   return claims.exp - kt.time.now()
 end
 
----@param self tokens.Token
+---Fetches it.
+---@private
 ---@return tokens.Entry
-local function fetch(self)
+function Token:renew()
   local asked_at = kt.time.monotonic()
   local token, lifetime = self.fetch()
   local name = "tokens: `fetch` of `" .. self.key .. "` "
@@ -89,9 +90,9 @@ function Token:get()
     ---@type tokens.Entry?
     local mine
     -- One at a time: who comes when another has just gone finds what that one has left, so nothing need be kept here too.
-    kt.shared.once("tokens/" .. self.key, { ttl = "1ns" }, function()
+    kt.shared.once("lib-lua/tokens/" .. self.key, { ttl = "1ns" }, function()
       local left = kept:get(self.key) --[[@as tokens.Entry?]]
-      if not is_good(left) then mine = fetch(self) end
+      if not is_good(left) then mine = self:renew() end
     end)
     -- What took longer to fetch than it lives is used all the same.
     entry = mine or kept:get(self.key) --[[@as tokens.Entry?]]
@@ -114,6 +115,9 @@ function Token:reject(refused)
   if entry and entry.token == refused then kept:set(self.key, { token = refused, refresh_at = 0 }) end
 end
 
+---@type table<any, boolean>
+local KNOWN = { fetch = true, key = true, refresh_before = true }
+
 ---Names a token; nothing is fetched yet.
 ---
 ---```lua
@@ -134,7 +138,7 @@ end
 function tokens.new(options)
   if type(options) ~= "table" then error("tokens.new: the options must be a table, got " .. type(options), 2) end
   for name in pairs(options) do
-    if name ~= "key" and name ~= "fetch" and name ~= "refresh_before" then
+    if not KNOWN[name] then
       error("tokens.new: unknown option `" .. tostring(name) .. "`; known are `fetch`, `key`, `refresh_before`", 2)
     end
   end

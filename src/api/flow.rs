@@ -13,7 +13,7 @@ use super::args::{Args, tags};
 use crate::script::fields::{Fields, describe};
 use crate::script::flow::{COMPLETED, Finish, Line, Tally};
 use crate::script::waits::Wait;
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 /// One VM's flows.
 #[derive(Default)]
@@ -35,11 +35,10 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 
 impl Flows {
     fn line(&self, host: &Host, args: &Args, name: &str) -> Result<Arc<Line>, ApiError> {
-        let lifecycle = host.current()?.lifecycle.get();
-        if matches!(lifecycle, Lifecycle::Load | Lifecycle::Summary) {
-            return Err(
-                args.error("nothing is measured while the file loads, nor in `summary`; call it in the journey")
-            );
+        if let Some(when) = host.current()?.lifecycle.get().still() {
+            return Err(args.error(format!(
+                "cannot be used {when}; call it in setup, vu_init or the journey"
+            )));
         }
         if let Some(line) = self.lines.borrow().get(name) {
             return Ok(Arc::clone(line));

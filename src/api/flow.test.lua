@@ -101,5 +101,10 @@ end)
 local at_load, problem = pcall(flow.start, "a", { name = "order" })
 test(
   "nothing is measured while the file loads",
-  function() assert(not at_load and string.find(problem, "call it in the journey", 1, true), problem) end
+  function()
+    assert(
+      not at_load and string.find(problem, "flow.start: cannot be used while the file loads; call it in", 1, true),
+      problem
+    )
+  end
 )

@@ -144,7 +144,11 @@ fn options(host: &Rc<Host>, polls: &Polls, values: MultiValue) -> ApiResult {
     if delay >= timeout {
         return Err(fields.error("delay", "must be shorter than `timeout`").into());
     }
-    host.recorder()?;
+    if let Some(when) = host.current()?.lifecycle.get().still() {
+        return Err(args.error(format!(
+            "cannot be used {when}; call it in setup, vu_init or the journey"
+        )));
+    }
     metrics_of(host, polls, &args, &name)?;
     let seed = if jitter > 0.0 {
         host.current()?.rng.borrow_mut().random()

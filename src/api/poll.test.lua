@@ -173,3 +173,9 @@ test("misuse is raised where it is written", function()
   )
   raises("is not a metric name", function() poll { name = "a b", call = f, done = f } end)
 end)
+
+local at_load, problem = pcall(kt.poll, { name = "job", call = function() end, done = function() return true end })
+test(
+  "nothing is asked while the file loads",
+  function() assert(not at_load and string.find(problem, "poll: cannot be used while the file loads", 1, true), problem) end
+)

@@ -226,17 +226,7 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         let value = map.get(&key(args)?).unwrap_or(Stored::Nil);
         Ok(to_lua(host, &value)?.into_multi(&host.lua)?)
     })?;
-    method("map_keys", |host, _, map| {
-        let keys = map.keys();
-        let list = host.lua.create_table_with_capacity(keys.len(), 0)?;
-        for key in keys {
-            match key {
-                Key::Number(number) => list.raw_push(number)?,
-                Key::Text(text) => list.raw_push(&*text)?,
-            }
-        }
-        Ok(list.into_multi(&host.lua)?)
-    })?;
+    method("map_keys", |host, _, map| keys(host, map))?;
     method("map_set", |host, args, map| {
         let value = args.get(2);
         if value == Value::Nil {
@@ -247,6 +237,18 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         Ok(().into_multi(&host.lua)?)
     })?;
     method("map_size", |host, _, map| Ok(map.size().into_multi(&host.lua)?))
+}
+
+fn keys(host: &Host, map: &Map) -> ApiResult {
+    let keys = map.keys();
+    let list = host.lua.create_table_with_capacity(keys.len(), 0)?;
+    for key in keys {
+        match key {
+            Key::Number(number) => list.raw_push(number)?,
+            Key::Text(text) => list.raw_push(&*text)?,
+        }
+    }
+    Ok(list.into_multi(&host.lua)?)
 }
 
 fn onces(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {

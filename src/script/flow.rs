@@ -157,15 +157,16 @@ impl Flows {
         }
     }
 
-    /// Ends the flows whose time is over at `now`, and gives them: each to one caller only.
-    pub fn overdue(&self, now: Instant) -> Vec<Awaited> {
+    /// Ends the flows whose time is over at `now`, at most `most` of them, and gives them: each to one caller only.
+    pub fn overdue(&self, now: Instant, most: usize) -> Vec<Awaited> {
         let mut overdue = Vec::new();
         if self.in_flight.load(Ordering::Relaxed) == 0 {
             return overdue;
         }
         for shard in &self.shards {
             let mut shard = lock(shard);
-            while let Some((&(due, _), key)) = shard.due.first_key_value()
+            while overdue.len() < most
+                && let Some((&(due, _), key)) = shard.due.first_key_value()
                 && due < now
             {
                 let key = Arc::clone(key);

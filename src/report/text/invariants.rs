@@ -32,22 +32,15 @@ pub(super) fn section(invariants: &[InvariantSummary], style: &Style) -> Vec<Str
 }
 
 fn looks(invariant: &InvariantSummary) -> String {
-    let checks = human::count(invariant.checks);
-    let times = |n: &str| {
-        if n == "1" {
-            "1 look".to_owned()
-        } else {
-            format!("{n} looks")
-        }
-    };
+    let times = human::count(invariant.checks);
     match (invariant.checks, invariant.broken_checks) {
-        (0, _) => "was not looked at".to_owned(),
-        (_, 0) => format!("held in {}", times(&checks)),
+        (0, _) => "was never looked at".to_owned(),
+        (1, 0) => "held once".to_owned(),
+        (_, 0) => format!("held all {times} times"),
         (_, broken) => {
             let broken = human::count(broken);
             let first = Duration::from_millis(invariant.first_broken_at_ms.unwrap_or(0));
-            let first = human::duration(first);
-            format!("broken in {broken} of {}, first at {first}", times(&checks))
+            format!("broken {broken} of {times} times, first at {}", human::duration(first))
         }
     }
 }

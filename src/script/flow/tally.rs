@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::metrics::{DeclareError, Kind, MetricId, Recorder, Registry, TagSet, Unit, WARMUP};
 
 use super::{Awaited, Flows, Full, Met, Tags};
@@ -219,10 +219,19 @@ fn timed_out(flow: &Awaited, recorder: &Recorder) {
 
 /// Counts the flows whose time is over, whoever started them.
 pub fn sweep(flows: &Flows, recorder: &Recorder) {
-    let now: Instant = clock::now();
-    for flow in flows.overdue(now) {
-        timed_out(&flow, recorder);
+    while sweep_some(flows, recorder) {}
+}
+
+/// Between so many and the next a core turns to its virtual users.
+const BITE: usize = 1_000;
+
+/// True when there may be more.
+fn sweep_some(flows: &Flows, recorder: &Recorder) -> bool {
+    let overdue = flows.overdue(clock::now(), BITE);
+    for flow in &overdue {
+        timed_out(flow, recorder);
     }
+    overdue.len() == BITE
 }
 
 /// How late a timeout may be counted that nobody finishes.
@@ -232,6 +241,8 @@ const SWEEP: Duration = Duration::from_millis(100);
 pub async fn keep_sweeping(flows: &Flows, recorder: &Recorder) {
     loop {
         clock::sleep(SWEEP).await;
-        sweep(flows, recorder);
+        while sweep_some(flows, recorder) {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -174,13 +174,15 @@ async fn a_warm_up_is_in_no_number() {
 async fn timeouts_are_swept_soon_after_they_are_due() {
     let mut bench = Bench::new();
     let core = Core::new(&bench, &[]);
-    assert!(bench.start(&core, "a"));
+    for number in 0..2_500 {
+        assert!(bench.start(&core, &number.to_string()));
+    }
     let swept = clock::timeout(
         TIMEOUT + Duration::from_millis(150),
         keep_sweeping(&bench.flows, &core.recorder),
     );
     assert!(swept.await.is_err(), "it goes on for ever");
-    assert_eq!(bench.values(&[&core], &COUNTS)[3], 1.0);
+    assert_eq!(bench.values(&[&core], &COUNTS)[3], 2_500.0);
 }
 
 #[test]
@@ -309,11 +311,11 @@ proptest! {
                     model.remove(&key);
                 }
                 Step::Wait(seconds) => now += Duration::from_secs(seconds),
-                Step::Sweep => timed_out += bench.flows.overdue(now).len(),
+                Step::Sweep => timed_out += bench.flows.overdue(now, 1).len(),
             }
             prop_assert_eq!(started, in_time + timed_out + bench.flows.in_flight());
         }
-        timed_out += bench.flows.overdue(now + TIMEOUT * 2).len();
+        timed_out += bench.flows.overdue(now + TIMEOUT * 2, usize::MAX).len();
         prop_assert_eq!(started, in_time + timed_out);
         prop_assert_eq!(bench.flows.in_flight(), 0);
     }

@@ -167,14 +167,15 @@ async fn rows_cost_virtual_machines_and_users_nothing() {
     let without = "local kt = require 'kt'
         local ids, pool = 1, 2
         return function() return ids, pool end";
+    let all = rows(100_000);
     let (few, many) = (
         memory_with(with, &rows(1), 1_000).await,
-        memory_with(with, &rows(200_000), 1_000).await,
+        memory_with(with, &all, 1_000).await,
     );
-    // Not even a byte a row; what the collector leaves behind differs from time to time.
+    // The VM's allocator rounds up, to no two runs the same.
     assert!(
-        many.abs_diff(few) < 200_000,
-        "{few} bytes with one row, {many} with 200,000"
+        many.abs_diff(few) < all.len() / 10,
+        "{few} bytes with one row, {many} with 100,000"
     );
     // The deeper stack of a call while the file loads.
     let none = memory_with(without, "[1]", 1_000).await;

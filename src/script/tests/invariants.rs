@@ -53,6 +53,47 @@ fn broken(keys: &[&str]) -> Look {
 }
 
 #[tokio::test]
+async fn what_is_no_function_by_name_is_refused_with_its_place() {
+    // the plan's invariants, the path to the mistake, part of the message
+    let table = [
+        (
+            "f",
+            &["invariants"][..],
+            "plan: `invariants` must be a table as { no_oversell = function() return ok, keys end }, got a function",
+        ),
+        (
+            "{ f }",
+            &["invariants"],
+            "plan: `invariants` must have names as keys, got 1",
+        ),
+        (
+            "{ stock = true }",
+            &["invariants", "stock"],
+            "invariants: `stock` must be a function that returns true or false, got true",
+        ),
+        (
+            "{ [''] = f }",
+            &["invariants", ""],
+            "invariants: a name has 1 to 128 visible characters",
+        ),
+    ];
+    for (invariants, path, part) in table {
+        let bed = Bed::new(&format!(
+            "local f = function() end return {{ exec = f, invariants = {invariants} }}"
+        ))
+        .await;
+        let error = bed.ready().expect_err("it is refused");
+        assert!(error.message.contains(part), "{invariants}: {error}");
+        assert_eq!(error.path, path, "{invariants}");
+    }
+    let bed = Bed::new("local f = function() end return { exec = f, invariants = { b = f, a = f } }").await;
+    assert_eq!(
+        bed.ready().map(|plan| plan.invariants),
+        Ok(vec!["a".to_owned(), "b".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn what_they_return_is_read() {
     let table = [
         ("return true", Look::Held),

@@ -245,22 +245,6 @@ async fn what_a_file_returns_must_be_a_plan() {
         ("return 5", "got 5"),
         ("return {}", "scenarios.default: `exec` is nil"),
         (
-            "return { exec = f, invariants = function() end }",
-            "plan: `invariants` must be a table as { no_oversell = function() return ok, keys end }, got a function",
-        ),
-        (
-            "return { exec = f, invariants = { f } }",
-            "plan: `invariants` must have names as keys, got 1",
-        ),
-        (
-            "return { exec = f, invariants = { stock = true } }",
-            "invariants: `stock` must be a function that returns true or false, got true",
-        ),
-        (
-            "return { exec = f, invariants = { [''] = f } }",
-            "invariants: a name has 1 to 128 visible characters",
-        ),
-        (
             "return { scenarois = {} }",
             "plan: unknown option `scenarois`; did you mean `scenarios`?",
         ),
