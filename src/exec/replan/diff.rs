@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::plan::overrides::default_pre_allocated;
 use crate::plan::{Executor, Scenario};
-use crate::schedule::{Shape, Spacing};
+use crate::schedule::{Shape, Spacing, Trace};
 
 use super::{Change, show};
 
@@ -38,6 +38,7 @@ pub(super) struct Diff {
 }
 
 const BEGUN: &str = "it has begun";
+const ROWS: &str = "the row of an iteration follows from its number";
 const HANDED_OUT: &str = "iterations were handed out at the start";
 const MADE: &str = "virtual users that exist stay";
 
@@ -68,8 +69,7 @@ impl Diff {
 
     fn scenario(&mut self, running: &Scenario, edited: &Scenario) {
         let mut next = self.next.clone();
-        let waiting = self.standing == Standing::Waiting;
-        let begun = (!waiting).then_some(BEGUN);
+        let begun = self.begun(BEGUN);
         self.compare(
             "start_time",
             &mut next.start_time,
@@ -284,7 +284,7 @@ impl Diff {
                 self.compare("waves", waves, new, |waves| show::waves(waves), None);
             }
             (Shape::Burst { count }, Shape::Burst { count: new }) => {
-                let begun = (self.standing != Standing::Waiting).then_some(BEGUN);
+                let begun = self.begun(BEGUN);
                 self.compare("count", count, new, u64::to_string, begun);
             }
             (
@@ -294,14 +294,10 @@ impl Diff {
                     speed: fast,
                 },
             ) => {
-                self.compare(
-                    "trace",
-                    trace,
-                    new,
-                    |trace| format!("`{}` ({})", trace.file, trace.times.len()),
-                    None,
-                );
-                self.compare("speed", speed, fast, f64::to_string, None);
+                let begun = self.begun(ROWS);
+                let file = |trace: &Trace| format!("`{}` ({})", trace.file, trace.times.len());
+                self.compare("trace", trace, new, file, begun);
+                self.compare("speed", speed, fast, f64::to_string, begun);
             }
             // Told apart by their names before.
             _ => {}
@@ -348,6 +344,11 @@ impl Diff {
             running.clone_from(edited);
         }
         accepted
+    }
+
+    /// `reason`, unless the scenario has yet to begin.
+    fn begun(&self, reason: &'static str) -> Option<&'static str> {
+        (self.standing != Standing::Waiting).then_some(reason)
     }
 
     fn refuse(&mut self, key: &str, values: (impl Display, impl Display), reason: &str) {

@@ -8,6 +8,7 @@ mod open;
 mod order;
 mod ramping;
 mod shapes;
+mod standing;
 mod steering;
 mod stripes;
 mod threads;
@@ -201,8 +202,10 @@ enum Order {
     /// Through live control.
     Command(Command),
     /// By an edited plan.
-    Edit(Box<dyn Fn(&mut [Scenario]) + Send>),
+    Edit(Edit),
 }
+
+type Edit = Box<dyn Fn(&mut [Scenario]) + Send>;
 
 /// What came of it.
 pub(super) struct Report {
@@ -489,6 +492,13 @@ impl Report {
     pub(super) fn range(&self, metric: MetricId) -> (f64, f64) {
         let of = |aggregation| self.totals.root(metric, aggregation).expect("has samples");
         (of(Aggregation::Min), of(Aggregation::Max))
+    }
+
+    /// Something was edited, and nothing of it refused.
+    pub(super) fn applied(&self) {
+        assert!(!self.changes.is_empty());
+        let refused = self.changes.iter().find(|change| change.refused.is_some());
+        assert_eq!(refused, None);
     }
 
     /// The number of samples of a sub-metric that was kept.
