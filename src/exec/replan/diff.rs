@@ -53,7 +53,7 @@ impl Diff {
         };
         diff.scenario(running, edited);
         if running.executor.name() == edited.executor.name() {
-            diff.executor(&running.executor, &edited.executor);
+            diff.next.executor = diff.executor(&running.executor, &edited.executor);
         } else {
             let names = (running.executor.name(), edited.executor.name());
             diff.refuse("executor", names, "a scenario keeps its executor while it runs");
@@ -112,7 +112,7 @@ impl Diff {
         self.next = next;
     }
 
-    fn executor(&mut self, running: &Executor, edited: &Executor) {
+    fn executor(&mut self, running: &Executor, edited: &Executor) -> Executor {
         let mut next = running.clone();
         match (&mut next, edited) {
             (
@@ -154,6 +154,14 @@ impl Diff {
                 self.compare("stages", stages, new, |stages| show::stages(stages), None);
                 self.compare("graceful_ramp_down", graceful_ramp_down, grace, show::duration, None);
             }
+            (next, edited) if next.is_open() => self.open(next, edited),
+            (next, edited) => self.counted(next, edited),
+        }
+        next
+    }
+
+    fn counted(&mut self, next: &mut Executor, edited: &Executor) {
+        match (next, edited) {
             (
                 Executor::SharedIterations {
                     vus,
@@ -182,9 +190,9 @@ impl Diff {
                 self.compare("iterations", iterations, more, u64::to_string, Some(HANDED_OUT));
                 self.compare("max_duration", max_duration, lasting, show::duration, None);
             }
-            _ => self.open(&mut next, edited),
+            // Told apart by their names before.
+            _ => {}
         }
-        self.next.executor = next;
     }
 
     fn open(&mut self, next: &mut Executor, edited: &Executor) {
@@ -280,6 +288,13 @@ impl Diff {
                 self.compare("steps", steps, new, |steps| show::steps(steps), None);
                 self.spread((time_unit, arrival), (unit, spread));
             }
+            (shape, edited) => self.starts(shape, edited),
+        }
+    }
+
+    /// Shapes without a rate.
+    fn starts(&mut self, shape: &mut Shape, edited: &Shape) {
+        match (shape, edited) {
             (Shape::Waves { waves }, Shape::Waves { waves: new }) => {
                 self.compare("waves", waves, new, |waves| show::waves(waves), None);
             }

@@ -327,14 +327,12 @@ impl Stage {
             script: self.script,
             creation: self.creation,
         });
-        let recorders: Vec<_> = (0..self.stripes).map(|_| Recorder::new(&registry, &catalog)).collect();
-        let mut cores: Vec<_> = (0..self.stripes)
+        let of = self.stripes;
+        let recorders: Vec<_> = (0..of).map(|_| Recorder::new(&registry, &catalog)).collect();
+        let mut cores: Vec<_> = (0..of)
             .zip(&recorders)
             .map(|(index, recorder)| {
-                let stripe = Stripe {
-                    index,
-                    of: self.stripes,
-                };
+                let stripe = Stripe { index, of };
                 Core::new(&plan, stripe, Rc::clone(&factory), recorder, &shared, &signals)
             })
             .collect();
@@ -346,7 +344,7 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let changes = Arc::new(Mutex::new(Vec::new()));
+        let changes = Arc::default();
         let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&changes));
         let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
@@ -355,18 +353,18 @@ impl Stage {
         });
         futures_util::future::join_all(runs).await;
         let elapsed = millis(clock::now() - start);
-        switches.abort();
-        orders.abort();
+        for task in [switches, orders] {
+            task.abort();
+        }
         let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
         recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
         let log = std::mem::take(&mut *log.borrow_mut());
-        let saturated = std::mem::take(&mut *saturated.lock().unwrap());
         let report = Report {
             counts: (0..plan.scenarios.len()).map(|i| totals.counts(i)).collect(),
             seen: log.seen,
             created: log.created,
             peak: log.peak,
-            saturated,
+            saturated: std::mem::take(&mut *saturated.lock().unwrap()),
             changes: std::mem::take(&mut *changes.lock().unwrap()),
             elapsed,
             preparation,
