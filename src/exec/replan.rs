@@ -7,6 +7,8 @@
 
 mod diff;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Instant;
 use crate::control::{Abilities, Amendment, Control, Setpoint};

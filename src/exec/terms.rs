@@ -123,7 +123,7 @@ impl Agenda {
 
     /// When it comes to its own time `own`, if nothing more is set than that it runs again at `now` at the latest.
     pub(super) fn foreseen(&self, own: Duration, now: Instant) -> Instant {
-        let from_now = || later(now, own.saturating_sub(self.own(now)));
+        let from_now = || later(now.max(self.begin), own.saturating_sub(self.own(now)));
         self.real(own).unwrap_or_else(from_now)
     }
 

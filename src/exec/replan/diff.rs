@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::plan::overrides::default_pre_allocated;
 use crate::plan::{Executor, Scenario};
-use crate::schedule::{Shape, Spacing};
+use crate::schedule::{Shape, Spacing, Trace};
 
 use super::{Change, show};
 
@@ -38,6 +38,7 @@ pub(super) struct Diff {
 }
 
 const BEGUN: &str = "it has begun";
+const ROWS: &str = "the row of an iteration follows from its number";
 const HANDED_OUT: &str = "iterations were handed out at the start";
 const MADE: &str = "virtual users that exist stay";
 
@@ -52,7 +53,7 @@ impl Diff {
         };
         diff.scenario(running, edited);
         if running.executor.name() == edited.executor.name() {
-            diff.executor(&running.executor, &edited.executor);
+            diff.next.executor = diff.executor(&running.executor, &edited.executor);
         } else {
             let names = (running.executor.name(), edited.executor.name());
             diff.refuse("executor", names, "a scenario keeps its executor while it runs");
@@ -68,8 +69,7 @@ impl Diff {
 
     fn scenario(&mut self, running: &Scenario, edited: &Scenario) {
         let mut next = self.next.clone();
-        let waiting = self.standing == Standing::Waiting;
-        let begun = (!waiting).then_some(BEGUN);
+        let begun = self.begun(BEGUN);
         self.compare(
             "start_time",
             &mut next.start_time,
@@ -112,7 +112,7 @@ impl Diff {
         self.next = next;
     }
 
-    fn executor(&mut self, running: &Executor, edited: &Executor) {
+    fn executor(&mut self, running: &Executor, edited: &Executor) -> Executor {
         let mut next = running.clone();
         match (&mut next, edited) {
             (
@@ -154,6 +154,14 @@ impl Diff {
                 self.compare("stages", stages, new, |stages| show::stages(stages), None);
                 self.compare("graceful_ramp_down", graceful_ramp_down, grace, show::duration, None);
             }
+            (next, edited) if next.is_open() => self.open(next, edited),
+            (next, edited) => self.counted(next, edited),
+        }
+        next
+    }
+
+    fn counted(&mut self, next: &mut Executor, edited: &Executor) {
+        match (next, edited) {
             (
                 Executor::SharedIterations {
                     vus,
@@ -182,9 +190,9 @@ impl Diff {
                 self.compare("iterations", iterations, more, u64::to_string, Some(HANDED_OUT));
                 self.compare("max_duration", max_duration, lasting, show::duration, None);
             }
-            _ => self.open(&mut next, edited),
+            // Told apart by their names before.
+            _ => {}
         }
-        self.next.executor = next;
     }
 
     fn open(&mut self, next: &mut Executor, edited: &Executor) {
@@ -280,11 +288,18 @@ impl Diff {
                 self.compare("steps", steps, new, |steps| show::steps(steps), None);
                 self.spread((time_unit, arrival), (unit, spread));
             }
+            (shape, edited) => self.starts(shape, edited),
+        }
+    }
+
+    /// Shapes without a rate.
+    fn starts(&mut self, shape: &mut Shape, edited: &Shape) {
+        match (shape, edited) {
             (Shape::Waves { waves }, Shape::Waves { waves: new }) => {
                 self.compare("waves", waves, new, |waves| show::waves(waves), None);
             }
             (Shape::Burst { count }, Shape::Burst { count: new }) => {
-                let begun = (self.standing != Standing::Waiting).then_some(BEGUN);
+                let begun = self.begun(BEGUN);
                 self.compare("count", count, new, u64::to_string, begun);
             }
             (
@@ -294,14 +309,10 @@ impl Diff {
                     speed: fast,
                 },
             ) => {
-                self.compare(
-                    "trace",
-                    trace,
-                    new,
-                    |trace| format!("`{}` ({})", trace.file, trace.times.len()),
-                    None,
-                );
-                self.compare("speed", speed, fast, f64::to_string, None);
+                let begun = self.begun(ROWS);
+                let file = |trace: &Trace| format!("`{}` ({})", trace.file, trace.times.len());
+                self.compare("trace", trace, new, file, begun);
+                self.compare("speed", speed, fast, f64::to_string, begun);
             }
             // Told apart by their names before.
             _ => {}
@@ -348,6 +359,11 @@ impl Diff {
             running.clone_from(edited);
         }
         accepted
+    }
+
+    /// `reason`, unless the scenario has yet to begin.
+    fn begun(&self, reason: &'static str) -> Option<&'static str> {
+        (self.standing != Standing::Waiting).then_some(reason)
     }
 
     fn refuse(&mut self, key: &str, values: (impl Display, impl Display), reason: &str) {

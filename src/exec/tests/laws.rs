@@ -150,6 +150,36 @@ proptest! {
     }
 
     #[test]
+    fn counts_add_up_under_any_edits(
+        scenarios in scenarios(),
+        edits in proptest::collection::vec((0_u64..200, 0_usize..3, executors(), 0_u64..200, any::<bool>()), 1..5),
+        stripes in 1_u32..4,
+        service in 1_u64..150,
+        retire in prop_oneof![Just(u64::MAX), 0_u64..60],
+        stop in proptest::option::of(0_u64..500),
+    ) {
+        let stage = Stage::new(scenarios, 0).script(scatter(service, retire)).stripes(stripes);
+        let mut stage = Stage { stop: stop.map(ms), ..stage };
+        let mut at = 0;
+        for (gap, index, executor, time, pause) in edits {
+            at += gap;
+            stage = stage.edit_at(at, move |scenarios| {
+                let index = index % scenarios.len();
+                let scenario = &mut scenarios[index];
+                // Another kind is refused, and what else is edited then holds all the same.
+                scenario.executor = executor.clone();
+                scenario.graceful_stop = ms(time);
+                scenario.start_time = ms(time / 2);
+            });
+            if pause {
+                stage = stage.tell_at(at, Command::Pause).tell_at(at + gap / 2, Command::Resume);
+                at += gap / 2;
+            }
+        }
+        play(stage);
+    }
+
+    #[test]
     fn undisturbed_runs_offer_exactly_what_was_planned(
         scenarios in scenarios(),
         stripes in 1_u32..4,

@@ -8,6 +8,7 @@ mod open;
 mod order;
 mod ramping;
 mod shapes;
+mod standing;
 mod steering;
 mod stripes;
 mod threads;
@@ -229,8 +230,10 @@ enum Order {
     /// Through live control.
     Command(Command),
     /// By an edited plan.
-    Edit(Box<dyn Fn(&mut [Scenario]) + Send>),
+    Edit(Edit),
 }
+
+type Edit = Box<dyn Fn(&mut [Scenario]) + Send>;
 
 /// What came of it.
 pub(super) struct Report {
@@ -366,14 +369,12 @@ impl Stage {
             creation: self.creation,
             update: self.update,
         });
-        let recorders: Vec<_> = (0..self.stripes).map(|_| Recorder::new(&registry, &catalog)).collect();
-        let mut cores: Vec<_> = (0..self.stripes)
+        let of = self.stripes;
+        let recorders: Vec<_> = (0..of).map(|_| Recorder::new(&registry, &catalog)).collect();
+        let mut cores: Vec<_> = (0..of)
             .zip(&recorders)
             .map(|(index, recorder)| {
-                let stripe = Stripe {
-                    index,
-                    of: self.stripes,
-                };
+                let stripe = Stripe { index, of };
                 Core::new(&plan, stripe, Rc::clone(&factory), recorder, &shared, &signals)
             })
             .collect();
@@ -385,7 +386,7 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let changes = Arc::new(Mutex::new(Vec::new()));
+        let changes = Arc::default();
         let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&changes));
         let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
@@ -394,18 +395,18 @@ impl Stage {
         });
         futures_util::future::join_all(runs).await;
         let elapsed = millis(clock::now() - start);
-        switches.abort();
-        orders.abort();
+        for task in [switches, orders] {
+            task.abort();
+        }
         let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
         recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
         let log = std::mem::take(&mut *log.borrow_mut());
-        let saturated = std::mem::take(&mut *saturated.lock().unwrap());
         let report = Report {
             counts: (0..plan.scenarios.len()).map(|i| totals.counts(i)).collect(),
             seen: log.seen,
             created: log.created,
             peak: log.peak,
-            saturated,
+            saturated: std::mem::take(&mut *saturated.lock().unwrap()),
             changes: std::mem::take(&mut *changes.lock().unwrap()),
             elapsed,
             preparation,
@@ -531,6 +532,13 @@ impl Report {
     pub(super) fn range(&self, metric: MetricId) -> (f64, f64) {
         let of = |aggregation| self.totals.root(metric, aggregation).expect("has samples");
         (of(Aggregation::Min), of(Aggregation::Max))
+    }
+
+    /// Something was edited, and nothing of it refused.
+    pub(super) fn applied(&self) {
+        assert!(!self.changes.is_empty());
+        let refused = self.changes.iter().find(|change| change.refused.is_some());
+        assert_eq!(refused, None);
     }
 
     /// The number of samples of a sub-metric that was kept.

@@ -1,6 +1,7 @@
 //! What journeys and samples know about the stage and the row of their iteration.
 
 use super::*;
+use crate::control::{Abilities, Steerable};
 
 /// Runs iterations of (number, segment) on one virtual user; the journey asserts.
 async fn run(files: &[(&str, &str)], iterations: &[(u64, u32)]) {
@@ -59,5 +60,29 @@ async fn samples_carry_the_stage_of_their_iteration() {
         context.open_group("g", clock::now()).unwrap();
         assert_eq!(stage().as_deref(), Some(name), "in a group too");
         context.end();
+    }
+}
+
+#[tokio::test]
+async fn stages_of_an_edited_plan_are_known_by_their_numbers() {
+    let script = r#"return { exec = function() end, scenarios = { a = { executor = "waves", waves = {
+        { at = 0, count = 1, name = "first" }, { at = 1, count = 1 } } } } }"#;
+    let bed = Bed::new(script).await;
+    bed.ready().unwrap_or_else(|error| panic!("{error}"));
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let control = &bed.host.session.control;
+    let scenario = Steerable {
+        name: "a".to_owned(),
+        executor: "waves".to_owned(),
+        abilities: Abilities::default(),
+        stages: names(&["first", "1"]),
+    };
+    control.steer(clock::now(), vec![scenario]);
+    let numbers = control.number_stages(0, &names(&["first", "second", "last"]));
+    assert_eq!(numbers, [0, 2, 3]);
+    let context = VuContext::new(&bed.host, 1, Some(0));
+    for (number, name) in numbers.into_iter().chain([1]).zip(["first", "second", "last", "1"]) {
+        context.begin(&iteration(0, number));
+        assert_eq!(context.stage().as_deref(), Some(name));
     }
 }
