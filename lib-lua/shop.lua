@@ -300,13 +300,12 @@ function shop.operations(options)
   }
 end
 
----What an address says about the services behind it: those that are not up, and why.
----@param url string
----@param services string[] that are behind it
----@return string[] down none when all are well
+---Which of the services behind an address are not up, by its answer about their health, and why.
+---@param res kt.http.Response
+---@param services string[]
+---@return string[] down
 ---@return string why
-local function health(url, services)
-  local res = http.get(url .. "/actuator/health", { name = "GET health", timeout = "5s" })
+local function down_of(res, services)
   local status = res:json "status"
   local function is_up(state) return string.upper(tostring(state)) == "UP" end
   if res.ok and (status == nil or is_up(status)) then return {}, "" end
@@ -321,28 +320,30 @@ end
 
 ---@return string?
 local function unhealthy()
-  ---@type { url: string, services: string[] }[]
+  ---@type string[]
   local addresses = {}
+  ---@type table<string, string[]>
+  local behind = {}
+  ---@type table<string, kt.http.BatchEntry>
+  local requests = {}
   for _, service in ipairs(SERVICES) do
-    local last, url = addresses[#addresses], shop.urls[service]
-    if last and last.url == url then
-      table.insert(last.services, service)
-    else
-      table.insert(addresses, { url = url, services = { service } })
+    local url = shop.urls[service] .. "/actuator/health"
+    if not behind[url] then
+      addresses[#addresses + 1], behind[url] = url, {}
+      requests[url] = { "GET", url, { name = "GET health", timeout = "5s" } }
     end
+    table.insert(behind[url], service)
   end
-  for _, address in ipairs(addresses) do
-    local down, why = health(address.url, address.services)
-    if #down > 0 then
-      return string.format(
-        "not healthy: %s (%s at %s/actuator/health). Start the shop (`kingtide demo`, or --demo), or say where it is: "
-          .. "-e GATEWAY=URL, -e BASE_URL=URL, or -e ORDER_URL=URL and so on for each service",
-        table.concat(down, ", "),
-        why,
-        address.url
-      )
-    end
+  local answers, problems = http.batch(requests), {}
+  for _, url in ipairs(addresses) do
+    local down, why = down_of(answers[url], behind[url])
+    if #down > 0 then problems[#problems + 1] = string.format("%s (%s at %s)", table.concat(down, ", "), why, url) end
   end
+  if #problems == 0 then return nil end
+  return "not healthy: "
+    .. table.concat(problems, "; ")
+    .. ". Start the shop (`kingtide demo`, or --demo), or say where it is: -e GATEWAY=URL, -e BASE_URL=URL, or "
+    .. "-e ORDER_URL=URL and so on for each service"
 end
 
 ---@param file string

@@ -196,4 +196,8 @@ test("a problem names the service or the file, and what to do", function()
   local problem = shop.problem() or "none"
   assert(string.find(problem, "not healthy: order (", 1, true), problem)
   assert(string.find(problem, REFUSED .. "/actuator/health", 1, true), problem)
+  shop.urls.account = TEST .. "/shop/ill"
+  problem = shop.problem() or "none"
+  assert(string.find(problem, "not healthy: account (status 503 at ", 1, true), problem)
+  assert(string.find(problem, "; order (", 1, true), "all are named: " .. problem)
 end)

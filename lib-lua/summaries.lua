@@ -250,7 +250,7 @@ function summaries.markdown(s, report)
   local r = report or {}
   local numbers = r.earlier and summaries.comparison(s, r.earlier, r.columns) or summaries.table(s, r.columns)
   local text = {
-    "# " .. (r.title or s.run.script),
+    "# " .. (r.title or s.run.script) .. "\n",
     "## Configuration\n\n" .. configuration(s, r.fields),
     "## Results\n\n" .. numbers,
   }
@@ -282,7 +282,7 @@ function summaries.markdown(s, report)
     text[#text + 1] = "## Checkpoints\n\n" .. markdown_table(head, parts)
   end
   text[#text + 1] = "## Conclusion\n\n" .. conclusion(s)
-  return table.concat(text, "\n\n")
+  return table.concat(text, "\n")
 end
 
 return summaries

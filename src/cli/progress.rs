@@ -220,7 +220,7 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Catalog, Recorder, Registry, Totals, builtin};
+    use crate::metrics::{Catalog, Count, Recorder, Registry, Totals, builtin};
     use crate::plan::{Executor, HttpPlan, Limits, OnScriptError};
 
     fn scenario(name: &str, minutes: u64) -> Scenario {
@@ -239,17 +239,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lines_stand_in_columns_and_fit_into_80() {
-        let registry = Registry::new();
-        let catalog = Catalog::new(&registry, &[]).unwrap();
-        let recorder = Recorder::new(&registry, &catalog);
-        recorder.record(builtin::HTTP_REQ_DURATION, 25.14, &recorder.no_tags());
-        recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &recorder.no_tags());
-        let mut totals = Totals::new(&registry, &catalog, 2);
-        totals.merge(&recorder.take());
-        let plan = Plan {
-            scenarios: vec![scenario("browse", 60), scenario("orders_of_customers", 1)],
+    fn plan(scenarios: Vec<Scenario>) -> Plan {
+        Plan {
+            scenarios,
             http: HttpPlan::default(),
             phases: Vec::new(),
             checkpoints: None,
@@ -260,7 +252,19 @@ mod tests {
             teardown_timeout: Duration::ZERO,
             on_script_error: OnScriptError::Fail,
             limits: Limits::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn lines_stand_in_columns_and_fit_into_80() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let recorder = Recorder::new(&registry, &catalog);
+        recorder.record(builtin::HTTP_REQ_DURATION, 25.14, &recorder.no_tags());
+        recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &recorder.no_tags());
+        let mut totals = Totals::new(&registry, &catalog, 2);
+        totals.merge(&recorder.take());
+        let plan = plan(vec![scenario("browse", 60), scenario("orders_of_customers", 1)]);
         let progress = |started| exec::Progress {
             started,
             active: 10,
@@ -279,6 +283,34 @@ mod tests {
             [
                 "browse                12s/3600s ·  50.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
                 "orders_of_customers   12s/60s   · 100.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
+            ]
+        );
+    }
+    #[test]
+    fn a_checkpoint_leaves_the_same_parts_always() {
+        let registry = Registry::new();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let recorder = Recorder::new(&registry, &catalog);
+        let none = recorder.no_tags();
+        recorder.record(builtin::HTTP_REQ_DURATION, 25.14, &none);
+        recorder.record(builtin::HTTP_REQS, 15_001.0, &none);
+        recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &none);
+        recorder.count(0, Count::Completed, 14_990, &none);
+        recorder.count(0, Count::Failed, 10, &none);
+        recorder.count(0, Count::Dropped, 3, &none);
+        recorder.count(1, Count::Dropped, 4, &none);
+        let mut totals = Totals::new(&registry, &catalog, 2);
+        totals.keep_checkpoints(Duration::from_secs(300), Duration::from_secs(600));
+        totals.merge_second(7, &recorder.take());
+        totals.close(300);
+        totals.finish(Duration::from_millis(602_345));
+        let plan = plan(vec![scenario("mixed", 10), scenario("late", 10)]);
+        let lines = [0, 1].map(|index| checkpoint::line(index + 1, &totals.checkpoints()[index], &plan));
+        assert_eq!(
+            lines,
+            [
+                "checkpoint 1 · 0s-5m · mixed 15000 (50.0/s) · late 0 (0.0/s) · http_reqs 15001 (50.0/s) · p95 25.1 ms · 0.0 % failed · 7 dropped",
+                "checkpoint 2 · 5m-10m2s300ms · mixed 0 (0.0/s) · late 0 (0.0/s) · http_reqs 0 (0.0/s) · p95 - · - failed · 0 dropped",
             ]
         );
     }

@@ -179,6 +179,19 @@ impl Sum {
 /// Something in a second of a core.
 type Sample = (u32, usize, u64, bool);
 
+fn play(recorder: &Recorder, samples: &[Sample]) -> Delta {
+    for (value, scenario, n, passed) in samples {
+        let name = ["a", "b"][*scenario];
+        let tags = recorder.tags(&recorder.no_tags(), &[("name", name)]);
+        recorder.record(builtin::HTTP_REQS, f64::from(*value), &tags);
+        recorder.record(builtin::HTTP_REQ_DURATION, f64::from(*value), &tags);
+        recorder.check("fine", *passed, &tags);
+        recorder.count(*scenario, Count::Offered, *n, &tags);
+        recorder.count(*scenario, Count::Completed, *n, &tags);
+    }
+    recorder.take()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -195,19 +208,6 @@ proptest! {
         let mut totals = Totals::new(&registry, &catalog, 2);
         totals.keep_checkpoints(s(every), s(planned));
         let recorders: Vec<_> = cores.iter().map(|_| Recorder::new(&registry, &catalog)).collect();
-        let play = |core: usize, samples: &[Sample]| {
-            let recorder = &recorders[core];
-            for (value, scenario, n, passed) in samples {
-                let name = ["a", "b"][*scenario];
-                let tags = recorder.tags(&recorder.no_tags(), &[("name", name)]);
-                recorder.record(builtin::HTTP_REQS, f64::from(*value), &tags);
-                recorder.record(builtin::HTTP_REQ_DURATION, f64::from(*value), &tags);
-                recorder.check("fine", *passed, &tags);
-                recorder.count(*scenario, Count::Offered, *n, &tags);
-                recorder.count(*scenario, Count::Completed, *n, &tags);
-            }
-            recorder.take()
-        };
         // Cores report their seconds in any order among each other, each its own in order.
         let mut reported = vec![0_usize; cores.len()];
         let turns = order.into_iter().map(|core| core % cores.len());
@@ -215,7 +215,7 @@ proptest! {
         for core in turns.chain(rest) {
             let second = reported[core];
             let Some(samples) = cores[core].get(second) else { continue };
-            totals.merge_second(second as u64, &play(core, samples));
+            totals.merge_second(second as u64, &play(&recorders[core], samples));
             reported[core] += 1;
             let running = reported.iter().zip(&cores).filter(|(done, core)| **done < core.len());
             if let Some(complete) = running.map(|(done, _)| *done).min() {
