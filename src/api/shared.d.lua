@@ -149,7 +149,7 @@ function shared.counter(name) end
 function shared.map(name) end
 
 ---@class kt.shared.OnceOptions
----@field ttl? kt.Duration how long the value is good; default for the run
+---@field ttl? kt.Duration|fun(value: any): kt.Duration how long the value is good, or what tells it from the value; default for the run
 
 ---A value that one virtual user makes for all: the first that asks calls `fn`, the others wait for what it returns. When
 ---`fn` raises, the error is that virtual user's, and the next of those who wait calls its own. The same goes for one that
@@ -164,6 +164,10 @@ function shared.map(name) end
 ---    return kt.http.post("/login", { json = { user = "qa" }, expect = 200 }):json "token"
 ---  end)
 ---  kt.http.get("/orders", { auth = { bearer = token } })
+---  local session = kt.shared.once("session", { ttl = function(s) return s.expires_in - 5 end }, function()
+---    return kt.http.post("/session", { expect = 200 }):json()
+---  end)
+---  return session.id
 ---end
 ---```
 ---@generic T

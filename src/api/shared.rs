@@ -4,13 +4,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::{Function, MultiValue, Table, Value};
 
 use super::args::{Args, number};
 use crate::clock;
 use crate::script::commons::{Answer, CommonsError, Counter, Key, Map, Stored};
-use crate::script::fields::{Fields, describe};
+use crate::script::fields::{Fields, describe, to_duration};
 use crate::script::value::{AsJson, parse};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
 
@@ -94,6 +95,13 @@ freeze(Counter)
 freeze(map_meta)
 freeze(Map)
 
+local function made(body, ttl)
+  local value = body()
+  if type(ttl) == "function" then
+    ttl = ttl(value)
+  end
+  return value, ttl
+end
 local function once(key, options, body)
   if body == nil and type(options) == "function" then
     options, body = nil, options
@@ -103,12 +111,12 @@ local function once(key, options, body)
   if known then
     return value
   end
-  local ok, result = pcall(body)
+  local ok, result, lasting = pcall(made, body, ttl)
   if not ok then
     finish(raw.once_give_up(key))
     error(result, 0)
   end
-  return finish(raw.once_end(key, ttl, result))
+  return finish(raw.once_end(key, lasting, result))
 end
 return counter, map, once"#;
 
@@ -196,16 +204,8 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         Ok(index.into_multi(&host.lua)?)
     })?;
     raw.raw_set("map", map)?;
-    let method = |name: &'static str, act: fn(&Host, &Args, &Map) -> ApiResult| {
+    let method = |name: &str, full: &'static str, act: fn(&Host, &Args, &Map) -> ApiResult| {
         let all = opened.clone();
-        let full: &'static str = match name {
-            "map_add" => "shared.map:add",
-            "map_delete" => "shared.map:delete",
-            "map_get" => "shared.map:get",
-            "map_keys" => "shared.map:keys",
-            "map_set" => "shared.map:set",
-            _ => "shared.map:size",
-        };
         let call = host.raw_fn(move |host, values| {
             let args = Args::new(full, values);
             let map = all.get(host, &args)?;
@@ -213,21 +213,21 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         })?;
         raw.raw_set(name, call)
     };
-    method("map_add", |host, args, map| {
+    method("map_add", "shared.map:add", |host, args, map| {
         let (key, by) = (key(args)?, args.opt_number(2, "n")?.unwrap_or(1.0));
         let sum = map.add(key, by).map_err(|error| refused(args, error))?;
         Ok(sum.into_multi(&host.lua)?)
     })?;
-    method("map_delete", |host, args, map| {
+    method("map_delete", "shared.map:delete", |host, args, map| {
         let before = map.delete(&key(args)?).unwrap_or(Stored::Nil);
         Ok(to_lua(host, &before)?.into_multi(&host.lua)?)
     })?;
-    method("map_get", |host, args, map| {
+    method("map_get", "shared.map:get", |host, args, map| {
         let value = map.get(&key(args)?).unwrap_or(Stored::Nil);
         Ok(to_lua(host, &value)?.into_multi(&host.lua)?)
     })?;
-    method("map_keys", |host, _, map| keys(host, map))?;
-    method("map_set", |host, args, map| {
+    method("map_keys", "shared.map:keys", |host, _, map| keys(host, map))?;
+    method("map_set", "shared.map:set", |host, args, map| {
         let value = args.get(2);
         if value == Value::Nil {
             return Err(args.error("`value` is nil; `delete` removes a key"));
@@ -236,7 +236,9 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         map.set(key(args)?, stored).map_err(|error| refused(args, error))?;
         Ok(().into_multi(&host.lua)?)
     })?;
-    method("map_size", |host, _, map| Ok(map.size().into_multi(&host.lua)?))
+    method("map_size", "shared.map:size", |host, _, map| {
+        Ok(map.size().into_multi(&host.lua)?)
+    })
 }
 
 fn keys(host: &Host, map: &Map) -> ApiResult {
@@ -278,12 +280,9 @@ fn onces(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
     let end = host.raw_fn(|host, values| {
         let args = Args::new("shared.once", values);
         let key = args.string(0, "key")?.to_string_lossy();
-        let ttl = match args.get(1) {
-            Value::Nil => None,
-            _ => Some(args.duration(1, "ttl")?),
-        };
         // Dropped by an error, so that the next one tries.
         let turn = host.current()?.held.finish(&key);
+        let ttl = ttl(&args, &args.get(1))?;
         let value = stored(&args.get(2)).map_err(|what| args.error(format!("the value of `{key}`: {what}")))?;
         if let Some(turn) = turn {
             turn.fulfil(value.clone(), ttl);
@@ -293,17 +292,14 @@ fn onces(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
     raw.raw_set("once_end", end)
 }
 
-/// Key, options and function; gives the `ttl` in seconds, or nil.
+/// Key, options and function; gives the `ttl`, which may be a function, or nil.
 fn once_options(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let args = Args::new("shared.once", values);
     let key = args.string(0, "key")?.to_string_lossy();
     let fields = Fields::new("shared.once", Vec::new(), &args.get(1), &["ttl"])?;
-    let ttl = match &fields {
-        Some(fields) => fields.duration("ttl")?.map(|ttl| (fields, ttl)),
-        None => None,
-    };
-    if let Some((fields, _)) = ttl.filter(|(_, ttl)| ttl.is_zero()) {
-        return Err(fields.error("ttl", "must be longer than zero").into());
+    let given = fields.map_or(Value::Nil, |fields| fields.get("ttl"));
+    if !matches!(given, Value::Function(_)) {
+        ttl(&args, &given)?;
     }
     if !matches!(args.get(2), Value::Function(_)) {
         return Err(args.wrong("fn", "a function that makes the value", &args.get(2)));
@@ -319,8 +315,19 @@ fn once_options(host: &Rc<Host>, values: MultiValue) -> ApiResult {
             "this virtual user is making the value of `{key}` already, and would wait for itself"
         )));
     }
-    let ttl = ttl.map(|(_, ttl)| ttl.as_secs_f64());
-    Ok(ttl.into_multi(&host.lua)?)
+    Ok(given.into_multi(&host.lua)?)
+}
+
+/// How long a value is good.
+fn ttl(args: &Args, given: &Value) -> Result<Option<Duration>, ApiError> {
+    if *given == Value::Nil {
+        return Ok(None);
+    }
+    let ttl = to_duration(given).map_err(|reason| args.error(format!("`ttl` is wrong: {reason}")))?;
+    if ttl.is_zero() {
+        return Err(args.error("`ttl` must be longer than zero"));
+    }
+    Ok(Some(ttl))
 }
 
 fn name(args: &Args) -> Result<String, ApiError> {

@@ -99,6 +99,28 @@ test("an expired value is made again", function()
   assert(shared.once("short", { ttl = 60 }, make) == 2 and shared.once("short", make) == 2)
 end)
 
+test("how long a value is good may depend on it", function()
+  local made = 0
+  local function make()
+    made = made + 1
+    return { n = made, expires_in = made == 1 and "5ms" or 60 }
+  end
+  local options = { ttl = function(value) return value.expires_in end }
+  assert(shared.once("lasting", options, make).n == 1)
+  kt.sleep "6ms"
+  assert(shared.once("lasting", options, make).n == 2 and shared.once("lasting", options, make).n == 2)
+  for _, ttl in ipairs { 0, -1, "soon", {} } do
+    raises("shared.once: `ttl` ", function()
+      shared.once("never", {
+        ttl = function()
+          return ttl --[[@as any]]
+        end,
+      }, make)
+    end)
+  end
+  assert(shared.once("never", function() return 1 end) == 1, "nothing was kept, and nobody has to wait")
+end)
+
 test("an error of the function is the caller's, and the next one tries", function()
   local err = raises("no token today", function()
     shared.once("broken", function() error "no token today" end)
