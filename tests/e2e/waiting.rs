@@ -1,4 +1,4 @@
-//! Flows across scenarios and cores, as a run's summary and its thresholds show them.
+//! Flows across scenarios and cores, as a run's summary and its thresholds show them; polls that leave the journey alone.
 
 use crate::kit::Project;
 
@@ -97,4 +97,32 @@ async fn nothing_of_a_warm_up_counts() {
     let flying = ran.metric("saga_in_flight", "value").unwrap_or(0.0);
     assert_eq!((started, completed, not_completed), (50.0, 25.0, 0.0), "{}", ran.ended);
     assert_eq!(started, completed + timed_out + flying, "{}", ran.ended);
+}
+
+/// The same seed draws the same numbers after a poll, however often that one has asked.
+#[tokio::test]
+async fn what_a_journey_draws_does_not_depend_on_how_often_it_asked() {
+    let project = Project::with(
+        "local wanted = tonumber(kt.env 'ATTEMPTS')
+        return function()
+          local n = 0
+          kt.poll {
+            name = 'job', every = '2ms', jitter = 1,
+            call = function() n = n + 1 return n end,
+            done = function(n) return n == wanted end,
+          }
+          kt.log.info('drew ' .. kt.random.string(20) .. '.')
+        end",
+    );
+    let mut drawn = Vec::new();
+    for attempts in ["ATTEMPTS=1", "ATTEMPTS=7"] {
+        let ran = project
+            .run(&["j.lua", "--iterations", "1", "--seed", "5", "-e", attempts])
+            .await;
+        ran.exits(0);
+        let text = ran.ended.stderr.split("drew ").nth(1).expect("it was said").to_owned();
+        drawn.push(text.split('.').next().unwrap_or_default().to_owned());
+    }
+    assert_eq!(drawn[0], drawn[1]);
+    assert_eq!(drawn[0].len(), 20);
 }
