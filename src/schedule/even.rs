@@ -15,6 +15,7 @@ pub(super) struct Even {
     first: u128,
     /// The area at which the part ends.
     end: u128,
+    total: u64,
 }
 
 impl Even {
@@ -25,19 +26,21 @@ impl Even {
             // As if the curve had been there from its start: at the next whole number.
             None => begin.div_ceil(curve.unit).saturating_mul(curve.unit),
         };
+        let end = range.1.map_or(curve.area, |until| curve.area_until(until));
+        let total = end.saturating_sub(first).div_ceil(curve.unit);
         Self {
-            end: range.1.map_or(curve.area, |until| curve.area_until(until)),
+            total: u64::try_from(total).unwrap_or(u64::MAX),
             curve,
             range,
             first,
+            end,
         }
     }
 }
 
 impl Numbered for Even {
     fn total(&self) -> u64 {
-        let total = self.end.saturating_sub(self.first).div_ceil(self.curve.unit);
-        u64::try_from(total).unwrap_or(u64::MAX)
+        self.total
     }
 
     fn at(&self, number: u64) -> (Duration, u32) {
@@ -46,7 +49,7 @@ impl Numbered for Even {
     }
 
     fn rest(&self) -> Option<Carry> {
-        let covered = u128::from(self.total()).saturating_mul(self.curve.unit);
+        let covered = u128::from(self.total).saturating_mul(self.curve.unit);
         Some(Carry {
             left: self.first.saturating_add(covered).saturating_sub(self.end),
             unit: self.curve.unit,
