@@ -287,7 +287,10 @@ impl Judge {
     ) -> Vec<(ExitCode, String)> {
         let mut reasons = self.notes.clone();
         reasons.extend(session.control.reasons().into_iter().map(of_control));
-        for failed in thresholds.iter().filter(|threshold| !threshold.ok) {
+        // Without a load there is nothing that a threshold could say.
+        let says =
+            |threshold: &&ThresholdSummary| !threshold.ok && (self.begun.is_some() || threshold.observed.is_some());
+        for failed in thresholds.iter().filter(says) {
             let observed = failed.observed.map_or_else(
                 || "there were no samples".to_owned(),
                 |value| format!("it was {}", (value * 1e4).round() / 1e4),

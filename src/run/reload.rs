@@ -56,6 +56,8 @@ pub enum Reloaded {
 pub(super) struct Reloads {
     saves: Saves,
     origin: Instant,
+    /// What the last edit asked for in vain: it is told once, although every further edit asks for it again.
+    in_vain: Vec<Change>,
 }
 
 impl Reloads {
@@ -64,6 +66,7 @@ impl Reloads {
         Ok(Self {
             saves: Saves::of(revision.files())?,
             origin: clock::now(),
+            in_vain: Vec::new(),
         })
     }
 
@@ -106,11 +109,13 @@ impl Reloads {
                 self.saves.follow(revision.files());
                 let (refused, applied): (Vec<_>, Vec<_>) =
                     changes.into_iter().partition(|change| change.refused.is_some());
+                let before = std::mem::replace(&mut self.in_vain, refused.clone());
+                let news = refused.iter().filter(|change| !before.contains(change));
                 Reloaded::Adopted {
                     revision: revision.number,
                     hash: revision.hash(),
                     applied: applied.into_iter().map(|change| change.what).collect(),
-                    refused: refused.iter().map(edit::with_reason).collect(),
+                    refused: news.map(edit::with_reason).collect(),
                 }
             }
             Err(error) => {

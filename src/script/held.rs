@@ -11,6 +11,8 @@ use super::pool::{ClaimId, Pool};
 #[derive(Debug, Default)]
 pub struct Held {
     claims: RefCell<Vec<Claimed>>,
+    /// What `vu_init` has claimed, for as long as its result is used.
+    of_init: RefCell<Vec<(Arc<Pool>, ClaimId)>>,
     /// At how many claims those that have expired are looked for.
     tidy_at: Cell<usize>,
     turns: RefCell<Vec<Turn>>,
@@ -88,6 +90,25 @@ impl Held {
         let mut turns = self.turns.borrow_mut();
         let index = turns.iter().position(|turn| turn.key() == key)?;
         Some(turns.remove(index))
+    }
+
+    /// `vu_init` has ended, by returning or by an error.
+    pub fn initialised(&self, completed: bool) {
+        if completed {
+            let claims = self.claims.borrow();
+            let fresh = claims.iter().filter(|held| !held.settled);
+            let fresh = fresh.map(|held| (Arc::clone(&held.pool), held.claim));
+            self.of_init.borrow_mut().extend(fresh);
+        }
+        self.end(completed);
+    }
+
+    /// `vu_init` is about to run again, and will claim again what it needs.
+    pub fn renew(&self) {
+        for (pool, claim) in self.of_init.take() {
+            pool.release(claim);
+            self.forget(&pool, claim);
+        }
     }
 
     /// An iteration has ended, by returning or by an error.

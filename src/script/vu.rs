@@ -96,8 +96,9 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
         && let Ok(Some(vu_init)) = plan.get::<Option<Function>>("vu_init")
     {
         context.enter(Lifecycle::VuInit);
+        context.held.renew();
         let called = bridge::call(context, &loaded.thread, &vu_init, []).await;
-        context.held.end(called.is_ok());
+        context.held.initialised(called.is_ok());
         called?;
     }
     Ok(Instance {

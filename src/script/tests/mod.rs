@@ -9,6 +9,7 @@ mod log;
 mod outcomes;
 mod parts;
 mod plan;
+mod revisions;
 mod sandbox;
 mod stages;
 
