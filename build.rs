@@ -1,6 +1,4 @@
 //! Builds again when a helper is added to `lib-lua/` or taken away: what is embedded is known to cargo file by file only.
-#![expect(clippy::print_stdout, reason = "how build scripts talk to cargo")]
-
 fn main() {
     println!("cargo::rerun-if-changed=lib-lua");
 }

@@ -15,11 +15,12 @@ mod steer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Timeline, Totals, builtin};
@@ -212,26 +213,9 @@ async fn load_phase(
     judge.prepare(test).await;
     let control = &Arc::clone(&test.session.control);
     let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
-    let (reports, mut inbox) = mpsc::unbounded_channel();
-    let (go, start) = watch::channel(None);
     let threads = options.threads.max(1);
-    let barrier = Arc::new(tokio::sync::Barrier::new(threads as usize));
-    let cores: Vec<_> = (0..threads)
-        .map(|index| {
-            let seed = CoreSeed {
-                session: Arc::clone(&test.session),
-                plan: Arc::clone(&test.plan),
-                catalog: test.catalog.clone(),
-                stripe: crate::schedule::Stripe { index, of: threads },
-                shared: Arc::clone(&shared),
-                reports: reports.clone(),
-                start: start.clone(),
-                created: Arc::clone(&barrier),
-            };
-            start_core(seed)
-        })
-        .collect();
-    drop(reports);
+    let (go, start) = watch::channel(None);
+    let (cores, mut inbox) = start_cores(test, &shared, &start, threads);
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
@@ -262,6 +246,31 @@ async fn load_phase(
         }
     }
     judge.conclude(&test.session, totals);
+}
+
+/// Starts the threads of the cores, which make their virtual users and wait for `start`. What they report comes out of the
+/// channel, which closes after the last.
+fn start_cores(
+    test: &Test,
+    shared: &Arc<exec::Shared>,
+    start: &watch::Receiver<Option<Instant>>,
+    threads: u32,
+) -> (Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<CoreReport>) {
+    let (reports, inbox) = mpsc::unbounded_channel();
+    let created = Arc::new(tokio::sync::Barrier::new(threads as usize));
+    let start_one = |index| {
+        start_core(CoreSeed {
+            session: Arc::clone(&test.session),
+            plan: Arc::clone(&test.plan),
+            catalog: test.catalog.clone(),
+            stripe: crate::schedule::Stripe { index, of: threads },
+            shared: Arc::clone(shared),
+            reports: reports.clone(),
+            start: start.clone(),
+            created: Arc::clone(&created),
+        })
+    };
+    ((0..threads).map(start_one).collect(), inbox)
 }
 
 async fn wait_until_ready(

@@ -291,27 +291,7 @@ impl Judge {
         let says =
             |threshold: &&ThresholdSummary| !threshold.ok && (self.begun.is_some() || threshold.observed.is_some());
         for failed in thresholds.iter().filter(says) {
-            let observed = failed.observed.map_or_else(
-                || "there were no samples".to_owned(),
-                |value| format!("it was {}", (value * 1e4).round() / 1e4),
-            );
-            let unit = failed
-                .unit
-                .as_ref()
-                .filter(|_| failed.observed.is_some())
-                .map(|unit| format!(" {unit}"))
-                .unwrap_or_default();
-            let slice = match (&failed.window, failed.window_at_ms) {
-                (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
-                _ => String::new(),
-            };
-            reasons.push((
-                ExitCode::Thresholds,
-                format!(
-                    "{}: {} was not met: {observed}{unit}{slice}",
-                    failed.metric, failed.expression
-                ),
-            ));
+            reasons.push((ExitCode::Thresholds, not_met(failed)));
         }
         let broken = self.invariants.reasons(session).into_iter();
         reasons.extend(broken.map(|reason| (ExitCode::Thresholds, reason)));
@@ -343,6 +323,24 @@ impl Judge {
         reasons.sort_by_key(|(code, _)| *code);
         reasons
     }
+}
+
+/// Why a threshold failed.
+fn not_met(failed: &ThresholdSummary) -> String {
+    let observed = failed.observed.map_or_else(
+        || "there were no samples".to_owned(),
+        |value| format!("it was {}", (value * 1e4).round() / 1e4),
+    );
+    let unit = failed.unit.as_ref().filter(|_| failed.observed.is_some());
+    let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    let slice = match (&failed.window, failed.window_at_ms) {
+        (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
+        _ => String::new(),
+    };
+    format!(
+        "{}: {} was not met: {observed}{unit}{slice}",
+        failed.metric, failed.expression
+    )
 }
 
 fn of_control(reason: control::Reason) -> (ExitCode, String) {

@@ -398,8 +398,7 @@ impl Stage {
         for task in [switches, orders] {
             task.abort();
         }
-        let mut totals = Totals::new(&registry, &catalog, plan.scenarios.len());
-        recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
+        let totals = sum(Totals::new(&registry, &catalog, plan.scenarios.len()), &recorders);
         let log = std::mem::take(&mut *log.borrow_mut());
         let report = Report {
             counts: (0..plan.scenarios.len()).map(|i| totals.counts(i)).collect(),
@@ -417,6 +416,12 @@ impl Stage {
         report.check(&plan, &shared);
         report
     }
+}
+
+/// Everything that was recorded.
+fn sum(mut totals: Totals, recorders: &[Recorder]) -> Totals {
+    recorders.iter().for_each(|recorder| totals.merge(&recorder.take()));
+    totals
 }
 
 /// Switches, and what is said through them.
