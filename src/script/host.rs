@@ -90,6 +90,7 @@ pub struct Host {
     net: RefCell<Option<Rc<net::Shared>>>,
     of_revision: RefCell<OfRevision>,
     environment_meta: OnceCell<Table>,
+    find: OnceCell<Function>,
     setup_value: OnceCell<Value>,
 }
 
@@ -149,6 +150,7 @@ impl Host {
             modules: RefCell::default(),
             of_revision: RefCell::default(),
             environment_meta: OnceCell::new(),
+            find: OnceCell::new(),
             setup_value: OnceCell::new(),
             lua,
         });
@@ -380,18 +382,29 @@ impl Host {
         let environment = self.lua.create_table()?;
         environment.set_metatable(self.environment_meta.get().cloned())?;
         environment.raw_set("_G", &environment)?;
-        let weak = Rc::downgrade(self);
-        let env = environment.clone();
-        let find = self.lua.create_function(move |lua, name: Value| {
-            let host = weak
-                .upgrade()
-                .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
-            answer(lua, host.find_module(&name, &env))
-        })?;
-        let require: Function = self.prelude.get::<Function>("make_require")?.call(find)?;
+        // The environment is an argument: a function of Rust that held it would keep it for ever.
+        let make: Function = self.prelude.get("make_require")?;
+        let require: Function = make.call((self.find_fn()?, &environment))?;
         environment.raw_set("require", require)?;
         environment.set_safeenv(true);
         Ok(environment)
+    }
+
+    /// `find(name, environment)`, which all environments have in common.
+    fn find_fn(self: &Rc<Self>) -> mlua::Result<Function> {
+        if let Some(find) = self.find.get() {
+            return Ok(find.clone());
+        }
+        let weak = Rc::downgrade(self);
+        let find = self
+            .lua
+            .create_function(move |lua, (name, environment): (Value, Table)| {
+                let host = weak
+                    .upgrade()
+                    .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
+                answer(lua, host.find_module(&name, &environment))
+            })?;
+        Ok(self.find.get_or_init(|| find).clone())
     }
 
     fn find_module(&self, name: &Value, environment: &Table) -> ApiResult {

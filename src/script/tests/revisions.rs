@@ -107,3 +107,34 @@ fn a_revision_is_known_by_what_it_read() {
         "it would be read if it were there"
     );
 }
+
+#[tokio::test]
+async fn a_virtual_machine_that_nobody_uses_is_gone() {
+    let bed = Bed::new(&script(1)).await;
+    let vu = bed.vu(1).await;
+    let host = Rc::downgrade(&bed.host);
+    drop((vu, bed));
+    assert_eq!(host.strong_count(), 0);
+}
+
+#[tokio::test]
+async fn what_an_edit_has_replaced_is_given_back() {
+    let main = "local big = {} for i = 1, 1000 do big[i] = i end return function() return big end";
+    let bed = Bed::new(main).await;
+    let mut vus = Vec::new();
+    for id in 1..=50 {
+        vus.push(bed.vu(id).await);
+    }
+    let mut used = Vec::new();
+    for edit in 0..20 {
+        save(&bed, &format!("{main} -- {edit}")).await;
+        for vu in &mut vus {
+            vu.ready().await;
+        }
+        // What the first collection ends is gone with the second.
+        bed.host.lua.gc_collect().unwrap();
+        bed.host.lua.gc_collect().unwrap();
+        used.push(bed.host.lua.used_memory());
+    }
+    assert!(used[19] < used[0] + used[0] / 10, "{used:?}");
+}
