@@ -1,7 +1,7 @@
 //! From a script's path to a validated test: evaluates it, reads its plan, and checks what can be checked before any load.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
 use crate::script::vu::{Loaded, load as evaluate};
-use crate::script::{Host, ScriptError, Session, VuContext, locate, plan_reader};
+use crate::script::{Host, ScriptError, Session, VuContext, plan_reader};
 
 /// What to load, and with which values.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,9 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
     })?;
     let context = VuContext::new(&host, 0, None);
     let loaded = evaluate(&context).await.map_err(script)?;
-    let field = |error: FieldError| at_key(&session, &options.script, &error);
+    let field = |error: FieldError| LoadError {
+        text: session.redact(&error.render(&options.script, &session.sources)),
+    };
     let plan = plan_reader::read(&loaded, &session, &options.overrides).map_err(field)?;
     let selectors: Vec<Selector> = plan
         .thresholds
@@ -117,26 +119,4 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
         loaded,
         context,
     })
-}
-
-/// A mistake in the plan, with the line where its key is written.
-fn at_key(session: &Session, script: &Path, error: &FieldError) -> LoadError {
-    let name = script.display().to_string();
-    let line = session
-        .sources
-        .read(script)
-        .ok()
-        .and_then(|source| locate::line_of(&source.text, &error.path));
-    let mut text = format!("error: {}", error.message);
-    if let Some(line) = line {
-        text.push_str(&format!("\n  --> {name}:{line}"));
-        if let Some(source) = session.sources.line(&name, line) {
-            text.push_str(&format!("\n{line:>4} | {}", source.trim_end()));
-        }
-    } else {
-        text.push_str(&format!("\n  --> {name}"));
-    }
-    LoadError {
-        text: session.redact(&text),
-    }
 }

@@ -144,7 +144,9 @@ impl Sources {
         all
     }
 
-    fn get(&self, name: &str) -> Option<Arc<str>> {
+    /// The text of a source that was read.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<str>> {
         self.texts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -26,7 +26,7 @@ async fn an_error_in_a_required_file_names_that_file_and_the_way_to_it() {
     assert_eq!(error.trace[0].function.as_deref(), Some("inner"));
     let folder = bed.folder.path().display().to_string();
     let rendered = error.render(&bed.session.sources).replace(&format!("{folder}/"), "");
-    let wanted = "error: boom\n  --> other.lua:2\n   2 |   error 'boom'\n     called from other.lua:5 in `outer`\n     called from main.lua:3";
+    let wanted = "error: boom\n  --> other.lua:2\n   2 |   error 'boom'\n     |   ^^^^^^^^^^^^\n     called from other.lua:5 in `outer`\n     called from main.lua:3";
     assert_eq!(rendered, wanted);
 }
 

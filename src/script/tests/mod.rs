@@ -4,6 +4,7 @@ mod errors;
 mod executors;
 mod limits;
 mod log;
+mod mistakes;
 mod outcomes;
 mod parts;
 mod plan;
