@@ -33,7 +33,16 @@ pub(super) fn why(place: &Place<'_>, chain: &Chain) -> String {
                  and `check` them before"
             )
         }
-        Some((Step::Call(_), _)) => format!("`{text}` returned nothing"),
+        Some((Step::Call(args), _)) if tokens[chain.end_of(chain.steps.len() - 1) - 1].text == "env" => {
+            let name = tokens[args.clone()]
+                .iter()
+                .find_map(Token::string)
+                .unwrap_or_else(|| "NAME".to_owned());
+            format!(
+                "`{text}` is nil: the variable is not set; give it by `-e {name}=…`, or a default as second argument"
+            )
+        }
+        Some((Step::Call(_), _)) => format!("`{text}` is nil: it returned nothing"),
         Some((Step::Method(_), _)) => format!("`{text}` is nil"),
     }
 }

@@ -108,7 +108,8 @@ fn unclosed(place: &Place<'_>, message: &str) -> Advice {
         let token = place.tokens.iter().find(of_line)?;
         Span::of(std::slice::from_ref(token))
     });
-    const ENDS: &str = "each `function`, `if`, `for`, `while` and `do` needs its `end`, each bracket its partner";
+    const ENDS: &str =
+        "it is not closed: each `function`, `if`, `for`, `while` and `do` needs its `end`, each bracket its partner";
     Advice {
         span: span.or_else(|| Span::of(place.tokens.last().map(std::slice::from_ref)?)),
         hint: else_if(place).or_else(|| Some(ENDS.to_owned())),
