@@ -30,6 +30,10 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
+    /// Run a project's own tests, the files *.test.lua.
+    Test(TestArgs),
+    /// Write a project: a sample journey with data and a test, settings for editors, a CI workflow.
+    Init(InitArgs),
     /// Start the built-in shop, a system to try journeys on.
     Demo(DemoArgs),
     /// Look at a run that was started with --control, or change it.
@@ -137,6 +141,38 @@ pub(super) struct CheckArgs {
     /// Also run one iteration of each scenario, with setup and teardown.
     #[arg(long)]
     pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// Test files, and folders in which they are looked for.
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only tests whose names hold this text.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(super) filter: String,
+    /// Set a variable that tests read by kt.env. BASE_URL is also what relative URLs are resolved against.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: u64,
+    /// Start the built-in systems on free ports of this machine, and set BASE_URL to them.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Folder of the project; it may hold other files.
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// Overwrite the files that a project begins with, and no others.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Only write .kingtide/ anew, for editors, after kingtide has been upgraded.
+    #[arg(long, conflicts_with = "force")]
+    pub(super) stubs: bool,
 }
 
 #[derive(Debug, Args)]

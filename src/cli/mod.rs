@@ -6,11 +6,13 @@ mod ctl;
 mod data;
 mod demo;
 mod echo;
+mod init;
 mod logging;
 mod progress;
 mod run;
 mod signals;
 mod terminal;
+mod test;
 
 use std::process::ExitCode as Process;
 
@@ -58,6 +60,8 @@ pub fn main() -> Process {
     let done = match cli.command {
         Command::Run(options) => run::command(options),
         Command::Check(options) => check::command(options),
+        Command::Test(options) => test::command(options),
+        Command::Init(options) => init::command(&options),
         Command::Demo(options) => demo::command(options),
         Command::Ctl(options) => ctl::command(options),
         Command::Data(options) => data::command(&options),

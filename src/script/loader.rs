@@ -155,6 +155,14 @@ impl Sources {
     }
 }
 
+/// The helpers that are built in: file names and texts.
+pub fn library() -> impl Iterator<Item = (String, String)> {
+    Library::iter().filter_map(|name| {
+        let file = Library::get(&name)?;
+        Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
+    })
+}
+
 /// SHA-256 in lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {

@@ -163,6 +163,24 @@ impl Ended {
     }
 }
 
+/// A tool that `test.sh` installs, run in a folder to its end.
+pub async fn tool(name: &str, folder: &Path, args: &[&str]) -> Ended {
+    let places = [".tools/bin", ".tools/node_modules/.bin"].map(|place| root().join(place).join(name));
+    let installed = places.into_iter().find(|place| place.is_file());
+    let program = installed.unwrap_or_else(|| PathBuf::from(name));
+    let mut command = Command::new(&program);
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    let output = clock::timeout(DEADLINE, command.kill_on_drop(true).output())
+        .await
+        .unwrap_or_else(|_| panic!("{name} did not end in time"))
+        .unwrap_or_else(|error| panic!("{name}: {error}; ./test.sh installs it"));
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// Text without its line breaks and indentation: where a line breaks depends on the terminal.
 pub fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -15,8 +15,11 @@ mod kit;
 mod live;
 mod nginx;
 mod numbers;
+mod own_tests;
 mod parts;
+mod projects;
 mod server;
+
 mod signals;
 mod summary;
 mod tools;

@@ -16,6 +16,8 @@ async fn help_is_as_in_the_golden_files() {
         ("kingtide", &["--help"]),
         ("run", &["run", "--help"]),
         ("check", &["check", "--help"]),
+        ("test", &["test", "--help"]),
+        ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
         ("ctl", &["ctl", "--help"]),
         ("data", &["data", "--help"]),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use kingtide::api;
 use kingtide::control::Control;
 use kingtide::plan::{HttpPlan, Limits};
-use kingtide::script::testing::{self, TestResult};
+use kingtide::script::testing::{self, Setting, TestResult};
 use kingtide::script::{ScriptError, Session};
 
 /// Where test files are.
@@ -42,7 +42,13 @@ async fn run(file: &Path, server: &server::Server) -> (Arc<Session>, Result<Vec<
         headers: BTreeMap::from([("x-plan".to_owned(), "from the plan".to_owned())]),
         ..HttpPlan::default()
     };
-    let results = testing::run(Arc::clone(&session), http, Limits::default(), api::OPEN).await;
+    let setting = Setting {
+        http,
+        limits: Limits::default(),
+        open: api::OPEN,
+        filter: String::new(),
+    };
+    let results = testing::run(Arc::clone(&session), setting, &mut |_| {}).await;
     (session, results)
 }
 
@@ -66,7 +72,7 @@ async fn all_lua_tests_pass() {
                 continue;
             }
         };
-        for TestResult { name: test, result } in results {
+        for TestResult { name: test, result, .. } in results {
             match result {
                 Ok(()) => {
                     println!("ok      {name} × {test}");

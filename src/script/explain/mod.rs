@@ -74,8 +74,21 @@ pub fn explain(message: &str, source: &str, line: u32, module: &Module<'_>) -> A
         .or_else(|| options::explain(&place, message))
         .unwrap_or_default();
     Advice {
-        span: advice.span.or_else(|| Span::of(&place.tokens[place.on_line()])),
+        span: advice.span.or_else(|| raised(&place)),
         ..advice
+    }
+}
+
+/// The call that raises on purpose, or all of the line.
+fn raised(place: &Place<'_>) -> Option<Span> {
+    let calls = Chain::all(&place.tokens, place.on_line());
+    let raising = calls.iter().find(|chain| {
+        let name = place.tokens[chain.start].text;
+        ["error", "assert"].contains(&name) && !chain.steps.is_empty()
+    });
+    match raising {
+        Some(call) => place.about(call, None).span,
+        None => Span::of(&place.tokens[place.on_line()]),
     }
 }
 

@@ -136,20 +136,42 @@ fn starts_statement(tokens: &[Token<'_>], at: usize) -> bool {
     !goes_on.iter().any(|mark| before.is(mark))
 }
 
-/// The value that the name at `start` was last given before it in one assignment of its own, with the line.
+/// The value that the name at `start` was last given before it, with the line.
 pub(super) fn last_value(tokens: &[Token<'_>], start: usize) -> Option<(u32, Chain)> {
     let name = tokens[start].text;
-    let at = (0..start).rev().find(|at| {
-        let alone = at
-            .checked_sub(1)
-            .is_none_or(|before| ![",", ".", ":"].contains(&tokens[before].text));
-        tokens[*at].text == name && alone && tokens.get(at + 1).is_some_and(|next| next.is("="))
+    let (at, place) = (0..start).rev().filter(|at| tokens[*at].is("=")).find_map(|at| {
+        let place = targets(tokens, at)
+            .iter()
+            .position(|target| tokens[*target].text == name)?;
+        Some((at, place))
     })?;
-    let value = Chain::at(tokens, at + 2)?;
-    let whole = tokens
-        .get(value.end())
-        .is_none_or(|next| next.line > tokens[value.end() - 1].line);
+    let mut value = Chain::at(tokens, at + 1)?;
+    for _ in 0..place {
+        tokens.get(value.end()).filter(|comma| comma.is(","))?;
+        value = Chain::at(tokens, value.end() + 1)?;
+    }
+    let next = tokens.get(value.end());
+    let whole = next.is_none_or(|next| next.is(",") || next.line > tokens[value.end() - 1].line);
     whole.then_some((tokens[at].line, value))
+}
+
+/// The names that a `=` gives values to: one, or those after `local`.
+fn targets(tokens: &[Token<'_>], equals: usize) -> Vec<usize> {
+    let Some(last) = equals.checked_sub(1).filter(|last| tokens[*last].is_name()) else {
+        return Vec::new();
+    };
+    let mut first = last;
+    while first >= 2 && tokens[first - 1].is(",") && tokens[first - 2].is_name() {
+        first -= 2;
+    }
+    let before = |at: usize, word: &str| at.checked_sub(1).is_some_and(|before| tokens[before].is(word));
+    if before(first, "local") {
+        (first..=last).step_by(2).collect()
+    } else if [",", ".", ":"].iter().any(|mark| before(last, mark)) {
+        Vec::new()
+    } else {
+        vec![last]
+    }
 }
 
 /// The keys of the table that a chain of fields stands for, when the text tells them.
