@@ -10,6 +10,7 @@ use super::args::{Args, number};
 use crate::clock;
 use crate::metrics::{Kind, MetricId, Unit};
 use crate::script::fields::{Fields, describe};
+use crate::script::trace::{self, Mark, Step};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 /// In Lua, so that `call` may wait. Times are in milliseconds.
@@ -45,7 +46,9 @@ end"#;
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let options = host.raw_fn(options)?;
     let enter = host.raw_fn(|host, _| {
-        host.current()?.open_scope(&[("poll", "true")])?;
+        let vu = host.current()?;
+        trace::tell(&vu, || Step::new(Mark::Begin, "poll attempt"));
+        vu.open_scope(&[("poll", "true")])?;
         Ok(().into_multi(&host.lua)?)
     })?;
     let leave = host.raw_fn(|host, _| {
@@ -58,6 +61,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     })?;
     let sleep = host.op_fn("poll", |vu, values| async move {
         let duration = Args::new("poll", values).duration(0, "every")?;
+        trace::tell(&vu, || Step::new(Mark::Wait, format!("poll waits {duration:.1?}")));
         let before = clock::now();
         clock::sleep(duration).await;
         vu.slept.set(vu.slept.get() + (clock::now() - before));
@@ -119,7 +123,19 @@ fn record(host: &Rc<Host>, values: MultiValue) -> ApiResult {
     let [duration, timeouts, attempts, resolution] = metrics_of(host, &args, &name)?;
     let done = args.get(1) == Value::Boolean(true);
     let value = |index| number(&args.get(index)).unwrap_or(0.0);
-    let (recorder, tags) = (host.recorder()?, host.current()?.tags()?);
+    let vu = host.current()?;
+    let (recorder, tags) = (host.recorder()?, vu.tags()?);
+    trace::tell(&vu, || {
+        let (mark, how) = if done {
+            (Mark::End, "done")
+        } else {
+            (Mark::Failed, "timed out")
+        };
+        Step::new(
+            mark,
+            format!("poll \"{name}\" {how} after {} attempts, {:.1}ms", value(3), value(2)),
+        )
+    });
     recorder.record(timeouts, f64::from(u8::from(!done)), &tags);
     recorder.record(attempts, value(3), &tags);
     if done {

@@ -123,6 +123,12 @@ pub(super) struct RunArgs {
     /// Threads that run virtual users. Default: all cores but one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
+    /// Run one iteration of each scenario, with setup and teardown and without thresholds. Leaves no results.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// With --once: show each request, answer, check and pause as it happens, on stderr. Credentials are left out.
+    #[arg(long)]
+    pub(super) trace_http: bool,
     /// Do not let a suspect or invalid generator change the exit code.
     #[arg(long)]
     pub(super) allow_suspect: bool,

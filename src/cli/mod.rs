@@ -8,11 +8,13 @@ mod demo;
 mod echo;
 mod init;
 mod logging;
+mod once;
 mod progress;
 mod run;
 mod signals;
 mod terminal;
 mod test;
+mod trace;
 
 use std::process::ExitCode as Process;
 

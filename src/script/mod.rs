@@ -17,6 +17,7 @@ pub mod render;
 pub mod session;
 pub mod testing;
 pub mod tokens;
+pub mod trace;
 pub mod value;
 pub mod vu;
 pub mod watch;

@@ -12,6 +12,7 @@ use super::dataset::DataStore;
 use super::errors::ErrorLog;
 use super::loader::Sources;
 use super::meeting::Meetings;
+use super::trace::Trace;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Session {
     pub started: OnceLock<Instant>,
     /// What `setup` returned.
     pub setup: OnceLock<serde_json::Value>,
+    /// Who hears of each step; nobody in a load.
+    pub trace: OnceLock<Trace>,
     secrets: Mutex<HashSet<String>>,
     names: Mutex<HashSet<String>>,
     failed_as: Mutex<HashSet<u32>>,
@@ -68,6 +71,7 @@ impl Session {
             control,
             started: OnceLock::new(),
             setup: OnceLock::new(),
+            trace: OnceLock::new(),
             secrets: Mutex::new(HashSet::new()),
             names: Mutex::new(HashSet::new()),
             failed_as: Mutex::new(HashSet::new()),

@@ -82,7 +82,7 @@ impl Project {
 
     /// Runs the binary to its end.
     pub async fn call(&self, args: &[&str]) -> Ended {
-        finish(self.command(args)).await
+        finish(&mut self.command(args)).await
     }
 
     fn run_command(&self, args: &[&str]) -> Command {
@@ -97,7 +97,7 @@ impl Project {
 
     /// `kingtide run` with these arguments, to its end, and its summary.
     pub async fn run(&self, args: &[&str]) -> Ran {
-        let ended = finish(self.run_command(args)).await;
+        let ended = finish(&mut self.run_command(args)).await;
         self.ran(ended)
     }
 
@@ -312,7 +312,8 @@ async fn read_all(from: &mut (impl AsyncRead + Unpin), to: &mut String) {
     from.read_to_string(to).await.expect("output is text");
 }
 
-async fn finish(mut command: Command) -> Ended {
+/// Runs a command to its end.
+pub async fn finish(command: &mut Command) -> Ended {
     let output = clock::timeout(DEADLINE, command.output())
         .await
         .unwrap_or_else(|_| panic!("{:?} did not end in time", command.as_std()))

@@ -23,3 +23,4 @@ mod server;
 mod signals;
 mod summary;
 mod tools;
+mod trace;
