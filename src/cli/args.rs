@@ -30,6 +30,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
+    /// Open a prompt with kt loaded, as one virtual user.
+    Repl(ReplArgs),
     /// Run a project's own tests, the files *.test.lua.
     Test(TestArgs),
     /// Write a project: a sample journey with data and a test, settings for editors, a CI workflow.
@@ -158,6 +160,24 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(super) filter: String,
     /// Set a variable that tests read by kt.env. BASE_URL is also what relative URLs are resolved against.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: u64,
+    /// Start the built-in systems on free ports of this machine, and set BASE_URL to them.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplArgs {
+    /// A script whose globals and HTTP options are at hand, and its plan as `plan`.
+    pub(super) script: Option<PathBuf>,
+    /// What relative URLs are resolved against, and BASE_URL.
+    #[arg(long, value_name = "URL")]
+    pub(super) base_url: Option<Url>,
+    /// Set a variable that kt.env reads.
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) env: Vec<(String, String)>,
     /// Seed of everything random.

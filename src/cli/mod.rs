@@ -10,6 +10,8 @@ mod init;
 mod logging;
 mod once;
 mod progress;
+mod prompt;
+mod repl;
 mod run;
 mod signals;
 mod terminal;
@@ -62,6 +64,7 @@ pub fn main() -> Process {
     let done = match cli.command {
         Command::Run(options) => run::command(options),
         Command::Check(options) => check::command(options),
+        Command::Repl(options) => repl::command(options),
         Command::Test(options) => test::command(options),
         Command::Init(options) => init::command(&options),
         Command::Demo(options) => demo::command(options),

@@ -18,6 +18,7 @@ mod numbers;
 mod own_tests;
 mod parts;
 mod projects;
+mod repl;
 mod server;
 
 mod signals;

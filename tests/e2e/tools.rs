@@ -16,6 +16,7 @@ async fn help_is_as_in_the_golden_files() {
         ("kingtide", &["--help"]),
         ("run", &["run", "--help"]),
         ("check", &["check", "--help"]),
+        ("repl", &["repl", "--help"]),
         ("test", &["test", "--help"]),
         ("init", &["init", "--help"]),
         ("demo", &["demo", "--help"]),
