@@ -144,7 +144,7 @@ shell_syntax() {
 # lua_folders: those of the folders with Lua that exist.
 lua_folders() {
   local folder
-  for folder in scripts lib-lua src/api docs tests; do
+  for folder in scripts lib-lua src/api src/cli/init docs tests; do
     if [ -d "$folder" ]; then echo "$folder"; fi
   done
 }

@@ -6,6 +6,7 @@ use mlua::Value;
 
 use super::args::Args;
 use crate::script::fields::describe;
+use crate::script::trace::{self, Mark, Step};
 use crate::script::{ApiError, Host, IntoMulti as _};
 
 /// In Lua, so that a condition may wait.
@@ -37,8 +38,13 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
                 name.to_string_lossy()
             )));
         };
-        let tags = host.current()?.tags_with(&args.tags(2)?)?;
+        let vu = host.current()?;
+        let tags = vu.tags_with(&args.tags(2)?)?;
         host.recorder()?.check(&name.to_string_lossy(), passed, &tags);
+        trace::tell(&vu, || {
+            let mark = if passed { Mark::Passed } else { Mark::Broken };
+            Step::new(mark, format!("check: {}", name.to_string_lossy()))
+        });
         Ok(().into_multi(&host.lua)?)
     })?;
     host.run_internal(CODE, (note, host.finish_fn()?))

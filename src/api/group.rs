@@ -7,6 +7,7 @@ use mlua::Value;
 use super::args::Args;
 use crate::clock;
 use crate::metrics::builtin;
+use crate::script::trace::{self, Mark, Step};
 use crate::script::{Host, IntoMulti as _};
 
 /// In Lua, so that the body may wait.
@@ -33,7 +34,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         if name.is_empty() || name.contains("::") {
             return Err(args.error("a name must not be empty, nor hold `::`, which separates groups in groups"));
         }
-        host.current()?.open_group(&name, clock::now())?;
+        let vu = host.current()?;
+        vu.open_group(&name, clock::now())?;
+        trace::tell(&vu, || Step::new(Mark::Begin, format!("group {name}")));
         Ok(().into_multi(&host.lua)?)
     })?;
     let leave = host.raw_fn(|host, _| {
@@ -42,6 +45,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         if let Some(group) = vu.close_group() {
             let whole = clock::now() - group.started;
             let paused = vu.slept.get().saturating_sub(group.slept);
+            trace::tell(&vu, || {
+                Step::new(
+                    Mark::End,
+                    format!("group {} in {whole:.1?}", group.path.trim_start_matches("::")),
+                )
+            });
             let recorder = host.recorder()?;
             recorder.record(builtin::GROUP_DURATION, millis(whole), &tags);
             recorder.record(

@@ -6,6 +6,7 @@ mod payload;
 mod record;
 mod request;
 mod response;
+mod trace;
 
 use std::rc::Rc;
 
@@ -65,7 +66,8 @@ async fn send(vu: &Rc<VuContext>, prepared: Prepared) -> Result<Table, ApiError>
     } = prepared;
     let recording = Recording::new(vu, name, &tags, expect)?;
     let exchange = match request {
-        Ok(request) => {
+        Ok(mut request) => {
+            trace::watch(vu, &mut request);
             let max_redirects = request.redirects;
             let mut hops = 0;
             let mut on_hop = |exchange: &crate::net::Exchange| {

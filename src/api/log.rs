@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use mlua::{MultiValue, Value};
 
+use crate::script::trace::{self, Mark, Step};
 use crate::script::value::AsJson;
 use crate::script::{ApiResult, Host, IntoMulti as _};
 
@@ -38,6 +39,13 @@ fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
         None => vu.lifecycle.get().tag().unwrap_or("load").to_owned(),
     };
+    if trace::is_on(&vu) {
+        // In its place among the steps, and only there.
+        trace::tell(&vu, || {
+            Step::new(Mark::Log, format!("{}: {text}", level.as_str().to_ascii_lowercase()))
+        });
+        return Ok(().into_multi(&host.lua)?);
+    }
     let line = host.session.redact(&format!("[{place}] {text}"));
     match level {
         tracing::Level::DEBUG => tracing::debug!(target: "kingtide::log", "{line}"),

@@ -6,6 +6,7 @@ use mlua::Value;
 
 use super::args::Args;
 use crate::clock;
+use crate::script::trace::{self, Mark, Step};
 use crate::script::{Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
@@ -19,6 +20,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             .unwrap_or(now);
         let due = from + period;
         if due > now {
+            trace::tell(&vu, || Step::new(Mark::Wait, format!("pace {:.1?}", due - now)));
             clock::sleep_until(due).await;
             vu.slept.set(vu.slept.get() + (clock::now() - now));
             vu.paced.set(Some(due));

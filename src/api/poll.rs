@@ -14,6 +14,7 @@ use super::args::{Args, number};
 use crate::clock;
 use crate::metrics::{Kind, MetricId, Unit};
 use crate::script::fields::{Fields, describe};
+use crate::script::trace::{self, Mark, Step};
 use crate::script::waits::Wait;
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
@@ -68,7 +69,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let own = Rc::clone(&polls);
     let options = host.raw_fn(move |host, values| options(host, &own, values))?;
     let enter = host.raw_fn(|host, _| {
-        host.current()?.open_scope(&[("poll", "true")])?;
+        let vu = host.current()?;
+        trace::tell(&vu, || Step::new(Mark::Begin, "poll attempt"));
+        vu.open_scope(&[("poll", "true")])?;
         Ok(().into_multi(&host.lua)?)
     })?;
     let leave = host.raw_fn(|host, _| {
@@ -82,6 +85,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let pause = host.op_fn("poll", |vu, values| async move {
         let wait = wait(&Args::new("poll", values))?;
         if !wait.is_zero() {
+            trace::tell(&vu, || Step::new(Mark::Wait, format!("poll waits {wait:.1?}")));
             let before = clock::now();
             clock::sleep(wait).await;
             vu.slept.set(vu.slept.get() + (clock::now() - before));
@@ -192,7 +196,17 @@ fn record(host: &Rc<Host>, polls: &Polls, values: MultiValue) -> ApiResult {
     let metrics = metrics_of(host, polls, &args, &name)?;
     let [done, failed] = [1, 2].map(|index| args.get(index) == Value::Boolean(true));
     let [elapsed, attempts, hidden] = [3, 4, 5].map(|index| number(&args.get(index)).unwrap_or(0.0));
-    let (recorder, tags) = (host.recorder()?, host.current()?.tags()?);
+    let vu = host.current()?;
+    let (recorder, tags) = (host.recorder()?, vu.tags()?);
+    trace::tell(&vu, || {
+        let (mark, how) = match (done, failed) {
+            (true, _) => (Mark::End, "done"),
+            (false, true) => (Mark::Failed, "failed"),
+            (false, false) => (Mark::Failed, "timed out"),
+        };
+        let text = format!("poll \"{name}\" {how} after {attempts} attempts, {elapsed:.1}ms");
+        Step::new(mark, text)
+    });
     let flag = |yes: bool| f64::from(u8::from(yes));
     recorder.record(metrics.timeouts, flag(!done && !failed), &tags);
     recorder.record(metrics.failures, flag(failed), &tags);

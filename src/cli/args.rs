@@ -30,6 +30,12 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
+    /// Open a prompt with kt loaded, as one virtual user.
+    Repl(ReplArgs),
+    /// Run a project's own tests, the files *.test.lua.
+    Test(TestArgs),
+    /// Write a project: a sample journey with data and a test, settings for editors, a CI workflow.
+    Init(InitArgs),
     /// Start the built-in systems to try journeys on: a shop and an orchestrator of events.
     Demo(DemoArgs),
     /// Look at a run that was started with --control, or change it.
@@ -119,6 +125,12 @@ pub(super) struct RunArgs {
     /// Threads that run virtual users. Default: all cores but one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
+    /// Run one iteration of each scenario, with setup and teardown and without thresholds. Leaves no results.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// With --once: show each request, answer, check and pause as it happens, on stderr. Credentials are left out.
+    #[arg(long)]
+    pub(super) trace_http: bool,
     /// Do not let a suspect or invalid generator change the exit code.
     #[arg(long)]
     pub(super) allow_suspect: bool,
@@ -140,6 +152,56 @@ pub(super) struct CheckArgs {
     /// Also run one iteration of each scenario, with setup and teardown.
     #[arg(long)]
     pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// Test files, and folders in which they are looked for.
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only tests whose names hold this text.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(super) filter: String,
+    /// Set a variable that tests read by kt.env. BASE_URL is also what relative URLs are resolved against.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: u64,
+    /// Start the built-in systems on free ports of this machine, and set BASE_URL to them.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplArgs {
+    /// A script whose globals and HTTP options are at hand, and its plan as `plan`.
+    pub(super) script: Option<PathBuf>,
+    /// What relative URLs are resolved against, and BASE_URL.
+    #[arg(long, value_name = "URL")]
+    pub(super) base_url: Option<Url>,
+    /// Set a variable that kt.env reads.
+    #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) env: Vec<(String, String)>,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: u64,
+    /// Start the built-in systems on free ports of this machine, and set BASE_URL to them.
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Folder of the project; it may hold other files.
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+    /// Overwrite the files that a project begins with, and no others.
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Only write .kingtide/ anew, for editors, after kingtide has been upgraded.
+    #[arg(long, conflicts_with = "force")]
+    pub(super) stubs: bool,
 }
 
 #[derive(Debug, Args)]

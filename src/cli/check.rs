@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::CheckArgs;
+use super::once::once;
 use super::run::{finish, prepare, text};
 use super::{Failure, block_on, progress, signals, terminal};
 use crate::control::Control;
 use crate::plan::duration::format as human;
-use crate::plan::{Executor, OnSaturation, Plan, Scenario, order};
+use crate::plan::{Executor, Plan, Scenario, order};
 use crate::results::ExitCode;
 use crate::run;
-use crate::schedule::{Shape, Wave};
+use crate::schedule::Shape;
 
 pub(super) fn command(args: CheckArgs) -> Result<u8, Failure> {
     block_on(check(args))?
@@ -36,52 +37,6 @@ async fn check(args: CheckArgs) -> Result<u8, Failure> {
     }
     finish(demo).await;
     Ok(code)
-}
-
-/// The same plan with one iteration of one VU for each scenario, and no thresholds: they are for load.
-fn once(plan: &Plan) -> Plan {
-    let mut plan = plan.clone();
-    for scenario in &mut plan.scenarios {
-        scenario.start_time = Duration::ZERO;
-        scenario.start_after = None;
-        scenario.warmup = Duration::ZERO;
-        scenario.executor = one_iteration(&scenario.executor);
-    }
-    plan.thresholds.clear();
-    plan
-}
-
-/// One iteration that finds what it would find under load: the first row of a trace, the first stage.
-fn one_iteration(executor: &Executor) -> Executor {
-    let shape = match executor {
-        Executor::Open {
-            shape: Shape::Replay { trace, speed },
-            ..
-        } => Some(Shape::Replay {
-            trace: trace.first(),
-            speed: *speed,
-        }),
-        other => other.segments().into_iter().next().map(|name| Shape::Waves {
-            waves: vec![Wave {
-                at: Duration::ZERO,
-                count: 1,
-                name: Some(name),
-            }],
-        }),
-    };
-    match shape {
-        Some(shape) => Executor::Open {
-            shape,
-            pre_allocated_vus: 1,
-            max_vus: 1,
-            on_saturation: OnSaturation::Queue,
-        },
-        None => Executor::SharedIterations {
-            vus: 1,
-            iterations: 1,
-            max_duration: Duration::from_mins(10),
-        },
-    }
 }
 
 /// The plan in words, with the load to expect.
@@ -175,6 +130,7 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::OnSaturation;
     use crate::schedule::{Spacing, Stage, Trace};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -249,23 +205,5 @@ mod tests {
             };
             assert_eq!(load(&scenario), format!("{text}, after `b`, from 5s on"));
         }
-    }
-
-    #[test]
-    fn a_dry_iteration_has_the_first_stage_and_the_first_row() {
-        for executor in [ramping_vus(), ramping(Spacing::Poisson)] {
-            let once = one_iteration(&executor);
-            assert_eq!(once.segments(), ["up"]);
-            assert!(matches!(once, Executor::Open { shape, .. } if shape.planned() == 1));
-        }
-        match one_iteration(&replay()) {
-            Executor::Open {
-                shape: Shape::Replay { trace, .. },
-                ..
-            } => assert_eq!((trace.times.len(), &trace.rows[..]), (1, &[1][..])),
-            other => panic!("{other:?}"),
-        }
-        let burst = one_iteration(&open(Shape::Burst { count: 7 }));
-        assert!(matches!(burst, Executor::SharedIterations { iterations: 1, .. }));
     }
 }

@@ -6,11 +6,17 @@ mod ctl;
 mod data;
 mod demo;
 mod echo;
+mod init;
 mod logging;
+mod once;
 mod progress;
+mod prompt;
+mod repl;
 mod run;
 mod signals;
 mod terminal;
+mod test;
+mod trace;
 
 use std::process::ExitCode as Process;
 
@@ -58,6 +64,9 @@ pub fn main() -> Process {
     let done = match cli.command {
         Command::Run(options) => run::command(options),
         Command::Check(options) => check::command(options),
+        Command::Repl(options) => repl::command(options),
+        Command::Test(options) => test::command(options),
+        Command::Init(options) => init::command(&options),
         Command::Demo(options) => demo::command(options),
         Command::Ctl(options) => ctl::command(options),
         Command::Data(options) => data::command(&options),

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::args::{RunArgs, ScriptArgs};
 use super::demo::DemoChild;
-use super::{Failure, block_on, progress, signals, terminal};
+use super::once::once;
+use super::{Failure, block_on, progress, signals, terminal, trace};
 use crate::clock;
 use crate::control::Control;
 use crate::live::Server;
@@ -23,7 +24,7 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
-    let (test, demo) = prepare(&args.script, args.watch, Arc::clone(&control)).await?;
+    let (test, demo) = rehearsed(&args, &control).await?;
     let ready = match before(&args, &test, Arc::clone(&control)) {
         Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
         Err(failure) => Err(failure),
@@ -38,15 +39,8 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let mut manifest = manifest(&args, &test);
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
-    let options = RunOptions {
-        threads: args.threads.unwrap_or_else(run::default_threads),
-        allow_suspect: args.allow_suspect,
-    };
-    let mut observer: Box<dyn Observer> = match (args.quiet, terminal::is_interactive()) {
-        (true, _) => Box::new(progress::Quiet),
-        (false, true) => Box::new(progress::Live::new(&test.plan)),
-        (false, false) => Box::new(progress::Plain::default()),
-    };
+    let options = options(&args);
+    let mut observer = observer(&args, &test);
     let outcome = run::run(test, &options, &mut *observer).await;
     drop(observer);
     drop(server);
@@ -79,6 +73,38 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     } else {
         summary.exit_code
     })
+}
+
+/// As [`prepare`], with the plan of `--once` and the trace of `--trace-http`.
+async fn rehearsed(args: &RunArgs, control: &Arc<Control>) -> Result<(Test, Option<DemoChild>), Failure> {
+    if args.trace_http && !args.once {
+        let text = "--trace-http writes every step, which would be unreadable under load and slow it down; add --once";
+        return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
+    }
+    let (mut test, demo) = prepare(&args.script, args.watch, Arc::clone(control)).await?;
+    if args.once {
+        test.set_plan(once(&test.plan));
+    }
+    if args.trace_http {
+        let _ = test.session.trace.set(trace::to_stderr());
+    }
+    Ok((test, demo))
+}
+
+fn options(args: &RunArgs) -> RunOptions {
+    let threads = args.threads.unwrap_or_else(run::default_threads);
+    RunOptions {
+        threads: if args.once { 1 } else { threads },
+        allow_suspect: args.allow_suspect || args.once,
+    }
+}
+
+fn observer(args: &RunArgs, test: &Test) -> Box<dyn Observer> {
+    match (args.quiet || args.once, terminal::is_interactive()) {
+        (true, _) => Box::new(progress::Quiet),
+        (false, true) => Box::new(progress::Live::new(&test.plan)),
+        (false, false) => Box::new(progress::Plain::default()),
+    }
 }
 
 /// Starts the demo if it is wanted, then loads and validates the script, whose changes are followed if `watch` is set.
@@ -142,7 +168,8 @@ fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<R
         let text = format!("--summary-json: `{}` is a folder; name a file", folder.display());
         return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
     }
-    if args.no_results {
+    // One iteration is no measurement to keep.
+    if args.no_results || args.once {
         return Ok(None);
     }
     let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());

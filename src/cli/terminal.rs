@@ -46,11 +46,20 @@ pub(super) fn is_interactive() -> bool {
 
 /// Whether stdout may be coloured: a terminal, and nobody asked for none (<https://no-color.org>).
 pub(super) fn colour() -> bool {
+    may_colour(std::io::stdout().is_terminal())
+}
+
+/// The same for stderr.
+pub(super) fn colour_stderr() -> bool {
+    may_colour(std::io::stderr().is_terminal())
+}
+
+fn may_colour(is_terminal: bool) -> bool {
     let asked = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if asked("NO_COLOR") {
         return false;
     }
-    asked("CLICOLOR_FORCE") || std::io::stdout().is_terminal()
+    asked("CLICOLOR_FORCE") || is_terminal
 }
 
 /// How wide a line on stdout may be: as COLUMNS says, as the terminal is, or 100 where there is none.

@@ -11,7 +11,7 @@ use url::Url;
 use super::config::{Connections, CookieMode};
 use super::conn::Conn;
 use super::cookies::Jar;
-use super::exchange::{Exchange, Request, Response};
+use super::exchange::{Exchange, Request, Response, Sent};
 use super::hop::Hop;
 use super::shared::Shared;
 use super::target::Target;
@@ -156,6 +156,15 @@ impl Client {
                 _ => self.jar.header(&request.cookies, &request.url)?,
             };
             let message = message::build(request, &target, &self.shared, auth, cookies)?;
+            if let Some(on_send) = &request.on_send {
+                on_send.see(&Sent {
+                    method: message.method(),
+                    url: &request.url,
+                    headers: message.headers(),
+                    body: &request.body,
+                    again: hop.retried,
+                });
+            }
             hop.in_flight(&conn.meter);
             match self.on(&mut conn, request, message).await {
                 Ok(response) => {

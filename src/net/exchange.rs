@@ -1,6 +1,7 @@
 //! What goes in and what comes out: requests, responses, timings. Plain data, no behaviour beyond sums.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Request {
     pub discard_body: bool,
     /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
     pub cookies: Vec<(String, String)>,
+    /// Sees the request as it goes out, each hop and each attempt.
+    pub on_send: Option<OnSend>,
 }
 
 impl Request {
@@ -44,7 +47,44 @@ impl Request {
             redirects: 10,
             discard_body: false,
             cookies: Vec::new(),
+            on_send: None,
         }
+    }
+}
+
+/// A request as it goes out; hyper adds `content-length` to its headers.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The method of this hop.
+    pub method: &'a Method,
+    /// The URL of this hop, without userinfo.
+    pub url: &'a Url,
+    /// All headers, those of the client included.
+    pub headers: &'a HeaderMap,
+    /// The body as sent.
+    pub body: &'a Bytes,
+    /// Whether it goes out a second time, because the kept connection had gone stale.
+    pub again: bool,
+}
+
+/// Somebody who wants to see requests go out.
+#[derive(Clone)]
+pub struct OnSend(Rc<dyn Fn(&Sent<'_>)>);
+
+impl OnSend {
+    /// Calls `see` for every request.
+    pub fn new(see: impl Fn(&Sent<'_>) + 'static) -> Self {
+        Self(Rc::new(see))
+    }
+
+    pub(super) fn see(&self, sent: &Sent<'_>) {
+        (self.0)(sent);
+    }
+}
+
+impl std::fmt::Debug for OnSend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnSend")
     }
 }
 

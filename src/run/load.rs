@@ -12,7 +12,7 @@ use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
 use crate::script::vu::{Loaded, load as evaluate};
-use crate::script::{Host, Revision, ScriptError, Session, VuContext, locate, plan_reader};
+use crate::script::{Host, Revision, ScriptError, Session, VuContext, plan_reader};
 
 /// What to load, and with which values.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +129,9 @@ pub(super) async fn read(
     let context = VuContext::new(&host, 0, None);
     context.follow(revision).map_err(wrong)?;
     let loaded = evaluate(&context).await.map_err(script)?;
-    let field = |error: FieldError| at_key(session, revision, &error);
+    let field = |error: FieldError| LoadError {
+        text: session.redact(&error.render(&session.script, &revision.sources)),
+    };
     let plan = plan_reader::read(&loaded, session, overrides).map_err(field)?;
     host.follow(&plan).map_err(wrong)?;
     Ok(Read {
@@ -144,27 +146,5 @@ pub(super) async fn read(
 fn wrong(error: impl std::fmt::Display) -> LoadError {
     LoadError {
         text: format!("error: {error}"),
-    }
-}
-
-/// A mistake in the plan, with the line where its key is written.
-fn at_key(session: &Session, revision: &Revision, error: &FieldError) -> LoadError {
-    let name = session.script.display().to_string();
-    let line = revision
-        .sources
-        .read(&session.script)
-        .ok()
-        .and_then(|source| locate::line_of(&source.text, &error.path));
-    let mut text = format!("error: {}", error.message);
-    if let Some(line) = line {
-        text.push_str(&format!("\n  --> {name}:{line}"));
-        if let Some(source) = revision.sources.line(&name, line) {
-            text.push_str(&format!("\n{line:>4} | {}", source.trim_end()));
-        }
-    } else {
-        text.push_str(&format!("\n  --> {name}"));
-    }
-    LoadError {
-        text: session.redact(&text),
     }
 }

@@ -1,11 +1,8 @@
-//! Script errors: from what the VM reports to file, line, message and trace, counted when they repeat. How they are
-//! printed is the command line's business; [`ScriptError::render`] gives the text.
+//! Script errors: from what the VM reports to file, line, message and trace, counted when they repeat. How they look as
+//! text is `render`'s.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
-
-use super::loader::Sources;
 
 /// What kind of end a call into a script had, other than returning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,38 +105,6 @@ impl ScriptError {
         error.hint = Some("raise `limits = { memory = \"…\" }` in the plan, or keep less in tables and strings");
         error
     }
-
-    /// The error as people read it: message, place, the line itself, hint and trace.
-    #[must_use]
-    pub fn render(&self, sources: &Sources) -> String {
-        let mut text = format!("error: {}", self.message);
-        let mut hint = self.hint;
-        if let Some(at) = &self.at {
-            let _ = write!(text, "\n  --> {}:{}", at.file, at.line);
-            if let Some(line) = sources.line(&at.file, at.line) {
-                let _ = write!(text, "\n{:>4} | {}", at.line, line.trim_end());
-                if self.message.starts_with("attempt to") && self.message.contains("nil") {
-                    hint = absent_library(&line).or(hint);
-                }
-            }
-        }
-        if let Some(hint) = hint {
-            let _ = write!(text, "\n     = hint: {hint}");
-        }
-        for frame in self.trace.iter().skip_while(|frame| {
-            self.at
-                .as_ref()
-                .is_some_and(|at| (&at.file, at.line) == (&frame.file, frame.line))
-        }) {
-            let function = frame
-                .function
-                .as_ref()
-                .map(|name| format!(" in `{name}`"))
-                .unwrap_or_default();
-            let _ = write!(text, "\n     called from {}:{}{function}", frame.file, frame.line);
-        }
-        text
-    }
 }
 
 impl std::fmt::Display for ScriptError {
@@ -200,23 +165,6 @@ fn parse_frame(line: &str) -> Option<Frame> {
         line: number,
         function: function.filter(|name| !name.is_empty()),
     })
-}
-
-/// What to use instead of what other Luas have and this one has not, when the line of a nil value uses it.
-fn absent_library(line: &str) -> Option<&'static str> {
-    let uses = |library: &str| {
-        line.match_indices(library).any(|(at, _)| {
-            let before = line[..at].chars().next_back();
-            !before.is_some_and(|before| before.is_alphanumeric() || "_.:".contains(before))
-        })
-    };
-    if uses("io.") {
-        Some("there is no `io` here, files are out of reach: `kt.data.array` reads rows, `kt.log.info` writes lines")
-    } else if uses("os.") {
-        Some("of `os` only clock, date, difftime and time exist here; `kt.env` reads variables")
-    } else {
-        None
-    }
 }
 
 /// What the VM's own messages mean, for people who do not know its words.
@@ -310,31 +258,6 @@ mod tests {
             let error = ScriptError::from_message(Kind::Raised, text, "");
             assert_eq!(error.at.as_ref().map(|at| (at.file.as_str(), at.line)), place, "{text}");
             assert_eq!(error.message, message, "{text}");
-        }
-    }
-
-    #[test]
-    fn libraries_that_do_not_exist_are_explained_by_the_line() {
-        // the line, what the hint names
-        let table = [
-            ("local f = io.open('x')", "kt.data.array"),
-            ("print(os.getenv 'X')", "kt.env"),
-            ("audio.play()", "the value before the dot"),
-            ("x.os.go()", "the value before the dot"),
-        ];
-        let sources = Sources::default();
-        sources.keep("a.lua".to_owned(), "t[1] = os.time()");
-        let frozen = ScriptError::from_message(Kind::Raised, "a.lua:1: attempt to modify a readonly table", "");
-        assert!(
-            frozen.render(&sources).contains("frozen"),
-            "another mistake in such a line"
-        );
-        for (line, named) in table {
-            let sources = Sources::default();
-            sources.keep("a.lua".to_owned(), line);
-            let error = ScriptError::from_message(Kind::Raised, "a.lua:1: attempt to index nil with 'x'", "");
-            let text = error.render(&sources);
-            assert!(text.contains(named), "{text}");
         }
     }
 

@@ -162,13 +162,23 @@ impl Sources {
         all
     }
 
-    fn get(&self, name: &str) -> Option<Arc<str>> {
+    /// The text of a source that was read.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<str>> {
         self.texts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(name)
             .cloned()
     }
+}
+
+/// The helpers that are built in: file names and texts.
+pub fn library() -> impl Iterator<Item = (String, String)> {
+    Library::iter().filter_map(|name| {
+        let file = Library::get(&name)?;
+        Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
+    })
 }
 
 /// SHA-256 in lower-case hex.

@@ -1,120 +1,161 @@
-//! Finds the line of a plan key in the source, because Lua tables do not remember where they were written. A hint for
-//! people, by tokens; not a parser.
+//! Finds where a plan key is written in the source, because Lua tables do not remember where they were made. A hint for
+//! people, by tokens; what is computed is not found.
 
-/// The 1-based line of the last of `path`, when each key is found after the one before it.
+use std::ops::Range;
+
+use super::tokens::{Kind, Span, Token, close, tokens};
+
+/// Where a key of the plan is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The key.
+    pub key: Span,
+    /// Its value, unless only the table around the wanted key was found.
+    pub value: Option<Span>,
+}
+
+/// One `key = value` of a table constructor, as places in the tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// `name`, or `[2]` for the second of a list.
+    pub name: String,
+    /// The key's tokens; those of the value for an item of a list.
+    pub key: Range<usize>,
+    /// The value's tokens.
+    pub value: Range<usize>,
+}
+
+/// The last of `path` that is written in the plan that `source` returns.
 #[must_use]
-pub fn line_of(source: &str, path: &[String]) -> Option<u32> {
-    let keys = keys(source);
-    let mut found = None;
-    let mut from = 0;
-    for wanted in path {
-        // The plan is usually at the end: prefer the last place where the outermost key is written.
-        let position = if found.is_none() {
-            keys.iter().rposition(|(key, _)| key == wanted)
-        } else {
-            keys[from..]
-                .iter()
-                .position(|(key, _)| key == wanted)
-                .map(|index| index + from)
-        };
-        let Some(position) = position else { break };
-        from = position + 1;
-        found = Some(keys[position].1);
-    }
-    found
+pub fn find(source: &str, path: &[String]) -> Option<Found> {
+    let tokens = tokens(source);
+    let found = match plan(&tokens) {
+        Some(open) => descend(&tokens, open, path),
+        None => None,
+    };
+    found.or_else(|| anywhere(&tokens, path))
 }
 
-/// Every `name =` and `["name"] =` with its line, comments and strings passed over.
-fn keys(source: &str) -> Vec<(String, u32)> {
-    let bytes = source.as_bytes();
-    let mut keys = Vec::new();
-    let (mut at, mut line) = (0, 1);
-    while at < bytes.len() {
-        let start = at;
-        match bytes[at] {
-            b'-' if bytes[at..].starts_with(b"--") => at = skip_comment(bytes, at),
-            b'[' if long_bracket(bytes, at).is_some() => at = skip_long(bytes, at),
-            b'[' => {
-                if let Some((name, end)) = bracket_key(bytes, at) {
-                    keys.push((name, line));
-                    at = end;
-                } else {
-                    at += 1;
-                }
-            }
-            quote @ (b'"' | b'\'') => at = skip_string(bytes, at, quote),
-            first if first.is_ascii_alphabetic() || first == b'_' => {
-                while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_') {
-                    at += 1;
-                }
-                if is_assignment(bytes, at) {
-                    keys.push((String::from_utf8_lossy(&bytes[start..at]).into_owned(), line));
-                }
-            }
-            _ => at += 1,
+/// Where the constructor of the returned table opens.
+pub(super) fn plan(tokens: &[Token<'_>]) -> Option<usize> {
+    let mut at = 0;
+    let mut returned = None;
+    while at < tokens.len() {
+        if tokens[at].is("return") {
+            returned = Some(at + 1);
         }
-        line += u32::try_from(
-            bytes[start..at.min(bytes.len())]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count(),
-        )
-        .unwrap_or(0);
+        at = close(tokens, at).max(at + 1);
     }
-    keys
+    table_at(tokens, returned?)
 }
 
-fn is_assignment(bytes: &[u8], at: usize) -> bool {
-    let rest = &bytes[at.min(bytes.len())..];
-    let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    rest.get(space) == Some(&b'=') && rest.get(space + 1) != Some(&b'=')
-}
-
-fn bracket_key(bytes: &[u8], at: usize) -> Option<(String, usize)> {
-    let quote = *bytes.get(at + 1)?;
-    if quote != b'"' && quote != b'\'' {
+/// The table constructor that the value at `at` is, or the last one that its name was given.
+pub(super) fn table_at(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let value = tokens.get(at)?;
+    if value.is("{") {
+        return Some(at);
+    }
+    let goes_on = tokens
+        .get(at + 1)
+        .is_some_and(|next| matches!(next.kind, Kind::Text) || [".", ":", "(", "[", "{", ".."].contains(&next.text));
+    if !value.is_name() || goes_on {
         return None;
     }
-    let end = skip_string(bytes, at + 1, quote);
-    (bytes.get(end) == Some(&b']') && is_assignment(bytes, end + 1)).then(|| {
-        (
-            String::from_utf8_lossy(&bytes[at + 2..end - 1]).replace("\\\"", "\""),
-            end + 1,
-        )
+    (0..at).rev().find(|&n| {
+        let assigned = tokens[n].is("{") && n >= 2 && tokens[n - 1].is("=") && tokens[n - 2].text == value.text;
+        let a_field = n >= 3 && [".", ":"].contains(&tokens[n - 3].text);
+        assigned && !a_field
     })
 }
 
-fn skip_string(bytes: &[u8], at: usize, quote: u8) -> usize {
-    let mut at = at + 1;
-    while at < bytes.len() && bytes[at] != quote && bytes[at] != b'\n' {
-        at += if bytes[at] == b'\\' { 2 } else { 1 };
+/// The entries of the table constructor that opens at `open`.
+pub(super) fn entries(tokens: &[Token<'_>], open: usize) -> Vec<Entry> {
+    let end = close(tokens, open);
+    let (mut at, mut place) = (open + 1, 0);
+    let mut all = Vec::new();
+    while at < end && !tokens[at].is("}") {
+        let (name, value) = match key(tokens, at) {
+            Some((name, length)) => (name, at + length + 1),
+            None => {
+                place += 1;
+                (format!("[{place}]"), at)
+            }
+        };
+        let mut last = value;
+        while last < end && ![",", ";", "}"].iter().any(|mark| tokens[last].is(mark)) {
+            last = close(tokens, last).max(last + 1);
+        }
+        let last = last.min(end);
+        let key = if value > at { at..value - 1 } else { value..last };
+        all.push(Entry {
+            name,
+            key,
+            value: value..last,
+        });
+        at = last + usize::from(tokens.get(last).is_some_and(|mark| !mark.is("}")));
     }
-    (at + 1).min(bytes.len())
+    all
 }
 
-fn long_bracket(bytes: &[u8], at: usize) -> Option<usize> {
-    let level = bytes[at + 1..].iter().take_while(|byte| **byte == b'=').count();
-    (bytes.get(at + 1 + level) == Some(&b'[')).then_some(level)
-}
-
-fn skip_long(bytes: &[u8], at: usize) -> usize {
-    let level = long_bracket(bytes, at).unwrap_or(0);
-    let close: Vec<u8> = [b"]".as_slice(), &vec![b'='; level], b"]"].concat();
-    let body = at + level + 2;
-    bytes[body..]
-        .windows(close.len())
-        .position(|window| window == close)
-        .map_or(bytes.len(), |end| body + end + close.len())
-}
-
-fn skip_comment(bytes: &[u8], at: usize) -> usize {
-    if bytes.get(at + 2) == Some(&b'[') && long_bracket(bytes, at + 2).is_some() {
-        return skip_long(bytes, at + 2);
+/// The key that is written at `at` with a `=` after it, and the number of its tokens.
+fn key(tokens: &[Token<'_>], at: usize) -> Option<(String, usize)> {
+    let assigned = |at: usize| tokens.get(at).is_some_and(|token| token.is("="));
+    let first = tokens.get(at)?;
+    if first.is_name() && assigned(at + 1) {
+        return Some((first.text.to_owned(), 1));
     }
-    bytes[at..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |end| at + end)
+    let inside = tokens.get(at + 1).filter(|_| first.is("["))?;
+    if !tokens.get(at + 2)?.is("]") || !assigned(at + 3) {
+        return None;
+    }
+    match inside.kind {
+        Kind::Number => Some((format!("[{}]", inside.text), 3)),
+        _ => Some((inside.string()?, 3)),
+    }
+}
+
+fn descend(tokens: &[Token<'_>], open: usize, path: &[String]) -> Option<Found> {
+    let (wanted, rest) = path.split_first()?;
+    let Some(entry) = entries(tokens, open).into_iter().find(|entry| entry.name == *wanted) else {
+        // A list of tables may be between the two.
+        let mut inside = open + 1..close(tokens, open);
+        let (at, length) = inside.find_map(|at| {
+            let (name, length) = key(tokens, at)?;
+            (name == *wanted).then_some((at, length))
+        })?;
+        return Some(Found {
+            key: Span::of(&tokens[at..at + length])?,
+            value: None,
+        });
+    };
+    let found = Found {
+        key: Span::of(&tokens[entry.key])?,
+        value: Span::of(&tokens[entry.value.clone()]).filter(|_| rest.is_empty()),
+    };
+    let inner = table_at(tokens, entry.value.start).filter(|_| !rest.is_empty());
+    Some(inner.and_then(|open| descend(tokens, open, rest)).unwrap_or(found))
+}
+
+/// The keys of `path`, each after the one before it, where the returned table is not written in one piece. The plan is
+/// usually at the end, so the outermost key is looked for from there.
+fn anywhere(tokens: &[Token<'_>], path: &[String]) -> Option<Found> {
+    let keys: Vec<(usize, String, usize)> = (0..tokens.len())
+        .filter_map(|at| key(tokens, at).map(|(name, length)| (at, name, length)))
+        .collect();
+    let mut found: Option<usize> = None;
+    for wanted in path {
+        let next = match found {
+            None => keys.iter().rposition(|(_, name, _)| name == wanted),
+            Some(last) => (last + 1..keys.len()).find(|index| keys[*index].1 == *wanted),
+        };
+        let Some(next) = next else { break };
+        found = Some(next);
+    }
+    let (at, _, length) = &keys[found?];
+    Some(Found {
+        key: Span::of(&tokens[*at..at + length])?,
+        value: None,
+    })
 }
 
 #[cfg(test)]
@@ -127,37 +168,83 @@ mod tests {
           http = { duration = 'x = 1' },\n\
           scenarios = {\n\
             ['a b'] = { rate = 1, duration = 2 },\n\
-            c = { rate = 1,\n\
+            c = { rate = 1, exec = function() local y = 1 end,\n\
               duration = 3 },\n\
+            d = { stages = { { duration = 1 }, { duration =\n 2 } } },\n\
           },\n\
-          thresholds = { [\"m{name:x}\"] = 'p(95)<1' },\n\
+          thresholds = { [\"m{name:x}\"] = 'p(95)<1', n = { { abortOnFail = 1 } } },\n\
         }\n";
 
+    type Row = (&'static [&'static str], Option<(u32, &'static str)>);
+
+    /// The line and the text of what is found.
+    fn found<'a>(source: &'a str, path: &[&str]) -> Option<(u32, &'a str)> {
+        let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+        let key = find(source, &path)?.key;
+        Some((key.line, &source[key.bytes]))
+    }
+
     #[test]
-    fn finds_nested_keys_and_ignores_comments_and_strings() {
-        let table: [(&[&str], Option<u32>); 6] = [
-            (&["scenarios"], Some(6)),
-            (&["scenarios", "a b", "duration"], Some(7)),
-            (&["scenarios", "c", "duration"], Some(9)),
-            (&["thresholds", "m{name:x}"], Some(11)),
-            (&["scenarios", "c", "nowhere"], Some(8)),
+    fn nested_keys_are_found_and_comments_and_strings_are_not() {
+        // path, the line and text of what is found
+        let table: &[Row] = &[
+            (&["scenarios"], Some((6, "scenarios"))),
+            (&["scenarios", "a b", "duration"], Some((7, "duration"))),
+            (&["scenarios", "a b", "exec"], Some((7, "['a b']"))),
+            (&["scenarios", "c", "duration"], Some((9, "duration"))),
+            (&["scenarios", "c", "nowhere"], Some((8, "c"))),
+            (&["scenarios", "d", "stages", "[2]", "duration"], Some((10, "duration"))),
+            (
+                &["scenarios", "d", "stages", "[1]", "target"],
+                Some((10, "{ duration = 1 }")),
+            ),
+            (&["thresholds", "m{name:x}"], Some((13, "[\"m{name:x}\"]"))),
+            (&["thresholds", "n", "abortOnFail"], Some((13, "abortOnFail"))),
             (&["nowhere"], None),
         ];
-        for (path, line) in table {
-            let path: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
-            assert_eq!(line_of(SOURCE, &path), line, "{path:?}");
+        for (path, expected) in table {
+            assert_eq!(found(SOURCE, path), *expected, "{path:?}");
         }
+    }
+
+    #[test]
+    fn names_are_followed_to_their_tables() {
+        let source = "local browse = { rate = 1 }\nlocal plan = { scenarios = { a = browse } }\nreturn plan\n";
+        assert_eq!(found(source, &["scenarios", "a", "rate"]), Some((1, "rate")));
+        assert_eq!(found(source, &["scenarios", "a", "gone"]), Some((2, "a")));
+        let built = "local plan = {}\nplan.scenarios = { a = { rate = 1 } }\nreturn plan\n";
+        assert_eq!(
+            found(built, &["scenarios", "a", "rate"]),
+            Some((2, "rate")),
+            "not in one piece"
+        );
+        assert_eq!(
+            found("return make { scenarios = 1 }", &["scenarios"]),
+            Some((1, "scenarios"))
+        );
+    }
+
+    #[test]
+    fn values_are_known_too() {
+        let nested = "local kt = require \"kt\"\nlocal function go() end\nreturn {\n  scenarios = { a = { executor = \"x\", exec = go() } },\n}";
+        let path: Vec<String> = ["scenarios", "a", "exec"].map(str::to_owned).into();
+        let value = find(nested, &path).unwrap().value.unwrap();
+        assert_eq!(&nested[value.bytes], "go()");
+        let path = ["exec".to_owned()];
+        let source = "return { exec = go(1, { 2 }), http = {} }";
+        let value = find(source, &path).unwrap().value.unwrap();
+        assert_eq!(&source[value.bytes], "go(1, { 2 })");
     }
 
     proptest::proptest! {
         #[test]
         fn any_text_is_survived(text in "\\PC{0,200}", key in "[a-z]{1,3}") {
-            let _ = line_of(&text, &[key]);
+            let _ = find(&text, &[key]);
         }
 
         #[test]
-        fn odd_lua_is_survived(parts in proptest::collection::vec(proptest::sample::select(vec!["--", "[[", "]]", "[=[", "\"", "'", "\\", "a=", "[", "]", "\n", "x", "="]), 0..40)) {
-            let _ = line_of(&parts.concat(), &["a".into()]);
+        fn odd_lua_is_survived(parts in proptest::collection::vec(proptest::sample::select(vec!["--", "[[", "]]", "[=[", "\"", "'", "\\", "a=", "[", "]", "\n", "x", "=", "{", "}", "return ", "end", ","]), 0..40)) {
+            let _ = find(&parts.concat(), &["a".into(), "x".into()]);
         }
     }
 }

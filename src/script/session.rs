@@ -15,6 +15,7 @@ use super::flow::Flows;
 use super::meeting::Meetings;
 use super::pool::Pools;
 use super::revision::Revision;
+use super::trace::Trace;
 use super::waits::Waits;
 
 /// Process-wide state of a run, behind an [`Arc`]; everything in it is off the per-sample path.
@@ -50,6 +51,8 @@ pub struct Session {
     pub started: OnceLock<Instant>,
     /// What `setup` returned.
     pub setup: OnceLock<serde_json::Value>,
+    /// Who hears of each step; nobody in a load.
+    pub trace: OnceLock<Trace>,
     revision: Mutex<Arc<Revision>>,
     /// The number of `revision`, readable without its lock.
     newest: AtomicU32,
@@ -85,6 +88,7 @@ impl Session {
             created: crate::clock::now(),
             started: OnceLock::new(),
             setup: OnceLock::new(),
+            trace: OnceLock::new(),
             newest: AtomicU32::new(revision.number),
             revision: Mutex::new(Arc::new(revision)),
             secrets: Mutex::new(HashSet::new()),

@@ -61,6 +61,21 @@ pub struct TestResult {
     pub name: String,
     /// Whether it returned.
     pub result: Result<(), ScriptError>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What the tests of a file run with.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// As in a plan.
+    pub http: HttpPlan,
+    /// As in a plan.
+    pub limits: Limits,
+    /// Opens the modules.
+    pub open: OpenModules,
+    /// Only tests whose names hold this; all for an empty one.
+    pub filter: String,
 }
 
 /// What the globals of a test file fill and read.
@@ -72,59 +87,71 @@ struct Bench {
     totals: RefCell<Option<Totals>>,
 }
 
-/// Evaluates the session's script as a test file and runs its tests, each as one iteration of virtual user 1.
+/// Evaluates the session's script as a test file and runs its tests, each as one iteration of virtual user 1. Each result
+/// is told as it comes.
 ///
 /// # Errors
 /// When the file cannot be evaluated; errors of tests are in their results.
 pub async fn run(
     session: Arc<Session>,
-    http: HttpPlan,
-    limits: Limits,
-    open: OpenModules,
+    setting: Setting,
+    told: &mut dyn FnMut(&TestResult),
 ) -> Result<Vec<TestResult>, ScriptError> {
     let vm = |error: mlua::Error| ScriptError::from_vm(&error);
-    let host = Host::new(session, limits, open).map_err(vm)?;
+    let host = Host::new(session, setting.limits, setting.open).map_err(vm)?;
     let context = VuContext::new(&host, 1, Some(0));
     let bench = Rc::new(Bench::default());
     let environment = host.environment().map_err(vm)?;
     add_globals(&host, &bench, &environment).map_err(vm)?;
     let loaded = vu::evaluate(&context, environment).await?;
-    let catalog = prepare(&host, &bench, http, limits)
+    let selectors = bench.selectors.take();
+    let catalog = equip(&host, &selectors, setting.http, setting.limits)
         .map_err(|message| ScriptError::from_message(Kind::Raised, &message, ""))?;
     let registry = &host.session.registry;
-    let _ = host.session.started.set(clock::now());
     let mut results = Vec::new();
-    for (number, (name, function)) in (0..).zip(bench.tests.take()) {
+    let tests = bench.tests.take().into_iter();
+    let chosen = tests.filter(|(name, _)| name.contains(&setting.filter));
+    for (number, (name, function)) in (0..).zip(chosen) {
         *bench.totals.borrow_mut() = Some(Totals::new(registry, &catalog, 1));
-        let now = clock::now();
-        context.begin(&Iteration {
-            scenario: 0,
-            number,
-            part: Part::default(),
-            begun_at: now,
-            scheduled_at: now,
-            started_at: now,
-        });
+        let started = clock::now();
+        context.begin(&iteration(number));
         let result = bridge::call(&context, &loaded.thread, &function, []).await;
         context.end();
         context.held.end(result.is_ok());
-        results.push(TestResult {
+        let result = TestResult {
             name,
             result: result.map(drop),
-        });
+            elapsed: clock::now() - started,
+        };
+        told(&result);
+        results.push(result);
         // What this one recorded is not the next one's.
         drop(host.recorder.get().map(Recorder::take));
     }
     Ok(results)
 }
 
-/// Gives the VM what it has in a run, now that the file has declared its metrics.
-fn prepare(host: &Host, bench: &Bench, http: HttpPlan, limits: Limits) -> Result<Catalog, String> {
+/// An iteration of the one scenario that is due now.
+pub(super) fn iteration(number: u64) -> Iteration {
+    let now = clock::now();
+    Iteration {
+        scenario: 0,
+        number,
+        part: Part::default(),
+        begun_at: now,
+        scheduled_at: now,
+        started_at: now,
+    }
+}
+
+/// Gives a VM without a plan what it has in a run, now that its file has declared its metrics.
+pub(super) fn equip(host: &Host, selectors: &[Selector], http: HttpPlan, limits: Limits) -> Result<Catalog, String> {
     let registry = &host.session.registry;
-    let catalog = Catalog::new(registry, &bench.selectors.borrow()).map_err(|error| error.to_string())?;
+    let catalog = Catalog::new(registry, selectors).map_err(|error| error.to_string())?;
     let plan = Arc::new(plan(http, limits));
     host.follow(&plan).map_err(|error| error.to_string())?;
     let _ = host.recorder.set(Recorder::new(registry, &catalog));
+    let _ = host.session.started.set(clock::now());
     host.session.revision().set_plan(plan);
     Ok(catalog)
 }

@@ -19,6 +19,7 @@ use super::errors::{Kind, ScriptError};
 use super::host::Host;
 use super::plan_reader;
 use super::revision::Revision;
+use super::trace::{self, Mark, Step};
 
 /// A virtual user with a Lua journey.
 pub struct LuaVu {
@@ -86,6 +87,12 @@ pub(super) fn report(context: &VuContext, error: &ScriptError) {
     {
         session.control.stop(Reason::ScriptError(error.to_string()));
     }
+}
+
+/// How an iteration ended that did not complete.
+fn ended(outcome: Outcome, error: &ScriptError) -> String {
+    let how = if outcome == Outcome::Failed { "failed" } else { "ended" };
+    format!("{how}: {}", error.message)
 }
 
 async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance, ScriptError> {
@@ -190,6 +197,7 @@ impl Vu for LuaVu {
         };
         let context = &self.context;
         context.begin(iteration);
+        trace::tell(context, || Step::new(Mark::Begin, "the iteration begins"));
         let result = bridge::call(
             context,
             &instance.thread,
@@ -199,8 +207,12 @@ impl Vu for LuaVu {
         .await;
         context.end();
         context.held.end(result.is_ok());
-        let Err(error) = result else { return Outcome::Completed };
+        let Err(error) = result else {
+            trace::tell(context, || Step::new(Mark::End, "completed"));
+            return Outcome::Completed;
+        };
         let outcome = self.settle(&error);
+        trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
         if matches!(error.kind, Kind::Stuck | Kind::Memory) {
             // Whatever the script's own state is now, it is replaced by a fresh one.
             self.instance = instantiate(&self.context, &self.scenario).await;

@@ -82,7 +82,7 @@ impl Project {
 
     /// Runs the binary to its end.
     pub async fn call(&self, args: &[&str]) -> Ended {
-        finish(self.command(args)).await
+        finish(&mut self.command(args)).await
     }
 
     fn run_command(&self, args: &[&str]) -> Command {
@@ -97,7 +97,7 @@ impl Project {
 
     /// `kingtide run` with these arguments, to its end, and its summary.
     pub async fn run(&self, args: &[&str]) -> Ran {
-        let ended = finish(self.run_command(args)).await;
+        let ended = finish(&mut self.run_command(args)).await;
         self.ran(ended)
     }
 
@@ -160,6 +160,24 @@ impl Ended {
         for part in parts {
             assert!(self.stderr.contains(part), "`{part}` is not in stderr\n{self}");
         }
+    }
+}
+
+/// A tool that `test.sh` installs, run in a folder to its end.
+pub async fn tool(name: &str, folder: &Path, args: &[&str]) -> Ended {
+    let places = [".tools/bin", ".tools/node_modules/.bin"].map(|place| root().join(place).join(name));
+    let installed = places.into_iter().find(|place| place.is_file());
+    let program = installed.unwrap_or_else(|| PathBuf::from(name));
+    let mut command = Command::new(&program);
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    let output = clock::timeout(DEADLINE, command.kill_on_drop(true).output())
+        .await
+        .unwrap_or_else(|_| panic!("{name} did not end in time"))
+        .unwrap_or_else(|error| panic!("{name}: {error}; ./test.sh installs it"));
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
@@ -294,7 +312,8 @@ async fn read_all(from: &mut (impl AsyncRead + Unpin), to: &mut String) {
     from.read_to_string(to).await.expect("output is text");
 }
 
-async fn finish(mut command: Command) -> Ended {
+/// Runs a command to its end.
+pub async fn finish(command: &mut Command) -> Ended {
     let output = clock::timeout(DEADLINE, command.output())
         .await
         .unwrap_or_else(|_| panic!("{:?} did not end in time", command.as_std()))

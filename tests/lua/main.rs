@@ -13,7 +13,7 @@ use kingtide::api;
 use kingtide::control::Control;
 use kingtide::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
 use kingtide::plan::{HttpPlan, Limits};
-use kingtide::script::testing::{self, TestResult};
+use kingtide::script::testing::{self, Setting, TestResult};
 use kingtide::script::{ScriptError, Session};
 
 /// Where test files are.
@@ -70,7 +70,13 @@ async fn run(
         headers: BTreeMap::from([("x-plan".to_owned(), "from the plan".to_owned())]),
         ..HttpPlan::default()
     };
-    let results = testing::run(Arc::clone(&session), http, Limits::default(), api::OPEN).await;
+    let setting = Setting {
+        http,
+        limits: Limits::default(),
+        open: api::OPEN,
+        filter: String::new(),
+    };
+    let results = testing::run(Arc::clone(&session), setting, &mut |_| {}).await;
     (session, results)
 }
 
@@ -98,7 +104,7 @@ async fn all_lua_tests_pass() {
                 continue;
             }
         };
-        for TestResult { name: test, result } in results {
+        for TestResult { name: test, result, .. } in results {
             match result {
                 Ok(()) => {
                     println!("ok      {name} × {test}");

@@ -45,6 +45,7 @@ impl<'a> Recording<'a> {
 
     /// Records one exchange. `may_redirect`: a redirect here is followed, so that it is a step, not the answer.
     pub(super) fn hop(&self, exchange: &Exchange, may_redirect: bool) {
+        super::trace::ended(self.vu, exchange);
         let (recorder, method) = (self.recorder, exchange.method.as_str());
         let expected;
         let tags = match &exchange.outcome {

@@ -6,12 +6,9 @@ use crate::metrics::{Counts, MetricSummary, TrendSummary};
 use crate::results::CheckpointSummary;
 
 use super::Style;
-use super::parts::{failed, find, trend};
+use super::parts::{failed, find, first_and_last, trend};
 use crate::report::human;
 use crate::report::table::{Align, Cell, Paint, Table};
-
-/// Of more than this many, only the first and the last are shown: half of this many each.
-const MOST_ROWS: usize = 40;
 
 const HEAD: [&str; 10] = [
     "",
@@ -33,12 +30,9 @@ pub(super) fn section(checkpoints: &[CheckpointSummary], style: &Style) -> Vec<S
     };
     let mut table = Table::new(&[Align::Right; HEAD.len()], 2, 1);
     table.push(HEAD.map(Cell::dim).into());
-    let hidden = checkpoints.len().saturating_sub(MOST_ROWS);
-    let half = if hidden > 0 { MOST_ROWS / 2 } else { checkpoints.len() };
-    for (index, checkpoint) in checkpoints.iter().enumerate() {
-        if index < half || index >= half + hidden {
-            table.push(row(index + 1, checkpoint));
-        }
+    let (shown, hidden) = first_and_last(checkpoints);
+    for (index, checkpoint) in shown {
+        table.push(row(index + 1, checkpoint));
     }
     let every = human::duration(Duration::from_millis(first.end_ms.saturating_sub(first.start_ms)));
     let mut note = format!("every {every}, by when it happened");

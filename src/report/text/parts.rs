@@ -46,6 +46,17 @@ pub(super) fn stages(metrics: &MetricSummaries, style: &Style) -> Vec<String> {
     lines
 }
 
+/// Of more rows than this, only the first and the last are shown: half of this many each.
+const MOST_ROWS: usize = 40;
+
+/// The rows that are shown, each with its index, and how many are not.
+pub(super) fn first_and_last<T>(rows: &[T]) -> (Vec<(usize, &T)>, usize) {
+    let hidden = rows.len().saturating_sub(MOST_ROWS);
+    let half = if hidden > 0 { MOST_ROWS / 2 } else { rows.len() };
+    let is_shown = |(index, _): &(usize, &T)| *index < half || *index >= half + hidden;
+    (rows.iter().enumerate().filter(is_shown).collect(), hidden)
+}
+
 /// One row for each state of a script that was edited, with what it changed below it.
 pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries, style: &Style) -> Vec<String> {
     if revisions.len() < 2 {
@@ -57,7 +68,8 @@ pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries
     let numbered = NUMBERS.split_last().map_or(&[][..], |(_, numbers)| numbers);
     let head = ["", "from", "iterations"].into_iter().chain(numbered.iter().copied());
     table.push(head.map(Cell::dim).collect());
-    for revision in revisions {
+    let (shown, hidden) = first_and_last(revisions);
+    for (_, revision) in &shown {
         let tags = [("revision".to_owned(), revision.number.to_string())];
         let from = human::duration(Duration::from_millis(revision.at_ms));
         let short = revision.hash.get(..8).unwrap_or(&revision.hash);
@@ -67,9 +79,14 @@ pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries
         cells.pop();
         table.push(cells);
     }
-    let mut lines = vec![style.heading("REVISIONS", "the script was edited while the load ran")];
+    let note = "the script was edited while the load ran";
+    let note = match hidden {
+        0 => note.to_owned(),
+        hidden => format!("{note}; {} in the middle are in the JSON", human::count(hidden as u64)),
+    };
+    let mut lines = vec![style.heading("REVISIONS", &note)];
     lines.extend(table.lines(style));
-    for revision in &revisions[1..] {
+    for (_, revision) in &shown[1..] {
         let refused = revision.refused.iter().map(|change| format!("not applied: {change}"));
         let changes: Vec<_> = revision.changed.iter().cloned().chain(refused).collect();
         let first = format!("  {}  ", revision.number);

@@ -28,7 +28,7 @@ async fn an_error_in_a_required_file_names_that_file_and_the_way_to_it() {
     let rendered = error
         .render(&bed.loaded.revision.sources)
         .replace(&format!("{folder}/"), "");
-    let wanted = "error: boom\n  --> other.lua:2\n   2 |   error 'boom'\n     called from other.lua:5 in `outer`\n     called from main.lua:3";
+    let wanted = "error: boom\n  --> other.lua:2\n   2 |   error 'boom'\n     |   ^^^^^^^^^^^^\n     called from other.lua:5 in `outer`\n     called from main.lua:3";
     assert_eq!(rendered, wanted);
 }
 

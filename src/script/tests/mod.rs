@@ -6,6 +6,7 @@ mod executors;
 mod invariants;
 mod limits;
 mod log;
+mod mistakes;
 mod outcomes;
 mod parts;
 mod plan;

@@ -1,0 +1,321 @@
+//! Requests and answers as steps of a trace: lines, headers without credentials, bodies shortened. Only called when somebody
+//! asked for a trace.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use url::{Position, Url};
+
+use crate::net::{Exchange, OnSend, Request, Sent};
+use crate::script::VuContext;
+use crate::script::trace::{Mark, Step, is_on, tell};
+
+/// How much of a body is shown.
+const MOST_LINES: usize = 40;
+const MOST_BYTES: usize = 4_000;
+
+/// Has a request told when it is sent.
+pub(super) fn watch(vu: &Rc<VuContext>, request: &mut Request) {
+    if is_on(vu) {
+        let vu = Rc::clone(vu);
+        request.on_send = Some(OnSend::new(move |sent| tell(&vu, || sending(sent))));
+    }
+}
+
+/// Tells how an exchange ended.
+pub(super) fn ended(vu: &VuContext, exchange: &Exchange) {
+    tell(vu, || received(exchange));
+}
+
+fn sending(sent: &Sent<'_>) -> Step {
+    let mut lines = headers(sent.headers);
+    if !sent.body.is_empty() && !sent.headers.contains_key(header::CONTENT_LENGTH) {
+        lines.push(format!("content-length: {}", sent.body.len()));
+    }
+    lines.extend(body(sent.body));
+    let again = if sent.again { " again, on a new connection" } else { "" };
+    Step {
+        mark: Mark::Sent,
+        title: format!("{} {}{again}", sent.method, address(sent.url)),
+        lines,
+    }
+}
+
+fn received(exchange: &Exchange) -> Step {
+    let duration = exchange.timings.duration();
+    let (mark, title, mut lines) = match &exchange.outcome {
+        Ok(response) => {
+            let reason = StatusCode::from_u16(response.status).ok();
+            let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
+            let title = format!("{:?} {} {reason}", response.version, response.status);
+            let mut lines = headers(&response.headers);
+            lines.extend(body(&response.body));
+            (Mark::Received, title, lines)
+        }
+        Err(error) => {
+            let title = format!(
+                "{} {}: {} (error_code {})",
+                exchange.method,
+                address(&exchange.url),
+                error.message,
+                error.code
+            );
+            (Mark::Failed, title, Vec::new())
+        }
+    };
+    lines.insert(0, phases(exchange));
+    Step {
+        mark,
+        title: format!("{} in {}", title.trim_end(), millis(duration)),
+        lines,
+    }
+}
+
+fn phases(exchange: &Exchange) -> String {
+    let timings = &exchange.timings;
+    let connection = if exchange.reused {
+        "kept connection"
+    } else {
+        "new connection"
+    };
+    let phases = [
+        ("blocked", timings.blocked),
+        ("dns", timings.dns),
+        ("connecting", timings.connecting),
+        ("tls", timings.tls_handshaking),
+        ("sending", timings.sending),
+        ("waiting", timings.waiting),
+        ("receiving", timings.receiving),
+    ];
+    let mut text = format!("({connection}");
+    for (name, time) in phases {
+        let _ = write!(text, ", {name} {}", millis(time));
+    }
+    text + ")"
+}
+
+fn millis(time: Duration) -> String {
+    if time.is_zero() {
+        return "0".to_owned();
+    }
+    format!("{:.2}ms", time.as_secs_f64() * 1e3)
+}
+
+fn headers(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", shown(name, value)))
+        .collect()
+}
+
+/// A header's value; credentials are left out, cookies shortened.
+fn shown(name: &HeaderName, value: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+    if value.is_sensitive() || is_telling(name.as_str()) {
+        let scheme = text.split_once(' ').filter(|_| name == header::AUTHORIZATION);
+        let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
+        return format!("{scheme}[redacted, {} bytes]", text.len());
+    }
+    if name == header::COOKIE || name == header::SET_COOKIE {
+        let parts: Vec<String> = text
+            .split("; ")
+            .enumerate()
+            .map(|(n, part)| cookie(part, name == header::COOKIE || n == 0))
+            .collect();
+        return parts.join("; ");
+    }
+    text
+}
+
+/// Whether what is called so is a credential.
+fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = [
+        "auth",
+        "token",
+        "secret",
+        "api-key",
+        "api_key",
+        "apikey",
+        "password",
+        "signature",
+    ];
+    parts.iter().any(|part| name.contains(part))
+}
+
+/// A URL whose query holds no credentials.
+fn address(url: &Url) -> String {
+    let Some(query) = url.query() else {
+        return url.to_string();
+    };
+    let pairs: Vec<String> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if is_telling(name) => format!("{name}=[redacted]"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    format!("{}?{}", &url[..Position::AfterPath], pairs.join("&"))
+}
+
+/// `name=value` with the beginning of the value only.
+fn cookie(part: &str, is_value: bool) -> String {
+    const SHOWN: usize = 6;
+    match part.split_once('=') {
+        Some((name, value)) if is_value && value.chars().count() > SHOWN => {
+            format!("{name}={}…", value.chars().take(SHOWN).collect::<String>())
+        }
+        _ => part.to_owned(),
+    }
+}
+
+/// A body as lines: JSON indented, text as it is, anything else by its length. A blank line comes before it.
+fn body(body: &[u8]) -> Vec<String> {
+    if body.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new()];
+    let Ok(text) = std::str::from_utf8(body) else {
+        lines.push(format!("({} bytes that are no text)", body.len()));
+        return lines;
+    };
+    let is_json = text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let pretty = if is_json { indented(text) } else { text.to_owned() };
+    let end = pretty
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|at| *at >= MOST_BYTES)
+        .unwrap_or(pretty.len());
+    let printable = |line: &str| line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+    let shown: Vec<String> = pretty[..end].lines().take(MOST_LINES).map(printable).collect();
+    let cut = end < pretty.len() || pretty.lines().count() > shown.len();
+    lines.extend(shown);
+    if cut {
+        lines.push(format!("… ({} bytes in all)", body.len()));
+    }
+    lines
+}
+
+/// JSON with a line for each value, in the order that it has.
+fn indented(json: &str) -> String {
+    let (mut out, mut depth, mut in_text, mut escaped) = (String::new(), 0_usize, false, false);
+    let mut rest = json.chars().peekable();
+    while let Some(c) = rest.next() {
+        if in_text {
+            out.push(c);
+            in_text = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        match c {
+            '"' => {
+                in_text = true;
+                out.push(c);
+            }
+            '{' | '[' => {
+                out.push(c);
+                while rest.next_if(|c| c.is_whitespace()).is_some() {}
+                if let Some(close) = rest.next_if(|c| matches!(c, '}' | ']')) {
+                    out.push(close);
+                } else {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c if c.is_whitespace() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_indented_in_its_own_order() {
+        // JSON, as shown
+        let table = [
+            ("{}", "{}"),
+            ("[ ]", "[]"),
+            (
+                "{\"b\":1,\"a\":[true,{\"x\":\"}\\\"{\"}]}",
+                "{\n  \"b\": 1,\n  \"a\": [\n    true,\n    {\n      \"x\": \"}\\\"{\"\n    }\n  ]\n}",
+            ),
+            ("[1, 2]", "[\n  1,\n  2\n]"),
+        ];
+        for (json, shown) in table {
+            assert_eq!(indented(json), shown, "{json}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_left_out_and_cookies_shortened() {
+        // name, value, as shown
+        let table = [
+            ("authorization", "Bearer abc.def", "Bearer [redacted, 14 bytes]"),
+            ("x-api-key", "abcdef", "[redacted, 6 bytes]"),
+            ("cookie", "sid=0123456789; a=b", "sid=012345…; a=b"),
+            (
+                "set-cookie",
+                "sid=0123456789; Path=/a/long/path",
+                "sid=012345…; Path=/a/long/path",
+            ),
+            ("content-type", "text/plain", "text/plain"),
+        ];
+        for (name, value, expected) in table {
+            let header = HeaderName::from_static(name);
+            assert_eq!(shown(&header, &HeaderValue::from_static(value)), expected, "{name}");
+        }
+        let mut sensitive = HeaderValue::from_static("hush");
+        sensitive.set_sensitive(true);
+        assert_eq!(
+            shown(&HeaderName::from_static("x-other"), &sensitive),
+            "[redacted, 4 bytes]"
+        );
+    }
+
+    #[test]
+    fn addresses_keep_their_query_without_credentials() {
+        let table = [
+            (
+                "http://h/p?q=a%20b&access_token=x&Signature=y#f",
+                "http://h/p?q=a%20b&access_token=[redacted]&Signature=[redacted]",
+            ),
+            ("http://h/p", "http://h/p"),
+        ];
+        for (url, expected) in table {
+            assert_eq!(address(&url.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn bodies_are_shortened() {
+        assert!(body(b"").is_empty());
+        assert_eq!(body(b"a\nb"), ["", "a", "b"]);
+        assert_eq!(body(b"\xff\xfe"), ["", "(2 bytes that are no text)"]);
+        assert_eq!(body(b"a\x1b[31m"), ["", "a\u{fffd}[31m"]);
+        let long = body("x\n".repeat(100).as_bytes());
+        assert_eq!((long.len(), long[41].as_str()), (42, "… (200 bytes in all)"));
+        let wide = body("é".repeat(5_000).as_bytes());
+        assert_eq!(wide.len(), 3);
+    }
+}
