@@ -8,6 +8,7 @@ mod bad_servers;
 mod counts;
 mod documents;
 mod ends;
+mod examples;
 mod frozen;
 mod hooks;
 mod journeys;
