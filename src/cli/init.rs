@@ -100,7 +100,7 @@ fn refuse(folder: &Path, files: &[File], force: bool) -> anyhow::Result<()> {
         let Ok(found) = target.symlink_metadata() else { continue };
         let same = found.is_file() && std::fs::read(&target).is_ok_and(|known| known == text.as_bytes());
         // A link may lead out of the project, where nothing is kingtide's to write.
-        if !same && !(force && found.is_file()) {
+        if !(same || force && found.is_file()) {
             there.push(format!("  {}", target.display()));
         }
     }

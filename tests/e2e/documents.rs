@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::kit::{Project, root};
 
 /// README.md and everything below docs/.
-fn documents() -> Vec<PathBuf> {
+pub fn documents() -> Vec<PathBuf> {
     fn below(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).expect("the folder can be read") {
             let path = entry.expect("the folder can be read").path();
@@ -23,7 +23,7 @@ fn documents() -> Vec<PathBuf> {
 }
 
 /// The blocks of a document that are fenced with exactly this word, each with the line where it begins.
-fn blocks(text: &str, word: &str) -> Vec<(usize, String)> {
+pub fn blocks(text: &str, word: &str) -> Vec<(usize, String)> {
     let fence = format!("```{word}");
     let mut found = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -68,6 +68,22 @@ async fn every_whole_script_is_valid() {
         }
     }
     assert!(checked >= 5, "only {checked} scripts were found");
+}
+
+#[tokio::test]
+async fn every_test_file_passes() {
+    let mut checked = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("the document can be read");
+        for (line, tests) in blocks(&text, "lua test") {
+            let project = Project::new();
+            project.file("doc.test.lua", tests);
+            let ended = project.call(&["test", "--demo"]).await;
+            assert_eq!(ended.code, Some(0), "{}:{line}: {ended}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no test file was found");
 }
 
 /// Every `kingtide …` of the documents' shell blocks and tables parses: its command exists, and so do its options.

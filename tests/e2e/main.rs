@@ -11,6 +11,7 @@ mod counts;
 mod demo;
 mod documents;
 mod ends;
+mod examples;
 mod frozen;
 mod hooks;
 mod journeys;

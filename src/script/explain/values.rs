@@ -90,10 +90,10 @@ fn call(place: &Place<'_>, what: &str) -> Option<Advice> {
         .flat_map(|chain| chain.callees().collect::<Vec<_>>())
         .filter(|callee| !(callee.steps.is_empty() && super::names::GLOBALS.contains(&place.tokens[callee.start].text)))
         .collect();
-    let suspect = callees
-        .iter()
-        .find(|callee| !is_fine(place, callee))
-        .or_else(|| callees.first())?;
+    let suspect = callees.iter().find(|callee| !is_fine(place, callee));
+    let Some(suspect) = suspect.or_else(|| callees.first()) else {
+        return only_in_tests(place);
+    };
     let text = place.text(suspect);
     if !what.starts_with("nil") {
         let kind = what.split(' ').next()?;
@@ -115,6 +115,16 @@ fn call(place: &Place<'_>, what: &str) -> Option<Advice> {
         _ => why(place, suspect),
     };
     Some(place.about(suspect, hint))
+}
+
+/// `test(…)` and its like in a file that is no test file.
+fn only_in_tests(place: &Place<'_>) -> Option<Advice> {
+    let names = ["test", "recorded", "raises"];
+    let at = place.on_line().find(|at| names.contains(&place.tokens[*at].text))?;
+    Some(place.at(
+        at,
+        Some("only files that end in `.test.lua` have it; `kingtide test` runs them"),
+    ))
 }
 
 /// Whether nothing speaks against a callee: its name is defined above, or its table has the field.

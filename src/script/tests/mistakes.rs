@@ -74,6 +74,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "a function of a required module",
         "local retry = require \"retry\"\nreturn function()\n  retry.cal(function() end)\nend",
     ),
+    ("a test in a journey", "test(\"x\", function() end)"),
     ("a module that does not exist", "local retry = require \"rtry\""),
     ("a path for a module", "local helpers = require \"./lib/helpers.lua\""),
     ("a missing library", "local f = io.open \"ids.txt\""),
