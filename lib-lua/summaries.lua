@@ -131,7 +131,8 @@ end
 ---
 ---```lua
 ---local earlier = kt.data.array "baseline.csv"
----… summaries.comparison(s, earlier[1])
+---local text = summaries.comparison(s, earlier[1])
+---kt.log.info(text)
 ---```
 ---@param s table the summary
 ---@param earlier table<string, number|string>

@@ -173,9 +173,9 @@ function shared.map(name) end
 ---@generic T
 ---@param key string
 ---@param options kt.Exact<kt.shared.OnceOptions>?
----@param fn fun(): T
+---@param fn fun(): T, ...
 ---@return T
----@overload fun(key: string, fn: fun(): any): any
+---@overload fun(key: string, fn: fun(): ...): any
 function shared.once(key, options, fn) end
 
 return shared

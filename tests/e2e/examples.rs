@@ -13,26 +13,54 @@ struct Example {
     lua: String,
 }
 
-/// Names that a part of a script takes as given; modules by what they are, the others as anything.
-const GIVEN: [&str; 14] = [
+/// Names that a part of a script takes as given, as anything.
+const GIVEN: [&str; 24] = [
     "accounts",
+    "body",
     "browse",
     "check_stock",
+    "client",
     "coupons",
     "customers",
+    "event",
+    "events",
     "expected",
     "id",
+    "journey",
     "place_order",
     "products",
     "res",
+    "s",
+    "sagas",
     "sign_up",
+    "text",
+    "token",
     "total",
+    "used",
     "users",
     "value",
 ];
 
 /// Keys of a plan, as the first word of an example that is a part of one.
-const PLAN_KEYS: [&str; 7] = ["http", "limits", "phases", "scenarios", "setup", "tags", "thresholds"];
+const PLAN_KEYS: [&str; 9] = [
+    "http",
+    "limits",
+    "phases",
+    "scenarios",
+    "setup",
+    "summary",
+    "tags",
+    "thresholds",
+    "invariants",
+];
+
+/// The helpers that are built in.
+fn helpers() -> Vec<String> {
+    let entries = std::fs::read_dir(root().join("lib-lua")).expect("the folder can be read");
+    let names = entries.map(|entry| entry.expect("the folder can be read").file_name());
+    let stems = names.filter_map(|name| Some(name.to_str()?.strip_suffix(".lua")?.to_owned()));
+    stems.filter(|stem| !stem.ends_with(".test")).collect()
+}
 
 /// Not the hints, of which unused names are most.
 const CHECK: &[&str] = &[".", "--severity", "warn"];
@@ -93,6 +121,9 @@ fn completed(lua: &str) -> String {
     let assigned = lua.trim_start()[first.len()..].trim_start().starts_with("= ");
     let body = if PLAN_KEYS.contains(&first) && assigned {
         format!("---@type kt.Plan\nlocal plan = {{\n{lua}\n}}\nreturn plan")
+    } else if assigned {
+        // A key of something else than a plan.
+        format!("return {{\n{lua}\n}}")
     } else if let Some((before, plan)) = lua
         .rsplit_once("\nreturn {\n")
         .or(lua.strip_prefix("return {\n").map(|plan| ("", plan)))
@@ -112,8 +143,13 @@ fn completed(lua: &str) -> String {
         .filter(|name| words.contains(name) && !lua.contains(&format!("local {name} ")))
         .map(|name| format!("local {name} = given()\n"))
         .collect();
+    let helpers: String = helpers()
+        .iter()
+        .filter(|name| words.contains(&name.as_str()) && !lua.contains(&format!("local {name} ")))
+        .map(|name| format!("local {name} = require \"{name}\"\n"))
+        .collect();
     format!(
-        "local kt = require \"kt\"\nlocal http, check = kt.http, kt.check\nlocal retry, mix = require \"retry\", require \"mix\"\n\
+        "local kt = require \"kt\"\nlocal http, check = kt.http, kt.check\n{helpers}\
          ---@return any\nlocal function given() end\n{given}{body}"
     )
 }
