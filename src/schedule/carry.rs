@@ -1,5 +1,7 @@
 //! What one shape leaves to the next: the rest of the gap before the arrival that is due next. When that is due is `leg`'s.
 
+use super::rational;
+
 /// A part of a gap between two arrivals, `left` of which `unit` are a whole one; more than one where gaps are random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Carry {
@@ -10,21 +12,13 @@ pub(super) struct Carry {
 impl Carry {
     /// The same where a whole gap is `unit`, rounded down.
     pub(super) fn of(self, unit: u128) -> u128 {
-        let common = gcd(self.unit, unit);
+        let common = rational::gcd(self.unit, unit);
         match self.left.checked_mul(unit / common) {
             Some(product) => product / (self.unit / common),
             // Units that have next to nothing in common: 53 bits of a gap are finer than a nanosecond of any plan.
             None => (self.left as f64 / self.unit as f64 * unit as f64) as u128,
         }
     }
-}
-
-/// The greatest common divisor, by Euclid; of 0 and 0 it is 1.
-fn gcd(mut a: u128, mut b: u128) -> u128 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
 }
 
 #[cfg(test)]

@@ -173,10 +173,11 @@ impl Piece {
 impl Exact {
     /// None when it does not fit, or when the float would be too far off for a few steps to reach it.
     fn of(from: u64, to: u64, length: u64) -> Option<Self> {
-        const LONGEST: u64 = 1 << 50;
+        const LONGEST: u128 = 1 << 50;
         let slope = from.abs_diff(to);
+        let (slope, length) = (u128::from(slope), u128::from(length));
         let common = rational::gcd(slope, length);
-        let (square, scale) = (u128::from(slope / common), u128::from(length / common));
+        let (square, scale) = (slope / common, length / common);
         let linear = (2 * u128::from(from)).checked_mul(scale)?;
         let fits = |value: Option<u128>| value.is_some_and(|value| value < 1 << 125);
         let length_wide = u128::from(length);

@@ -74,11 +74,12 @@ fn exact(value: f64) -> (u128, u128) {
 }
 
 fn lcm(a: u64, b: u64) -> Option<u64> {
-    (a / gcd(a, b)).checked_mul(b)
+    let common = gcd(u128::from(a), u128::from(b));
+    u64::try_from(u128::from(a) / common * u128::from(b)).ok()
 }
 
 /// The greatest common divisor, by Euclid; of 0 and 0 it is 1, so that it can be divided by.
-pub(super) fn gcd(mut a: u64, mut b: u64) -> u64 {
+pub(super) fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
         (a, b) = (b, a % b);
     }

@@ -1,4 +1,4 @@
-//! A shop with faults of one's choice, in a process of its own, whose statistics tests can read.
+//! The built-in systems with faults of one's choice, in a process of their own, whose statistics tests can read.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -40,13 +40,10 @@ impl Demo {
             variables
         };
         let variables = clock::timeout(Duration::from_secs(20), read).await;
-        let mut variables = variables.expect("it listens in time");
-        variables.retain(|(name, _)| name != "ORCHESTRATOR_URL");
-        assert_eq!(variables.len(), 5, "an address for all and one for each: {variables:?}");
         Self {
             _child: child,
             _project: project,
-            variables,
+            variables: variables.expect("it listens in time"),
         }
     }
 
@@ -56,27 +53,43 @@ impl Demo {
         &found.unwrap_or_else(|| panic!("there is no {name}")).1
     }
 
-    /// `-e NAME=value` for each of its services, but not for all of them together.
+    /// The names of its addresses.
+    pub fn names(&self) -> Vec<&str> {
+        self.variables.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// `-e NAME=value` for each service of the shop, but not for all of them together.
     pub fn services(&self) -> Vec<String> {
-        let services = self.variables.iter().filter(|(name, _)| name != "BASE_URL");
+        let others = ["BASE_URL", "ORCHESTRATOR_URL"];
+        let services = self
+            .variables
+            .iter()
+            .filter(|(name, _)| !others.contains(&name.as_str()));
         services
             .flat_map(|(name, value)| ["-e".to_owned(), format!("{name}={value}")])
             .collect()
     }
 
-    /// What it knows about its own service times, by operation.
+    /// What the shop knows about its own service times, by operation.
     pub async fn operations(&self) -> Value {
-        self.ask("GET /__stats", "").await["operations"].take()
+        self.ask("BASE_URL", "GET /__stats", "").await["operations"].take()
     }
 
-    /// Sets a fault, as JSON.
+    /// What the orchestrator says of its events: received, successful, failed, refused.
+    pub async fn events(&self) -> [f64; 4] {
+        let stats = self.ask("ORCHESTRATOR_URL", "GET /__stats", "").await;
+        ["received", "successful", "failed", "refused"]
+            .map(|key| stats["events"][key].as_f64().expect("events are counted"))
+    }
+
+    /// Sets a fault of the shop, as JSON.
     pub async fn fault(&self, fault: &str) {
-        let set = self.ask("POST /__fault", fault).await;
+        let set = self.ask("BASE_URL", "POST /__fault", fault).await;
         assert!(set["error"].is_null(), "{set}");
     }
 
-    async fn ask(&self, what: &str, body: &str) -> Value {
-        let address = self.url("BASE_URL").trim_start_matches("http://");
+    async fn ask(&self, name: &str, what: &str, body: &str) -> Value {
+        let address = self.url(name).trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         let length = body.len();
         let request =

@@ -1,76 +1,20 @@
 //! The journeys against the built-in orchestrator: that what they count is what it counts, that success is judged by the
 //! body of an answer, and that a queue which grows, drains or is full is told.
 
-use std::process::Stdio;
-use std::time::Duration;
-
-use kingtide::clock;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::Child;
 
+use crate::demo::Demo;
 use crate::kit::{Project, Ran, root};
 use crate::server::refused_url;
 
 /// The requests that carry events, as a selector.
 const BULK: &str = "{name:POST /api/orchestrator/events/bulk-ndjson}";
 
-/// A demo of its own, which ends when this is dropped.
-struct Demo {
-    variables: Vec<(String, String)>,
-    _child: Child,
-}
-
-impl Demo {
-    async fn start(options: &[&str]) -> Self {
-        let args = ["demo", "--port", "0", "--until-stdin-closes"];
-        let mut command = Project::new().command(args.iter().chain(options));
-        command.current_dir(root()).stdin(Stdio::piped());
-        let mut child = command.spawn().expect("the binary can be started");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let read = async {
-            let mut variables = Vec::new();
-            while let Some(line) = lines.next_line().await.expect("stdout can be read") {
-                let Some((name, value)) = line.split_once('=') else {
-                    break;
-                };
-                variables.push((name.to_owned(), value.to_owned()));
-            }
-            variables
-        };
-        let variables = clock::timeout(Duration::from_secs(20), read).await;
-        Self {
-            variables: variables.expect("it listens in time"),
-            _child: child,
-        }
-    }
-
-    fn url(&self) -> &str {
-        let found = self.variables.iter().find(|(name, _)| name == "ORCHESTRATOR_URL");
-        &found.expect("the orchestrator tells its address").1
-    }
-
-    /// What the orchestrator itself says of its events: received, successful, failed, refused.
-    async fn events(&self) -> [f64; 4] {
-        let address = self.url().trim_start_matches("http://");
-        let mut stream = TcpStream::connect(address).await.expect("it listens");
-        let request = "GET /__stats HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).await.expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("it answers");
-        let body = answer.split("\r\n\r\n").nth(1).expect("there is a body");
-        let stats: Value = serde_json::from_str(body).expect("it is JSON");
-        ["received", "successful", "failed", "refused"]
-            .map(|key| stats["events"][key].as_f64().expect("events are counted"))
-    }
-
-    /// Runs `scripts/orchestrator/NAME.lua` against it.
-    async fn run(&self, name: &str, args: &[&str]) -> (Project, Ran) {
-        let url = format!("ORCHESTRATOR_URL={}", self.url());
-        let args: Vec<&str> = ["-e", &url].iter().chain(args).copied().collect();
-        run(name, &args).await
-    }
+/// Runs `scripts/orchestrator/NAME.lua` against a demo.
+async fn run_against(demo: &Demo, name: &str, args: &[&str]) -> (Project, Ran) {
+    let url = format!("ORCHESTRATOR_URL={}", demo.url("ORCHESTRATOR_URL"));
+    let args: Vec<&str> = ["-e", &url].iter().chain(args).copied().collect();
+    run(name, &args).await
 }
 
 async fn run(name: &str, args: &[&str]) -> (Project, Ran) {
@@ -109,8 +53,7 @@ async fn the_demo_tells_the_address_of_each_system() {
     ];
     for (options, expected) in table {
         let demo = Demo::start(options).await;
-        let names: Vec<&str> = demo.variables.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, *expected);
+        assert_eq!(demo.names(), *expected);
         assert_eq!(demo.events().await, [0.0; 4]);
     }
 }
@@ -141,7 +84,7 @@ async fn options_that_make_no_sense_are_refused() {
 #[tokio::test]
 async fn the_events_of_a_load_test_are_those_that_arrived() {
     let demo = Demo::start(&[]).await;
-    let (project, ran) = demo.run("load", &["--time-scale", "0.01", "-e", "VUS=20"]).await;
+    let (project, ran) = run_against(&demo, "load", &["--time-scale", "0.01", "-e", "VUS=20"]).await;
     ran.exits(0);
     let submitted = ran.count("events_submitted");
     assert_eq!(demo.events().await, [submitted, submitted, 0.0, 0.0]);
@@ -165,7 +108,7 @@ async fn the_events_of_a_load_test_are_those_that_arrived() {
 #[tokio::test]
 async fn an_accepted_request_with_failed_events_is_a_failure() {
     let demo = Demo::start(&["--orchestrator-fault", "failed_events=5%"]).await;
-    let (_, ran) = demo.run("load", &["--time-scale", "0.005", "-e", "VUS=20"]).await;
+    let (_, ran) = run_against(&demo, "load", &["--time-scale", "0.005", "-e", "VUS=20"]).await;
     ran.exits(99);
     let [received, successful, failures, refused] = demo.events().await;
     assert_eq!((ran.count("events_submitted"), refused), (received, 0.0));
@@ -186,7 +129,7 @@ async fn an_accepted_request_with_failed_events_is_a_failure() {
 #[tokio::test]
 async fn a_queue_that_grows_fails_the_load_test() {
     let demo = Demo::start(&["--orchestrator-drain", "1000"]).await;
-    let (_, ran) = demo.run("load", &["--time-scale", "0.01", "-e", "VUS=20"]).await;
+    let (_, ran) = run_against(&demo, "load", &["--time-scale", "0.01", "-e", "VUS=20"]).await;
     ran.exits(99);
     assert!(failed(&ran).contains(&"queue_growing"), "{}", ran.ended);
     assert!(ran.metric("queue_growth_began", "value").is_some());
@@ -202,7 +145,7 @@ async fn a_queue_that_grows_fails_the_load_test() {
 async fn a_full_queue_fails_the_stress_test() {
     let demo = Demo::start(&["--orchestrator-queue", "3000", "--orchestrator-drain", "1000"]).await;
     let options = ["--time-scale", "0.005", "-e", "VUS=40", "-e", "SHAPE=ramp"];
-    let (_, ran) = demo.run("stress", &options).await;
+    let (_, ran) = run_against(&demo, "stress", &options).await;
     ran.exits(99);
     let [received, successful, _, refused] = demo.events().await;
     assert!(refused > 0.0 && successful + refused == received);
@@ -234,7 +177,7 @@ async fn each_spike_has_its_recovery_time() {
 #[tokio::test]
 async fn a_spike_that_stays_fails_the_test() {
     let demo = Demo::start(&["--orchestrator-drain", "1200"]).await;
-    let (_, ran) = demo.run("spike", &["--time-scale", "0.01", "-e", "VUS=50"]).await;
+    let (_, ran) = run_against(&demo, "spike", &["--time-scale", "0.01", "-e", "VUS=50"]).await;
     ran.exits(99);
     assert!(failed(&ran).contains(&"spikes_recovered"), "{}", ran.ended);
     let recovered = ["total", "passes"].map(|field| ran.metric("spikes_recovered", field));
@@ -248,7 +191,7 @@ async fn a_sick_orchestrator_is_not_loaded() {
     ran.exits(108);
     assert!(ran.complaints().contains("is not healthy"), "{}", ran.ended);
     let demo = Demo::start(&["--orchestrator-fault", "down=all"]).await;
-    let (_, ran) = demo.run("stress", &[]).await;
+    let (_, ran) = run_against(&demo, "stress", &[]).await;
     ran.exits(108);
     assert!(
         ran.complaints().contains("is not healthy: status 503, DOWN"),
@@ -294,7 +237,7 @@ async fn without_queues_the_rest_is_tested() {
         "-e",
         "EVENTS_PER_REQUEST=50",
     ];
-    let (_, ran) = demo.run("load", &options).await;
+    let (_, ran) = run_against(&demo, "load", &options).await;
     ran.exits(0);
     assert_eq!(ran.summary["scenarios"].as_object().map(serde_json::Map::len), Some(1));
     let requests = ran
