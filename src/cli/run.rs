@@ -250,6 +250,7 @@ fn manifest(args: &RunArgs, test: &Test) -> Manifest {
             "env": script.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "tags": test.plan.tags,
             "demo": script.demo,
+            "watch": args.watch,
             "threads": args.threads.unwrap_or_else(run::default_threads),
             "allow_suspect": args.allow_suspect,
         }),
