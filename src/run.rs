@@ -99,6 +99,13 @@ impl Tick<'_> {
             .root(builtin::HTTP_REQ_DURATION, Aggregation::Percentile(95.0))
     }
 
+    /// How many errors scripts have raised so far, if any.
+    #[must_use]
+    pub fn script_errors(&self) -> Option<f64> {
+        let errors = self.totals.root(builtin::SCRIPT_ERRORS, Aggregation::Count);
+        errors.filter(|errors| *errors > 0.0)
+    }
+
     /// The share of failed requests so far.
     #[must_use]
     pub fn http_failed(&self) -> Option<f64> {
@@ -157,6 +164,10 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     control.enter(State::Teardown);
     observer.stage(Stage::Teardown);
     control.close();
+    if let Err(error) = test.renew().await {
+        let revision = test.loaded.revision.number;
+        tracing::warn!(target: "kingtide::run", "teardown and summary are those of revision {revision}: {}", error.text);
+    }
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
 
@@ -235,9 +246,8 @@ async fn load_phase(
         totals,
         judge,
     };
-    fold::fold(load, &mut inbox).await;
-
-    judge.end(clock::now());
+    let ended = fold::fold(load, &mut inbox).await;
+    judge.end(ended);
     for core in cores {
         if core.join().is_err() {
             control.stop(Reason::Internal(

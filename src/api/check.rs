@@ -12,9 +12,13 @@ use crate::script::{ApiError, Host, IntoMulti as _};
 /// In Lua, so that a condition may wait.
 const CODE: &str = r#"
 local note, finish = ...
+local next, pairs, type, error = next, pairs, type, error
 return function(value, checks, tags)
   if type(checks) ~= "table" then
     error("check: the second argument must be a table of named conditions, got " .. type(checks), 2)
+  end
+  if next(checks) == nil then
+    error("check: the table of conditions is empty; one whose value is nil is not in it: compare, as in `x ~= nil`", 2)
   end
   local all = true
   for name, condition in pairs(checks) do

@@ -14,7 +14,10 @@ test("each condition counts under its name, and the answer is whether all held",
   assert(all "count" == 3 and all "passes" == 2)
 end)
 
-test("no conditions hold", function() assert(kt.check(nil, {}) and all "count" == nil) end)
+test("conditions that are all nil are a mistake", function()
+  raises("the table of conditions is empty", function() kt.check(nil, {}) end)
+  assert(all "count" == nil)
+end)
 
 test("functions are called with the value, and may wait", function()
   local seen

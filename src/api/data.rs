@@ -114,7 +114,9 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
     let set = match how.as_str() {
         "file" => {
             let path = revision.find_data(&name).map_err(|error| args.error(error))?;
-            revision.data.file(&path).map_err(|error| args.error(error))?
+            let set = revision.data.file(&path).map_err(|error| args.error(error))?;
+            host.watch.forgive();
+            set
         }
         "known" => match revision.data.built(&name) {
             Some(set) => set,
@@ -207,6 +209,10 @@ fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
     if policy == OnExhausted::Abort {
         host.session.control.stop(Reason::DataExhausted(reason.clone()));
         return Err(ApiError::Value(end_value(host, &Kind::Aborted, &reason)?));
+    }
+    if host.session.exhaust(name) {
+        let text = "users who ask for more take no further iteration (on_exhausted = \"stop\")";
+        tracing::warn!(target: "kingtide::run", "{reason}: {text}");
     }
     Err(ApiError::Value(end_value(host, &Kind::Retired, &reason)?))
 }

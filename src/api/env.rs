@@ -14,7 +14,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         let value = lookup(host, &name);
         match value {
             Some(text) => Ok(text.into_multi(&host.lua)?),
-            None => Ok(args.get(1).into_multi(&host.lua)?),
+            None => {
+                if args.get(1) == Value::Nil {
+                    host.session.miss(&name);
+                }
+                Ok(args.get(1).into_multi(&host.lua)?)
+            }
         }
     })?;
     Ok(Value::Function(env))

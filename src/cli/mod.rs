@@ -71,7 +71,9 @@ pub fn main() -> Process {
         Command::Ctl(options) => ctl::command(options),
         Command::Data(options) => data::command(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kingtide", &mut std::io::stdout().lock());
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kingtide", &mut text);
+            terminal::out(&String::from_utf8_lossy(&text));
             Ok(0)
         }
         Command::Man => man(),

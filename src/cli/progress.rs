@@ -82,9 +82,11 @@ impl Observer for Plain {
         if seconds < self.last + PLAIN_PERIOD {
             return;
         }
-        let over = Duration::from_secs((seconds - self.last).max(1));
-        self.last = seconds;
+        let last = std::mem::replace(&mut self.last, seconds);
         for (index, scenario) in tick.plan.scenarios.iter().enumerate() {
+            // A scenario that has ended meanwhile was not there for all of it.
+            let end = tick.ends.get(index).map_or(seconds, Duration::as_secs).min(seconds);
+            let over = Duration::from_secs(end.saturating_sub(last).max(1));
             terminal::note(&line(tick, index, scenario, self.before.get(index), over));
         }
         self.before.clone_from(&tick.progress);
@@ -207,6 +209,9 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
     }
     if let Some(failed) = tick.http_failed() {
         parts.push(format!("{:.1} % failed", failed * 100.0));
+    }
+    if let Some(errors) = tick.script_errors() {
+        parts.push(format!("{errors} script errors"));
     }
     if now.backlog > 0 {
         parts.push(format!("{} waiting", now.backlog));

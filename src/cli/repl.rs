@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::ReplArgs;
@@ -114,6 +115,8 @@ async fn converse(mut repl: Repl, mut interrupt: Signal) -> Result<u8, Failure> 
             }
             None => terminal::note("cancelled"),
         }
+        // A key that was pressed while the script computed has done its work, or came too late for it.
+        while prompt.is_terminal && interrupt.recv().now_or_never().is_some() {}
         input.clear();
         *names.lock().unwrap_or_else(PoisonError::into_inner) = repl.names();
     }

@@ -19,7 +19,7 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 31] = [
+const AUTOMATIC: [(&str, &[&str]); 32] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("grpc_req_duration", &["name"]),
@@ -40,6 +40,7 @@ const AUTOMATIC: [(&str, &[&str]); 31] = [
     ("http_req_failed", &["revision"]),
     ("http_req_duration", &["revision"]),
     ("grpc_req_duration", &["revision"]),
+    ("script_errors", &["revision"]),
     // What the table of phases shows.
     ("iterations", &["phase"]),
     ("dropped_iterations", &["phase"]),

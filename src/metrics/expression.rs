@@ -30,7 +30,7 @@ pub enum ThresholdError {
     )]
     Malformed(String),
     /// Not an aggregation.
-    #[error("`{aggregation}` in `{expression}` is no aggregation; a {} has {}", .kind.name(), Aggregation::choices(*.kind))]
+    #[error("`{aggregation}` in `{expression}` is no aggregation; a {} has {}{}", .kind.name(), Aggregation::choices(*.kind), meant(aggregation))]
     UnknownAggregation {
         /// What was written.
         aggregation: String,
@@ -73,6 +73,15 @@ fn hint(suggestion: Option<&str>) -> String {
     match suggestion {
         Some(name) => format!("; did you mean `{name}`?"),
         None => "; name a built-in metric, or declare one with `kt.metrics` when the script is loaded".to_owned(),
+    }
+}
+
+/// `; did you mean `p(95)`?` for `p95` and the like.
+fn meant(aggregation: &str) -> String {
+    let digits = aggregation.strip_prefix('p').unwrap_or_default();
+    match digits.parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => format!("; did you mean `p({digits})`?"),
+        _ => String::new(),
     }
 }
 
@@ -262,7 +271,7 @@ mod tests {
             (
                 "http_req_duration",
                 "p95<5",
-                "`p95` in `p95<5` is no aggregation; a trend has count, avg, min, max, med, p(N)",
+                "`p95` in `p95<5` is no aggregation; a trend has count, avg, min, max, med, p(N); did you mean `p(95)`?",
             ),
             ("http_req_duration", "p(101)<5", "no aggregation"),
             ("http_req_duration", "avg<5 parsecs", "is not a number or a duration"),

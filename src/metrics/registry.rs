@@ -202,6 +202,30 @@ impl Registry {
         })
     }
 
+    /// A registry of its own that knows the same metrics.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let inner = self.read(|inner| Inner {
+            definitions: inner.definitions.clone(),
+            by_name: inner.by_name.clone(),
+        });
+        Self {
+            inner: Arc::new(RwLock::new(inner)),
+        }
+    }
+
+    /// Declares what a fork of this has declared.
+    ///
+    /// # Errors
+    /// As [`Registry::declare`], when the same name was declared here meanwhile.
+    pub fn adopt(&self, fork: &Self) -> Result<(), DeclareError> {
+        let declared = fork.all().into_iter().filter(|(_, definition)| !definition.builtin);
+        for (_, definition) in declared {
+            self.declare(&definition.name, definition.kind, definition.unit)?;
+        }
+        Ok(())
+    }
+
     /// The metric of that name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<MetricId> {

@@ -148,6 +148,22 @@ impl Threshold {
         }
     }
 
+    /// Whether both compare the same number with the same limit, whatever a failure then means.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "limits as they were written")]
+    pub fn judges_like(&self, other: &Self) -> bool {
+        (&self.selector, self.aggregation, self.op, self.window)
+            == (&other.selector, other.aggregation, other.op, other.window)
+            && self.limit == other.limit
+    }
+
+    /// Whether it can still be met when it fails by now: what is counted only grows.
+    #[must_use]
+    pub fn may_come_true(&self) -> bool {
+        let grows = matches!(self.aggregation, Aggregation::Count | Aggregation::Passes);
+        grows && self.window.is_none() && matches!(self.op, Op::Gt | Op::Ge)
+    }
+
     /// Whether a verdict at the end of a run is a pass; without data as `on_no_data` says.
     #[must_use]
     pub fn passes(&self, verdict: &Verdict) -> bool {

@@ -142,7 +142,8 @@ impl Windows {
 
     /// The worst slice of a threshold; `None` before the first slice is over, or when all were empty.
     pub(super) fn worst(&self, threshold: &Threshold) -> Option<Worst> {
-        self.watches.iter().find(|watch| watch.threshold == *threshold)?.worst
+        let same = |watch: &&Watch| watch.threshold.judges_like(threshold) && watch.threshold.since == threshold.since;
+        self.watches.iter().find(same)?.worst
     }
 
     /// How many seconds are kept, of all series together.

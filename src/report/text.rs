@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::results::{Generator, GeneratorVerdict, Summary, ThresholdSummary, Verdict};
+use crate::results::{ErrorSummary, Generator, GeneratorVerdict, Summary, ThresholdSummary, Verdict};
 
 use super::human;
 use super::table::{Align, Cell, Paint, Table, wrap};
@@ -110,7 +110,9 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
-    sections.push(errors(summary, style));
+    let (failed, raised): (Vec<_>, Vec<_>) = summary.errors.iter().partition(|error| error.by_fail);
+    sections.push(errors("SCRIPT ERRORS", &raised, style));
+    sections.push(errors("FAILED BY KT.FAIL", &failed, style));
     let sections: Vec<String> = sections
         .into_iter()
         .filter(|lines| !lines.is_empty())
@@ -312,18 +314,14 @@ fn generator(generator: &Generator, style: &Style) -> Vec<String> {
     lines
 }
 
-fn errors(summary: &Summary, style: &Style) -> Vec<String> {
-    if summary.errors.is_empty() {
+fn errors(heading: &str, errors: &[&ErrorSummary], style: &Style) -> Vec<String> {
+    if errors.is_empty() {
         return Vec::new();
     }
-    let counts: Vec<_> = summary
-        .errors
-        .iter()
-        .map(|e| format!("{}×", human::count(e.count)))
-        .collect();
+    let counts: Vec<_> = errors.iter().map(|e| format!("{}×", human::count(e.count))).collect();
     let width = counts.iter().map(|count| super::table::chars(count)).max().unwrap_or(0);
-    let mut lines = vec![style.heading("SCRIPT ERRORS", "")];
-    for (error, count) in summary.errors.iter().zip(counts) {
+    let mut lines = vec![style.heading(heading, "")];
+    for (error, count) in errors.iter().zip(counts) {
         let place = match (&error.file, error.line) {
             (Some(file), Some(line)) => format!("{file}:{line}: "),
             (Some(file), None) => format!("{file}: "),

@@ -327,6 +327,9 @@ pub struct ErrorSummary {
     /// In which line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// It was no error of the script, which ended its iteration by `kt.fail`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_fail: bool,
 }
 
 /// A point in time as the files of a run write it: `2026-11-20T10:00:00Z`, whole seconds.

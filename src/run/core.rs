@@ -36,6 +36,8 @@ pub(super) enum CoreReport {
         delta: Box<Delta>,
         /// CPU time used since the start of the load.
         cpu: Duration,
+        /// When that was, whenever it is read.
+        ended: Instant,
     },
     /// It could not start.
     Failed(String),
@@ -108,6 +110,7 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
         async move { flow::keep_sweeping(&session.flows, &recorder).await }
     });
     core.run(start).await;
+    let ended = clock::now();
     reporter.abort();
     lag.abort();
     flows.abort();
@@ -118,6 +121,7 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
         second: reported.get(),
         delta: Box::new(recorder.take()),
         cpu: clock::thread_cpu().saturating_sub(cpu),
+        ended,
     });
     drop(host);
     Ok(())

@@ -90,19 +90,27 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
 
 const TAGS: &str = "what was measured carries them already";
 
-/// Makes thresholds that are as they were go on counting, and the others count from `since` on. Gives the latter.
+/// Takes out the thresholds of scenarios that do not run: nothing would ever be measured of them.
+pub(super) fn without_others(thresholds: &mut Vec<Threshold>, running: &[&str]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    thresholds.retain(|threshold| {
+        let of = threshold.selector.tags.iter().find(|(tag, _)| tag == "scenario");
+        let runs = of.is_none_or(|(_, scenario)| running.contains(&scenario.as_str()));
+        if !runs {
+            let what = format!("threshold {}: {}", threshold.selector, threshold.expression);
+            changes.push(refused(what, "its scenario does not run"));
+        }
+        runs
+    });
+    changes
+}
+
+/// Makes thresholds that judge the same as before go on counting, and the others count from `since` on. Gives the latter.
 pub(super) fn thresholds(now: &[Threshold], edited: &mut [Threshold], since: Duration) -> Vec<Threshold> {
     let mut fresh = Vec::new();
     for threshold in edited {
-        let same = now.iter().find(|before| {
-            let as_if = Threshold {
-                since: None,
-                ..(*before).clone()
-            };
-            as_if == *threshold
-        });
-        match same {
-            Some(before) => threshold.clone_from(before),
+        match now.iter().find(|before| before.judges_like(threshold)) {
+            Some(before) => threshold.since = before.since,
             None => {
                 threshold.since = Some(since);
                 fresh.push(threshold.clone());

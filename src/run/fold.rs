@@ -13,7 +13,7 @@ use crate::metrics::{Totals, builtin};
 
 use super::core::CoreReport;
 use super::judge::Judge;
-use super::reload::Reloads;
+use super::reload::{Reloads, Tried};
 use super::steer::{self, Reporter};
 use super::{Observer, Stage, Test, Tick};
 
@@ -31,8 +31,8 @@ pub(super) struct Load<'a> {
     pub(super) judge: &'a mut Judge,
 }
 
-/// Folds what cores report until the last one is done.
-pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver<CoreReport>) {
+/// Folds what cores report until the last one is done, and gives when that was.
+pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver<CoreReport>) -> Instant {
     let control = &Arc::clone(&load.test.session.control);
     let mut next = load.origin + FOLD;
     let mut stopping = false;
@@ -53,12 +53,8 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
                 control.enter(State::Stopping);
                 load.observer.stage(Stage::Stopping);
             }
-            files = Reloads::changed(&mut load.watching), if !stopping => {
-                if let Some(reloads) = &mut load.watching
-                    && let Some(reload) = reloads.attempt(files, load.test, load.shared, load.totals, load.judge).await
-                {
-                    load.observer.reload(&reload);
-                }
+            tried = Reloads::tried(&mut load.watching, load.test), if !stopping => {
+                load.reload(tried).await;
             }
             () = clock::sleep_until(next) => {
                 next += FOLD;
@@ -69,6 +65,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
     let ended = course.ended.unwrap_or_else(clock::now);
     load.totals.finish(ended.saturating_duration_since(load.origin));
     load.tell(&mut course);
+    ended
 }
 
 /// How far the folding has come.
@@ -106,16 +103,28 @@ impl Load<'_> {
                 second,
                 delta,
                 cpu,
+                ended,
             } => {
                 // Its last second is not over, so that this closes none.
                 self.totals.merge_second(second, &delta);
                 self.judge.core_cpu(cpu);
                 course.note(core, u64::MAX);
                 // What comes after the last is only the taking down of virtual machines.
-                course.ended = Some(clock::now());
+                course.ended = course.ended.max(Some(ended));
             }
             CoreReport::Failed(reason) => control.stop(Reason::Internal(reason)),
             CoreReport::Ready => {}
+        }
+    }
+
+    /// What was saved has been tried: puts it into effect if it can be.
+    async fn reload(&mut self, tried: Tried) {
+        let Some(reloads) = &mut self.watching else { return };
+        let reload = reloads
+            .settle(tried, self.test, self.shared, self.totals, self.judge)
+            .await;
+        if let Some(reload) = reload {
+            self.observer.reload(&reload);
         }
     }
 

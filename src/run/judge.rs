@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::control;
 use crate::exec::Change;
 use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
-use crate::plan::{OnScriptError, Plan};
+use crate::plan::{Executor, OnScriptError, Plan};
 use crate::results::{
     CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary,
     RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
@@ -161,12 +161,18 @@ impl Judge {
     pub(super) fn rethink(&mut self, thresholds: &[Threshold], totals: &Totals) -> Vec<Change> {
         let mut changes = Vec::new();
         let before = std::mem::take(&mut self.judged);
-        for gone in before.iter().filter(|judged| !thresholds.contains(&judged.threshold)) {
+        let is_kept = |judged: &Judged| {
+            thresholds
+                .iter()
+                .any(|threshold| threshold.judges_like(&judged.threshold))
+        };
+        for gone in before.iter().filter(|judged| !is_kept(judged)) {
             let what = format!(
                 "threshold {}: {} is gone",
                 gone.threshold.selector, gone.threshold.expression
             );
-            if gone.threshold.evaluate(totals).ok == Some(false) {
+            let fails = gone.threshold.evaluate(totals).ok == Some(false);
+            if fails && !gone.threshold.may_come_true() {
                 self.failed_before.push(gone.summary(totals));
                 changes.push(edit::refused(what, "it has failed, and stays failed"));
             } else {
@@ -174,7 +180,7 @@ impl Judge {
             }
         }
         for threshold in thresholds {
-            let known = before.iter().find(|judged| judged.threshold == *threshold);
+            let known = before.iter().find(|judged| judged.threshold.judges_like(threshold));
             self.judged.push(Judged {
                 threshold: threshold.clone(),
                 aborted: known.is_some_and(|known| known.aborted),
@@ -370,14 +376,16 @@ fn of_control(reason: control::Reason) -> (ExitCode, String) {
 fn errors(session: &Session) -> Vec<ErrorSummary> {
     let (errors, beyond) = session.errors.all();
     let (failures, _) = session.failures.all();
-    let mut all: Vec<ErrorSummary> = errors
-        .into_iter()
-        .chain(failures)
-        .map(|(error, count)| ErrorSummary {
+    let raised = errors.into_iter().map(|error| (error, false));
+    let failed = failures.into_iter().map(|failure| (failure, true));
+    let mut all: Vec<ErrorSummary> = raised
+        .chain(failed)
+        .map(|((error, count), by_fail)| ErrorSummary {
             message: session.redact(&error.message),
             count,
             file: error.at.as_ref().map(|at| at.file.clone()),
             line: error.at.as_ref().map(|at| at.line),
+            by_fail,
         })
         .collect();
     all.sort_by_key(|error| std::cmp::Reverse(error.count));
@@ -387,6 +395,7 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
             count: beyond,
             file: None,
             line: None,
+            by_fail: false,
         });
     }
     all
@@ -408,5 +417,36 @@ fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
     let full = totals.checkpoints().len() as u64 >= MOST_CHECKPOINTS;
     let full =
         full.then(|| format!("checkpoints: no more than {MOST_CHECKPOINTS} are kept; the last one has the rest"));
-    nothing_worked.into_iter().chain(refused).chain(full).collect()
+    let exhausted =
+        test.session.exhausted().into_iter().map(|name| {
+            format!("every row of `{name}` was given out; users who asked for more took no further iteration")
+        });
+    let exhausted: Vec<_> = exhausted.collect();
+    let never = if exhausted.is_empty() {
+        Vec::new()
+    } else {
+        never_offered(&test.plan, totals)
+    };
+    let all = nothing_worked.into_iter().chain(refused).chain(full);
+    all.chain(exhausted).chain(never).collect()
+}
+
+/// The scenarios that ended before all of their arrivals had come due.
+fn never_offered(plan: &Plan, totals: &Totals) -> Vec<String> {
+    let scenarios = plan.scenarios.iter().enumerate();
+    scenarios
+        .filter_map(|(index, scenario)| {
+            let Executor::Open { shape, .. } = &scenario.executor else {
+                return None;
+            };
+            let offered = totals.counts(index).offered + totals.warmup_counts(index).offered;
+            let missing = shape.planned().checked_sub(offered).filter(|missing| *missing > 0)?;
+            let about = if shape.is_random() { "about " } else { "" };
+            Some(format!(
+                "`{}` ended early: {about}{missing} of {} planned iterations were never offered",
+                scenario.name,
+                shape.planned()
+            ))
+        })
+        .collect()
 }

@@ -78,7 +78,7 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
     let session = Session::new(&options.script, options.vars, options.seed, control);
     let session = Arc::new(if options.watch { session.watched() } else { session });
     let revision = session.revision();
-    let read = read(&session, &revision, &options.overrides).await?;
+    let read = read(&session, &revision, &options.overrides, Limits::default()).await?;
     let selectors: Vec<Selector> = read
         .plan
         .thresholds
@@ -103,6 +103,25 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
     })
 }
 
+impl Test {
+    /// Takes up the newest revision of the script for what runs after the load.
+    ///
+    /// # Errors
+    /// [`LoadError`]; everything stays as it was.
+    pub(super) async fn renew(&mut self) -> Result<(), LoadError> {
+        let newest = self.session.revision();
+        if newest.number == self.loaded.revision.number {
+            return Ok(());
+        }
+        let read = read(&self.session, &newest, &self.overrides, self.plan.limits).await?;
+        let _ = read.host.recorder.set(self.recorder.clone());
+        self.host = read.host;
+        self.loaded = read.loaded;
+        self.context = read.context;
+        Ok(())
+    }
+}
+
 /// A revision that was evaluated, and its plan.
 pub(super) struct Read {
     pub(super) host: Rc<Host>,
@@ -119,12 +138,13 @@ pub(super) async fn read(
     session: &Arc<Session>,
     revision: &Arc<Revision>,
     overrides: &Overrides,
+    limits: Limits,
 ) -> Result<Read, LoadError> {
     let script = |error: ScriptError| LoadError {
         text: session.redact(&error.render(&revision.sources)),
     };
     revision.sources.read(&session.script).map_err(wrong)?;
-    let host = Host::new(Arc::clone(session), Limits::default(), api::OPEN)
+    let host = Host::new(Arc::clone(session), limits, api::OPEN)
         .map_err(|error| wrong(format!("the script VM cannot start: {error}")))?;
     let context = VuContext::new(&host, 0, None);
     context.follow(revision).map_err(wrong)?;

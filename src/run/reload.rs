@@ -1,17 +1,24 @@
-//! Hot reload: when a file of the script has been saved, evaluates it aside and puts it in the place of the running one, or
-//! says why not and lets the running one go on. Virtual users take it up by themselves; what of a plan may change while
+//! Hot reload: when a file of the script has been saved, it is evaluated aside and put in the place of the running one, or
+//! it is said why not, and the running one goes on. Virtual users take it up by themselves; what of a plan may change while
 //! it runs is `edit`'s.
+//!
+//! Evaluating may take as long as a script may compute, and reading data longer: it has a thread of its own, and a session
+//! of its own, so that the run goes on meanwhile, and an edit that is refused leaves nothing behind.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::clock::{self, Instant};
 use crate::exec::{self, Change};
-use crate::metrics::{Selector, Totals};
+use crate::metrics::{Registry, Selector, Totals};
+use crate::plan::overrides::Overrides;
+use crate::plan::{Limits, Plan};
 use crate::results::{EventSummary, RevisionSummary};
-use crate::script::Revision;
 use crate::script::saves::{Saves, SavesError};
+use crate::script::{Revision, Session};
 
 use super::edit;
 use super::judge::Judge;
@@ -58,6 +65,89 @@ pub(super) struct Reloads {
     origin: Instant,
     /// What the last edit asked for in vain: it is told once, although every further edit asks for it again.
     in_vain: Vec<Change>,
+    trial: Option<Trial>,
+}
+
+/// A revision that is being tried.
+#[derive(Debug)]
+struct Trial {
+    files: Vec<PathBuf>,
+    revision: Arc<Revision>,
+    outcome: oneshot::Receiver<Result<Good, String>>,
+}
+
+/// What came of trying a revision.
+#[derive(Debug)]
+pub(super) struct Tried {
+    files: Vec<PathBuf>,
+    revision: Arc<Revision>,
+    /// Or why it is refused, as people read it.
+    outcome: Result<Good, String>,
+}
+
+/// What a revision gave that could be evaluated.
+#[derive(Debug)]
+struct Good {
+    plan: Plan,
+    /// The run's metrics with those that it declares.
+    registry: Registry,
+}
+
+impl Trial {
+    /// Begins to evaluate what was saved, on a thread that ends by itself.
+    fn begin(files: Vec<PathBuf>, test: &Test) -> Self {
+        let revision = Arc::new(test.session.revision().next());
+        let (done, outcome) = oneshot::channel();
+        let (own, session) = (Arc::clone(&revision), test.session.aside(&revision));
+        let (overrides, limits) = (test.overrides.clone(), test.plan.limits);
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let result = match runtime {
+                Ok(runtime) => {
+                    let trying = attempt(Arc::new(session), own, overrides, limits);
+                    tokio::task::LocalSet::new().block_on(&runtime, trying)
+                }
+                Err(error) => Err(format!("error: there is no runtime to evaluate the script in: {error}")),
+            };
+            // Nobody waits any more when the run is over.
+            let _ = done.send(result);
+        };
+        // Without a thread, `done` is dropped, which says so.
+        let _ = std::thread::Builder::new()
+            .name("kingtide-reload".to_owned())
+            .spawn(work);
+        Self {
+            files,
+            revision,
+            outcome,
+        }
+    }
+}
+
+/// Evaluates a revision in a session of its own.
+async fn attempt(
+    session: Arc<Session>,
+    revision: Arc<Revision>,
+    overrides: Overrides,
+    limits: Limits,
+) -> Result<Good, String> {
+    let read = load::read(&session, &revision, &overrides, limits).await;
+    let read = read.map_err(|error| error.text)?;
+    if let Some(reason) = session.control.reasons().first() {
+        return Err(format!(
+            "error: the top level of the file asked for the end of the run ({reason:?})"
+        ));
+    }
+    let (used, most) = (read.host.lua.used_memory() as u64, read.plan.limits.memory);
+    if used > most {
+        return Err(format!(
+            "error: the top level of the file takes {used} bytes, and the plan's `limits.memory` is {most}"
+        ));
+    }
+    Ok(Good {
+        plan: read.plan,
+        registry: session.registry.clone(),
+    })
 }
 
 impl Reloads {
@@ -67,6 +157,7 @@ impl Reloads {
             saves: Saves::of(revision.files())?,
             origin: clock::now(),
             in_vain: Vec::new(),
+            trial: None,
         })
     }
 
@@ -75,33 +166,52 @@ impl Reloads {
         self.origin = origin;
     }
 
-    /// Waits until files have been saved; for ever when nobody watches. Cancelling loses nothing.
-    pub(super) async fn changed(watching: &mut Option<Self>) -> Vec<PathBuf> {
-        match watching {
-            Some(reloads) => reloads.saves.changed().await,
+    /// Waits until files have been saved and tried; for ever when nobody watches. Cancelling loses nothing.
+    pub(super) async fn tried(watching: &mut Option<Self>, test: &Test) -> Tried {
+        let Some(reloads) = watching else {
+            return std::future::pending().await;
+        };
+        if reloads.trial.is_none() {
+            let files = reloads.saves.changed().await;
+            reloads.trial = Some(Trial::begin(files, test));
+        }
+        let outcome = match &mut reloads.trial {
+            Some(trial) => (&mut trial.outcome).await,
+            None => std::future::pending().await,
+        };
+        let gone = |_| Err("error: the edited script could not be evaluated: its thread is gone".to_owned());
+        match reloads.trial.take() {
+            Some(trial) => Tried {
+                files: trial.files,
+                revision: trial.revision,
+                outcome: outcome.unwrap_or_else(gone),
+            },
             None => std::future::pending().await,
         }
     }
 
-    /// Tries to put what was saved in the place of what runs. `None` when it is the same.
-    pub(super) async fn attempt(
+    /// Puts what was tried in the place of what runs. `None` when it is the same.
+    pub(super) async fn settle(
         &mut self,
-        files: Vec<PathBuf>,
+        tried: Tried,
         test: &mut Test,
         shared: &exec::Shared,
         totals: &mut Totals,
         judge: &mut Judge,
     ) -> Option<Reload> {
+        let Tried {
+            files,
+            revision,
+            outcome,
+        } = tried;
         let running = test.session.revision();
-        let revision = Arc::new(running.next());
-        let read = load::read(&test.session, &revision, &test.overrides).await;
-        if read.is_ok() && revision.hash() == running.hash() {
+        if outcome.is_ok() && revision.hash() == running.hash() {
             self.saves.follow(revision.files());
             return None;
         }
-        let adopted = match read {
-            Ok(read) => self.adopt(read, &revision, test, shared, totals, judge).await,
-            Err(error) => Err(error.text),
+        let adopted = match outcome {
+            Ok(good) => self.adopt(good, &revision, test, shared, totals, judge).await,
+            Err(error) => Err(error),
         };
         let at = clock::now().saturating_duration_since(self.origin);
         let outcome = match adopted {
@@ -134,14 +244,22 @@ impl Reloads {
     /// Makes a revision that was read the newest.
     async fn adopt(
         &self,
-        read: load::Read,
+        good: Good,
         revision: &Arc<Revision>,
         test: &mut Test,
         shared: &exec::Shared,
         totals: &mut Totals,
         judge: &mut Judge,
     ) -> Result<Vec<Change>, String> {
-        let mut edited = edit::merge(&test.plan, read.plan)?;
+        let mut edited = edit::merge(&test.plan, good.plan)?;
+        test.session
+            .registry
+            .adopt(&good.registry)
+            .map_err(|error| format!("error: {error}"))?;
+        let running: Vec<&str> = test.plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
+        edited
+            .changes
+            .extend(edit::without_others(&mut edited.plan.thresholds, &running));
         let elapsed = clock::now().saturating_duration_since(self.origin);
         // The current second is under way on all cores; the one after it is the first whole one.
         let since = Duration::from_secs(elapsed.as_secs() + 1);
@@ -165,12 +283,8 @@ impl Reloads {
 
         let plan = Arc::new(edited.plan);
         revision.set_plan(Arc::clone(&plan));
-        let _ = read.host.recorder.set(test.recorder.clone());
         judge.follow(&plan);
         test.plan = plan;
-        test.host = read.host;
-        test.loaded = read.loaded;
-        test.context = read.context;
         test.session.adopt(Arc::clone(revision));
         Ok(edited.changes)
     }

@@ -180,11 +180,10 @@ impl Exact {
         let (square, scale) = (slope / common, length / common);
         let linear = (2 * u128::from(from)).checked_mul(scale)?;
         let fits = |value: Option<u128>| value.is_some_and(|value| value < 1 << 125);
-        let length_wide = u128::from(length);
-        let all = (u128::from(from) + u128::from(to)) * length_wide;
+        let all = (u128::from(from) + u128::from(to)) * length;
         let fit = length < LONGEST
-            && fits(linear.checked_mul(length_wide + 1))
-            && fits(square.checked_mul((length_wide + 1).pow(2)))
+            && fits(linear.checked_mul(length + 1))
+            && fits(square.checked_mul((length + 1).pow(2)))
             && fits(scale.checked_mul(all));
         let signed = |value: u128| i128::try_from(value).ok();
         let square = signed(square)?;

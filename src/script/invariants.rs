@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use mlua::{Function, MultiValue, Value};
@@ -19,6 +20,9 @@ use super::revision::Revision;
 use super::session::Session;
 use super::value::AsJson;
 use super::vu::{self, Loaded};
+
+/// How long one invariant may compute: whoever looks at it folds the numbers of the run, too.
+const MOST_CPU: Duration = Duration::from_millis(200);
 
 /// What one look at an invariant has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,9 @@ impl Invariants {
         let _ = context.follow(revision);
         host.set_limits(limits).map_err(|error| ScriptError::from_vm(&error))?;
         let loaded = vu::load(&context).await?;
+        let cpu = limits.cpu.min(MOST_CPU);
+        host.set_limits(Limits { cpu, ..limits })
+            .map_err(|error| ScriptError::from_vm(&error))?;
         let functions = plan_reader::invariants(&loaded);
         Ok(Self {
             context,

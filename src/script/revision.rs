@@ -67,10 +67,16 @@ impl Revision {
     /// As [`loader::find_data`].
     pub fn find_data(&self, file: &str) -> Result<PathBuf, String> {
         let found = loader::find_data(file, &self.script);
-        let beside = self.script.parent().unwrap_or(Path::new("")).join(file);
+        // What would be taken instead, or at all, if it were there.
+        let folder = self.script.parent().unwrap_or(Path::new(""));
+        let beside = folder.join(file);
         if found.as_ref() != Ok(&beside) {
-            // A file there would be taken instead.
             self.sources.look_at(&beside);
+        }
+        if found.is_err() {
+            let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            let parents = absolute.ancestors().map(|parent| parent.join("data"));
+            parents.for_each(|data| self.sources.look_at(&data.join(file)));
         }
         found
     }

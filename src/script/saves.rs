@@ -18,6 +18,9 @@ const QUIET: Duration = Duration::from_millis(50);
 /// Files that are written without a pause are looked at after so many times [`QUIET`].
 const MOST_ROUNDS: usize = 20;
 
+/// How many times [`QUIET`] a file may be away before that counts as a change: some editors remove it and write it anew.
+const AWAY: usize = 10;
+
 /// How often files are looked at without news.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -102,14 +105,18 @@ impl Saves {
     /// The files that are not as they were, once they stay as they are.
     async fn settled(&mut self) -> Vec<PathBuf> {
         let mut now = look(&self.files);
-        for _ in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
             if now == self.files {
                 break;
             }
             clock::sleep(QUIET).await;
             while self.news.try_recv().is_ok() {}
             let later = look(&self.files);
-            if later == now {
+            let is_away = self
+                .files
+                .iter()
+                .any(|(file, before)| before.is_some() && later.get(file) == Some(&None));
+            if later == now && !(is_away && round < AWAY) {
                 break;
             }
             now = later;

@@ -1,6 +1,6 @@
 //! What all VMs of one run share: the script's text, variables, metrics, data, errors and switches. No Lua values.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -57,6 +57,8 @@ pub struct Session {
     /// The number of `revision`, readable without its lock.
     newest: AtomicU32,
     secrets: Mutex<HashSet<String>>,
+    exhausted: Mutex<BTreeSet<String>>,
+    unset: Mutex<BTreeSet<String>>,
     names: Mutex<HashSet<String>>,
     failed_as: Mutex<HashSet<u32>>,
 }
@@ -92,6 +94,8 @@ impl Session {
             newest: AtomicU32::new(revision.number),
             revision: Mutex::new(Arc::new(revision)),
             secrets: Mutex::new(HashSet::new()),
+            exhausted: Mutex::default(),
+            unset: Mutex::default(),
             names: Mutex::new(HashSet::new()),
             failed_as: Mutex::new(HashSet::new()),
         }
@@ -102,6 +106,19 @@ impl Session {
     pub fn watched(self) -> Self {
         self.adopt(Arc::new(Revision::first(&self.script, true)));
         self
+    }
+
+    /// A session in which `revision` is tried: what it declares, opens and asks of the run stays there.
+    #[must_use]
+    pub fn aside(&self, revision: &Arc<Revision>) -> Self {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let aside = Self {
+            registry: self.registry.fork(),
+            secrets: Mutex::new(secrets),
+            ..Self::new(&self.script, self.vars.clone(), self.seed, Arc::new(Control::new()))
+        };
+        aside.adopt(Arc::clone(revision));
+        aside
     }
 
     /// The newest revision of the script.
@@ -155,6 +172,32 @@ impl Session {
             return url;
         }
         OTHER_NAME
+    }
+
+    /// Every row of that data set has been given out; true when nobody has said so before.
+    pub fn exhaust(&self, name: &str) -> bool {
+        let mut exhausted = self.exhausted.lock().unwrap_or_else(PoisonError::into_inner);
+        exhausted.insert(name.to_owned())
+    }
+
+    /// The data sets whose rows were all given out to users who would have taken more.
+    #[must_use]
+    pub fn exhausted(&self) -> Vec<String> {
+        let exhausted = self.exhausted.lock().unwrap_or_else(PoisonError::into_inner);
+        exhausted.iter().cloned().collect()
+    }
+
+    /// A script has asked for a variable that is not set, and has no other value for it.
+    pub fn miss(&self, variable: &str) {
+        let mut unset = self.unset.lock().unwrap_or_else(PoisonError::into_inner);
+        unset.insert(variable.to_owned());
+    }
+
+    /// The variables that scripts have asked for in vain.
+    #[must_use]
+    pub fn missed(&self) -> Vec<String> {
+        let unset = self.unset.lock().unwrap_or_else(PoisonError::into_inner);
+        unset.iter().cloned().collect()
     }
 
     /// Whether no request of this run has failed with this `error_code` before.

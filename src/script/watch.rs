@@ -53,6 +53,11 @@ impl Watch {
         self.tripped.borrow_mut().take();
     }
 
+    /// What was done for the script until now, such as reading a large file, is not its own computing.
+    pub fn forgive(&self) {
+        self.since.set(None);
+    }
+
     /// A slice ends.
     pub(super) fn end(&self) {
         self.watching.set(false);

@@ -89,9 +89,10 @@ async fn a_new_user_is_told_why_requests_fail() {
     let unsent = Project::with("return function() http.get '/relative' end")
         .run_script()
         .await;
+    unsent.exits(107);
     let stderr = &unsent.ended.stderr;
     assert!(
-        stderr.contains("GET: `/relative` is relative, and the plan has no"),
+        stderr.contains("http.get: `/relative` is relative to nothing: the plan has no"),
         "{stderr}"
     );
     let warnings = ran.summary["warnings"].to_string();

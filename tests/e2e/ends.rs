@@ -105,7 +105,7 @@ async fn thresholds_decide() {
         ("checks = 'rate>0.5'", 99),
         ("checks = { { threshold = 'rate>0.5', on_no_data = 'pass' } }", 0),
         ("['n{scenario:default}'] = 'count==10'", 0),
-        ("['n{scenario:other}'] = 'count==10'", 99),
+        ("['n{kind:other}'] = 'count==10'", 99),
     ];
     for (thresholds, code) in table {
         let ran = run(&plan(thresholds), &["-i", "10"]).await;

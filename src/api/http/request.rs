@@ -55,9 +55,11 @@ pub(super) async fn prepare(
     if let Some(token) = options.token.take() {
         options.headers.insert(AUTHORIZATION, bearer(vu, owner, &token).await?);
     }
-    let plan = vu.plan();
-    let base_url = plan.as_ref().and_then(|plan| plan.http.base_url.as_ref());
-    let mut parsed = absolute(base_url, &text);
+    let base_url = vu.plan().and_then(|plan| plan.http.base_url.clone());
+    if base_url.is_none() && Url::parse(&text) == Err(url::ParseError::RelativeUrlWithoutBase) {
+        return Err(ApiError::Text(no_base(vu, owner, &text)));
+    }
+    let mut parsed = absolute(base_url.as_ref(), &text);
     if let Ok(url) = &mut parsed
         && !options.query.is_empty()
     {
@@ -118,6 +120,28 @@ fn url_name(url: &Url) -> String {
     )
 }
 
+/// What to do about a relative URL that is relative to nothing.
+fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
+    let is_test = vu.plan().is_some_and(|plan| {
+        plan.scenarios
+            .iter()
+            .all(|scenario| scenario.name == crate::script::testing::SCENARIO)
+    });
+    let wanted = if is_test {
+        "give `-e BASE_URL=…`, or `--demo` for the built-in systems".to_owned()
+    } else {
+        let missed = vu.host.session.missed();
+        match missed.first() {
+            Some(name) => format!(
+                "the plan's `http = {{ base_url = … }}` is missing; `{name}` is not set, if it was to come from there: \
+                 give `-e {name}=…`, or `--demo` for the built-in systems"
+            ),
+            None => "the plan has no `http = { base_url = … }`".to_owned(),
+        }
+    };
+    format!("{owner}: `{text}` is relative to nothing: {wanted}")
+}
+
 fn absolute(base: Option<&Url>, text: &str) -> Result<Url, String> {
     let url = match Url::parse(text) {
         Ok(url) => url,
@@ -125,11 +149,7 @@ fn absolute(base: Option<&Url>, text: &str) -> Result<Url, String> {
             Some(base) => base
                 .join(text)
                 .map_err(|error| format!("`{text}` is no URL: {error}"))?,
-            None => {
-                return Err(format!(
-                    "`{text}` is relative, and the plan has no `http = {{ base_url = … }}`"
-                ));
-            }
+            None => return Err(format!("`{text}` is relative")),
         },
         Err(error) => return Err(format!("`{text}` is no URL: {error}")),
     };

@@ -62,12 +62,23 @@ pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries
     if revisions.len() < 2 {
         return Vec::new();
     }
-    let mut aligns = vec![Align::Left, Align::Right, Align::Right];
+    // On a narrow terminal the median gives way.
+    let is_narrow = style.columns() < 96;
+    let fit = |mut cells: Vec<Cell>| {
+        if is_narrow {
+            cells.remove(5);
+        }
+        cells
+    };
+    let mut aligns = vec![Align::Left, Align::Right, Align::Right, Align::Right];
     aligns.extend([Align::Right; NUMBERS.len() - 1]);
+    aligns.truncate(if is_narrow { 8 } else { 9 });
     let mut table = Table::new(&aligns, 2, 0);
     let numbered = NUMBERS.split_last().map_or(&[][..], |(_, numbers)| numbers);
-    let head = ["", "from", "iterations"].into_iter().chain(numbered.iter().copied());
-    table.push(head.map(Cell::dim).collect());
+    let head = ["", "from", "iterations", "errors"]
+        .into_iter()
+        .chain(numbered.iter().copied());
+    table.push(fit(head.map(Cell::dim).collect()));
     let (shown, hidden) = first_and_last(revisions);
     for (_, revision) in &shown {
         let tags = [("revision".to_owned(), revision.number.to_string())];
@@ -75,9 +86,12 @@ pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries
         let short = revision.hash.get(..8).unwrap_or(&revision.hash);
         let mut cells = row(&format!("{} {short}", revision.number), from, metrics, &tags);
         // The rate of a part whose end nobody planned, and the response time of the iterations, say nothing here.
-        cells.remove(3);
+        cells[3] = match find(metrics, "script_errors", &tags) {
+            Some(MetricSummary::Counter { count, .. }) if *count > 0.0 => Cell::new(human::number(*count), Paint::Bad),
+            _ => Cell::plain("0"),
+        };
         cells.pop();
-        table.push(cells);
+        table.push(fit(cells));
     }
     let note = "the script was edited while the load ran";
     let note = match hidden {

@@ -87,7 +87,9 @@ fn name(place: &Place<'_>, at: usize) -> String {
     match (above, own.first()) {
         (Some(definition), _) if definition.origin == Origin::Argument => {
             let given = definition.line;
-            format!("`{name}` is nil: it is an argument of the function in line {given}, and the caller gave none")
+            format!(
+                "`{name}` is nil: it is an argument of the function in line {given}, and the caller gave none; a journey is given what `setup` returns"
+            )
         }
         (Some(definition), _) => match last_value(&place.tokens, at) {
             Some((given, value)) => {
@@ -119,6 +121,10 @@ fn name(place: &Place<'_>, at: usize) -> String {
 /// What Lua calls that which other languages call so.
 fn foreign(name: &str) -> Option<&'static str> {
     Some(match name {
+        "kt" => "everything comes from `require`: write `local kt = require \"kt\"` at the top of the file",
+        "http" => "write `local http = require(\"kt\").http` at the top of the file, or `kt.http` here",
+        "check" => "write `local check = require(\"kt\").check` at the top of the file, or `kt.check` here",
+        "test" | "recorded" | "raises" => "only test files have it, which `kingtide test` runs",
         "null" | "undefined" | "None" => "Lua's word for it is `nil`; a null in JSON is written `kt.json.null`",
         "this" => "Lua's word for it is `self`, in functions that are called with a colon",
         "console" => "lines are written by `print(…)` or `kt.log.info(…)`",

@@ -72,6 +72,8 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         let executor = executor.map_err(|error| wrong(&[], error.to_string()))?;
         vec![scenarios::of_function(executor)]
     };
+    // Those that were not selected are known all the same.
+    let names: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
     // The short forms have made the scenario of a function already.
     let mut change = overrides.clone();
     if !fields.has("scenarios") {
@@ -111,6 +113,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         },
         limits: limits(&fields)?,
     };
+    thresholds::check_parts(&plan, &names)?;
     if let Some(factor) = overrides.time_scale {
         plan.scale_phases(factor);
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use super::super::fields::{FieldError, Fields, describe};
+use super::super::fields::{FieldError, Fields, describe, suggest};
 use super::wrong;
 use crate::metrics::{LONGEST_WINDOW, NoData, Registry, Threshold};
+use crate::plan::Plan;
 
 /// All thresholds, in the order of their keys.
 pub(super) fn read(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, FieldError> {
@@ -40,6 +41,28 @@ pub(super) fn read(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>,
             .then_with(|| a.expression.cmp(&b.expression))
     });
     Ok(all)
+}
+
+/// That the scenarios and phases that thresholds name are there: nothing would ever be measured of others.
+pub(super) fn check_parts(plan: &Plan, scenarios: &[String]) -> Result<(), FieldError> {
+    let scenarios: Vec<&str> = scenarios.iter().map(String::as_str).collect();
+    let phases: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
+    for threshold in &plan.thresholds {
+        for (tag, value) in &threshold.selector.tags {
+            let known = match tag.as_str() {
+                "scenario" => &scenarios,
+                "phase" => &phases,
+                _ => continue,
+            };
+            if !known.contains(&value.as_str()) {
+                let key = threshold.selector.to_string();
+                let hint = suggest(value, known.iter().copied());
+                let text = format!("thresholds: `{key}`: this run has no {tag} `{value}`{hint}");
+                return Err(wrong(&["thresholds", &key], text));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The entries of a list, which has nothing else in it.

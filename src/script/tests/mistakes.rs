@@ -23,7 +23,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "one equals sign",
-        "return function()\n  local res = http.get \"/\"\n  if res.status = 200 then kt.sleep(1) end\nend",
+        "return function()\n  local res = http.get \"http://127.0.0.1:1/\"\n  if res.status = 200 then kt.sleep(1) end\nend",
     ),
     (
         "unequal as in C",
@@ -90,7 +90,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "a field of a response",
-        "return function()\n  local res = http.get \"/\"\n  print(res.stauts)\nend",
+        "return function()\n  local res = http.get \"http://127.0.0.1:1/\"\n  print(res.stauts)\nend",
     ),
     (
         "an index from 0",
@@ -98,11 +98,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "an answer without JSON",
-        "return function()\n  local res = http.get \"/\"\n  local items = res:json \"items\"\n  for i = 1, #items do print(i) end\nend",
+        "return function()\n  local res = http.get \"http://127.0.0.1:1/\"\n  local items = res:json \"items\"\n  for i = 1, #items do print(i) end\nend",
     ),
     (
         "joining what is nil",
-        "return function()\n  local res = http.get \"/\"\n  http.get(\"/orders/\" .. res:json(\"id\"))\nend",
+        "return function()\n  local res = http.get \"http://127.0.0.1:1/\"\n  http.get(\"/orders/\" .. res:json(\"id\"))\nend",
     ),
     (
         "joining two values",
@@ -143,7 +143,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "a dot for a colon",
-        "return function()\n  local res = http.get \"/\"\n  print(res.json \"id\")\nend",
+        "return function()\n  local res = http.get \"http://127.0.0.1:1/\"\n  print(res.json \"id\")\nend",
     ),
     (
         "an unknown option of a request",
@@ -164,7 +164,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "a request at the top of the file",
-        "local res = http.get \"/\"\nreturn function() end",
+        "local res = http.get \"http://127.0.0.1:1/\"\nreturn function() end",
     ),
     // The plan.
     (

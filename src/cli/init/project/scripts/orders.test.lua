@@ -14,4 +14,7 @@ test("an order has an id", function()
   assert(requests "count" == 1)
 end)
 
-test("an order for nobody is refused", function() assert(orders.place("nobody", products[1]) == nil) end)
+test("an order for nobody is refused", function()
+  assert(orders.place("nobody", products[1]) == nil)
+  assert(requests "count" == 1, "it was sent")
+end)
