@@ -179,3 +179,55 @@ return {{
     assert_eq!(same["since_ms"], Value::Null);
     assert!(outcome("count>1").is_none(), "what had not failed may go");
 }
+
+#[tokio::test]
+async fn an_edit_that_computes_without_end_holds_up_nothing() {
+    let project = Project::new();
+    let script = "local kt = require 'kt'
+return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 50, duration = '4s', exec = function()
+  if kt.scenario.iteration == 60 then kt.log.info 'now' end
+end } } }";
+    project.file("j.lua", script);
+    let mut running = project.start(&["j.lua", "--watch"]);
+    running.said("now").await;
+    project.file("j.lua", format!("while true do end\n{script}"));
+    running.said("computed for more than 2s without waiting").await;
+    let ran = running.ran().await;
+    ran.exits(0);
+    assert_eq!(ran.counts("a"), [200, 200, 200, 0, 0, 0]);
+    let took = ran.summary["run"]["duration_ms"].as_u64().expect("a number");
+    assert!((3_900..5_000).contains(&took), "{took} ms");
+}
+
+#[tokio::test]
+async fn what_a_refused_edit_declared_and_asked_for_is_forgotten() {
+    let server = Server::quick().await;
+    let project = edited(Project::new().against(&server.url()));
+    let mut running = project.start(&["j.lua", "--watch"]);
+    server.has_seen(2).await;
+    let head = "local kt = require 'kt' ";
+    let refused = [
+        format!("{head} kt.metrics.counter 'mm' error 'typo'"),
+        format!("{head} kt.data.pool {{ name = 'vip', rows = {{ 'wrong' }} }} error 'typo'"),
+        format!("{head} kt.run.abort 'at the top' return function() end"),
+        format!("{head} kt.run.fail 'at the top' {}", script(1)),
+    ];
+    for text in refused {
+        project.file("j.lua", text);
+        running.said("reload refused").await;
+        server.has_seen(server.requests() + 2).await;
+    }
+    let good = script(2).replace(
+        "kt.sleep '30ms'",
+        "kt.sleep '30ms' mm:add(1) kt.check(nil, { [rows_of_pool:claim() or 'none'] = true })",
+    );
+    let declared = "local mm, rows_of_pool = kt.metrics.trend 'mm', kt.data.pool { name = 'vip', rows = { 'right' } }\nlocal inits";
+    project.file("j.lua", good.replace("local inits", declared));
+    running.is_reloaded(2).await;
+    server.has_seen(server.requests() + 4).await;
+    let ran = running.stopped().await;
+    ran.exits(105);
+    assert_eq!(ran.reasons(), [105]);
+    assert!(checks(&ran).contains(&"right") && !checks(&ran).contains(&"wrong"));
+    assert_eq!(ran.summary["metrics"]["mm"]["type"], "trend");
+}
