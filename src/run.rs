@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Timeline, Totals, builtin};
+use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Selector, Timeline, Totals, builtin};
 use crate::plan::{Plan, order};
 use crate::results::Summary;
 
@@ -92,11 +92,11 @@ pub struct Tick<'a> {
 }
 
 impl Tick<'_> {
-    /// The 95th percentile of `http_req_duration` so far, in ms.
+    /// The 95th percentile of a scenario's `http_req_duration` in the last ten seconds, in ms.
     #[must_use]
-    pub fn http_p95(&self) -> Option<f64> {
+    pub fn http_p95(&self, scenario: &str) -> Option<f64> {
         self.totals
-            .root(builtin::HTTP_REQ_DURATION, Aggregation::Percentile(95.0))
+            .recent(&duration_of(scenario), Aggregation::Percentile(95.0))
     }
 
     /// How many errors scripts have raised so far, if any.
@@ -106,10 +106,24 @@ impl Tick<'_> {
         errors.filter(|errors| *errors > 0.0)
     }
 
-    /// The share of failed requests so far.
+    /// The share of all requests that have failed in the last ten seconds.
     #[must_use]
     pub fn http_failed(&self) -> Option<f64> {
-        self.totals.root(builtin::HTTP_REQ_FAILED, Aggregation::Rate)
+        self.totals
+            .recent(&Selector::root("http_req_failed"), Aggregation::Rate)
+    }
+}
+
+/// What a [`Tick`] tells of the last seconds.
+pub(crate) fn recent_of(plan: &Plan) -> Vec<Selector> {
+    let scenarios = plan.scenarios.iter().map(|scenario| duration_of(&scenario.name));
+    scenarios.chain([Selector::root("http_req_failed")]).collect()
+}
+
+fn duration_of(scenario: &str) -> Selector {
+    Selector {
+        metric: "http_req_duration".to_owned(),
+        tags: vec![("scenario".to_owned(), scenario.to_owned())],
     }
 }
 
@@ -146,6 +160,7 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     test.loaded.revision.set_plan(Arc::clone(&plan));
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
+    totals.watch_recent(&recent_of(&plan));
     if let Some(every) = plan.checkpoints {
         totals.keep_checkpoints(every, order::latest_end(&plan.scenarios));
     }

@@ -204,7 +204,7 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
         parts.push(format!("{:>5.1}/s", rate(now.started, before.started)));
     }
     parts.push(format!("{:>2} VUs", now.active));
-    if let Some(p95) = tick.http_p95() {
+    if let Some(p95) = tick.http_p95(&scenario.name) {
         parts.push(format!("p95 {p95:.1} ms"));
     }
     if let Some(failed) = tick.http_failed() {
@@ -265,11 +265,21 @@ mod tests {
         let registry = Registry::new();
         let catalog = Catalog::new(&registry, &[]).unwrap();
         let recorder = Recorder::new(&registry, &catalog);
-        recorder.record(builtin::HTTP_REQ_DURATION, 25.14, &recorder.no_tags());
-        recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &recorder.no_tags());
-        let mut totals = Totals::new(&registry, &catalog, 2);
-        totals.merge(&recorder.take());
         let plan = plan(vec![scenario("browse", 60), scenario("orders_of_customers", 1)]);
+        let mut totals = Totals::new(&registry, &catalog, 2);
+        totals.watch_recent(&crate::run::recent_of(&plan));
+        // What was in the first second is long past in the twelfth.
+        let table = [
+            (0, "browse", 900.0, 1.0),
+            (11, "browse", 25.14, 0.0),
+            (11, "orders_of_customers", 7.5, 0.0),
+        ];
+        for (second, scenario, duration, failed) in table {
+            let tags = recorder.tags(&recorder.no_tags(), &[("scenario", scenario)]);
+            recorder.record(builtin::HTTP_REQ_DURATION, duration, &tags);
+            recorder.record(builtin::HTTP_REQ_FAILED, failed, &tags);
+            totals.merge_second(second, &recorder.take());
+        }
         let progress = |started| exec::Progress {
             started,
             active: 10,
@@ -287,7 +297,7 @@ mod tests {
             lines,
             [
                 "browse                12s/3600s ·  50.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
-                "orders_of_customers   12s/60s   · 100.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
+                "orders_of_customers   12s/60s   · 100.0/s · 10 VUs · p95 7.5 ms · 0.0 % failed",
             ]
         );
     }

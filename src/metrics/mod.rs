@@ -21,6 +21,7 @@ mod later;
 mod laws;
 #[cfg(test)]
 mod memory;
+mod recent;
 mod recorder;
 mod registry;
 mod selector;

@@ -13,6 +13,7 @@ use super::catalog::Catalog;
 use super::checkpoints::{CheckpointTotal, Checkpoints};
 use super::delta::{Counts, Delta};
 use super::later::Later;
+use super::recent::Recent;
 use super::registry::{Definition, Kind, MetricId, Registry, Unit};
 use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
@@ -45,6 +46,7 @@ pub struct Totals {
     timeline: Timeline,
     windows: Windows,
     later: Vec<Later>,
+    recent: Recent,
     checkpoints: Option<Checkpoints>,
 }
 
@@ -74,6 +76,7 @@ impl Totals {
             timeline: Timeline::default(),
             windows: Windows::default(),
             later: Vec::new(),
+            recent: Recent::default(),
             checkpoints: None,
         }
     }
@@ -150,6 +153,7 @@ impl Totals {
     /// Adds what a core has gathered in a second of the load, the first being 0.
     pub fn merge_second(&mut self, second: u64, delta: &Delta) {
         self.windows.merge(second, delta);
+        self.recent.merge(second, delta, &self.catalog);
         for later in &mut self.later {
             later.merge(second, delta);
         }
@@ -275,6 +279,24 @@ impl Totals {
             };
         };
         series.data.answer(aggregation, over)
+    }
+
+    /// Keeps the last ten seconds of these series apart, besides.
+    pub fn watch_recent(&mut self, selectors: &[Selector]) {
+        for selector in selectors {
+            if let Some(metric) = self.registry.find(&selector.metric) {
+                self.recent.add(metric, &selector.tags);
+            }
+        }
+    }
+
+    /// One number of the last ten seconds of a series that is watched for that; `None` without data. Rates of counters
+    /// are none.
+    #[must_use]
+    pub fn recent(&self, selector: &Selector, aggregation: Aggregation) -> Option<f64> {
+        let metric = self.registry.find(&selector.metric)?;
+        let series = self.recent.get(metric, &selector.tags)?;
+        series.data.answer(aggregation, Duration::ZERO)
     }
 
     /// One number of a metric as a whole.
