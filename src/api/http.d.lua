@@ -10,7 +10,7 @@ local http = {}
 ---@alias kt.http.Expect integer|string|(integer|string)[]
 
 ---@class kt.http.Options
----@field name? string the `name` tag, under which the numbers of several URLs are gathered: `"GET /orders/{id}"`; default the URL without its query
+---@field name? string the `name` tag, under which the numbers of several URLs are gathered: `"GET /orders/{id}"`; default the URL without its query, of a relative one the path
 ---@field tags? kt.Tags more tags on the samples of this request
 ---@field json? any the body, as JSON
 ---@field body? string the body, as it is

@@ -241,15 +241,18 @@ test("a request is measured under its name", function()
 end)
 
 local by_url = recorded("http_req_duration{name:" .. base .. "/json}")
+local by_path = recorded "http_req_duration{name:/json}"
 local by_status = recorded "http_reqs{status:404,method:GET,error_code:1404,expected_response:false}"
 local by_tag = recorded "http_reqs{op:x,n:1,scenario:test}"
 local by_group = recorded "http_reqs{group:::cart}"
 local sent, received = recorded "data_sent", recorded "data_received"
 
-test("without a name the URL is the name, and the query is not in it", function()
-  http.get "/json?id=1"
-  http.get "/json?id=2#top"
-  assert(by_url "count" == 2)
+test("without a name the URL is the name as it was written, and the query is not in it", function()
+  http.get(base .. "/json?id=1")
+  http.get(base .. "/json?id=2#top")
+  assert(by_url "count" == 2 and by_path "count" == nil)
+  http.get "/json?id=3"
+  assert(by_path "count" == 1)
 end)
 
 test("a password in a URL is sent, and is not in the name", function()

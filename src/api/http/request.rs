@@ -67,7 +67,16 @@ pub(super) async fn prepare(
     }
     let name = match (options.name.take(), &parsed) {
         (Some(name), _) => name,
-        (None, Ok(url)) => vu.host.session.automatic_name(&url_name(url)).to_owned(),
+        (None, Ok(url)) => {
+            // The path alone is the same wherever the system runs.
+            let is_relative = Url::parse(&text) == Err(url::ParseError::RelativeUrlWithoutBase);
+            let name = if is_relative {
+                url[Position::BeforePath..Position::AfterPath].to_owned()
+            } else {
+                url_name(url)
+            };
+            vu.host.session.automatic_name(&name).to_owned()
+        }
         (None, Err(_)) => "(bad URL)".to_owned(),
     };
     let expect = options.expect.take().unwrap_or(Expect::Default);
