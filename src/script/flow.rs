@@ -38,7 +38,7 @@ pub struct Flows {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// By [`key`].
+    /// By name and key together.
     flows: HashMap<Arc<[u8]>, State>,
     /// Those in flight by the end of their time.
     due: BTreeMap<(Instant, u64), Arc<[u8]>>,
