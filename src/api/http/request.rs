@@ -51,15 +51,22 @@ pub(super) async fn prepare(
         )));
     };
     let text = text.to_string_lossy();
+    let mut is_relative = false;
     let mut options = Options::read(vu, owner, options)?;
     if let Some(token) = options.token.take() {
         options.headers.insert(AUTHORIZATION, bearer(vu, owner, &token).await?);
     }
-    let base_url = vu.plan().and_then(|plan| plan.http.base_url.clone());
-    if base_url.is_none() && Url::parse(&text) == Err(url::ParseError::RelativeUrlWithoutBase) {
-        return Err(ApiError::Text(no_base(vu, owner, &text)));
-    }
-    let mut parsed = absolute(base_url.as_ref(), &text);
+    let mut parsed = match Url::parse(&text) {
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let joined = vu
+                .plan()
+                .and_then(|plan| Some(plan.http.base_url.as_ref()?.join(&text)));
+            let joined = joined.ok_or_else(|| ApiError::Text(no_base(vu, owner, &text)))?;
+            is_relative = true;
+            sendable(joined, &text)
+        }
+        absolute => sendable(absolute, &text),
+    };
     if let Ok(url) = &mut parsed
         && !options.query.is_empty()
     {
@@ -68,13 +75,7 @@ pub(super) async fn prepare(
     let name = match (options.name.take(), &parsed) {
         (Some(name), _) => name,
         (None, Ok(url)) => {
-            // The path alone is the same wherever the system runs.
-            let is_relative = Url::parse(&text) == Err(url::ParseError::RelativeUrlWithoutBase);
-            let name = if is_relative {
-                url[Position::BeforePath..Position::AfterPath].to_owned()
-            } else {
-                url_name(url)
-            };
+            let name = url_name(url, is_relative);
             vu.host.session.automatic_name(&name).to_owned()
         }
         (None, Err(_)) => "(bad URL)".to_owned(),
@@ -120,13 +121,18 @@ pub(super) fn secret_header(owner: &str, text: String) -> Result<HeaderValue, Ap
     Ok(value)
 }
 
-/// A URL as the name of its requests: without query, and without a password.
-fn url_name(url: &Url) -> String {
-    format!(
-        "{}{}",
+/// A URL as the name of its requests: without query, and without a password. Of one that the script gave as relative it is
+/// the path, which is the same wherever the system runs.
+fn url_name(url: &Url, is_relative: bool) -> String {
+    let path = &url[Position::BeforePath..Position::AfterPath];
+    if is_relative {
+        return path.to_owned();
+    }
+    let (scheme, host) = (
         &url[..Position::BeforeUsername],
-        &url[Position::BeforeHost..Position::AfterPath]
-    )
+        &url[Position::BeforeHost..Position::BeforePath],
+    );
+    format!("{scheme}{host}{path}")
 }
 
 /// What to do about a relative URL that is relative to nothing.
@@ -151,17 +157,9 @@ fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
     format!("{owner}: `{text}` is relative to nothing: {wanted}")
 }
 
-fn absolute(base: Option<&Url>, text: &str) -> Result<Url, String> {
-    let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => match base {
-            Some(base) => base
-                .join(text)
-                .map_err(|error| format!("`{text}` is no URL: {error}"))?,
-            None => return Err(format!("`{text}` is relative")),
-        },
-        Err(error) => return Err(format!("`{text}` is no URL: {error}")),
-    };
+/// What a request can be sent to, or why there is none.
+fn sendable(parsed: Result<Url, url::ParseError>, text: &str) -> Result<Url, String> {
+    let url = parsed.map_err(|error| format!("`{text}` is no URL: {error}"))?;
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(url)
     } else {
