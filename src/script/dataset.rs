@@ -305,6 +305,8 @@ impl DataStore {
             Some((known, before)) if stamp.is_some() && stamp == *before => Arc::clone(known),
             before => Arc::new(Dataset::load(path)?.following(before.map(|(set, _)| &**set))),
         };
+        // Or the rows of an edited file would be there twice.
+        state.before.remove(&key);
         state.sets.insert(key, Arc::clone(&set));
         Ok(set)
     }
@@ -319,8 +321,8 @@ impl DataStore {
     pub fn add_built(&self, name: &str, set: Dataset) -> Arc<Dataset> {
         let key = built_key(name);
         let state = &mut *self.lock();
-        let before = state.before.get(&key).map(|(set, _)| &**set);
-        let add = || Arc::new(set.following(before));
+        let before = state.before.remove(&key);
+        let add = || Arc::new(set.following(before.as_ref().map(|(set, _)| &**set)));
         Arc::clone(state.sets.entry(key).or_insert_with(add))
     }
 

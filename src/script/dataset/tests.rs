@@ -120,3 +120,18 @@ fn a_file_is_loaded_once() {
     std::fs::remove_file(&path).unwrap();
     assert!(Arc::ptr_eq(&first, &store.file(&path).unwrap()));
 }
+
+#[test]
+fn the_rows_of_an_edited_file_are_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    std::fs::write(&path, "[1]").unwrap();
+    let store = DataStore::default();
+    let first = Arc::downgrade(&store.file(&path).unwrap());
+    std::fs::write(&path, "[1, 2]").unwrap();
+    let next = store.next();
+    drop(store);
+    assert!(first.upgrade().is_some(), "it may be wanted as it is");
+    assert_eq!(next.file(&path).unwrap().len(), 2);
+    assert!(first.upgrade().is_none(), "it is replaced");
+}
