@@ -52,6 +52,17 @@ impl Args {
         ApiError::Text(format!("{}: {text}", self.name))
     }
 
+    /// The same result; an error that has a text names this function before it.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub fn within<T>(&self, result: Result<T, ApiError>) -> Result<T, ApiError> {
+        result.map_err(|error| match error {
+            ApiError::Text(text) => self.error(text),
+            value @ ApiError::Value(_) => value,
+        })
+    }
+
     /// A string.
     ///
     /// # Errors

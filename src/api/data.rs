@@ -112,12 +112,7 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
         return Ok(known.into_multi(&host.lua)?);
     }
     let set = match how.as_str() {
-        "file" => {
-            let path = revision.find_data(&name).map_err(|error| args.error(error))?;
-            let set = revision.data.file(&path).map_err(|error| args.error(error))?;
-            host.watch.forgive();
-            set
-        }
+        "file" => args.within(host.data_file(&name))?,
         "known" => match revision.data.built(&name) {
             Some(set) => set,
             None => return Ok(Value::Nil.into_multi(&host.lua)?),

@@ -164,10 +164,7 @@ fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     let data = &revision.data;
     let set_name = format!("pool:{}", wanted.key);
     let set = match wanted.source {
-        Source::File(file) => {
-            let path = revision.find_data(&file).map_err(|error| args.error(error))?;
-            data.file(&path).map_err(|error| args.error(error))?
-        }
+        Source::File(file) => args.within(host.data_file(&file))?,
         Source::Rows(rows) => match (data.built(&set_name), rows) {
             (Some(set), _) => set,
             (None, Value::Function(builder)) if args.get(1) == Value::Nil => {

@@ -15,6 +15,7 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 
 use super::context::VuContext;
+use super::dataset::Dataset;
 use super::errors::ScriptError;
 use super::loader::Source;
 use super::revision::Revision;
@@ -345,6 +346,18 @@ impl Host {
         let instance = chunk.deep_clone()?;
         instance.set_environment(environment.clone())?;
         Ok(instance)
+    }
+
+    /// A data file of the script that is being evaluated. Reading it is not the script's own computing.
+    ///
+    /// # Errors
+    /// Where it was looked for, or what is wrong with it.
+    pub fn data_file(&self, file: &str) -> Result<Arc<Dataset>, ApiError> {
+        let revision = self.current()?.revision();
+        let path = revision.find_data(file).map_err(ApiError::Text)?;
+        let set = revision.data.file(&path);
+        self.watch.forgive();
+        set.map_err(|error| ApiError::Text(error.to_string()))
     }
 
     /// What `module` keeps in this VM for as long as the revision that is being evaluated lasts.
