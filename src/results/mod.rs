@@ -11,5 +11,5 @@ pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
-    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, timestamp,
+    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, millis, timestamp,
 };

@@ -273,7 +273,9 @@ fn whole_seconds(duration: Duration) -> String {
     parts.iter().map(|(n, unit)| format!("{n}{unit}")).collect()
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Whole milliseconds, as all times in a summary are written.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::api;
 use crate::metrics::Totals;
 use crate::plan::Plan;
-use crate::results::InvariantSummary;
+use crate::results::{InvariantSummary, millis};
 use crate::script::invariants::{Invariants as Functions, Look};
 use crate::script::{Revision, ScriptError, Session};
 
@@ -92,9 +92,7 @@ impl Invariants {
             ok: tally.holds(),
             checks: tally.checks,
             broken_checks: tally.broken_checks,
-            first_broken_at_ms: tally
-                .first_broken
-                .map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
+            first_broken_at_ms: tally.first_broken.map(millis),
             offending: tally.keys.iter().map(|key| session.redact(key)).collect(),
             offending_count: tally.most_keys.max(tally.keys.len()) as u64,
         })

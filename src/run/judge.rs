@@ -13,7 +13,7 @@ use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
 use crate::plan::{Executor, OnScriptError, Plan};
 use crate::results::{
     CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary,
-    RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, timestamp,
+    RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, millis, timestamp,
 };
 use crate::script::{Revision, Session};
 
@@ -229,7 +229,7 @@ impl Judge {
                 script: test.session.script.display().to_string(),
                 seed: test.session.seed,
                 started_at: timestamp(started),
-                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                duration_ms: millis(duration),
                 tags: self.plan.tags.clone(),
                 reasons: reasons
                     .into_iter()
@@ -268,7 +268,7 @@ impl Judge {
         };
         let events = session.control.events().into_iter();
         let events = events.map(|event| EventSummary {
-            at_ms: u64::try_from(at(event.at).as_millis()).unwrap_or(u64::MAX),
+            at_ms: millis(at(event.at)),
             what: event.what,
             scenario: event.scenario,
             value: event.value,

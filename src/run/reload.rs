@@ -16,7 +16,7 @@ use crate::exec::{self, Change};
 use crate::metrics::{Registry, Selector, Totals};
 use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
-use crate::results::{EventSummary, RevisionSummary};
+use crate::results::{EventSummary, RevisionSummary, millis};
 use crate::script::saves::{Saves, SavesError};
 use crate::script::{Revision, Session};
 
@@ -65,15 +65,8 @@ pub(super) struct Reloads {
     origin: Instant,
     /// What the last edit asked for in vain: it is told once, although every further edit asks for it again.
     in_vain: Vec<Change>,
-    trial: Option<Trial>,
-}
-
-/// A revision that is being tried.
-#[derive(Debug)]
-struct Trial {
-    files: Vec<PathBuf>,
-    revision: Arc<Revision>,
-    outcome: oneshot::Receiver<Result<Good, String>>,
+    /// What is being tried.
+    trial: Option<oneshot::Receiver<Tried>>,
 }
 
 /// What came of trying a revision.
@@ -93,50 +86,45 @@ struct Good {
     registry: Registry,
 }
 
-impl Trial {
-    /// Begins to evaluate what was saved, on a thread that ends by itself.
-    fn begin(files: Vec<PathBuf>, test: &Test) -> Self {
-        let revision = Arc::new(test.session.revision().next());
-        let (done, outcome) = oneshot::channel();
-        let (own, session) = (Arc::clone(&revision), test.session.aside(&revision));
-        let (overrides, limits) = (test.overrides.clone(), test.plan.limits);
-        let work = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let result = match runtime {
-                Ok(runtime) => {
-                    let trying = attempt(Arc::new(session), own, overrides, limits);
-                    tokio::task::LocalSet::new().block_on(&runtime, trying)
-                }
-                Err(error) => Err(format!("error: there is no runtime to evaluate the script in: {error}")),
-            };
-            // Nobody waits any more when the run is over.
-            let _ = done.send(result);
+/// Begins to evaluate what was saved, on a thread that ends by itself. Without a thread nothing is ever sent.
+fn try_out(files: Vec<PathBuf>, test: &Test) -> oneshot::Receiver<Tried> {
+    let revision = Arc::new(test.session.revision().next());
+    let session = Arc::new(test.session.aside(&revision));
+    let (overrides, limits) = (test.overrides.clone(), test.plan.limits);
+    let (done, tried) = oneshot::channel();
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let outcome = match runtime {
+            Ok(runtime) => {
+                let trying = attempt(&session, &revision, &overrides, limits);
+                tokio::task::LocalSet::new().block_on(&runtime, trying)
+            }
+            Err(error) => Err(format!("error: there is no runtime to evaluate the script in: {error}")),
         };
-        // Without a thread, `done` is dropped, which says so.
-        let _ = std::thread::Builder::new()
-            .name("kingtide-reload".to_owned())
-            .spawn(work);
-        Self {
+        // Nobody waits any more when the run is over.
+        let _ = done.send(Tried {
             files,
             revision,
             outcome,
-        }
-    }
+        });
+    };
+    let _ = std::thread::Builder::new()
+        .name("kingtide-reload".to_owned())
+        .spawn(work);
+    tried
 }
 
 /// Evaluates a revision in a session of its own.
 async fn attempt(
-    session: Arc<Session>,
-    revision: Arc<Revision>,
-    overrides: Overrides,
+    session: &Arc<Session>,
+    revision: &Arc<Revision>,
+    overrides: &Overrides,
     limits: Limits,
 ) -> Result<Good, String> {
-    let read = load::read(&session, &revision, &overrides, limits).await;
+    let read = load::read(session, revision, overrides, limits).await;
     let read = read.map_err(|error| error.text)?;
-    if let Some(reason) = session.control.reasons().first() {
-        return Err(format!(
-            "error: the top level of the file asked for the end of the run ({reason:?})"
-        ));
+    if !session.control.reasons().is_empty() {
+        return Err("error: the top level of the file called `kt.run.abort` or `kt.run.fail`".to_owned());
     }
     let (used, most) = (read.host.lua.used_memory() as u64, read.plan.limits.memory);
     if used > most {
@@ -171,22 +159,22 @@ impl Reloads {
         let Some(reloads) = watching else {
             return std::future::pending().await;
         };
-        if reloads.trial.is_none() {
-            let files = reloads.saves.changed().await;
-            reloads.trial = Some(Trial::begin(files, test));
-        }
-        let outcome = match &mut reloads.trial {
-            Some(trial) => (&mut trial.outcome).await,
-            None => std::future::pending().await,
-        };
-        let gone = |_| Err("error: the edited script could not be evaluated: its thread is gone".to_owned());
-        match reloads.trial.take() {
-            Some(trial) => Tried {
-                files: trial.files,
-                revision: trial.revision,
-                outcome: outcome.unwrap_or_else(gone),
-            },
-            None => std::future::pending().await,
+        loop {
+            let trial = match &mut reloads.trial {
+                Some(trial) => trial,
+                none => {
+                    let files = reloads.saves.changed().await;
+                    none.insert(try_out(files, test))
+                }
+            };
+            let tried = trial.await;
+            reloads.trial = None;
+            match tried {
+                Ok(tried) => return tried,
+                Err(_) => {
+                    tracing::error!(target: "kingtide::run", "a saved script could not be tried: its thread is gone")
+                }
+            }
         }
     }
 
@@ -333,8 +321,4 @@ impl Reload {
             refused: refused.clone(),
         })
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

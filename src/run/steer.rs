@@ -6,6 +6,7 @@ use crate::clock::Instant;
 use crate::control::{Control, ScenarioStatus, State, Status, Steerable};
 use crate::exec::{Progress, Shared, abilities};
 use crate::plan::Plan;
+use crate::results::millis;
 
 /// The scenarios of a plan, and what each can be told.
 pub(super) fn steerables(plan: &Plan) -> Vec<Steerable> {
@@ -73,8 +74,4 @@ impl Reporter {
         });
         self.before = progress.to_vec();
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
