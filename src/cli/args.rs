@@ -332,37 +332,21 @@ pub(super) struct DemoArgs {
 #[command(next_help_heading = "Orchestrator")]
 pub(super) struct OrchestratorArgs {
     /// Events routed per second; what comes faster makes its queue grow.
-    #[arg(
-        id = "orchestrator-drain",
-        long = "orchestrator-drain",
-        value_name = "R",
-        default_value_t = 5_000.0
-    )]
-    pub(super) drain: f64,
+    #[arg(long, value_name = "R", default_value_t = 5_000.0)]
+    pub(super) orchestrator_drain: f64,
     /// Events that fit into its queue; more are refused.
-    #[arg(
-        id = "orchestrator-queue",
-        long = "orchestrator-queue",
-        value_name = "N",
-        default_value_t = 10_000_000
-    )]
-    pub(super) queue: u64,
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub(super) orchestrator_queue: u64,
     /// Status of what does not fit: 429 or 503.
-    #[arg(
-        id = "orchestrator-full",
-        long = "orchestrator-full",
-        value_name = "STATUS",
-        default_value_t = 429
-    )]
-    pub(super) full: u16,
+    #[arg(long, value_name = "STATUS", default_value_t = 429)]
+    pub(super) orchestrator_full: u16,
     /// A fault of the orchestrator from a time on, for a time; may be given several times.
     #[arg(
-        id = "orchestrator-fault",
         long = "orchestrator-fault",
         value_name = "KIND=VALUE[@START][+DURATION]",
         value_parser = orchestrator::fault
     )]
-    pub(super) faults: Vec<FaultSpec>,
+    pub(super) orchestrator_faults: Vec<FaultSpec>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -130,49 +130,8 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::OnSaturation;
-    use crate::schedule::{Spacing, Stage, Trace};
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn open(shape: Shape) -> Executor {
-        Executor::Open {
-            shape,
-            pre_allocated_vus: 1,
-            max_vus: 50,
-            on_saturation: OnSaturation::Queue,
-        }
-    }
-
-    fn stage<T>(target: T) -> Stage<T> {
-        Stage {
-            duration: 60 * SECOND,
-            target,
-            name: Some("up".to_owned()),
-        }
-    }
-
-    fn ramping(arrival: Spacing) -> Executor {
-        open(Shape::RampingArrivalRate {
-            start_rate: 0.0,
-            time_unit: 60 * SECOND,
-            stages: vec![stage(120.0)],
-            arrival,
-        })
-    }
-
-    fn ramping_vus() -> Executor {
-        Executor::RampingVus {
-            start_vus: 0,
-            stages: vec![stage(10), stage(5)],
-            graceful_ramp_down: SECOND,
-        }
-    }
-
-    fn replay() -> Executor {
-        let trace = Trace::new("t.csv".to_owned(), &[3 * SECOND, SECOND]);
-        open(Shape::Replay { trace, speed: 2.0 })
-    }
+    use crate::cli::once::samples::{SECOND, open, ramping, ramping_vus, replay};
+    use crate::schedule::Spacing;
 
     #[test]
     fn loads_are_told_with_their_totals_and_peaks() {

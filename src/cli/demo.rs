@@ -50,10 +50,10 @@ fn options(args: DemoArgs) -> Result<DemoOptions, Failure> {
     let orchestrator = OrchestratorOptions {
         seed: args.seed,
         port,
-        drain: args.orchestrator.drain,
-        queue: args.orchestrator.queue,
-        full: args.orchestrator.full,
-        faults: args.orchestrator.faults.clone(),
+        drain: args.orchestrator.orchestrator_drain,
+        queue: args.orchestrator.orchestrator_queue,
+        full: args.orchestrator.orchestrator_full,
+        faults: args.orchestrator.orchestrator_faults.clone(),
     };
     Ok(DemoOptions {
         shop: shop_options(args),

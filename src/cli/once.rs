@@ -51,14 +51,15 @@ fn one_iteration(executor: &Executor) -> Executor {
     }
 }
 
+/// Executors that the tests of the command line look at.
 #[cfg(test)]
-mod tests {
+pub(super) mod samples {
     use super::*;
     use crate::schedule::{Spacing, Stage, Trace};
 
-    const SECOND: Duration = Duration::from_secs(1);
+    pub(in crate::cli) const SECOND: Duration = Duration::from_secs(1);
 
-    fn open(shape: Shape) -> Executor {
+    pub(in crate::cli) fn open(shape: Shape) -> Executor {
         Executor::Open {
             shape,
             pre_allocated_vus: 1,
@@ -75,16 +76,16 @@ mod tests {
         }
     }
 
-    fn ramping() -> Executor {
+    pub(in crate::cli) fn ramping(arrival: Spacing) -> Executor {
         open(Shape::RampingArrivalRate {
             start_rate: 0.0,
             time_unit: 60 * SECOND,
             stages: vec![stage(120.0)],
-            arrival: Spacing::Poisson,
+            arrival,
         })
     }
 
-    fn ramping_vus() -> Executor {
+    pub(in crate::cli) fn ramping_vus() -> Executor {
         Executor::RampingVus {
             start_vus: 0,
             stages: vec![stage(10), stage(5)],
@@ -92,14 +93,21 @@ mod tests {
         }
     }
 
-    fn replay() -> Executor {
+    pub(in crate::cli) fn replay() -> Executor {
         let trace = Trace::new("t.csv".to_owned(), &[3 * SECOND, SECOND]);
         open(Shape::Replay { trace, speed: 2.0 })
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{open, ramping, ramping_vus, replay};
+    use super::*;
+    use crate::schedule::Spacing;
 
     #[test]
     fn a_dry_iteration_has_the_first_stage_and_the_first_row() {
-        for executor in [ramping_vus(), ramping()] {
+        for executor in [ramping_vus(), ramping(Spacing::Poisson)] {
             let once = one_iteration(&executor);
             assert_eq!(once.segments(), ["up"]);
             assert!(matches!(once, Executor::Open { shape, .. } if shape.planned() == 1));
