@@ -6,6 +6,8 @@ mod conn;
 mod head;
 mod receive;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub(super) use conn::{Conn, Scratch};
 pub(super) use receive::Received;
