@@ -11,6 +11,8 @@ mod tests;
 
 pub(super) use conn::{Conn, Scratch};
 pub(super) use receive::Received;
+#[cfg(any(test, fuzzing))]
+pub(super) use receive::{Rules, outcome};
 pub(super) use request::line;
 
 use super::{ErrorKind, NetError};

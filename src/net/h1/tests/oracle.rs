@@ -171,6 +171,22 @@ fn class(error: &hyper::Error) -> Outcome {
     }
 }
 
+fn collect(body: hyper::body::Incoming, drive: &mut dyn FnMut(&mut Context<'_>) -> bool) -> Result<Vec<u8>, Outcome> {
+    let mut body = pin!(body.collect());
+    let body = run(std::future::poll_fn(|cx| {
+        if let Poll::Ready(body) = body.as_mut().poll(cx) {
+            return Poll::Ready(body);
+        }
+        drive(cx);
+        body.as_mut().poll(cx)
+    }));
+    match body {
+        None => Err(Outcome::Waiting),
+        Some(Err(error)) => Err(class(&error)),
+        Some(Ok(body)) => Ok(body.to_bytes().to_vec()),
+    }
+}
+
 /// What hyper's client makes of these pieces.
 ///
 /// # Panics
@@ -207,26 +223,14 @@ pub fn hyper(pieces: &[&[u8]], ending: Ending, method: &http::Method) -> Outcome
             response.as_mut().poll(cx)
         }))
     };
-    let response = match response {
+    let (head, body) = match response {
         None => return Outcome::Waiting,
         Some(Err(error)) => return class(&error),
-        Some(Ok(response)) => response,
+        Some(Ok(response)) => response.into_parts(),
     };
-    let (head, body) = response.into_parts();
-    let body = {
-        let mut body = pin!(body.collect());
-        run(std::future::poll_fn(|cx| {
-            if let Poll::Ready(body) = body.as_mut().poll(cx) {
-                return Poll::Ready(body);
-            }
-            drive(cx);
-            body.as_mut().poll(cx)
-        }))
-    };
-    let body = match body {
-        None => return Outcome::Waiting,
-        Some(Err(error)) => return class(&error),
-        Some(Ok(body)) => body.to_bytes().to_vec(),
+    let body = match collect(body, &mut drive) {
+        Ok(body) => body,
+        Err(outcome) => return outcome,
     };
     let open = run(std::future::poll_fn(|cx| Poll::Ready(drive(cx)))).unwrap_or_default();
     let headers = head.headers.iter();
