@@ -19,18 +19,8 @@ pub(super) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(
-        vu: &'a Rc<VuContext>,
-        name: String,
-        tags: &[(String, String)],
-        expect: Expect,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn new(vu: &'a Rc<VuContext>, tags: TagSet, expect: Expect) -> Result<Self, ApiError> {
         let recorder = vu.host.recorder()?;
-        let base = vu.tags()?;
-        let mut extra: Vec<(&str, &str)> = Vec::with_capacity(1 + tags.len());
-        extra.push(("name", &name));
-        extra.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let tags = recorder.tags(&base, &extra);
         Ok(Self {
             vu,
             recorder,
