@@ -13,6 +13,7 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 use crate::metrics::Recorder;
 use crate::net;
 use crate::plan::{Limits, Plan};
+use crate::samples;
 
 use super::context::VuContext;
 use super::dataset::Dataset;
@@ -82,6 +83,7 @@ pub struct Host {
     pub session: Arc<Session>,
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
+    http_samples: OnceCell<samples::Http>,
     /// What the operation that has just been started is doing; taken by whoever resumed its coroutine.
     pub(super) pending: RefCell<Option<Pending>>,
     /// What it has given; taken by its second half when the coroutine goes on.
@@ -149,6 +151,7 @@ impl Host {
             prelude,
             session,
             recorder: OnceCell::new(),
+            http_samples: OnceCell::new(),
             net: RefCell::default(),
             watch,
             current: RefCell::default(),
@@ -586,6 +589,15 @@ impl Host {
         self.recorder
             .get()
             .ok_or_else(|| ApiError::Text("nothing can be measured while the file loads, nor in an invariant".into()))
+    }
+
+    /// Where the samples of HTTP requests go.
+    ///
+    /// # Errors
+    /// As [`Host::recorder`].
+    pub fn http_samples(&self) -> Result<&samples::Http, ApiError> {
+        let recorder = self.recorder()?;
+        Ok(self.http_samples.get_or_init(|| samples::Http::new(recorder)))
     }
 }
 
