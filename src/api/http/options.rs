@@ -113,8 +113,7 @@ impl Reader<'_> {
                 if self.options.name == Some(value) {
                     top = value;
                 }
-            } else if stack.kind(key) == Kind::String {
-                let key = String::from_utf8_lossy(stack.bytes(key).unwrap_or_default());
+            } else if let Some(key) = stack.lossy(key) {
                 self.option(&key, &stack.value(value)?)?;
             } else {
                 return Err(self.error(format!("{} is not an option name", describe(&stack.value(key)?))));
