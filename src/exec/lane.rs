@@ -308,12 +308,6 @@ async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
     .await
 }
 
-/// `at + by`, or a time that no run lives to see.
-pub(super) fn later(at: Instant, by: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-    at.checked_add(by.min(CENTURY)).unwrap_or(at)
-}
-
 /// Ready to be polled by a `select!`: waits for the first of a graceful stop and a kill.
 pub(super) async fn ended(signals: &Signals) {
     tokio::select! {
