@@ -17,6 +17,7 @@ use crate::plan::{Limits, Plan};
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
+use super::internal::Internal;
 use super::loader::Source;
 use super::revision::Revision;
 use super::session::Session;
@@ -85,6 +86,7 @@ pub struct Host {
     /// Watches for scripts that never yield.
     pub watch: Rc<Watch>,
     prelude: Table,
+    internal: Internal,
     current: RefCell<Option<Rc<VuContext>>>,
     ops: RefCell<Vec<Op>>,
     modules: RefCell<HashMap<String, Value>>,
@@ -132,16 +134,16 @@ impl Host {
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
         ArrayMark::install(&lua)?;
         let mark = Value::Table(lua.create_table()?);
-        let prelude: Table = lua
-            .load(include_str!("prelude.luau"))
-            .set_name("=kt")
-            .set_mode(ChunkMode::Text)
+        let internal = Internal::default();
+        let prelude: Table = internal
+            .function(&lua, include_str!("prelude.luau"))?
             .call(mark.clone())?;
         let watch = Rc::new(Watch::new(limits.cpu, session.control.kill_token().clone()));
         let host = Rc::new(Self {
             entry: prelude.get("entry")?,
             mark,
             prelude,
+            internal,
             session,
             recorder: OnceCell::new(),
             net: RefCell::default(),
@@ -312,7 +314,7 @@ impl Host {
     /// # Errors
     /// When the code is wrong, which its tests show.
     pub fn run_internal<R: mlua::FromLuaMulti>(&self, code: &str, args: impl mlua::IntoLuaMulti) -> mlua::Result<R> {
-        self.lua.load(code).set_name("=kt").set_mode(ChunkMode::Text).call(args)
+        self.internal.function(&self.lua, code)?.call(args)
     }
 
     /// `finish` of the prelude: raises the second value unless the first is true.

@@ -12,6 +12,7 @@ pub mod flow;
 pub mod held;
 pub mod hooks;
 pub mod host;
+mod internal;
 pub mod invariants;
 pub mod loader;
 pub mod locate;
