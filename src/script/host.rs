@@ -15,6 +15,7 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 use crate::samples;
 
+use super::collector::Collector;
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
@@ -89,6 +90,8 @@ pub struct Host {
     pub watch: Rc<Watch>,
     prelude: Table,
     internal: Internal,
+    /// When its garbage is collected.
+    pub(super) collector: Collector,
     current: RefCell<Option<Rc<VuContext>>>,
     ops: RefCell<Vec<Op>>,
     modules: RefCell<HashMap<String, Value>>,
@@ -146,6 +149,7 @@ impl Host {
             mark,
             prelude,
             internal,
+            collector: Collector::new(&lua)?,
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),
