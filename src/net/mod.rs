@@ -32,7 +32,9 @@ mod tests;
 
 pub use auth::basic_auth;
 pub use client::Client;
-pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
+pub use config::{
+    AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, HttpVersion, Pem, TlsConfig,
+};
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Exchange, OnSend, Request, Response, Sent, Timings};
 pub use provider::install_crypto_provider;

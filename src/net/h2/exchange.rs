@@ -1,0 +1,241 @@
+//! One request and its response on a stream. What is sent again, and where, is the client's.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
+use http::response::Parts;
+
+use super::error::classify;
+use super::wire::Watch;
+use crate::net::conn::{capacity, too_large};
+use crate::net::pool::Lease;
+use crate::net::{ErrorKind, NetError};
+
+/// Bodies up to this size are handed over at once: one frame, which no window holds back for long.
+const ONE_FRAME: usize = 16 << 10;
+
+/// Whether a request that failed may be sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::net) enum Again {
+    /// The server may have acted on it.
+    Never,
+    /// The connection was lost before the server answered.
+    Idempotent,
+    /// The server has said that it did not look at it (RFC 9113, section 8.7).
+    Safe,
+    /// Nothing was sent: the connection takes no more streams.
+    Unsent,
+}
+
+/// A failed exchange.
+#[derive(Debug)]
+pub(in crate::net) struct Failure {
+    pub error: NetError,
+    pub again: Again,
+}
+
+impl From<NetError> for Failure {
+    fn from(error: NetError) -> Self {
+        Self {
+            error,
+            again: Again::Never,
+        }
+    }
+}
+
+/// A response whose body is still to come.
+#[derive(Debug)]
+pub(in crate::net) struct Receiving {
+    /// The head.
+    pub head: Parts,
+    body: RecvStream,
+    upload: Option<Upload>,
+}
+
+/// Sends a request and waits for the head of the response. Dropping what is returned, or this future, resets the stream;
+/// its connection stays good.
+///
+/// # Errors
+/// The request cannot be sent, the server refused or reset the stream, or the connection failed.
+pub(in crate::net) async fn send(
+    lease: &Lease,
+    watch: &mut Watch,
+    request: http::Request<()>,
+    body: Bytes,
+) -> Result<Receiving, Failure> {
+    watch.begin();
+    let (response, stream) = match lease.line.open(request, body.is_empty()) {
+        Ok(opened) => opened,
+        Err(error) => return Err(unsent(lease, error)),
+    };
+    let mut upload = Upload { stream, rest: body };
+    let mut uploading = !upload.begin(watch);
+    let mut response = response;
+    let answer = poll_fn(|cx| {
+        if uploading {
+            uploading = upload.poll(cx, watch).is_pending();
+        }
+        poll_response(&mut response, cx)
+    });
+    let answer = answer.await.map_err(|error| failed(lease, watch, &error))?;
+    watch.head();
+    let (head, body) = answer.into_parts();
+    Ok(Receiving {
+        head,
+        body,
+        upload: uploading.then_some(upload),
+    })
+}
+
+fn poll_response(
+    response: &mut ResponseFuture,
+    cx: &mut Context<'_>,
+) -> Poll<Result<http::Response<RecvStream>, h2::Error>> {
+    Pin::new(response).poll(cx)
+}
+
+fn unsent(lease: &Lease, error: Option<h2::Error>) -> Failure {
+    let user = |error: &h2::Error| !error.is_io() && !error.is_go_away() && !error.is_reset();
+    match error {
+        Some(error) if user(&error) => classify(&error, true).0.into(),
+        _ => {
+            lease.retire();
+            Failure {
+                error: NetError::new(ErrorKind::GoAway, ErrorKind::GoAway.text()),
+                again: Again::Unsent,
+            }
+        }
+    }
+}
+
+fn failed(lease: &Lease, watch: &Watch, error: &h2::Error) -> Failure {
+    if !error.is_reset() {
+        lease.retire();
+    }
+    let (error, again) = classify(error, watch.is_settled());
+    Failure { error, again }
+}
+
+impl Receiving {
+    /// Receives a body of at most `limit` bytes, or drops one of any size.
+    ///
+    /// # Errors
+    /// The connection failed, the stream was reset, the body is not as announced, or too large.
+    pub async fn body(
+        &mut self,
+        lease: &Lease,
+        watch: &mut Watch,
+        limit: u64,
+        discard: bool,
+    ) -> Result<Bytes, NetError> {
+        let announced = announced(&self.head);
+        if !discard && announced.is_some_and(|size| size > limit) && !self.body.is_end_stream() {
+            return Err(too_large(limit));
+        }
+        let (mut first, mut all, mut size) = (Bytes::new(), BytesMut::new(), 0_u64);
+        while !self.body.is_end_stream() {
+            let chunk = match self.chunk(watch).await {
+                None => break,
+                Some(Ok(chunk)) => chunk,
+                // All that there is has been said, and the rest of the request is not wanted (RFC 9113, section 8.1).
+                Some(Err(error)) if error.is_remote() && error.reason() == Some(Reason::NO_ERROR) => {
+                    if announced.is_some_and(|announced| announced != size) {
+                        return Err(failed(lease, watch, &error).error);
+                    }
+                    break;
+                }
+                Some(Err(error)) => return Err(failed(lease, watch, &error).error),
+            };
+            size += chunk.len() as u64;
+            watch.chunk(chunk.len());
+            // Read is read, kept or not: the server may send more.
+            let _ = self.body.flow_control().release_capacity(chunk.len());
+            if discard {
+                continue;
+            }
+            if size > limit {
+                return Err(too_large(limit));
+            }
+            if first.is_empty() {
+                first = chunk;
+                continue;
+            }
+            if all.is_empty() {
+                all.reserve(capacity(announced, first.len() + chunk.len()));
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&chunk);
+        }
+        watch.end();
+        Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+
+    /// The next piece of the body, while the request's own goes on.
+    async fn chunk(&mut self, watch: &mut Watch) -> Option<Result<Bytes, h2::Error>> {
+        poll_fn(|cx| {
+            if let Some(upload) = &mut self.upload
+                && upload.poll(cx, watch).is_ready()
+            {
+                self.upload = None;
+            }
+            self.body.poll_data(cx)
+        })
+        .await
+    }
+}
+
+fn announced(head: &Parts) -> Option<u64> {
+    let value = head.headers.get(http::header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// The rest of a request's body.
+#[derive(Debug)]
+struct Upload {
+    stream: SendStream<Bytes>,
+    rest: Bytes,
+}
+
+impl Upload {
+    /// Hands over what fits into one frame; whether that was all.
+    fn begin(&mut self, watch: &mut Watch) -> bool {
+        let length = self.rest.len();
+        if length == 0 {
+            watch.hand_over(0, true);
+            return true;
+        }
+        if length <= ONE_FRAME {
+            // A connection that has failed meanwhile tells it by its response.
+            let _ = self.stream.send_data(std::mem::take(&mut self.rest), true);
+            watch.hand_over(length, true);
+            return true;
+        }
+        watch.hand_over(0, false);
+        self.stream.reserve_capacity(length);
+        false
+    }
+
+    /// Hands over what the windows allow; ready when there is no more to do.
+    fn poll(&mut self, cx: &mut Context<'_>, watch: &mut Watch) -> Poll<()> {
+        while !self.rest.is_empty() {
+            let Poll::Ready(granted) = self.stream.poll_capacity(cx) else {
+                return Poll::Pending;
+            };
+            // A stream that is closed tells by its response why.
+            let Some(Ok(granted)) = granted else {
+                break;
+            };
+            let chunk = self.rest.split_to(granted.min(self.rest.len()));
+            let (length, is_end) = (chunk.len(), self.rest.is_empty());
+            if self.stream.send_data(chunk, is_end).is_err() {
+                break;
+            }
+            watch.hand_over(length, is_end);
+        }
+        Poll::Ready(())
+    }
+}
