@@ -1,25 +1,46 @@
 //! The HTTP client of one virtual user: its idle connections, its cookies, and the life of a request with redirects and
-//! one retry. How bytes travel is `conn`'s, how connections come about is `dial`'s.
+//! one retry. How bytes travel is `conn`'s and `h2`'s, how connections come about is `dial`'s.
+
+mod pooled;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method};
-use url::Url;
 
 use super::config::{Connections, CookieMode};
 use super::conn::Conn;
 use super::cookies::Jar;
+use super::dial::Opened;
 use super::exchange::{Exchange, Request, Response, Sent};
+use super::http2::{self, Failure, Watch};
 use super::hop::Hop;
+use super::pool::{Lease, Pool};
 use super::shared::Shared;
 use super::target::Target;
-use super::{ErrorKind, NetError, auth, decode, dial, message, redirect};
+use super::{ErrorKind, HeaderList, Headers, NetError, decode, dial, message, redirect};
 use crate::clock;
+
+use self::pooled::Way;
 
 /// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
 const MAX_IDLE: usize = 256;
+
+/// What the hops after the first have in common: all headers are the request's own by then.
+static NO_HEADERS: HeaderList = HeaderList::new();
+
+/// A request on its way: with what the client knows about it.
+#[derive(Clone, Copy)]
+pub(super) struct Going<'a> {
+    /// As the caller wants it.
+    pub request: &'a Request,
+    /// The plan's headers, where the request does not have its own.
+    pub common: &'a HeaderList,
+    /// User and password of the address.
+    pub auth: Option<&'a HeaderValue>,
+}
 
 /// Idle connections and cookies of one virtual user.
 pub struct Client {
@@ -27,6 +48,8 @@ pub struct Client {
     vu_id: u64,
     /// The most recently used last, and that one is taken first: the others may go stale.
     idle: RefCell<Vec<Conn>>,
+    /// Where its connections may be HTTP/2; the most recently made last.
+    pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
 }
 
@@ -38,6 +61,7 @@ impl Client {
             shared,
             vu_id,
             idle: RefCell::default(),
+            pools: RefCell::default(),
             jar: Jar::default(),
         }
     }
@@ -46,11 +70,12 @@ impl Client {
     #[must_use]
     pub fn follow(&self, shared: Rc<Shared>) -> Self {
         let is_good = shared.config.connects_like(&self.shared.config);
-        let idle = self.idle.take();
+        let (idle, pools) = (self.idle.take(), self.pools.take());
         Self {
             shared,
             vu_id: self.vu_id,
             idle: RefCell::new(if is_good { idle } else { Vec::new() }),
+            pools: RefCell::new(if is_good { pools } else { Vec::new() }),
             jar: self.jar.take(),
         }
     }
@@ -62,19 +87,27 @@ impl Client {
     }
 
     /// Sends a request and follows its redirects; `on_hop` sees every exchange, the last included. Several may run at
-    /// once on one client. Dropping the future closes the connection it uses.
+    /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
     pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
         let limit = request.timeout.unwrap_or(self.shared.config.timeout);
         let started = clock::now();
         let mut hop_started = started;
         let mut left = request.redirects;
-        let mut auth = take_userinfo(&mut request.url);
+        let mut auth = request.address.auth().cloned();
+        let mut common = &self.shared.config.headers;
         loop {
             let mut hop = Hop::start(hop_started);
             let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
-            let outcome = self.within(remaining, limit, &request, auth.as_ref(), &mut hop).await;
+            let outcome = {
+                let going = Going {
+                    request: &request,
+                    common,
+                    auth: auth.as_ref(),
+                };
+                self.within(remaining, limit, going, &mut hop).await
+            };
             let next = match &outcome {
-                Ok(response) if request.redirects > 0 => redirect::location(response, &request.url),
+                Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
                 _ => None,
             };
             let next = match next {
@@ -84,27 +117,29 @@ impl Client {
                 }
                 next => next,
             };
-            let mut next = match next {
+            let next = match next {
                 None => {
-                    let exchange = hop.finish(request.url, request.method, outcome);
+                    let exchange = hop.finish(request.address, request.method, outcome);
                     on_hop(&exchange);
                     return exchange;
                 }
                 Some(Err(error)) => {
-                    let exchange = hop.finish(request.url, request.method, Err(error));
+                    let exchange = hop.finish(request.address, request.method, Err(error));
                     on_hop(&exchange);
                     return exchange;
                 }
                 Some(Ok(next)) => next,
             };
             let status = outcome.as_ref().map_or(0, |response| response.status);
-            let exchange = hop.finish(request.url.clone(), request.method.clone(), outcome);
+            let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
             on_hop(&exchange);
             left -= 1;
-            let given = take_userinfo(&mut next);
-            if given.is_some() || next.origin() != request.url.origin() {
+            let given = next.auth().cloned();
+            if given.is_some() || next.url().origin() != request.address.url().origin() {
                 auth = given;
             }
+            // From here on the request has them of its own, so that they are dropped as its own are.
+            add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
             redirect::follow(&mut request, status, next);
             hop_started = clock::now();
         }
@@ -117,6 +152,7 @@ impl Client {
         }
         if self.shared.config.connections == Connections::PerIteration {
             self.idle.take();
+            self.pools.take();
         }
     }
 
@@ -124,61 +160,65 @@ impl Client {
         &self,
         remaining: Duration,
         limit: Duration,
-        request: &Request,
-        auth: Option<&HeaderValue>,
+        going: Going<'_>,
         hop: &mut Hop,
     ) -> Result<Response, NetError> {
-        match clock::timeout(remaining, self.exchange(request, auth, hop)).await {
+        match clock::timeout(remaining, self.exchange(going, hop)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(hop.timed_out(limit)),
         }
     }
 
-    /// One request and its response, on an idle connection if there is one.
-    async fn exchange(
-        &self,
-        request: &Request,
-        auth: Option<&HeaderValue>,
-        hop: &mut Hop,
-    ) -> Result<Response, NetError> {
-        let target = self.shared.target(&request.url)?;
-        let mut conn = match self.take_idle(&target).await {
-            Some(conn) => {
-                hop.reused = true;
-                hop.remote = conn.remote;
-                conn
-            }
-            None => self.open(&target, hop).await?,
-        };
+    /// One request and its response, sent once more where that is safe.
+    async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
+        let request = going.request;
+        let target = self.shared.target(&request.address)?;
+        let mut way = self.way(&target, hop).await?;
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
-                _ => self.jar.header(&request.cookies, &request.url)?,
+                _ => self.jar.header(&request.cookies, &request.address)?,
             };
-            let message = message::build(request, &target, &self.shared, auth, cookies)?;
+            let headers = message::headers(going, &target, &self.shared, cookies);
             if let Some(on_send) = &request.on_send {
                 on_send.see(&Sent {
-                    method: message.method(),
-                    url: &request.url,
-                    headers: message.headers(),
+                    method: &request.method,
+                    address: &request.address,
+                    headers: &headers,
                     body: &request.body,
                     again: hop.retried,
                 });
             }
-            hop.in_flight(&conn.meter);
-            match self.on(&mut conn, request, message).await {
-                Ok(response) => {
-                    if conn.settle().await {
-                        self.put_idle(conn);
+            match way {
+                Way::Conn(mut conn, slot) => {
+                    let message = message::build(request, &target, &headers)?;
+                    hop.in_flight(&conn.meter);
+                    match self.on(&mut conn, request, message).await {
+                        Ok(response) => {
+                            if conn.settle().await {
+                                self.keep(conn, slot);
+                            }
+                            return Ok(response);
+                        }
+                        Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
+                            hop.retry();
+                            drop(conn);
+                            way = self.another(&target, slot, hop).await?;
+                        }
+                        Err(error) => return Err(error),
                     }
-                    return Ok(response);
                 }
-                Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
-                    hop.retry();
-                    drop(conn);
-                    conn = self.open(&target, hop).await?;
+                Way::Stream(lease) => {
+                    let message = http2::build(request, &target, &headers)?;
+                    match self.on_stream(&lease, request, message, hop).await {
+                        Ok(response) => return Ok(response),
+                        Err(failure) => {
+                            drop(lease);
+                            pooled::again(failure, &request.method, hop)?;
+                            way = self.way(&target, hop).await?;
+                        }
+                    }
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -186,16 +226,41 @@ impl Client {
     async fn on(&self, conn: &mut Conn, request: &Request, message: message::Message) -> Result<Response, NetError> {
         let config = &self.shared.config;
         let (head, body) = conn.head(message).await?.into_parts();
+        let headers = Headers::from(head.headers);
         if config.cookies != CookieMode::Off {
-            self.jar.keep(&head.headers, &request.url);
+            self.jar.keep(&headers, &request.address);
         }
         let discard = request.discard_body || config.discard_body;
         let body = conn.body(body, config.max_body, discard).await?;
         Ok(Response {
             status: head.status.as_u16(),
             version: head.version,
-            body: decode::decode(&head.headers, body, config.max_body)?,
-            headers: head.headers,
+            body: decode::decode(&headers, body, config.max_body)?,
+            headers,
+        })
+    }
+
+    async fn on_stream(
+        &self,
+        lease: &Lease,
+        request: &Request,
+        message: http::Request<()>,
+        hop: &mut Hop,
+    ) -> Result<Response, Failure> {
+        let config = &self.shared.config;
+        let watch = hop.on_stream(Watch::new(&lease.line.wire));
+        let mut receiving = http2::send(lease, watch, message, request.body.clone()).await?;
+        let headers = Headers::from(std::mem::take(&mut receiving.head.headers));
+        if config.cookies != CookieMode::Off {
+            self.jar.keep(&headers, &request.address);
+        }
+        let discard = request.discard_body || config.discard_body;
+        let body = receiving.body(lease, watch, config.max_body, discard).await?;
+        Ok(Response {
+            status: receiving.head.status.as_u16(),
+            version: receiving.head.version,
+            body: decode::decode(&headers, body, config.max_body)?,
+            headers,
         })
     }
 
@@ -223,7 +288,7 @@ impl Client {
     }
 
     /// Boxed, because the future of a handshake is large and most requests need none.
-    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Conn, NetError> {
+    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
     }
 }
@@ -239,13 +304,13 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
     closed && reading.first_read.is_none() && (reading.first_write.is_none() || method.is_idempotent())
 }
 
-/// Takes user and password out of a URL: they become a header and are shown nowhere.
-fn take_userinfo(url: &mut Url) -> Option<HeaderValue> {
-    let auth = auth::from_userinfo(url)?;
-    // They fail for URLs without host, which cannot have userinfo either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Some(auth)
+/// Adds those of `others` whose names are not there.
+fn add_missing(headers: &mut HeaderList, others: &HeaderList) {
+    for (name, value) in others {
+        if !headers.contains(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
 }
 
 #[cfg(test)]

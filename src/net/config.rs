@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::headers::HeaderList;
+
 /// Options of the HTTP client; one set for the whole run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
@@ -23,6 +25,8 @@ pub struct HttpConfig {
     pub proxy: Option<Url>,
     /// The `user-agent` of requests that set none; empty sends none.
     pub user_agent: String,
+    /// Sent with every request that does not set them itself.
+    pub headers: HeaderList,
     /// Name resolution.
     pub dns: DnsConfig,
     /// The largest response body in bytes, as received and decoded, default 16 MiB. Discarded bodies have no limit.
@@ -42,6 +46,18 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
+    /// How many of `wanted` core threads these options can keep busy: an HTTP/1.1 connection is bound to one, so that with
+    /// fewer shared ones than threads some would have none.
+    #[must_use]
+    pub fn most_threads(&self, wanted: u32) -> u32 {
+        match (self.connections, self.version) {
+            (Connections::Shared(limit), HttpVersion::Auto | HttpVersion::Http1) => {
+                wanted.min(u32::try_from(limit.get()).unwrap_or(u32::MAX))
+            }
+            _ => wanted,
+        }
+    }
+
     /// Whether a connection that was made under `other` is as good as one made under these options.
     #[must_use]
     pub fn connects_like(&self, other: &Self) -> bool {
@@ -70,6 +86,7 @@ impl Default for HttpConfig {
             local_addrs: Vec::new(),
             proxy: None,
             user_agent: super::USER_AGENT.to_owned(),
+            headers: HeaderList::new(),
             dns: DnsConfig::default(),
             max_body: 16 << 20,
             version: HttpVersion::Auto,

@@ -159,7 +159,7 @@ fn drive(driver: &mut Option<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>, cx:
 }
 
 /// How much to set aside for a body of several chunks: what was announced, but never on a server's word alone.
-fn capacity(announced: Option<u64>, arrived: usize) -> usize {
+pub(super) fn capacity(announced: Option<u64>, arrived: usize) -> usize {
     const TRUSTED: u64 = 1 << 20;
     let announced = announced.unwrap_or(0).min(TRUSTED);
     usize::try_from(announced).unwrap_or(0).max(arrived * 2)

@@ -1,12 +1,13 @@
-//! Protocol clients: HTTP/1.1 with TLS on hyper's connection API. Returns timings and bytes; knows no metric, no Lua and
+//! Protocol clients: HTTP/1.1 on hyper's connection API and HTTP/2 on the `h2` crate, both with TLS. Returns timings and bytes; knows no metric, no Lua and
 //! no plan.
 //!
 //! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
-//! [`Client`] per virtual user holds its idle connections and its cookies. [`Client::send`] never raises and never hangs:
+//! [`Client`] per virtual user holds its own connections and its cookies; [`Pools`] holds those that a process shares. [`Client::send`] never raises and never hangs:
 //! each request sent is one [`Exchange`], whose outcome is a [`Response`] or a [`NetError`].
 
 pub mod body;
 
+mod address;
 mod auth;
 mod client;
 mod config;
@@ -17,10 +18,14 @@ mod dial;
 mod dns;
 mod error;
 mod exchange;
+mod http2;
+mod headers;
 mod hop;
 mod hosts;
 mod io;
 mod message;
+mod pool;
+mod pools;
 mod provider;
 mod redirect;
 mod shared;
@@ -30,6 +35,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use address::Address;
 pub use auth::basic_auth;
 pub use client::Client;
 pub use config::{
@@ -37,6 +43,8 @@ pub use config::{
 };
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Exchange, OnSend, Request, Response, Sent, Timings};
+pub use headers::{HeaderList, Headers};
+pub use pools::Pools;
 pub use provider::install_crypto_provider;
 pub use shared::Shared;
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 
-use super::h2::Line;
+use super::http2::Line;
 
 /// What one request may do next.
 #[derive(Debug)]
@@ -123,12 +123,7 @@ impl Pool {
                 return Some(Grant::Idle(Claim(Some(Arc::clone(self)))));
             }
             if state.open < self.limit {
-                state.open += 1;
-                state.slots += 1;
-                return Some(Grant::Open(Slot {
-                    pool: Arc::downgrade(self),
-                    number: state.slots,
-                }));
+                return Some(Grant::Open(self.take_slot(state)));
             }
         }
         let held = &mut state.lines[best?];
@@ -207,18 +202,24 @@ impl Pool {
         self.dispatch();
     }
 
+    /// A slot beyond the limit, for a VU whose origin speaks HTTP/2 after it had picked HTTP/1.1.
+    pub fn slot(self: &Arc<Self>) -> Slot {
+        self.take_slot(&mut self.lock())
+    }
+
+    fn take_slot(self: &Arc<Self>, state: &mut State) -> Slot {
+        state.open += 1;
+        state.slots += 1;
+        Slot {
+            pool: Arc::downgrade(self),
+            number: state.slots,
+        }
+    }
+
     /// An HTTP/1.1 connection waits for its next request.
     pub fn put_idle(self: &Arc<Self>) {
         self.lock().idle += 1;
         self.dispatch();
-    }
-
-    /// Takes an idle HTTP/1.1 connection out, if there is one.
-    pub fn take_idle(&self) -> bool {
-        let mut state = self.lock();
-        let some = state.idle > 0;
-        state.idle -= usize::from(some);
-        some
     }
 
     /// Lets go of all HTTP/2 connections; their streams go on.
@@ -242,11 +243,6 @@ impl Pool {
             }
             Some(allowed) => format!("waiting for a free stream: the server allows {allowed} on a connection"),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn open_for_test(&self) -> usize {
-        self.lock().open
     }
 }
 

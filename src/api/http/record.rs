@@ -108,10 +108,7 @@ impl<'a> Recording<'a> {
         if !session.is_first_failure(code) {
             return;
         }
-        let mut url = exchange.url.clone();
-        url.set_query(None);
-        // URLs that cannot have a user have none.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        let url = exchange.address.without_query();
         let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
         let place = if unsent { String::new() } else { format!(" {url}") };
         let text = session.redact(&format!("{}{place}: {what}", exchange.method));

@@ -4,6 +4,8 @@ mod bodies;
 mod connections;
 mod cookies;
 mod faults;
+mod http2;
+mod shared;
 mod names;
 mod proxy;
 mod redirects;
