@@ -250,7 +250,7 @@ impl Client {
         let config = &self.shared.config;
         let watch = hop.on_stream(Watch::new(&lease.line.wire));
         let mut receiving = http2::send(lease, watch, message, request.body.clone()).await?;
-        let headers = Headers::from(std::mem::take(&mut receiving.head.headers));
+        let headers = Headers::copied(&receiving.head.headers);
         if config.cookies != CookieMode::Off {
             self.jar.keep(&headers, &request.address);
         }

@@ -222,9 +222,12 @@ impl Pool {
         self.dispatch();
     }
 
-    /// Lets go of all HTTP/2 connections; their streams go on.
+    /// Lets go of all connections; streams of HTTP/2 go on. Who holds idle HTTP/1.1 connections drops them now.
     pub fn clear(self: &Arc<Self>) {
-        let lines: Vec<Arc<Line>> = self.lock().lines.iter().map(|held| Arc::clone(&held.line)).collect();
+        let mut state = self.lock();
+        state.idle = 0;
+        let lines: Vec<Arc<Line>> = state.lines.iter().map(|held| Arc::clone(&held.line)).collect();
+        drop(state);
         for line in lines {
             self.retire(Arc::as_ptr(&line));
         }

@@ -81,11 +81,16 @@ impl Pools {
 }
 
 impl Seat {
+    /// How many parts there are, and which is this core's.
+    fn place(&self) -> (usize, usize) {
+        let groups = self.family.cores.min(self.family.limit);
+        (groups, self.core % groups)
+    }
+
     /// The core's pool of an origin.
     pub fn pool(&self, origin: &str) -> Arc<Pool> {
         let Family { limit, cores, .. } = *self.family;
-        let groups = cores.min(limit);
-        let group = self.core % groups;
+        let (groups, group) = self.place();
         let mut pools = self.family.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry((group, origin.to_owned())).or_insert_with(|| {
             let owner = if groups < cores { Owner::Cores } else { Owner::Core };
@@ -94,11 +99,11 @@ impl Seat {
         Arc::clone(pool)
     }
 
-    /// Lets go of this core's connections.
+    /// Lets go of the connections of this core's part.
     pub fn clear(&self) {
         let pools = self.family.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let pools: Vec<Arc<Pool>> = pools.values().map(Arc::clone).collect();
-        for pool in pools {
+        let (_, group) = self.place();
+        for (_, pool) in pools.iter().filter(|((of, _), _)| *of == group) {
             pool.clear();
         }
     }

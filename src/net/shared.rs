@@ -135,10 +135,10 @@ impl Shared {
 
     /// Lets go of the connections that are shared, so that others may have them. Requests in flight go on.
     pub fn release(&self) {
-        self.idle.take();
         if let Some(seat) = &self.seat {
             seat.clear();
         }
+        self.idle.take();
     }
 
     /// An HTTP/1.1 connection to the target that waits for use, if the pool has granted one.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use http::uri::Authority;
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
@@ -20,6 +21,8 @@ pub(super) struct Target {
     pub dial: Dial,
     /// The value of `host`.
     pub host: HeaderValue,
+    /// The same for HTTP/2; none where a host name is no authority.
+    pub authority: Option<Authority>,
     /// The TLS name of an https origin.
     pub tls_name: Option<ServerName<'static>>,
     /// The proxy on the way.
@@ -137,6 +140,7 @@ impl Target {
         };
         Ok(Self {
             dial,
+            authority: Authority::try_from(host_header.as_str()).ok(),
             host: HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?,
             tls_name,
             via,

@@ -38,11 +38,11 @@ pub(super) fn classify(error: &Error, settled: bool) -> (NetError, Again) {
             let message = format!("the server has reset the HTTP/2 stream ({name})");
             fail(ErrorKind::StreamReset, message, again)
         }
-        (_, true, false) if reason == Reason::REFUSED_STREAM => {
-            let message = format!("malformed response: headers of more than {MAX_HEADER_LIST} bytes");
+        // h2 does not tell the one from the other.
+        (_, true, false) => {
+            let message = format!("malformed response, or headers of more than {MAX_HEADER_LIST} bytes ({name})");
             fail(ErrorKind::Malformed, message, Again::Never)
         }
-        (_, true, false) => fail(ErrorKind::Malformed, format!("malformed response: {name}"), Again::Never),
         (false, false, _) => fail(ErrorKind::BadRequest, error.to_string(), Again::Never),
     }
 }

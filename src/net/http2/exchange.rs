@@ -18,6 +18,9 @@ use crate::net::{ErrorKind, NetError};
 /// Bodies up to this size are handed over at once: one frame, which no window holds back for long.
 const ONE_FRAME: usize = 16 << 10;
 
+/// Bodies up to this size are copied: as parts of the connection's buffer they would hold all of it.
+const SMALL: usize = 4 << 10;
+
 /// Whether a request that failed may be sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::net) enum Again {
@@ -171,7 +174,11 @@ impl Receiving {
             all.extend_from_slice(&chunk);
         }
         watch.end();
-        Ok(if all.is_empty() { first } else { all.freeze() })
+        Ok(match (all.is_empty(), first.len()) {
+            (false, _) => all.freeze(),
+            (true, ..=SMALL) => Bytes::copy_from_slice(&first),
+            (true, _) => first,
+        })
     }
 
     /// The next piece of the body, while the request's own goes on.

@@ -52,8 +52,11 @@ impl Line {
         request: http::Request<()>,
         is_end: bool,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), Option<h2::Error>> {
-        let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        sender.as_mut().ok_or(None)?.send_request(request, is_end).map_err(Some)
+        // A handle keeps its last stream until the next one, cancelled or not, and refuses that while the connection's task
+        // still counts streams that were cancelled. So each stream has a handle of its own.
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sender = sender.ok_or(None)?;
+        sender.send_request(request, is_end).map_err(Some)
     }
 
     /// No more streams; the connection ends when the last one has.

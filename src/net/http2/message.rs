@@ -49,7 +49,10 @@ fn uri(request: &Request, target: &Target, authority: &HeaderValue) -> Result<Ur
         Some(_) => Scheme::HTTPS,
         None => Scheme::HTTP,
     });
-    parts.authority = Some(authority.as_bytes().try_into().map_err(|_| unfit())?);
+    parts.authority = match &target.authority {
+        Some(known) if *authority == target.host => Some(known.clone()),
+        _ => Some(authority.as_bytes().try_into().map_err(|_| unfit())?),
+    };
     parts.path_and_query = Some(PathAndQuery::try_from(address.origin_form()).map_err(|_| unfit())?);
     Uri::from_parts(parts).map_err(|_| unfit())
 }

@@ -202,29 +202,31 @@ fn streams_beyond_the_servers_limit_are_waited_for_as_blocked() {
             })
         })
         .await;
-        let client = Rc::new(http2());
-        let requests = (0..10).map(|_| {
-            let (client, mut request) = (Rc::clone(&client), get(server.url("/")));
-            request.timeout = Some(Duration::from_millis(300));
-            async move { send(&client, request).await }
-        });
-        // Nobody is let go: all time out, three on their streams, the others before they had one.
-        let exchanges = futures_util::future::join_all(requests).await;
-        let mut messages: Vec<&str> = exchanges.iter().map(|e| e.error().message.as_str()).collect();
-        messages.sort_unstable();
-        let free = "timed out after 300ms while waiting for a free stream: the server allows 3 on a connection";
-        let response = "timed out after 300ms while waiting for the response";
-        assert_eq!(messages, [&[free; 7][..], &[response; 3]].concat());
-        for exchange in &exchanges {
-            let blocked = exchange.error().message.contains("free stream");
+        let client = http2();
+        let request = |timeout| {
+            let mut request = get(server.url("/"));
+            request.timeout = Some(Duration::from_millis(timeout));
+            send(&client, request)
+        };
+        let patient = futures_util::future::join_all((0..3).map(|_| request(9_000)));
+        let impatient = async {
+            let exchanges = futures_util::future::join_all((0..7).map(|_| request(300))).await;
+            release.add_permits(100);
+            exchanges
+        };
+        let (patient, impatient) = tokio::join!(patient, impatient);
+        for exchange in &impatient {
             assert_eq!(exchange.error().kind, ErrorKind::Timeout);
-            assert_eq!(exchange.timings.duration() == Duration::ZERO, blocked, "{:?}", exchange.timings);
+            let text = "timed out after 300ms while waiting for a free stream: the server allows 3 on a connection";
+            assert_eq!(exchange.error().message, text);
+            assert_eq!(exchange.timings.duration(), Duration::ZERO);
+            assert!(exchange.timings.blocked >= Duration::from_millis(299), "{:?}", exchange.timings);
         }
-        // The streams of those that gave up were cancelled: as many are free again, on the same connection.
-        release.add_permits(100);
-        now.set(0);
-        let requests = (0..10).map(|_| send(&client, get(server.url("/"))));
-        for exchange in futures_util::future::join_all(requests).await {
+        for exchange in &patient {
+            assert_eq!(exchange.text(), "x");
+            assert!(exchange.timings.duration() >= Duration::from_millis(200), "{:?}", exchange.timings);
+        }
+        for exchange in futures_util::future::join_all((0..10).map(|_| request(9_000))).await {
             assert_eq!(exchange.text(), "x");
         }
         assert!(most.get() <= 3, "{}", most.get());
@@ -369,21 +371,17 @@ fn headers_of_one_connection_stay_at_home() {
 #[test]
 fn an_early_answer_ends_the_upload() {
     run(async {
-        // Answers at once, reads nothing, and says that it will not.
+        // Answers at once, reads nothing, and says that it will not (RST_STREAM with NO_ERROR).
         let server = serve2(
             None,
-            handle(|mut asked| async move {
-                let mut stream = asked.answer.send_response(http::Response::new(()), false).unwrap();
-                stream.send_data(Bytes::from_static(b"enough"), true).unwrap();
-                asked.answer.send_reset(Reason::NO_ERROR);
-            }),
+            handle(|asked| async move { asked.ok("enough") }),
         )
         .await;
         let client = http2();
         for _ in 0..3 {
             let mut request = Request::new(http::Method::POST, server.url("/"));
             request.body = Bytes::from(vec![0; 1 << 20]);
-            assert_eq!(send(&client, request).await.response().status, 200);
+            assert_eq!(send(&client, request).await.text(), "enough");
         }
         assert_eq!(server.connections.get(), 1);
     });
