@@ -1,26 +1,26 @@
 //! The HTTP client of one virtual user: its idle connections, its cookies, and the life of a request with redirects and
-//! one retry. How bytes travel is `conn`'s and `h2`'s, how connections come about is `dial`'s.
+//! one retry. How bytes travel is `h1`'s and `http2`'s, how connections come about is `dial`'s.
 
 mod pooled;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
-use super::conn::Conn;
 use super::cookies::Jar;
 use super::dial::Opened;
 use super::exchange::{Exchange, Request, Response, Sent};
-use super::http2::{self, Failure, Watch};
+use super::h1::{Conn, Received};
 use super::hop::Hop;
-use super::pool::{Lease, Pool};
+use super::http2::{self, Watch};
+use super::message::Outgoing;
+use super::pool::Pool;
 use super::shared::Shared;
 use super::target::Target;
-use super::{ErrorKind, HeaderList, Headers, NetError, decode, dial, message, redirect};
+use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
 
 use self::pooled::Way;
@@ -31,15 +31,12 @@ const MAX_IDLE: usize = 256;
 /// What the hops after the first have in common: all headers are the request's own by then.
 static NO_HEADERS: HeaderList = HeaderList::new();
 
-/// A request on its way: with what the client knows about it.
+/// A request on its way.
 #[derive(Clone, Copy)]
-pub(super) struct Going<'a> {
-    /// As the caller wants it.
-    pub request: &'a Request,
-    /// The plan's headers, where the request does not have its own.
-    pub common: &'a HeaderList,
-    /// User and password of the address.
-    pub auth: Option<&'a HeaderValue>,
+struct Going<'a> {
+    request: &'a Request,
+    common: &'a HeaderList,
+    auth: Option<&'a HeaderValue>,
 }
 
 /// Idle connections and cookies of one virtual user.
@@ -104,7 +101,10 @@ impl Client {
                     common,
                     auth: auth.as_ref(),
                 };
-                self.within(remaining, limit, going, &mut hop).await
+                match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(hop.timed_out(limit)),
+                }
             };
             let next = match &outcome {
                 Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
@@ -156,22 +156,9 @@ impl Client {
         }
     }
 
-    async fn within(
-        &self,
-        remaining: Duration,
-        limit: Duration,
-        going: Going<'_>,
-        hop: &mut Hop,
-    ) -> Result<Response, NetError> {
-        match clock::timeout(remaining, self.exchange(going, hop)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(hop.timed_out(limit)),
-        }
-    }
-
-    /// One request and its response, sent once more where that is safe.
+    /// One request and its response, on an idle connection if there is one.
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
-        let request = going.request;
+        let Going { request, common, auth } = going;
         let target = self.shared.target(&request.address)?;
         let mut way = self.way(&target, hop).await?;
         loop {
@@ -179,26 +166,35 @@ impl Client {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?,
             };
-            let headers = message::headers(going, &target, &self.shared, cookies);
+            let outgoing = Outgoing {
+                request,
+                common,
+                auth,
+                cookies: cookies.as_ref(),
+                target: &target,
+                shared: &self.shared,
+            };
             if let Some(on_send) = &request.on_send {
                 on_send.see(&Sent {
                     method: &request.method,
                     address: &request.address,
-                    headers: &headers,
+                    headers: &outgoing.headers(),
                     body: &request.body,
                     again: hop.retried,
                 });
             }
+            let config = &self.shared.config;
+            let discard = request.discard_body || config.discard_body;
             match way {
                 Way::Conn(mut conn, slot) => {
-                    let message = message::build(request, &target, &headers)?;
                     hop.in_flight(&conn.meter);
-                    match self.on(&mut conn, request, message).await {
-                        Ok(response) => {
-                            if conn.settle().await {
+                    match conn.exchange(&outgoing, config.max_body, discard).await {
+                        Ok(received) => {
+                            let response = self.take_in(received, request);
+                            if response.is_ok() && conn.is_idle() {
                                 self.keep(conn, slot);
                             }
-                            return Ok(response);
+                            return response;
                         }
                         Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
                             hop.retry();
@@ -209,9 +205,9 @@ impl Client {
                     }
                 }
                 Way::Stream(lease) => {
-                    let message = http2::build(request, &target, &headers)?;
-                    match self.on_stream(&lease, request, message, hop).await {
-                        Ok(response) => return Ok(response),
+                    let watch = hop.on_stream(Watch::new(&lease.line.wire));
+                    match http2::exchange(&lease, watch, &outgoing, config.max_body, discard).await {
+                        Ok(received) => return self.take_in(received, request),
                         Err(failure) => {
                             drop(lease);
                             pooled::again(failure, &request.method, hop)?;
@@ -223,56 +219,33 @@ impl Client {
         }
     }
 
-    async fn on(&self, conn: &mut Conn, request: &Request, message: message::Message) -> Result<Response, NetError> {
+    /// Keeps the cookies and decodes the body.
+    fn take_in(&self, received: Received, request: &Request) -> Result<Response, NetError> {
         let config = &self.shared.config;
-        let (head, body) = conn.head(message).await?.into_parts();
-        let headers = Headers::from(head.headers);
-        if config.cookies != CookieMode::Off {
-            self.jar.keep(&headers, &request.address);
+        if received.sets_cookies && config.cookies != CookieMode::Off {
+            self.jar.keep(&received.headers, &request.address);
         }
-        let discard = request.discard_body || config.discard_body;
-        let body = conn.body(body, config.max_body, discard).await?;
+        let body = match received.encoded {
+            true => decode::decode(&received.headers, received.body, config.max_body)?,
+            false => received.body,
+        };
         Ok(Response {
-            status: head.status.as_u16(),
-            version: head.version,
-            body: decode::decode(&headers, body, config.max_body)?,
-            headers,
-        })
-    }
-
-    async fn on_stream(
-        &self,
-        lease: &Lease,
-        request: &Request,
-        message: http::Request<()>,
-        hop: &mut Hop,
-    ) -> Result<Response, Failure> {
-        let config = &self.shared.config;
-        let watch = hop.on_stream(Watch::new(&lease.line.wire));
-        let mut receiving = http2::send(lease, watch, message, request.body.clone()).await?;
-        let headers = Headers::copied(&receiving.head.headers);
-        if config.cookies != CookieMode::Off {
-            self.jar.keep(&headers, &request.address);
-        }
-        let discard = request.discard_body || config.discard_body;
-        let body = receiving.body(lease, watch, config.max_body, discard).await?;
-        Ok(Response {
-            status: receiving.head.status.as_u16(),
-            version: receiving.head.version,
-            body: decode::decode(&headers, body, config.max_body)?,
-            headers,
+            status: received.status,
+            version: received.version,
+            headers: received.headers,
+            body,
         })
     }
 
     /// An idle connection to the target that is still open; closed ones are dropped on the way.
-    async fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
+    fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
         loop {
             let mut conn = {
                 let mut idle = self.idle.borrow_mut();
                 let at = idle.iter().rposition(|conn| Rc::ptr_eq(&conn.target, target))?;
                 idle.remove(at)
             };
-            if conn.settle().await {
+            if conn.is_idle() {
                 return Some(conn);
             }
         }

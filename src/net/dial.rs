@@ -9,8 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::config::HttpVersion;
-use super::conn::Conn;
 use super::error::{connect_error, io_error};
+use super::h1::Conn;
 use super::hop::{Hop, Phase};
 use super::io::{Counted, Meter, Stream};
 use super::shared::Shared;
@@ -61,7 +61,7 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
     if shared.config.version == HttpVersion::Http2 {
         return Err(NetError::new(ErrorKind::NoHttp2, tls::NO_HTTP2));
     }
-    let conn = Conn::new(stream, meter, Rc::clone(target), hop.remote).await?;
+    let conn = Conn::new(stream, meter, Rc::clone(target), hop.remote);
     Ok(Opened::Http1(conn))
 }
 

@@ -150,7 +150,10 @@ impl From<HeaderMap> for Headers {
 impl Headers {
     /// Copies of headers that are parts of a connection's buffers, which would stay as long as these.
     pub(super) fn copied(map: &HeaderMap) -> Self {
-        let size = map.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
+        let size = map
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 2)
+            .sum();
         let mut lines = Vec::with_capacity(size);
         for (name, value) in map {
             lines.extend_from_slice(name.as_str().as_bytes());

@@ -159,7 +159,11 @@ impl Hop {
         let doing = match self.phase {
             Phase::Preparing => "preparing the request",
             Phase::Blocked => {
-                missing = self.pool.as_ref().map(|pool| pool.what_is_missing()).unwrap_or_default();
+                missing = self
+                    .pool
+                    .as_ref()
+                    .map(|pool| pool.what_is_missing())
+                    .unwrap_or_default();
                 &missing
             }
             Phase::Dns => "resolving the name",

@@ -1,4 +1,4 @@
-//! Protocol clients: HTTP/1.1 on hyper's connection API and HTTP/2 on the `h2` crate, both with TLS. Returns timings and bytes; knows no metric, no Lua and
+//! Protocol clients: HTTP/1.1 with TLS on hyper's connection API. Returns timings and bytes; knows no metric, no Lua and
 //! no plan.
 //!
 //! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
@@ -11,17 +11,17 @@ mod address;
 mod auth;
 mod client;
 mod config;
-mod conn;
 mod cookies;
 mod decode;
 mod dial;
 mod dns;
 mod error;
 mod exchange;
-mod http2;
+mod h1;
 mod headers;
 mod hop;
 mod hosts;
+mod http2;
 mod io;
 mod message;
 mod pool;

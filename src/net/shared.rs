@@ -6,15 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
 use super::NetError;
 use super::address::{Address, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
-use super::conn::Conn;
 use super::dns::Resolver;
+use super::h1::{Conn, Scratch, line};
 use super::hosts::Hosts;
 use super::pool::Slot;
 use super::pools::{Pools, Seat};
@@ -31,6 +31,9 @@ pub struct Shared {
     pub(super) config: HttpConfig,
     pub(super) resolver: Resolver,
     pub(super) user_agent: Option<HeaderValue>,
+    /// The same as a header line; empty without.
+    pub(super) user_agent_line: Box<[u8]>,
+    pub(super) scratch: Scratch,
     hosts: Hosts,
     proxy: Option<Proxy>,
     tls_parts: TlsParts,
@@ -75,11 +78,17 @@ impl Shared {
             "" => None,
             text => Some(HeaderValue::from_str(text).map_err(|_| ConfigError::UserAgent(text.to_owned()))?),
         };
+        let mut user_agent_line = Vec::new();
+        if let Some(user_agent) = &user_agent {
+            line(&mut user_agent_line, &header::USER_AGENT, user_agent);
+        }
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             resolver: Resolver::new(config.dns),
             user_agent,
+            user_agent_line: user_agent_line.into_boxed_slice(),
+            scratch: Scratch::default(),
             hosts: Hosts::parse(&config.hosts)?,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
             tls_parts: TlsParts::load(&config.tls)?,
@@ -130,7 +139,9 @@ impl Shared {
     }
 
     pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, NetError> {
-        self.tls.get_or_init(|| self.tls_parts.build(self.config.version)).clone()
+        self.tls
+            .get_or_init(|| self.tls_parts.build(self.config.version))
+            .clone()
     }
 
     /// Lets go of the connections that are shared, so that others may have them. Requests in flight go on.

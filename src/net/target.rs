@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::uri::Authority;
+use http::{HeaderValue, header};
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
 use super::config::{ConfigError, HttpConfig, HttpVersion};
+use super::h1::line;
 use super::hosts::{Hosts, Place, PlaceHost};
 use super::pool::Pool;
 use super::{ErrorKind, NetError, auth};
@@ -21,6 +22,8 @@ pub(super) struct Target {
     pub dial: Dial,
     /// The value of `host`.
     pub host: HeaderValue,
+    /// The same as a header line.
+    pub host_line: Box<[u8]>,
     /// The same for HTTP/2; none where a host name is no authority.
     pub authority: Option<Authority>,
     /// The TLS name of an https origin.
@@ -138,10 +141,15 @@ impl Target {
                 )
             }
         };
+        let authority = Authority::try_from(host_header.as_str()).ok();
+        let host = HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?;
+        let mut host_line = Vec::new();
+        line(&mut host_line, &header::HOST, &host);
         Ok(Self {
             dial,
-            authority: Authority::try_from(host_header.as_str()).ok(),
-            host: HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?,
+            host,
+            host_line: host_line.into_boxed_slice(),
+            authority,
             tls_name,
             via,
             speaks,

@@ -8,7 +8,7 @@ use crate::rust::{Token, close, mask, reads, tokens};
 const LAYERS: &[&[&[&str]]] = &[
     &[&["clock"]],
     &[&["schedule"], &["net"], &["metrics"]],
-    &[&["plan", "vu"], &["control"], &["results"]],
+    &[&["plan", "vu"], &["samples"], &["control"], &["results"]],
     &[&["exec"], &["script", "api"], &["output"], &["live"], &["report"]],
     &[&["run"], &["demo"]],
     &[&["campaign"]],

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::super::conn::Conn;
 use super::super::dial::Opened;
-use super::super::http2::{self, Again, Failure};
+use super::super::h1::Conn;
 use super::super::hop::Hop;
+use super::super::http2::{self, Again, Failure};
 use super::super::pool::{Grant, Lease, Owner, Pool, Slot};
 use super::super::target::{Speaks, Target};
 use super::super::{ErrorKind, NetError};
@@ -26,7 +26,7 @@ impl Client {
     /// A connection that is ready for a request: an idle one, a new one, or the one that is waited for.
     pub(super) async fn way(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Way, NetError> {
         let Some(pool) = self.pool(target) else {
-            return match self.take_idle(target).await {
+            return match self.take_idle(target) {
                 Some(conn) => Ok(reused(conn, None, hop)),
                 None => self.fresh(target, None, None, hop).await,
             };
@@ -38,7 +38,7 @@ impl Client {
                 Ok(Way::Stream(lease))
             }
             Grant::Open(slot) => self.fresh(target, Some(&pool), Some(slot), hop).await,
-            Grant::Own => match self.take_idle(target).await {
+            Grant::Own => match self.take_idle(target) {
                 Some(conn) => Ok(reused(conn, None, hop)),
                 None => self.fresh(target, Some(&pool), None, hop).await,
             },
@@ -47,7 +47,7 @@ impl Client {
                     return Err(NetError::new(ErrorKind::Other, "an idle connection has got lost"));
                 };
                 claim.used();
-                if conn.settle().await {
+                if conn.is_idle() {
                     return Ok(reused(conn, Some(slot), hop));
                 }
                 drop(conn);

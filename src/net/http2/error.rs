@@ -2,8 +2,8 @@
 
 use h2::{Error, Reason};
 
-use super::exchange::Again;
 use super::MAX_HEADER_LIST;
+use super::exchange::Again;
 use crate::net::error::io_error;
 use crate::net::{ErrorKind, NetError};
 
@@ -34,7 +34,11 @@ pub(super) fn classify(error: &Error, settled: bool) -> (NetError, Again) {
             fail(ErrorKind::Http2Protocol, message, Again::Never)
         }
         (_, true, true) => {
-            let again = if reason == Reason::REFUSED_STREAM { Again::Safe } else { Again::Never };
+            let again = if reason == Reason::REFUSED_STREAM {
+                Again::Safe
+            } else {
+                Again::Never
+            };
             let message = format!("the server has reset the HTTP/2 stream ({name})");
             fail(ErrorKind::StreamReset, message, again)
         }

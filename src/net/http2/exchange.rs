@@ -7,19 +7,26 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
+use http::header;
 use http::response::Parts;
 
 use super::error::classify;
+use super::message::build;
 use super::wire::Watch;
-use crate::net::conn::{capacity, too_large};
+use crate::net::error::too_large;
+use crate::net::h1::Received;
+use crate::net::message::Outgoing;
 use crate::net::pool::Lease;
-use crate::net::{ErrorKind, NetError};
+use crate::net::{ErrorKind, Headers, NetError};
 
 /// Bodies up to this size are handed over at once: one frame, which no window holds back for long.
 const ONE_FRAME: usize = 16 << 10;
 
 /// Bodies up to this size are copied: as parts of the connection's buffer they would hold all of it.
 const SMALL: usize = 4 << 10;
+
+/// How much memory is set aside on a server's word alone.
+const TRUSTED: u64 = 1 << 20;
 
 /// Whether a request that failed may be sent once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,26 +57,44 @@ impl From<NetError> for Failure {
     }
 }
 
+/// Sends a request and receives its response with a body of at most `limit` bytes, or drops one of any size. Dropping the
+/// future resets the stream; its connection stays good.
+///
+/// # Errors
+/// The request cannot be sent, the server refused or reset the stream, the connection failed, or what arrived is no
+/// response or too large.
+pub(in crate::net) async fn exchange(
+    lease: &Lease,
+    watch: &mut Watch,
+    outgoing: &Outgoing<'_>,
+    limit: u64,
+    discard: bool,
+) -> Result<Received, Failure> {
+    let message = build(outgoing)?;
+    let mut receiving = send(lease, watch, message, outgoing.request.body.clone()).await?;
+    let body = receiving.body(lease, watch, limit, discard).await?;
+    let head = receiving.head;
+    Ok(Received {
+        status: head.status.as_u16(),
+        version: head.version,
+        headers: Headers::copied(&head.headers),
+        body,
+        sets_cookies: head.headers.contains_key(header::SET_COOKIE),
+        encoded: head.headers.contains_key(header::CONTENT_ENCODING),
+        keep_alive: true,
+    })
+}
+
 /// A response whose body is still to come.
 #[derive(Debug)]
-pub(in crate::net) struct Receiving {
-    /// The head.
-    pub head: Parts,
+struct Receiving {
+    head: Parts,
     body: RecvStream,
     upload: Option<Upload>,
 }
 
-/// Sends a request and waits for the head of the response. Dropping what is returned, or this future, resets the stream;
-/// its connection stays good.
-///
-/// # Errors
-/// The request cannot be sent, the server refused or reset the stream, or the connection failed.
-pub(in crate::net) async fn send(
-    lease: &Lease,
-    watch: &mut Watch,
-    request: http::Request<()>,
-    body: Bytes,
-) -> Result<Receiving, Failure> {
+/// Sends a request and waits for the head of the response.
+async fn send(lease: &Lease, watch: &mut Watch, request: http::Request<()>, body: Bytes) -> Result<Receiving, Failure> {
     watch.begin();
     let (response, stream) = match lease.line.open(request, body.is_empty()) {
         Ok(opened) => opened,
@@ -124,17 +149,8 @@ fn failed(lease: &Lease, watch: &Watch, error: &h2::Error) -> Failure {
 }
 
 impl Receiving {
-    /// Receives a body of at most `limit` bytes, or drops one of any size.
-    ///
-    /// # Errors
-    /// The connection failed, the stream was reset, the body is not as announced, or too large.
-    pub async fn body(
-        &mut self,
-        lease: &Lease,
-        watch: &mut Watch,
-        limit: u64,
-        discard: bool,
-    ) -> Result<Bytes, NetError> {
+    /// Receives the body.
+    async fn body(&mut self, lease: &Lease, watch: &mut Watch, limit: u64, discard: bool) -> Result<Bytes, NetError> {
         let announced = announced(&self.head);
         if !discard && announced.is_some_and(|size| size > limit) && !self.body.is_end_stream() {
             return Err(too_large(limit));
@@ -195,8 +211,14 @@ impl Receiving {
     }
 }
 
+/// How much to set aside for a body of several chunks: what was announced, but never on a server's word alone.
+fn capacity(announced: Option<u64>, arrived: usize) -> usize {
+    let announced = announced.unwrap_or(0).min(TRUSTED);
+    usize::try_from(announced).unwrap_or(0).max(arrived * 2)
+}
+
 fn announced(head: &Parts) -> Option<u64> {
-    let value = head.headers.get(http::header::CONTENT_LENGTH)?;
+    let value = head.headers.get(header::CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
 }
 

@@ -2,14 +2,17 @@
 //! the pool's business.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::SendStream;
+use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::wire::Wire;
 use super::{CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW};
@@ -92,7 +95,10 @@ pub(in crate::net) async fn start(
         .initial_max_send_streams(BEFORE_SETTINGS)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .enable_push(false)
-        .handshake(stream)
+        .handshake(Wired {
+            stream,
+            meter: Rc::clone(&meter),
+        })
         .await;
     let (sender, connection) = shaken.map_err(|error| super::error::classify(&error, false).0)?;
     let line = Arc::new(Line {
@@ -116,9 +122,69 @@ pub(in crate::net) async fn start(
     Ok(lease)
 }
 
+/// The socket as `h2` wants it, with stamps.
+struct Wired {
+    stream: Stream,
+    meter: Rc<Meter>,
+}
+
+impl Wired {
+    fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &result {
+            Poll::Pending => self.meter.write_blocked(),
+            Poll::Ready(_) => self.meter.after_write(),
+        }
+        result
+    }
+}
+
+impl AsyncRead for Wired {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(self.stream.poll_read(cx, buf))?;
+        self.meter.after_read(buf.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wired {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = self.stream.poll_write(cx, buf);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = self.stream.poll_write_vectored(cx, bufs);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = self.stream.poll_flush(cx);
+        // TLS holds records back until now; `h2` flushes whether there is something or not.
+        if result.is_pending() {
+            self.meter.write_blocked();
+        } else if self.meter.read().write_blocked {
+            self.meter.after_write();
+        }
+        result
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_shutdown(cx)
+    }
+}
+
 /// What drives a connection to its end.
 struct Task {
-    connection: Connection<Stream, Bytes>,
+    connection: Connection<Wired, Bytes>,
     meter: Rc<Meter>,
     reading: Reading,
     limit: usize,

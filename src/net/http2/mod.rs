@@ -10,9 +10,8 @@ mod line;
 mod message;
 mod wire;
 
-pub(super) use exchange::{Again, Failure, send};
+pub(super) use exchange::{Again, Failure, exchange};
 pub(super) use line::{Line, start};
-pub(super) use message::build;
 pub(super) use wire::Watch;
 
 /// Flow-control window of a stream, in bytes: a response of this size needs no round trip besides its own.

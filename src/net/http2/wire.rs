@@ -87,11 +87,16 @@ impl Wire {
             self.received.store(now.received, Ordering::Relaxed);
             self.last_read.store(self.stamp(at), Ordering::Release);
         }
-        if let Some(at) = now.last_write.filter(|_| now.last_write != before.last_write && !now.write_blocked) {
+        if let Some(at) = now
+            .last_write
+            .filter(|_| now.last_write != before.last_write && !now.write_blocked)
+        {
             let mut books = self.books();
             // Nobody but this holds a batch that nobody has joined.
             if Arc::strong_count(&books.batch) > 1 {
-                std::mem::take(&mut books.batch).0.store(self.stamp(at), Ordering::Release);
+                std::mem::take(&mut books.batch)
+                    .0
+                    .store(self.stamp(at), Ordering::Release);
             }
         }
         *before = now;

@@ -27,7 +27,10 @@ impl Asked {
     /// Answers with 200 and a body.
     pub(super) fn ok(mut self, body: impl Into<Bytes>) {
         let body = body.into();
-        let mut stream = self.answer.send_response(http::Response::new(()), body.is_empty()).unwrap();
+        let mut stream = self
+            .answer
+            .send_response(http::Response::new(()), body.is_empty())
+            .unwrap();
         if !body.is_empty() {
             stream.reserve_capacity(body.len());
             let _ = stream.send_data(body, true);
@@ -220,11 +223,19 @@ fn streams_beyond_the_servers_limit_are_waited_for_as_blocked() {
             let text = "timed out after 300ms while waiting for a free stream: the server allows 3 on a connection";
             assert_eq!(exchange.error().message, text);
             assert_eq!(exchange.timings.duration(), Duration::ZERO);
-            assert!(exchange.timings.blocked >= Duration::from_millis(299), "{:?}", exchange.timings);
+            assert!(
+                exchange.timings.blocked >= Duration::from_millis(299),
+                "{:?}",
+                exchange.timings
+            );
         }
         for exchange in &patient {
             assert_eq!(exchange.text(), "x");
-            assert!(exchange.timings.duration() >= Duration::from_millis(200), "{:?}", exchange.timings);
+            assert!(
+                exchange.timings.duration() >= Duration::from_millis(200),
+                "{:?}",
+                exchange.timings
+            );
         }
         for exchange in futures_util::future::join_all((0..10).map(|_| request(9_000))).await {
             assert_eq!(exchange.text(), "x");
@@ -362,7 +373,9 @@ fn headers_of_one_connection_stay_at_home() {
             ("host", "other.test"),
             ("x-mine", "1"),
         ] {
-            request.headers.append(http::HeaderName::from_static(name), value.parse().unwrap());
+            request
+                .headers
+                .append(http::HeaderName::from_static(name), value.parse().unwrap());
         }
         assert_eq!(send(&http2(), request).await.text(), "other.test user-agent x-mine");
     });
@@ -372,11 +385,7 @@ fn headers_of_one_connection_stay_at_home() {
 fn an_early_answer_ends_the_upload() {
     run(async {
         // Answers at once, reads nothing, and says that it will not (RST_STREAM with NO_ERROR).
-        let server = serve2(
-            None,
-            handle(|asked| async move { asked.ok("enough") }),
-        )
-        .await;
+        let server = serve2(None, handle(|asked| async move { asked.ok("enough") })).await;
         let client = http2();
         for _ in 0..3 {
             let mut request = Request::new(http::Method::POST, server.url("/"));
@@ -416,7 +425,10 @@ fn a_reset_stream_is_an_error_and_a_refused_one_is_sent_once_more() {
             ("/half", "CANCEL", false),
         ] {
             let exchange = send(&client, post(path)).await;
-            assert_eq!((exchange.error().kind, exchange.retried), (ErrorKind::StreamReset, retried));
+            assert_eq!(
+                (exchange.error().kind, exchange.retried),
+                (ErrorKind::StreamReset, retried)
+            );
             assert!(exchange.error().message.contains(reason), "{}", exchange.error());
         }
         assert_eq!(server.connections.get(), 1);
@@ -460,7 +472,12 @@ fn a_connection_that_is_going_away_finishes_its_streams_and_takes_no_more() {
             going.notified().await;
             // The server's word is on its way; whoever comes before it arrives is refused, and sent again.
             for _ in 0..3 {
-                assert_eq!(send(&client, Request::new(http::Method::POST, server.url("/"))).await.text(), "1");
+                assert_eq!(
+                    send(&client, Request::new(http::Method::POST, server.url("/")))
+                        .await
+                        .text(),
+                    "1"
+                );
             }
             release.notify_one();
         };
@@ -494,11 +511,21 @@ fn a_connection_that_is_lost_fails_its_streams_and_is_replaced() {
         assert_eq!(send(&client, get(server.url("/"))).await.text(), "x");
         // A POST may have been acted on; a GET is sent once more.
         let lost = send(&client, Request::new(http::Method::POST, server.url("/lose"))).await;
-        assert_eq!((lost.error().kind, lost.retried), (ErrorKind::Closed, false), "{}", lost.error());
+        assert_eq!(
+            (lost.error().kind, lost.retried),
+            (ErrorKind::Closed, false),
+            "{}",
+            lost.error()
+        );
         assert_eq!(seen.get(), 2);
         assert_eq!(send(&client, get(server.url("/"))).await.text(), "x");
         let lost = send(&client, get(server.url("/lose"))).await;
-        assert_eq!((lost.error().kind, lost.retried), (ErrorKind::Closed, true), "{}", lost.error());
+        assert_eq!(
+            (lost.error().kind, lost.retried),
+            (ErrorKind::Closed, true),
+            "{}",
+            lost.error()
+        );
         assert_eq!(seen.get(), 5);
     });
 }
@@ -568,7 +595,9 @@ fn servers_that_do_not_speak_it() {
     run(async {
         let http1 = Server::raw(|_, mut stream| async move {
             let _ = stream.read_buf(&mut Vec::with_capacity(4096)).await;
-            let _ = stream.write_all(&with("400 Bad Request", &[("connection", "close")], "no")).await;
+            let _ = stream
+                .write_all(&with("400 Bad Request", &[("connection", "close")], "no"))
+                .await;
             let _ = stream.read_to_end(&mut Vec::new()).await;
         })
         .await;

@@ -5,10 +5,10 @@ mod connections;
 mod cookies;
 mod faults;
 mod http2;
-mod shared;
 mod names;
 mod proxy;
 mod redirects;
+mod shared;
 mod timings;
 mod tls;
 

@@ -20,7 +20,9 @@ fn sharing(version: HttpVersion, limit: usize) -> HttpConfig {
 /// VUs of one core.
 fn users(version: HttpVersion, limit: usize, count: u64) -> Vec<Rc<Client>> {
     let shared = Shared::new(sharing(version, limit)).unwrap();
-    (0..count).map(|vu| Rc::new(Client::new(Rc::clone(&shared), vu))).collect()
+    (0..count)
+        .map(|vu| Rc::new(Client::new(Rc::clone(&shared), vu)))
+        .collect()
 }
 
 async fn all(users: &[Rc<Client>], server: &Server, rounds: usize) -> Vec<Exchange> {
@@ -43,7 +45,9 @@ fn http1_connections_go_round() {
         for exchange in &exchanges {
             assert_eq!(exchange.text(), "x");
             // Waiting is not service: what there is of both is apart.
-            assert!(exchange.timings.duration() + exchange.timings.blocked <= exchange.finished_at - exchange.started_at);
+            assert!(
+                exchange.timings.duration() + exchange.timings.blocked <= exchange.finished_at - exchange.started_at
+            );
         }
         assert_eq!(server.connections.get(), 3);
         assert_eq!(exchanges.iter().filter(|e| !e.reused).count(), 3);
