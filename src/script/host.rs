@@ -581,7 +581,7 @@ impl Host {
         let next = match known {
             Some(net) if net.config() == config => return Ok(()),
             Some(net) => net.follow(config.clone())?,
-            None => net::Shared::new(config.clone())?,
+            None => net::Shared::among(config.clone(), &self.session.connections)?,
         };
         *self.net.borrow_mut() = Some(next);
         Ok(())
