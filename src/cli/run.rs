@@ -226,7 +226,7 @@ pub(super) fn text(summary: &Summary) -> String {
 
 fn manifest(args: &RunArgs, test: &Test) -> Manifest {
     let script = &args.script;
-    let revision = &test.loaded.revision;
+    let revision = test.session.revision();
     let content = revision
         .sources
         .read(&script.script)

@@ -40,3 +40,12 @@ pub use shared::Shared;
 
 /// The default `user-agent`.
 pub const USER_AGENT: &str = concat!("kingtide/", env!("CARGO_PKG_VERSION"));
+
+/// A URL as it may be shown: without query, fragment, user and password.
+#[must_use]
+pub fn plain_url(url: &url::Url) -> String {
+    use url::Position;
+    let scheme = &url[..Position::BeforeUsername];
+    let place = &url[Position::BeforeHost..Position::AfterPath];
+    format!("{scheme}{place}")
+}

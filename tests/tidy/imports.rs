@@ -8,8 +8,8 @@ use crate::rust::{Token, close, mask, reads, tokens};
 const LAYERS: &[&[&[&str]]] = &[
     &[&["clock"]],
     &[&["schedule"], &["net"], &["metrics"]],
-    &[&["plan", "vu"], &["control"], &["results"]],
-    &[&["exec"], &["script", "api"], &["output"], &["live"], &["report"]],
+    &[&["plan", "vu"], &["samples"], &["control"], &["results"]],
+    &[&["exec"], &["script", "api"], &["direct"], &["output"], &["live"], &["report"]],
     &[&["run"], &["demo"]],
     &[&["campaign"]],
     &[&["cli", "main"]],

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::metrics::{Recorder, TagSet, builtin};
 use crate::net::{ErrorKind, Exchange};
+use crate::plan::expect::{Expect, complaint};
 use crate::script::{ApiError, Lifecycle, VuContext};
 
-use super::options::Expect;
 
 /// What the samples of one request have in common.
 pub(super) struct Recording<'a> {
@@ -97,25 +97,12 @@ impl<'a> Recording<'a> {
 
     /// Tells the first failure of each kind, so that nobody has to guess why; the others are only counted.
     fn tell(&self, exchange: &Exchange) {
-        let (code, what) = match &exchange.outcome {
-            Ok(response) => {
-                let status = u32::from(response.status);
-                (1000 + status, format!("status {status} is not what was expected"))
-            }
-            Err(error) => (u32::from(error.code), error.message.clone()),
-        };
+        let (code, what) = complaint(exchange);
         let session = &self.vu.host.session;
-        if !session.is_first_failure(code) {
-            return;
+        if session.is_first_failure(code) {
+            let text = session.redact(&what);
+            tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
         }
-        let mut url = exchange.url.clone();
-        url.set_query(None);
-        // URLs that cannot have a user have none.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
-        let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
-        let place = if unsent { String::new() } else { format!(" {url}") };
-        let text = session.redact(&format!("{}{place}: {what}", exchange.method));
-        tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
     }
 
     fn durations(&self, exchange: &Exchange, tags: &TagSet) {

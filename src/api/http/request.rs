@@ -10,12 +10,13 @@ use url::{Position, Url};
 use crate::api::args::Args;
 use crate::clock;
 use crate::net::body::compress;
-use crate::net::{ErrorKind, Exchange, NetError, Request, Timings};
+use crate::net::{ErrorKind, Exchange, NetError, Request, Timings, plain_url};
+use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
 use crate::script::{ApiError, Kind, VuContext};
 
-use super::options::{Expect, Options};
+use super::options::Options;
 
 /// A request that is ready to be sent, or one that cannot be.
 #[derive(Debug)]
@@ -121,18 +122,13 @@ pub(super) fn secret_header(owner: &str, text: String) -> Result<HeaderValue, Ap
     Ok(value)
 }
 
-/// A URL as the name of its requests: without query, and without a password. Of one that the script gave as relative it is
-/// the path, which is the same wherever the system runs.
+/// A URL as the name of its requests. Of one that the script gave as relative it is the path, which is the same wherever the
+/// system runs.
 fn url_name(url: &Url, is_relative: bool) -> String {
-    let path = &url[Position::BeforePath..Position::AfterPath];
     if is_relative {
-        return path.to_owned();
+        return url[Position::BeforePath..Position::AfterPath].to_owned();
     }
-    let (scheme, host) = (
-        &url[..Position::BeforeUsername],
-        &url[Position::BeforeHost..Position::BeforePath],
-    );
-    format!("{scheme}{host}{path}")
+    plain_url(url)
 }
 
 /// What to do about a relative URL that is relative to nothing.

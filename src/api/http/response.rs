@@ -8,11 +8,11 @@ use mlua::{AnyUserData, Table, UserData, Value};
 
 use crate::api::args::Args;
 use crate::net::Exchange;
+use crate::plan::expect::Expect;
 use crate::script::fields::suggest;
 use crate::script::value::from_tree;
 use crate::script::{ApiError, Host, IntoMulti as _};
 
-use super::options::Expect;
 
 /// An exchange behind a response table.
 #[derive(Debug)]
