@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use url::Url;
 
 use crate::metrics::{Recorder, TagSet};
-use crate::net::{self, Exchange, Request, plain_url};
+use crate::net::{self, Address, Exchange, Request};
 use crate::plan::Plan;
 use crate::plan::expect::{Expect, complaint};
 use crate::samples;
@@ -24,8 +24,6 @@ pub struct Call {
     pub method: Method,
     /// Where it goes; its userinfo becomes basic auth.
     pub url: Url,
-    /// Headers besides those of the plan.
-    pub headers: HeaderMap,
     /// The body, as it is sent.
     pub body: Bytes,
     /// Which answers are a success.
@@ -35,13 +33,12 @@ pub struct Call {
 }
 
 impl Call {
-    /// A request without headers and body.
+    /// A request without a body. Its headers are those of the plan.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
         Self {
             method,
             url,
-            headers: HeaderMap::new(),
             body: Bytes::new(),
             expect: Expect::Default,
             told: Mutex::default(),
@@ -51,7 +48,7 @@ impl Call {
     /// The `name` tag of its samples: the URL without query and credentials.
     #[must_use]
     pub fn name(&self) -> String {
-        plain_url(&self.url)
+        Address::from(self.url.clone()).name().to_owned()
     }
 
     /// Tells the first failure of each kind; the others are only counted.
@@ -99,7 +96,6 @@ impl DirectVuFactory {
     pub fn new(call: &Arc<Call>, plan: &Arc<Plan>, recorder: &Recorder) -> Result<Self, DirectError> {
         let config = plan.http.config.clone();
         let mut request = Request::new(call.method.clone(), call.url.clone());
-        request.headers = call.headers.clone();
         request.body = call.body.clone();
         request.redirects = config.max_redirects;
         request.discard_body = config.discard_body;

@@ -1,14 +1,14 @@
 //! `kingtide ctl`: sends a command to a run that was started with `--control`, and prints its answer.
 
 use anyhow::{Context as _, anyhow};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::args::{CtlArgs, CtlCommand};
 use super::{Failure, block_on, terminal};
 use crate::control::Status;
-use crate::net::{Client, HttpConfig, Request, Shared};
+use crate::net::{Client, HeaderList, HttpConfig, Request, Shared};
 use crate::results::ExitCode;
 
 pub(super) fn command(args: CtlArgs) -> Result<u8, Failure> {
@@ -29,7 +29,7 @@ async fn send(args: &CtlArgs) -> anyhow::Result<Value> {
     let token = HeaderValue::from_str(&format!("Bearer {}", args.token)).context("--token holds no token")?;
     let shared = Shared::new(HttpConfig::default())?;
     let request = Request {
-        headers: HeaderMap::from_iter([(header::AUTHORIZATION, token)]),
+        headers: HeaderList::from_iter([(header::AUTHORIZATION, token)]),
         body: body.map_or_else(String::new, |body| body.to_string()).into(),
         redirects: 0,
         ..Request::new(method, url)

@@ -78,6 +78,11 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
     config.timeout = args.timeout.unwrap_or(config.timeout);
     config.max_redirects = args.redirects.unwrap_or(config.max_redirects);
     config.tls.insecure = args.insecure;
+    let mut headers: Vec<_> = args.headers.iter().collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in headers {
+        config.headers.append(name.clone(), value.clone());
+    }
     // Nobody looks at the bodies, so that their size is no matter.
     config.discard_body = true;
     if args.no_keepalive {
@@ -134,9 +139,6 @@ fn call(args: &QuickArgs) -> Result<Call, Failure> {
     let body = body(args)?;
     let by_body = if body.is_some() { Method::POST } else { Method::GET };
     let mut call = Call::new(args.method.clone().unwrap_or(by_body), args.url.clone());
-    for (name, value) in &args.headers {
-        call.headers.append(name.clone(), value.clone());
-    }
     call.body = body.unwrap_or_default();
     call.expect = args.expect.clone().unwrap_or_default();
     Ok(call)

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -49,7 +49,7 @@ impl FakeRun {
     }
 
     async fn send(&self, method: Method, path: &str, auth: Option<&str>, body: &str) -> (u16, Value) {
-        let mut headers = HeaderMap::new();
+        let mut headers = net::HeaderList::new();
         if let Some(auth) = auth {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(auth).unwrap());
         }

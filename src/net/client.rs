@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method};
-use url::Url;
 
 use super::config::{Connections, CookieMode};
 use super::conn::Conn;
@@ -15,11 +14,25 @@ use super::exchange::{Exchange, Request, Response, Sent};
 use super::hop::Hop;
 use super::shared::Shared;
 use super::target::Target;
-use super::{ErrorKind, NetError, auth, decode, dial, message, redirect};
+use super::{ErrorKind, HeaderList, Headers, NetError, decode, dial, message, redirect};
 use crate::clock;
 
 /// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
 const MAX_IDLE: usize = 256;
+
+/// What the hops after the first have in common: all headers are the request's own by then.
+static NO_HEADERS: HeaderList = HeaderList::new();
+
+/// A request on its way: with what the client knows about it.
+#[derive(Clone, Copy)]
+pub(super) struct Going<'a> {
+    /// As the caller wants it.
+    pub request: &'a Request,
+    /// The plan's headers, where the request does not have its own.
+    pub common: &'a HeaderList,
+    /// User and password of the address.
+    pub auth: Option<&'a HeaderValue>,
+}
 
 /// Idle connections and cookies of one virtual user.
 pub struct Client {
@@ -68,13 +81,21 @@ impl Client {
         let started = clock::now();
         let mut hop_started = started;
         let mut left = request.redirects;
-        let mut auth = take_userinfo(&mut request.url);
+        let mut auth = request.address.auth().cloned();
+        let mut common = &self.shared.config.headers;
         loop {
             let mut hop = Hop::start(hop_started);
             let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
-            let outcome = self.within(remaining, limit, &request, auth.as_ref(), &mut hop).await;
+            let outcome = {
+                let going = Going {
+                    request: &request,
+                    common,
+                    auth: auth.as_ref(),
+                };
+                self.within(remaining, limit, going, &mut hop).await
+            };
             let next = match &outcome {
-                Ok(response) if request.redirects > 0 => redirect::location(response, &request.url),
+                Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
                 _ => None,
             };
             let next = match next {
@@ -84,27 +105,29 @@ impl Client {
                 }
                 next => next,
             };
-            let mut next = match next {
+            let next = match next {
                 None => {
-                    let exchange = hop.finish(request.url, request.method, outcome);
+                    let exchange = hop.finish(request.address, request.method, outcome);
                     on_hop(&exchange);
                     return exchange;
                 }
                 Some(Err(error)) => {
-                    let exchange = hop.finish(request.url, request.method, Err(error));
+                    let exchange = hop.finish(request.address, request.method, Err(error));
                     on_hop(&exchange);
                     return exchange;
                 }
                 Some(Ok(next)) => next,
             };
             let status = outcome.as_ref().map_or(0, |response| response.status);
-            let exchange = hop.finish(request.url.clone(), request.method.clone(), outcome);
+            let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
             on_hop(&exchange);
             left -= 1;
-            let given = take_userinfo(&mut next);
-            if given.is_some() || next.origin() != request.url.origin() {
+            let given = next.auth().cloned();
+            if given.is_some() || next.url().origin() != request.address.url().origin() {
                 auth = given;
             }
+            // From here on the request has them of its own, so that they are dropped as its own are.
+            add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
             redirect::follow(&mut request, status, next);
             hop_started = clock::now();
         }
@@ -124,24 +147,19 @@ impl Client {
         &self,
         remaining: Duration,
         limit: Duration,
-        request: &Request,
-        auth: Option<&HeaderValue>,
+        going: Going<'_>,
         hop: &mut Hop,
     ) -> Result<Response, NetError> {
-        match clock::timeout(remaining, self.exchange(request, auth, hop)).await {
+        match clock::timeout(remaining, self.exchange(going, hop)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(hop.timed_out(limit)),
         }
     }
 
     /// One request and its response, on an idle connection if there is one.
-    async fn exchange(
-        &self,
-        request: &Request,
-        auth: Option<&HeaderValue>,
-        hop: &mut Hop,
-    ) -> Result<Response, NetError> {
-        let target = self.shared.target(&request.url)?;
+    async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
+        let request = going.request;
+        let target = self.shared.target(&request.address)?;
         let mut conn = match self.take_idle(&target).await {
             Some(conn) => {
                 hop.reused = true;
@@ -153,18 +171,19 @@ impl Client {
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
-                _ => self.jar.header(&request.cookies, &request.url)?,
+                _ => self.jar.header(&request.cookies, &request.address)?,
             };
-            let message = message::build(request, &target, &self.shared, auth, cookies)?;
+            let headers = message::headers(going, &target, &self.shared, cookies);
             if let Some(on_send) = &request.on_send {
                 on_send.see(&Sent {
-                    method: message.method(),
-                    url: &request.url,
-                    headers: message.headers(),
+                    method: &request.method,
+                    address: &request.address,
+                    headers: &headers,
                     body: &request.body,
                     again: hop.retried,
                 });
             }
+            let message = message::build(request, &target, &headers)?;
             hop.in_flight(&conn.meter);
             match self.on(&mut conn, request, message).await {
                 Ok(response) => {
@@ -186,16 +205,17 @@ impl Client {
     async fn on(&self, conn: &mut Conn, request: &Request, message: message::Message) -> Result<Response, NetError> {
         let config = &self.shared.config;
         let (head, body) = conn.head(message).await?.into_parts();
+        let headers = Headers::from(head.headers);
         if config.cookies != CookieMode::Off {
-            self.jar.keep(&head.headers, &request.url);
+            self.jar.keep(&headers, &request.address);
         }
         let discard = request.discard_body || config.discard_body;
         let body = conn.body(body, config.max_body, discard).await?;
         Ok(Response {
             status: head.status.as_u16(),
             version: head.version,
-            body: decode::decode(&head.headers, body, config.max_body)?,
-            headers: head.headers,
+            body: decode::decode(&headers, body, config.max_body)?,
+            headers,
         })
     }
 
@@ -239,13 +259,13 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
     closed && reading.first_read.is_none() && (reading.first_write.is_none() || method.is_idempotent())
 }
 
-/// Takes user and password out of a URL: they become a header and are shown nowhere.
-fn take_userinfo(url: &mut Url) -> Option<HeaderValue> {
-    let auth = auth::from_userinfo(url)?;
-    // They fail for URLs without host, which cannot have userinfo either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Some(auth)
+/// Adds those of `others` whose names are not there.
+fn add_missing(headers: &mut HeaderList, others: &HeaderList) {
+    for (name, value) in others {
+        if !headers.contains(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
 }
 
 #[cfg(test)]

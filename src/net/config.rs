@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::headers::HeaderList;
+
 /// Options of the HTTP client; one set for the whole run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpConfig {
@@ -22,6 +24,8 @@ pub struct HttpConfig {
     pub proxy: Option<Url>,
     /// The `user-agent` of requests that set none; empty sends none.
     pub user_agent: String,
+    /// Sent with every request that does not set them itself.
+    pub headers: HeaderList,
     /// Name resolution.
     pub dns: DnsConfig,
     /// The largest response body in bytes, as received and decoded, default 16 MiB. Discarded bodies have no limit.
@@ -66,6 +70,7 @@ impl Default for HttpConfig {
             local_addrs: Vec::new(),
             proxy: None,
             user_agent: super::USER_AGENT.to_owned(),
+            headers: HeaderList::new(),
             dns: DnsConfig::default(),
             max_body: 16 << 20,
             connections: Connections::PerVu,

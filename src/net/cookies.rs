@@ -4,10 +4,9 @@ use std::cell::RefCell;
 use std::fmt::Write;
 
 use cookie_store::CookieStore;
-use http::{HeaderMap, HeaderValue, header};
-use url::Url;
+use http::HeaderValue;
 
-use super::{ErrorKind, NetError};
+use super::{Address, ErrorKind, Headers, NetError};
 
 /// A jar; costs nothing until a server sets a cookie.
 #[derive(Default)]
@@ -20,7 +19,7 @@ impl Jar {
     ///
     /// # Errors
     /// A cookie that cannot be sent.
-    pub fn header(&self, own: &[(String, String)], url: &Url) -> Result<Option<HeaderValue>, NetError> {
+    pub fn header(&self, own: &[(String, String)], address: &Address) -> Result<Option<HeaderValue>, NetError> {
         let store = self.store.borrow();
         if own.is_empty() && store.is_none() {
             return Ok(None);
@@ -35,7 +34,7 @@ impl Jar {
             push(name, value);
         }
         if let Some(store) = &*store {
-            let mut found = store.matches(url);
+            let mut found = store.matches(address.url());
             // Longer paths first (section 5.4); names after that, so that the order is always the same.
             found.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.name().cmp(b.name())));
             for cookie in found {
@@ -57,15 +56,15 @@ impl Jar {
     }
 
     /// Keeps what a response sets; what is not a cookie, or not this server's to set, is passed over as browsers do.
-    pub fn keep(&self, headers: &HeaderMap, url: &Url) {
-        if !headers.contains_key(header::SET_COOKIE) {
+    pub fn keep(&self, headers: &Headers, address: &Address) {
+        if headers.get("set-cookie").is_none() {
             return;
         }
         let mut store = self.store.borrow_mut();
         let store = store.get_or_insert_default();
-        for value in headers.get_all(header::SET_COOKIE) {
-            if let Ok(text) = std::str::from_utf8(value.as_bytes()) {
-                let _ = store.parse(text, url);
+        for value in headers.get_all("set-cookie") {
+            if let Ok(text) = std::str::from_utf8(value) {
+                let _ = store.parse(text, address.url());
             }
         }
     }
@@ -85,6 +84,8 @@ impl Jar {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, header};
+
     use super::*;
 
     fn jar(at: &str, set: &[&'static str]) -> Jar {
@@ -93,7 +94,7 @@ mod tests {
         for cookie in set {
             headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
         }
-        jar.keep(&headers, &Url::parse(at).unwrap());
+        jar.keep(&headers.into(), &Address::parse(at).unwrap());
         jar
     }
 
@@ -127,12 +128,12 @@ mod tests {
                 .iter()
                 .map(|(k, v): &(&str, &str)| ((*k).into(), (*v).into()))
                 .collect();
-            let header = jar.header(&own, &Url::parse(url).unwrap()).unwrap();
+            let header = jar.header(&own, &Address::parse(url).unwrap()).unwrap();
             assert_eq!(header.as_ref().map(|h| h.to_str().unwrap()), expected, "{url} {own:?}");
         }
         jar.clear();
         assert_eq!(
-            jar.header(&[], &Url::parse("http://shop.test/").unwrap()).unwrap(),
+            jar.header(&[], &Address::parse("http://shop.test/").unwrap()).unwrap(),
             None
         );
     }
@@ -141,7 +142,7 @@ mod tests {
     fn a_cookie_that_would_start_another_header_is_refused() {
         let own = [("a".to_owned(), "b\r\nx: y".to_owned())];
         let error = Jar::default()
-            .header(&own, &Url::parse("http://h/").unwrap())
+            .header(&own, &Address::parse("http://h/").unwrap())
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::BadRequest);
     }

@@ -3,11 +3,10 @@
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
 
 use super::body::Codec;
 use super::conn::too_large;
-use super::{ErrorKind, NetError};
+use super::{ErrorKind, Headers, NetError};
 
 /// More codings on one body are a bomb, not a response.
 const MAX_STACKED: usize = 4;
@@ -16,17 +15,15 @@ const MAX_STACKED: usize = 4;
 ///
 /// # Errors
 /// The data is broken or cut short, or larger than `limit` after any step.
-pub(super) fn decode(headers: &HeaderMap, body: Bytes, limit: u64) -> Result<Bytes, NetError> {
+pub(super) fn decode(headers: &Headers, body: Bytes, limit: u64) -> Result<Bytes, NetError> {
     // Most responses: no header, or nothing to decode (HEAD, 204, 304).
-    if body.is_empty() || !headers.contains_key(header::CONTENT_ENCODING) {
+    if body.is_empty() || headers.get("content-encoding").is_none() {
         return Ok(body);
     }
     let broken = |message: String| NetError::new(ErrorKind::Decompression, message);
     let mut codings = Vec::new();
-    for value in headers.get_all(header::CONTENT_ENCODING) {
-        let value = value
-            .to_str()
-            .map_err(|_| broken("content-encoding is not text".to_owned()))?;
+    for value in headers.get_all("content-encoding") {
+        let value = std::str::from_utf8(value).map_err(|_| broken("content-encoding is not text".to_owned()))?;
         codings.extend(
             value
                 .split(',')
@@ -81,16 +78,16 @@ fn is_zlib(data: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::net::body::compress;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue, header};
     use proptest::prelude::*;
     use std::io::Write;
 
-    fn headers(values: &[&'static str]) -> HeaderMap {
+    fn headers(values: &[&'static str]) -> Headers {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::CONTENT_ENCODING, HeaderValue::from_static(value));
         }
-        headers
+        headers.into()
     }
 
     fn encoded(codecs: &[Codec], data: &[u8]) -> Bytes {

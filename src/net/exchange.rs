@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Version};
-use url::Url;
+use http::{Method, Version};
 
-use super::NetError;
+use super::{Address, HeaderList, Headers, NetError};
 use crate::clock::Instant;
 
 /// A request as the caller wants it. Its headers win over everything that the client would add, except `content-length`.
@@ -16,10 +15,10 @@ use crate::clock::Instant;
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The absolute URL; its userinfo becomes basic auth unless there is an `authorization` header.
-    pub url: Url,
+    /// Where it goes; its userinfo becomes basic auth unless there is an `authorization` header.
+    pub address: Address,
     /// Headers besides those that the client adds.
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
     /// The body, already encoded.
     pub body: Bytes,
     /// Limit for this request with its redirects; [`super::HttpConfig::timeout`] otherwise.
@@ -37,11 +36,11 @@ pub struct Request {
 impl Request {
     /// A request without headers and body that follows up to ten redirects.
     #[must_use]
-    pub fn new(method: Method, url: Url) -> Self {
+    pub fn new(method: Method, address: impl Into<Address>) -> Self {
         Self {
             method,
-            url,
-            headers: HeaderMap::new(),
+            address: address.into(),
+            headers: HeaderList::new(),
             body: Bytes::new(),
             timeout: None,
             redirects: 10,
@@ -52,15 +51,15 @@ impl Request {
     }
 }
 
-/// A request as it goes out; hyper adds `content-length` to its headers.
+/// A request as it goes out.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent<'a> {
     /// The method of this hop.
     pub method: &'a Method,
-    /// The URL of this hop, without userinfo.
-    pub url: &'a Url,
+    /// Where this hop goes.
+    pub address: &'a Address,
     /// All headers, those of the client included.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a HeaderList,
     /// The body as sent.
     pub body: &'a Bytes,
     /// Whether it goes out a second time, because the kept connection had gone stale.
@@ -91,8 +90,8 @@ impl std::fmt::Debug for OnSend {
 /// One request as sent, and how it ended.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// The URL of this hop, without userinfo.
-    pub url: Url,
+    /// Where this hop went.
+    pub address: Address,
     /// The method of this hop.
     pub method: Method,
     /// The response, whatever its status, or why there is none.
@@ -150,7 +149,7 @@ pub struct Response {
     /// HTTP/1.0 or HTTP/1.1.
     pub version: Version,
     /// The headers as received, `content-encoding` included.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The decoded body; empty when discarded.
     pub body: Bytes,
 }

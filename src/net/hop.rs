@@ -6,11 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::Method;
-use url::Url;
 
 use super::exchange::{Exchange, Response, Timings};
 use super::io::{Meter, Reading};
-use super::{ErrorKind, NetError};
+use super::{Address, ErrorKind, NetError};
 use crate::clock::{self, Instant};
 
 /// What an exchange is doing.
@@ -137,7 +136,7 @@ impl Hop {
     }
 
     /// Stops the watch.
-    pub fn finish(mut self, url: Url, method: Method, outcome: Result<Response, NetError>) -> Exchange {
+    pub fn finish(mut self, address: Address, method: Method, outcome: Result<Response, NetError>) -> Exchange {
         let reading = self.reading();
         let finished = match (&outcome, reading.last_read) {
             (Ok(_), Some(at)) => at,
@@ -149,7 +148,7 @@ impl Hop {
             self.close_phase(finished);
         }
         Exchange {
-            url,
+            address,
             method,
             outcome,
             timings: self.timings,

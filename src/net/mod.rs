@@ -7,6 +7,7 @@
 
 pub mod body;
 
+mod address;
 mod auth;
 mod client;
 mod config;
@@ -17,6 +18,7 @@ mod dial;
 mod dns;
 mod error;
 mod exchange;
+mod headers;
 mod hop;
 mod hosts;
 mod io;
@@ -30,22 +32,15 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use address::Address;
 pub use auth::basic_auth;
 pub use client::Client;
 pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Exchange, OnSend, Request, Response, Sent, Timings};
+pub use headers::{HeaderList, Headers};
 pub use provider::install_crypto_provider;
 pub use shared::Shared;
 
 /// The default `user-agent`.
 pub const USER_AGENT: &str = concat!("kingtide/", env!("CARGO_PKG_VERSION"));
-
-/// A URL as it may be shown: without query, fragment, user and password.
-#[must_use]
-pub fn plain_url(url: &url::Url) -> String {
-    use url::Position;
-    let scheme = &url[..Position::BeforeUsername];
-    let place = &url[Position::BeforeHost..Position::AfterPath];
-    format!("{scheme}{place}")
-}

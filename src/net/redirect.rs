@@ -1,33 +1,33 @@
 //! Which request follows a redirect (RFC 9110, section 15.4). No sending.
 
-use http::{HeaderMap, Method, StatusCode, header};
-use url::Url;
+use http::{Method, StatusCode, header};
 
 use super::exchange::{Request, Response};
-use super::{ErrorKind, NetError};
+use super::{Address, ErrorKind, HeaderList, NetError};
 
 /// The place that a response points to; None if it is not a redirect.
 ///
 /// # Errors
 /// A redirect to something that is not an http or https URL.
-pub(super) fn location(response: &Response, url: &Url) -> Option<Result<Url, NetError>> {
+pub(super) fn location(response: &Response, from: &Address) -> Option<Result<Address, NetError>> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return None;
     }
-    let location = response.headers.get(header::LOCATION)?;
+    let location = response.headers.get("location")?;
     let bad = |text: &str| NetError::new(ErrorKind::BadRedirect, format!("cannot follow a redirect to {text:?}"));
     // Servers send raw UTF-8 here, which `url` encodes as browsers do.
-    let Ok(text) = std::str::from_utf8(location.as_bytes()) else {
+    let Ok(text) = std::str::from_utf8(location) else {
         return Some(Err(bad("bytes that are not text")));
     };
-    Some(match url.join(text) {
-        Ok(next) if matches!(next.scheme(), "http" | "https") && next.has_host() => Ok(next),
+    // Without the userinfo that the first address may have had: who is sent on to the same origin keeps its header.
+    Some(match from.url().join(text).map(Address::from) {
+        Ok(next) if next.is_http() => Ok(next),
         _ => Err(bad(text)),
     })
 }
 
 /// Turns a request into the one that follows. What was meant for one origin is not carried to another.
-pub(super) fn follow(request: &mut Request, status: u16, next: Url) {
+pub(super) fn follow(request: &mut Request, status: u16, next: Address) {
     let see_other = matches!(
         StatusCode::from_u16(status),
         Ok(StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER)
@@ -46,7 +46,7 @@ pub(super) fn follow(request: &mut Request, status: u16, next: Url) {
             ],
         );
     }
-    if request.url.origin() != next.origin() {
+    if request.address.url().origin() != next.url().origin() {
         remove(
             &mut request.headers,
             &[
@@ -58,10 +58,10 @@ pub(super) fn follow(request: &mut Request, status: u16, next: Url) {
         );
         request.cookies.clear();
     }
-    request.url = next;
+    request.address = next;
 }
 
-fn remove(headers: &mut HeaderMap, names: &[header::HeaderName]) {
+fn remove(headers: &mut HeaderList, names: &[header::HeaderName]) {
     for name in names {
         headers.remove(name);
     }

@@ -4,12 +4,14 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 use rustls::ClientConfig;
-use url::{Position, Url};
+use url::{ParseError, Position, Url};
 
 use super::NetError;
+use super::address::{Address, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
 use super::dns::Resolver;
 use super::hosts::Hosts;
@@ -21,6 +23,8 @@ const MAX_TARGETS: usize = 10_000;
 
 /// Resolver cache, TLS configuration, known origins and options of one core thread.
 pub struct Shared {
+    /// Its number in this process; addresses remember whose target they know.
+    id: u64,
     pub(super) config: HttpConfig,
     pub(super) resolver: Resolver,
     pub(super) user_agent: Option<HeaderValue>,
@@ -30,6 +34,9 @@ pub struct Shared {
     tls: OnceCell<Result<Arc<ClientConfig>, NetError>>,
     http: RefCell<HashMap<Box<str>, Rc<Target>>>,
     https: RefCell<HashMap<Box<str>, Rc<Target>>>,
+    /// Origins as somebody writes them, with an address there.
+    written: RefCell<HashMap<Box<str>, Address>>,
+    base: RefCell<Option<(Url, Address)>>,
 }
 
 impl Shared {
@@ -42,7 +49,9 @@ impl Shared {
             "" => None,
             text => Some(HeaderValue::from_str(text).map_err(|_| ConfigError::UserAgent(text.to_owned()))?),
         };
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Ok(Rc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             resolver: Resolver::new(config.dns),
             user_agent,
             hosts: Hosts::parse(&config.hosts)?,
@@ -51,6 +60,8 @@ impl Shared {
             tls: OnceCell::new(),
             http: RefCell::default(),
             https: RefCell::default(),
+            written: RefCell::default(),
+            base: RefCell::default(),
             config,
         }))
     }
@@ -91,8 +102,49 @@ impl Shared {
         self.tls.get_or_init(|| self.tls_parts.build()).clone()
     }
 
-    /// The target of a URL, worked out once for each origin.
-    pub(super) fn target(&self, url: &Url) -> Result<Rc<Target>, NetError> {
+    /// Reads an absolute URL, or one that is relative to `base`. Plain paths below a known origin cost no parsing.
+    ///
+    /// # Errors
+    /// Those of [`Url::parse`], and of [`Url::join`] for a relative text.
+    pub fn address(&self, text: &str, base: Option<&Url>) -> Result<Address, ParseError> {
+        if text.starts_with('/') {
+            // No scheme: relative, whatever follows.
+            return self.relative(text, base);
+        }
+        if let Some((origin, path, path_end)) = plain_absolute(text) {
+            if let Some(known) = self.written.borrow().get(origin) {
+                return Ok(known.plain(path, path_end, false));
+            }
+            let address = Address::parse(text)?;
+            let mut written = self.written.borrow_mut();
+            if written.len() >= MAX_TARGETS {
+                written.clear();
+            }
+            written.insert(origin.into(), address.clone());
+            return Ok(address);
+        }
+        match Address::parse(text) {
+            Err(ParseError::RelativeUrlWithoutBase) => self.relative(text, base),
+            absolute => absolute,
+        }
+    }
+
+    fn relative(&self, text: &str, base: Option<&Url>) -> Result<Address, ParseError> {
+        let base = base.ok_or(ParseError::RelativeUrlWithoutBase)?;
+        let mut known = self.base.borrow_mut();
+        let address = match &mut *known {
+            Some((url, address)) if url == base => address,
+            other => &mut other.insert((base.clone(), Address::from(base.clone()))).1,
+        };
+        address.join(text)
+    }
+
+    /// The target of an address, worked out once for each origin.
+    pub(super) fn target(&self, address: &Address) -> Result<Rc<Target>, NetError> {
+        address.target(self.id, || self.find(address.url()))
+    }
+
+    fn find(&self, url: &Url) -> Result<Rc<Target>, NetError> {
         let known = match url.scheme() {
             "https" => &self.https,
             "http" => &self.http,

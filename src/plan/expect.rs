@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::net::{ErrorKind, Exchange, plain_url};
+use crate::net::{ErrorKind, Exchange};
 
 /// Which statuses are a success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub fn complaint(exchange: &Exchange) -> (u32, String) {
         Err(error) => (u32::from(error.code), error.message.clone()),
     };
     let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
-    let place = if unsent { String::new() } else { format!(" {}", plain_url(&exchange.url)) };
+    let place = if unsent { String::new() } else { format!(" {}", exchange.address.without_query()) };
     (code, format!("{}{place}: {what}", exchange.method))
 }
 

@@ -140,8 +140,6 @@ impl Plan {
 pub struct HttpPlan {
     /// Relative URLs are resolved against it.
     pub base_url: Option<url::Url>,
-    /// Sent with every request that does not set them itself.
-    pub headers: BTreeMap<String, String>,
     /// How connections are made and used.
     pub config: HttpConfig,
 }

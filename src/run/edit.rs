@@ -73,11 +73,13 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         ("limits", now.limits != edited.limits),
         ("invariants", now.invariants != edited.invariants),
         ("http.base_url", now.http.base_url != edited.http.base_url),
-        ("http.headers", now.http.headers != edited.http.headers),
+        ("http.headers", now.http.config.headers != edited.http.config.headers),
     ];
     let differ = parts.into_iter().filter(|(_, differs)| *differs);
     changes.extend(differ.map(|(what, _)| applied(what)));
-    if now.http.config != edited.http.config {
+    let mut rest = edited.http.config.clone();
+    rest.headers.clone_from(&now.http.config.headers);
+    if now.http.config != rest {
         let keeps = edited.http.config.connects_like(&now.http.config);
         changes.push(applied(if keeps {
             "http options"

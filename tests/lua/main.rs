@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use kingtide::api;
 use kingtide::control::Control;
 use kingtide::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
+use kingtide::net::{HeaderList, HttpConfig};
 use kingtide::plan::{HttpPlan, Limits};
 use kingtide::script::testing::{self, Setting, TestResult};
 use kingtide::script::{ScriptError, Session};
@@ -67,8 +69,13 @@ async fn run(
     let session = Arc::new(Session::new(file, vars, 1, Arc::new(Control::new())));
     let http = HttpPlan {
         base_url: Some(server.url.parse().expect("the server's URL parses")),
-        headers: BTreeMap::from([("x-plan".to_owned(), "from the plan".to_owned())]),
-        ..HttpPlan::default()
+        config: HttpConfig {
+            headers: HeaderList::from_iter([(
+                HeaderName::from_static("x-plan"),
+                HeaderValue::from_static("from the plan"),
+            )]),
+            ..HttpConfig::default()
+        },
     };
     let setting = Setting {
         http,

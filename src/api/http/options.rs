@@ -4,10 +4,10 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use mlua::{Function, Table, Value};
 
 use crate::api::args::{number, tags};
+use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
 use crate::plan::expect::{self, Expect};
 use crate::script::fields::{describe, suggest, to_duration};
@@ -39,7 +39,7 @@ pub(super) struct Options {
     pub(super) name: Option<String>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) expect: Option<Expect>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: HeaderList,
     pub(super) query: Vec<(String, String)>,
     pub(super) cookies: Vec<(String, String)>,
     /// Which option gave it, the bytes, and their content type.

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use mlua::{Function, Value};
-use url::{Position, Url};
+use url::ParseError;
 
 use crate::api::args::Args;
 use crate::clock;
 use crate::net::body::compress;
-use crate::net::{ErrorKind, Exchange, NetError, Request, Timings, plain_url};
+use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings};
 use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
@@ -52,39 +52,25 @@ pub(super) async fn prepare(
         )));
     };
     let text = text.to_string_lossy();
-    let mut is_relative = false;
     let mut options = Options::read(vu, owner, options)?;
     if let Some(token) = options.token.take() {
         options.headers.insert(AUTHORIZATION, bearer(vu, owner, &token).await?);
     }
-    let mut parsed = match Url::parse(&text) {
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            let joined = vu
-                .plan()
-                .and_then(|plan| Some(plan.http.base_url.as_ref()?.join(&text)));
-            let joined = joined.ok_or_else(|| ApiError::Text(no_base(vu, owner, &text)))?;
-            is_relative = true;
-            sendable(joined, &text)
-        }
-        absolute => sendable(absolute, &text),
+    let found = sendable(address(vu, &text), &text);
+    let found = match found {
+        Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
+        Err(Unsent::NoUrl(message)) => Err(message),
+        Ok(address) => Ok(address.with_query(&options.query)),
     };
-    if let Ok(url) = &mut parsed
-        && !options.query.is_empty()
-    {
-        url.query_pairs_mut().extend_pairs(&options.query);
-    }
-    let name = match (options.name.take(), &parsed) {
+    let name = match (options.name.take(), &found) {
         (Some(name), _) => name,
-        (None, Ok(url)) => {
-            let name = url_name(url, is_relative);
-            vu.host.session.automatic_name(&name).to_owned()
-        }
+        (None, Ok(address)) => vu.host.session.automatic_name(address.name()).to_owned(),
         (None, Err(_)) => "(bad URL)".to_owned(),
     };
     let expect = options.expect.take().unwrap_or(Expect::Default);
     let tags = std::mem::take(&mut options.tags);
-    let request = match parsed {
-        Ok(url) => Ok(build(vu, owner, method, url, options)?),
+    let request = match found {
+        Ok(address) => Ok(build(vu, owner, method, address, options)?),
         Err(message) => Err(Box::new(Unsendable::new(text, method, message))),
     };
     Ok(Prepared {
@@ -122,13 +108,18 @@ pub(super) fn secret_header(owner: &str, text: String) -> Result<HeaderValue, Ap
     Ok(value)
 }
 
-/// A URL as the name of its requests. Of one that the script gave as relative it is the path, which is the same wherever the
-/// system runs.
-fn url_name(url: &Url, is_relative: bool) -> String {
-    if is_relative {
-        return url[Position::BeforePath..Position::AfterPath].to_owned();
+/// Reads a URL; a relative one is the plan's `base_url`'s.
+fn address(vu: &VuContext, text: &str) -> Result<Address, ParseError> {
+    let plan = vu.plan();
+    let base = plan.as_ref().and_then(|plan| plan.http.base_url.as_ref());
+    match vu.host.net() {
+        Ok(net) => net.address(text, base),
+        // While the file loads, the request fails for that, not for its URL.
+        Err(_) => match (Address::parse(text), base) {
+            (Err(ParseError::RelativeUrlWithoutBase), Some(base)) => Address::from(base.clone()).join(text),
+            (parsed, _) => parsed,
+        },
     }
-    plain_url(url)
 }
 
 /// What to do about a relative URL that is relative to nothing.
@@ -153,13 +144,21 @@ fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
     format!("{owner}: `{text}` is relative to nothing: {wanted}")
 }
 
+/// Why there is nothing to send a request to.
+enum Unsent {
+    /// The URL is relative to nothing.
+    NoBase,
+    /// It is none, or not one that can be requested.
+    NoUrl(String),
+}
+
 /// What a request can be sent to, or why there is none.
-fn sendable(parsed: Result<Url, url::ParseError>, text: &str) -> Result<Url, String> {
-    let url = parsed.map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok(url)
-    } else {
-        Err(format!("`{text}` is no http:// or https:// URL"))
+fn sendable(found: Result<Address, ParseError>, text: &str) -> Result<Address, Unsent> {
+    match found {
+        Ok(address) if address.is_http() => Ok(address),
+        Ok(_) => Err(Unsent::NoUrl(format!("`{text}` is no http:// or https:// URL"))),
+        Err(ParseError::RelativeUrlWithoutBase) => Err(Unsent::NoBase),
+        Err(error) => Err(Unsent::NoUrl(format!("`{text}` is no URL: {error}"))),
     }
 }
 
@@ -175,7 +174,7 @@ impl Unsendable {
     fn new(url: String, method: http::Method, message: String) -> Self {
         let now = clock::now();
         let exchange = Exchange {
-            url: Url::parse("http://invalid.invalid/").expect("a constant URL parses"),
+            address: Address::parse("http://invalid.invalid/").expect("a constant URL parses"),
             method,
             outcome: Err(NetError::new(ErrorKind::BadRequest, message)),
             timings: Timings::default(),
@@ -191,12 +190,18 @@ impl Unsendable {
     }
 }
 
-fn build(vu: &VuContext, owner: &str, method: http::Method, url: Url, options: Options) -> Result<Request, ApiError> {
-    let mut request = Request::new(method, url);
+fn build(
+    vu: &VuContext,
+    owner: &str,
+    method: http::Method,
+    address: Address,
+    options: Options,
+) -> Result<Request, ApiError> {
+    let mut request = Request::new(method, address);
     request.headers = options.headers;
     if let Some((_, body, content_type)) = options.body {
         if let Some(kind) = content_type
-            && !request.headers.contains_key(CONTENT_TYPE)
+            && !request.headers.contains(&CONTENT_TYPE)
         {
             let value = HeaderValue::from_str(&kind).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
             request.headers.insert(CONTENT_TYPE, value);
@@ -216,12 +221,6 @@ fn build(vu: &VuContext, owner: &str, method: http::Method, url: Url, options: O
     if let Some(plan) = vu.plan().as_ref().map(|plan| &plan.http) {
         request.redirects = options.redirects.unwrap_or(plan.config.max_redirects);
         request.discard_body = options.discard_body.unwrap_or(plan.config.discard_body);
-        for (name, value) in &plan.headers {
-            let (name, value) = header(owner, name, value)?;
-            if !request.headers.contains_key(&name) {
-                request.headers.insert(name, value);
-            }
-        }
     }
     Ok(request)
 }

@@ -2,12 +2,13 @@
 //! made when they are read.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mlua::{AnyUserData, Table, UserData, Value};
 
 use crate::api::args::Args;
-use crate::net::Exchange;
+use crate::net::{Exchange, Headers};
 use crate::plan::expect::Expect;
 use crate::script::fields::suggest;
 use crate::script::value::from_tree;
@@ -178,7 +179,7 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
         ("error", Err(error)) => text(&error.message),
         ("error_code", Err(error)) => Ok(Value::Integer(i64::from(error.code))),
         ("error_code", Ok(response)) if response.status >= 400 => Ok(Value::Integer(1000 + i64::from(response.status))),
-        ("url", _) => text(exchange.url.as_str()),
+        ("url", _) => text(exchange.address.as_str()),
         ("remote_addr", _) => exchange
             .remote_addr
             .map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
@@ -188,22 +189,21 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
 }
 
 /// Names in lower case; values of a repeated header joined by `, `, as RFC 9110, 5.3 allows (set-cookie stays a list).
-fn headers(host: &Host, headers: &http::HeaderMap) -> mlua::Result<Table> {
-    let table = host.lua.create_table_with_capacity(0, headers.keys_len())?;
-    for name in headers.keys() {
-        let values: Vec<Vec<u8>> = headers
-            .get_all(name)
-            .iter()
-            .map(|value| value.as_bytes().to_vec())
-            .collect();
-        if name == http::header::SET_COOKIE && values.len() > 1 {
+fn headers(host: &Host, headers: &Headers) -> mlua::Result<Table> {
+    let mut values = BTreeMap::<String, Vec<&[u8]>>::new();
+    for (name, value) in headers.iter() {
+        values.entry(name.to_ascii_lowercase()).or_default().push(value);
+    }
+    let table = host.lua.create_table_with_capacity(0, values.len())?;
+    for (name, values) in values {
+        if name == "set-cookie" && values.len() > 1 {
             let list = host.lua.create_table()?;
             for value in values {
                 list.raw_push(host.lua.create_string(value)?)?;
             }
-            table.raw_set(name.as_str(), list)?;
+            table.raw_set(name, list)?;
         } else {
-            table.raw_set(name.as_str(), host.lua.create_string(values.join(&b", "[..]))?)?;
+            table.raw_set(name, host.lua.create_string(values.join(&b", "[..]))?)?;
         }
     }
     Ok(table)

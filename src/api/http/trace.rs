@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use url::{Position, Url};
+use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::net::{Exchange, OnSend, Request, Sent};
+use crate::net::{Address, Exchange, OnSend, Request, Sent};
 use crate::script::VuContext;
 use crate::script::trace::{Mark, Step, is_on, tell};
 
@@ -30,15 +29,13 @@ pub(super) fn ended(vu: &VuContext, exchange: &Exchange) {
 }
 
 fn sending(sent: &Sent<'_>) -> Step {
-    let mut lines = headers(sent.headers);
-    if !sent.body.is_empty() && !sent.headers.contains_key(header::CONTENT_LENGTH) {
-        lines.push(format!("content-length: {}", sent.body.len()));
-    }
+    let shown = |(name, value): &(HeaderName, HeaderValue)| line(name.as_str(), value.as_bytes(), value.is_sensitive());
+    let mut lines: Vec<String> = sent.headers.iter().map(shown).collect();
     lines.extend(body(sent.body));
     let again = if sent.again { " again, on a new connection" } else { "" };
     Step {
         mark: Mark::Sent,
-        title: format!("{} {}{again}", sent.method, address(sent.url)),
+        title: format!("{} {}{again}", sent.method, address(sent.address)),
         lines,
     }
 }
@@ -50,7 +47,8 @@ fn received(exchange: &Exchange) -> Step {
             let reason = StatusCode::from_u16(response.status).ok();
             let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
             let title = format!("{:?} {} {reason}", response.version, response.status);
-            let mut lines = headers(&response.headers);
+            let headers = response.headers.iter();
+            let mut lines: Vec<String> = headers.map(|(name, value)| line(name, value, false)).collect();
             lines.extend(body(&response.body));
             (Mark::Received, title, lines)
         }
@@ -58,7 +56,7 @@ fn received(exchange: &Exchange) -> Step {
             let title = format!(
                 "{} {}: {} (error_code {})",
                 exchange.method,
-                address(&exchange.url),
+                address(&exchange.address),
                 error.message,
                 error.code
             );
@@ -103,26 +101,24 @@ fn millis(time: Duration) -> String {
     format!("{:.2}ms", time.as_secs_f64() * 1e3)
 }
 
-fn headers(headers: &HeaderMap) -> Vec<String> {
-    headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}", shown(name, value)))
-        .collect()
+fn line(name: &str, value: &[u8], is_sensitive: bool) -> String {
+    let name = name.to_ascii_lowercase();
+    format!("{name}: {}", shown(&name, value, is_sensitive))
 }
 
-/// A header's value; credentials are left out, cookies shortened.
-fn shown(name: &HeaderName, value: &HeaderValue) -> String {
-    let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-    if value.is_sensitive() || is_telling(name.as_str()) {
-        let scheme = text.split_once(' ').filter(|_| name == header::AUTHORIZATION);
+/// A header's value; credentials are left out, cookies shortened. The name is in lower case.
+fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
+    let text = String::from_utf8_lossy(value).into_owned();
+    if is_sensitive || is_telling(name) {
+        let scheme = text.split_once(' ').filter(|_| name == "authorization");
         let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
         return format!("{scheme}[redacted, {} bytes]", text.len());
     }
-    if name == header::COOKIE || name == header::SET_COOKIE {
+    if name == "cookie" || name == "set-cookie" {
         let parts: Vec<String> = text
             .split("; ")
             .enumerate()
-            .map(|(n, part)| cookie(part, name == header::COOKIE || n == 0))
+            .map(|(n, part)| cookie(part, name == "cookie" || n == 0))
             .collect();
         return parts.join("; ");
     }
@@ -146,9 +142,9 @@ fn is_telling(name: &str) -> bool {
 }
 
 /// A URL whose query holds no credentials.
-fn address(url: &Url) -> String {
-    let Some(query) = url.query() else {
-        return url.to_string();
+fn address(address: &Address) -> String {
+    let Some(query) = address.url().query() else {
+        return address.to_string();
     };
     let pairs: Vec<String> = query
         .split('&')
@@ -157,7 +153,7 @@ fn address(url: &Url) -> String {
             _ => pair.to_owned(),
         })
         .collect();
-    format!("{}?{}", &url[..Position::AfterPath], pairs.join("&"))
+    format!("{}?{}", address.without_query(), pairs.join("&"))
 }
 
 /// `name=value` with the beginning of the value only.
@@ -221,17 +217,17 @@ fn indented(json: &str) -> String {
                     out.push(close);
                 } else {
                     depth += 1;
-                    line(&mut out, depth);
+                    new_line(&mut out, depth);
                 }
             }
             '}' | ']' => {
                 depth = depth.saturating_sub(1);
-                line(&mut out, depth);
+                new_line(&mut out, depth);
                 out.push(c);
             }
             ',' => {
                 out.push(c);
-                line(&mut out, depth);
+                new_line(&mut out, depth);
             }
             ':' => out.push_str(": "),
             c if c.is_whitespace() => {}
@@ -241,7 +237,7 @@ fn indented(json: &str) -> String {
     out
 }
 
-fn line(out: &mut String, depth: usize) {
+fn new_line(out: &mut String, depth: usize) {
     out.push('\n');
     out.extend(std::iter::repeat_n("  ", depth));
 }
@@ -282,15 +278,9 @@ mod tests {
             ("content-type", "text/plain", "text/plain"),
         ];
         for (name, value, expected) in table {
-            let header = HeaderName::from_static(name);
-            assert_eq!(shown(&header, &HeaderValue::from_static(value)), expected, "{name}");
+            assert_eq!(shown(name, value.as_bytes(), false), expected, "{name}");
         }
-        let mut sensitive = HeaderValue::from_static("hush");
-        sensitive.set_sensitive(true);
-        assert_eq!(
-            shown(&HeaderName::from_static("x-other"), &sensitive),
-            "[redacted, 4 bytes]"
-        );
+        assert_eq!(shown("x-other", b"hush", true), "[redacted, 4 bytes]");
     }
 
     #[test]
@@ -303,7 +293,7 @@ mod tests {
             ("http://h/p", "http://h/p"),
         ];
         for (url, expected) in table {
-            assert_eq!(address(&url.parse().unwrap()), expected);
+            assert_eq!(address(&Address::parse(url).unwrap()), expected);
         }
     }
 

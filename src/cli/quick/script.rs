@@ -26,7 +26,7 @@ pub(super) fn print(plan: &Plan, call: &Call) -> String {
         entries.push(Entry::key("tags", Lua::Table(tags.collect())));
     }
     let mut out = String::from("local kt = require \"kt\"\nlocal http = kt.http\n\n");
-    out.push_str(&journey(call));
+    out.push_str(&journey(call, &plan.http.config));
     out.push_str("\nreturn ");
     Lua::Table(entries).write_open(&mut out, 0);
     out.push('\n');
@@ -34,7 +34,7 @@ pub(super) fn print(plan: &Plan, call: &Call) -> String {
 }
 
 /// The function that sends the request: on one line if it fits.
-fn journey(call: &Call) -> String {
+fn journey(call: &Call, config: &HttpConfig) -> String {
     let method = call.method.as_str();
     let known = matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS");
     let start = if known {
@@ -44,8 +44,9 @@ fn journey(call: &Call) -> String {
     };
     let start = format!("{start}{}", quoted(call.url.as_str().as_bytes()));
     let mut options = Vec::new();
-    if !call.headers.is_empty() {
-        options.push(Entry::key("headers", headers(call)));
+    let repeated = headers(config, |times| times > 1);
+    if !repeated.is_empty() {
+        options.push(Entry::key("headers", Lua::Table(repeated)));
     }
     if !call.body.is_empty() {
         options.push(Entry::key("body", Lua::Raw(quoted(&call.body))));
@@ -78,21 +79,27 @@ fn journey(call: &Call) -> String {
 const NAME: &str = "request";
 const INDENT: &str = "  ";
 
-/// By name; a name that was given several times has a list.
-fn headers(call: &Call) -> Lua {
+/// The headers that were given so often, by name. A plan's have one value each; those with several are the request's.
+fn headers(config: &HttpConfig, wanted: impl Fn(usize) -> bool) -> Vec<Entry> {
     let mut named: BTreeMap<&str, Vec<Lua>> = BTreeMap::new();
-    for (name, value) in &call.headers {
+    for (name, value) in &config.headers {
         let value = Lua::Raw(quoted(value.as_bytes()));
         named.entry(name.as_str()).or_default().push(value);
     }
-    let entries = named.into_iter().map(|(name, values)| Entry::key(name, one_or_list(values)));
-    Lua::Table(entries.collect())
+    let wanted = named.into_iter().filter(|(_, values)| wanted(values.len()));
+    wanted
+        .map(|(name, values)| Entry::key(name, one_or_list(values)))
+        .collect()
 }
 
 /// What differs from a script's defaults.
 fn http(config: &HttpConfig) -> Lua {
     let defaults = HttpConfig::default();
     let mut entries = Vec::new();
+    let once = headers(config, |times| times == 1);
+    if !once.is_empty() {
+        entries.push(Entry::key("headers", Lua::Table(once)));
+    }
     if config.timeout != defaults.timeout {
         entries.push(Entry::key("timeout", Lua::text(&human(config.timeout))));
     }

@@ -130,7 +130,7 @@ fn the_printed_script_is_the_same_plan() {
             "--threshold",
             "http_req_failed{status:500}=rate==0",
         ],
-        &["--body", "\"it's\"\\\n\t\u{1}2 é", "-H", "x: 1", "-H", "X: 2", "--expect", "2xx,404"],
+        &["--body", "\"it's\"\\\n\t\u{1}2 é", "-H", "x: 1", "-H", "Accept: \"a\"", "--expect", "2xx,404"],
         &["-m", "trace", "--body", &"x".repeat(200)],
     ];
     let folder = TempDir::new().unwrap();

@@ -82,7 +82,10 @@ fn every_coding_is_decoded_whether_asked_for_or_not() {
         for names in ["gzip", "deflate", "br", "zstd", "gzip,br", "unknown"] {
             let exchange = send(&client, get(server.url(&format!("/{names}")))).await;
             assert_eq!(exchange.text(), "hello hello", "{names}");
-            assert_eq!(exchange.response().headers["content-encoding"], names);
+            assert_eq!(
+                exchange.response().headers.get("content-encoding"),
+                Some(names.as_bytes())
+            );
         }
         // A discarded body is not decoded, so that a broken one is no failure.
         let mut request = get(server.url("/gzip"));

@@ -1,6 +1,6 @@
 //! Which connection a request travels on, and what is written on it.
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use tokio::sync::{Notify, oneshot};
 
 use super::*;
@@ -11,7 +11,9 @@ fn a_request_as_it_is_written() {
         let (server, seen) = Server::remembering(|_| ok("hi")).await;
         let client = client();
         let mut request = Request::new(Method::POST, server.url("/a%20b?q=1&r={x}#fragment"));
-        request.headers.insert("x-own", HeaderValue::from_static("1"));
+        request
+            .headers
+            .insert(HeaderName::from_static("x-own"), HeaderValue::from_static("1"));
         request
             .headers
             .insert(header::CONTENT_LENGTH, HeaderValue::from_static("999"));
@@ -40,7 +42,7 @@ fn the_callers_headers_win() {
         url.set_username("user").unwrap();
         url.set_password(Some("secret")).unwrap();
         let exchange = send(&client, get(url.clone())).await;
-        assert!(!exchange.url.as_str().contains("secret"), "{}", exchange.url);
+        assert!(!exchange.address.as_str().contains("secret"), "{}", exchange.address);
         let mut request = get(url);
         let own = [
             (header::HOST, "other"),

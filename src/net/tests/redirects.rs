@@ -1,6 +1,6 @@
 //! Following redirects.
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, header};
 
 use super::*;
 
@@ -10,7 +10,7 @@ async fn hops(client: &Client, request: Request) -> (Exchange, Vec<String>) {
     let exchange = client
         .send(request, &mut |hop| {
             let status = hop.outcome.as_ref().map_or(0, |response| response.status);
-            hops.push(format!("{} {} {status}", hop.method, hop.url.path()));
+            hops.push(format!("{} {} {status}", hop.method, hop.address.path()));
         })
         .await;
     (exchange, hops)
@@ -56,7 +56,7 @@ fn methods_and_bodies_follow_the_status() {
                 hops,
                 [format!("{method} /{status} {status}"), format!("{then} /end 200")]
             );
-            assert_eq!(exchange.url.path(), "/end");
+            assert_eq!(exchange.address.path(), "/end");
             let seen = seen.borrow();
             let last = seen.last().unwrap();
             assert_eq!(last.body, body.as_bytes(), "{status}");
@@ -85,7 +85,9 @@ fn secrets_do_not_leave_their_origin() {
             }
             let mut request = get(url);
             request.headers.insert(header::COOKIE, HeaderValue::from_static("a=1"));
-            request.headers.insert("x-harmless", HeaderValue::from_static("kept"));
+            request
+                .headers
+                .insert(HeaderName::from_static("x-harmless"), HeaderValue::from_static("kept"));
             request.cookies.push(("b".into(), "2".into()));
             if !userinfo {
                 request

@@ -1,6 +1,5 @@
 //! Reads the `http` options of a plan. What they do is `net`'s.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use mlua::Value;
 use url::Url;
 
 use super::super::fields::{FieldError, Fields, to_size};
-use crate::net::{AddrPolicy, AddrSelect, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
+use crate::net::{AddrPolicy, AddrSelect, Connections, CookieMode, DnsConfig, HeaderList, HttpConfig, Pem, TlsConfig};
 use crate::plan::HttpPlan;
 
 const HTTP_KEYS: [&str; 15] = [
@@ -36,7 +35,6 @@ pub(super) fn read(plan: &Fields, script: &Path) -> Result<HttpPlan, FieldError>
     };
     Ok(HttpPlan {
         base_url: url(&fields, "base_url")?,
-        headers: headers(&fields)?,
         config: config(&fields, script)?,
     })
 }
@@ -58,6 +56,7 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
         hosts: fields.strings("hosts")?.into_iter().collect(),
         local_addrs: addresses(fields)?,
         proxy: url(fields, "proxy")?,
+        headers: headers(fields)?,
         user_agent: fields.string("user_agent")?.unwrap_or(defaults.user_agent),
         dns: dns(fields)?,
         max_body,
@@ -77,15 +76,19 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
 }
 
 /// Headers that can be sent: a bad one would fail every request.
-fn headers(fields: &Fields) -> Result<BTreeMap<String, String>, FieldError> {
-    let headers = fields.strings("headers")?;
-    for (name, value) in &headers {
-        if http::HeaderName::try_from(name).is_err() {
-            return Err(fields.error("headers", &format!("holds `{name}`, which is no header name")));
-        }
-        if http::HeaderValue::try_from(value).is_err() {
-            let what = format!("holds a value for `{name}` with a character that headers cannot carry");
+fn headers(fields: &Fields) -> Result<HeaderList, FieldError> {
+    let mut headers = HeaderList::new();
+    for (text, value) in fields.strings("headers")? {
+        let Ok(name) = http::HeaderName::try_from(&text) else {
+            return Err(fields.error("headers", &format!("holds `{text}`, which is no header name")));
+        };
+        let Ok(value) = http::HeaderValue::try_from(value) else {
+            let what = format!("holds a value for `{text}` with a character that headers cannot carry");
             return Err(fields.error("headers", &what));
+        };
+        // One that stands there in several spellings is one.
+        if !headers.contains(&name) {
+            headers.append(name, value);
         }
     }
     Ok(headers)
