@@ -38,7 +38,10 @@ impl Http {
                 (0, Some(u32::from(error.code)))
             }
         };
-        let (status, code) = (status.to_string(), code.map(|code| code.to_string()).unwrap_or_default());
+        let (status, code) = (
+            status.to_string(),
+            code.map(|code| code.to_string()).unwrap_or_default(),
+        );
         let extra = [
             ("method", method),
             ("status", status.as_str()),

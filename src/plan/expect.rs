@@ -82,7 +82,11 @@ pub fn complaint(exchange: &Exchange) -> (u32, String) {
         Err(error) => (u32::from(error.code), error.message.clone()),
     };
     let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
-    let place = if unsent { String::new() } else { format!(" {}", exchange.address.without_query()) };
+    let place = if unsent {
+        String::new()
+    } else {
+        format!(" {}", exchange.address.without_query())
+    };
     (code, format!("{}{place}: {what}", exchange.method))
 }
 

@@ -140,14 +140,17 @@ impl Test {
     /// # Errors
     /// Why it stays the one that it is, as people read it.
     pub(super) async fn renew(&mut self) -> Result<(), String> {
-        let Work::Script(script) = &mut self.work else { return Ok(()) };
+        let Work::Script(script) = &mut self.work else {
+            return Ok(());
+        };
         let newest = self.session.revision();
         let number = script.loaded.revision.number;
         if newest.number == number {
             return Ok(());
         }
         let read = read(&self.session, &newest, &script.overrides, self.plan.limits).await;
-        let read = read.map_err(|error| format!("teardown and summary are those of revision {number}: {}", error.text))?;
+        let read =
+            read.map_err(|error| format!("teardown and summary are those of revision {number}: {}", error.text))?;
         let _ = read.host.recorder.set(self.recorder.clone());
         script.host = read.host;
         script.loaded = read.loaded;

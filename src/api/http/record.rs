@@ -9,7 +9,6 @@ use crate::net::{ErrorKind, Exchange};
 use crate::plan::expect::{Expect, complaint};
 use crate::script::{ApiError, Lifecycle, VuContext};
 
-
 /// What the samples of one request have in common.
 pub(super) struct Recording<'a> {
     vu: &'a Rc<VuContext>,

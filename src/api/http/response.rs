@@ -14,7 +14,6 @@ use crate::script::fields::suggest;
 use crate::script::value::from_tree;
 use crate::script::{ApiError, Host, IntoMulti as _};
 
-
 /// An exchange behind a response table.
 #[derive(Debug)]
 struct Answer {

@@ -173,7 +173,9 @@ mod tests {
         ];
         for (text, expected) in table {
             let got = header(text).ok();
-            let got = got.as_ref().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+            let got = got
+                .as_ref()
+                .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
             assert_eq!(got, expected, "{text}");
         }
     }
@@ -183,7 +185,10 @@ mod tests {
         let table = [
             ("http_req_duration=p(95)<200", Some("http_req_duration")),
             ("http_req_failed = rate==0", Some("http_req_failed")),
-            ("http_req_duration{status:200}=max<=1s", Some("http_req_duration{status:200}")),
+            (
+                "http_req_duration{status:200}=max<=1s",
+                Some("http_req_duration{status:200}"),
+            ),
             ("http_req_duration{name:a=b}=avg<9", Some("http_req_duration{name:a=b}")),
             ("http_req_duration", None),
             ("nothing_like_that=rate<1", None),

@@ -74,8 +74,14 @@ fn loads_that_cannot_be_meant_are_refused_by_the_name_of_the_option() {
         (&["-r", "1e9"], "--rate: is 1000000000 per second"),
         (&["-c", "2000000"], "--vus: is 2000000; one machine"),
         (&["-r", "1", "-c", "2000000"], "--vus: is 2000000; one machine"),
-        (&["-r", "1", "--max-vus", "2000000"], "--max-vus: is 2000000; one machine"),
-        (&["-r", "1", "-c", "5", "--max-vus", "2"], "--vus: is 5, more than --max-vus (2)"),
+        (
+            &["-r", "1", "--max-vus", "2000000"],
+            "--max-vus: is 2000000; one machine",
+        ),
+        (
+            &["-r", "1", "-c", "5", "--max-vus", "2"],
+            "--vus: is 5, more than --max-vus (2)",
+        ),
         (&["-t", "0"], "--timeout: must be longer than zero"),
     ];
     for (args, message) in table {
@@ -97,7 +103,11 @@ fn a_body_makes_it_a_post_unless_a_method_is_given() {
     ];
     for (args, method, body) in table {
         let call = call(&parse(args)).unwrap();
-        assert_eq!((call.method.as_str(), &*call.body), (*method, body.as_bytes()), "{args:?}");
+        assert_eq!(
+            (call.method.as_str(), &*call.body),
+            (*method, body.as_bytes()),
+            "{args:?}"
+        );
     }
 }
 
@@ -130,7 +140,16 @@ fn the_printed_script_is_the_same_plan() {
             "--threshold",
             "http_req_failed{status:500}=rate==0",
         ],
-        &["--body", "\"it's\"\\\n\t\u{1}2 é", "-H", "x: 1", "-H", "Accept: \"a\"", "--expect", "2xx,404"],
+        &[
+            "--body",
+            "\"it's\"\\\n\t\u{1}2 é",
+            "-H",
+            "x: 1",
+            "-H",
+            "Accept: \"a\"",
+            "--expect",
+            "2xx,404",
+        ],
         &["-m", "trace", "--body", &"x".repeat(200)],
     ];
     let folder = TempDir::new().unwrap();
