@@ -174,11 +174,11 @@ impl Vu for DirectVu {
     async fn run(&mut self, iteration: &Iteration) -> Outcome {
         let tags = self.tags(iteration);
         let core = &*self.core;
-        let mut intended = self.is_open.then_some(iteration.scheduled_at);
+        let mut due = self.is_open.then_some(iteration.scheduled_at);
         let mut left = core.request.redirects;
         let mut on_hop = |exchange: &Exchange| {
             let expected = core.call.expect.met(exchange, left > 0);
-            core.samples.exchange(&tags, exchange, expected, intended.take());
+            core.samples.exchange(&tags, exchange, expected, due.take());
             if !expected {
                 core.call.tell(exchange);
             }

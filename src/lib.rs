@@ -4,8 +4,8 @@
 //!
 //! 1. [`clock`]: the only place that reads time and sleeps.
 //! 2. [`schedule`], [`net`], [`metrics`]: pure arrival times; protocol clients; samples, snapshots and thresholds.
-//! 3. [`plan`], [`vu`], [`control`], [`results`]: what the user asked for; the line between executors and scripts; commands
-//!    into a run; what it leaves on disk.
+//! 3. [`plan`], [`vu`], [`samples`], [`control`], [`results`]: what the user asked for; the line between executors and
+//!    scripts; what an exchange leaves in the metrics; commands into a run; what it leaves on disk.
 //! 4. [`exec`], [`script`], [`api`], [`report`], [`live`]: who runs when; the Lua host; its modules; results as text; live
 //!    control.
 //! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.

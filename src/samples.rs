@@ -1,86 +1,145 @@
-//! What a request leaves in the metrics: the samples of one exchange. What a metric leaves out of its headline is decided in
-//! `metrics`; what a request is for is the caller's to know.
+//! The samples of an exchange with a server, the same for whoever made it. What is expected of an answer, and what else
+//! happens because of it, is the caller's business; what a metric leaves out of its headline is decided in `metrics`.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
+use http::Method;
+use rustc_hash::FxHashMap;
+
 use crate::clock::Instant;
-use crate::metrics::{Recorder, TagSet, builtin};
+use crate::metrics::{Batch, Recorder, TagSet, builtin};
 use crate::net::{ErrorKind, Exchange};
 
-/// Records exchanges of HTTP.
-#[derive(Clone)]
+/// How many sets of tags are remembered before all are forgotten: tags may be made of ids.
+const KEPT: usize = 4_096;
+
+/// The samples of HTTP requests on one core.
 pub struct Http {
     recorder: Recorder,
+    /// The tags of an exchange's samples.
+    tags: RefCell<FxHashMap<Key, TagSet>>,
+}
+
+/// What the tags of an exchange's samples are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    /// [`TagSet::id`] of the request's tags.
+    request: u64,
+    method: Method,
+    ending: Ending,
+}
+
+/// How an exchange ended, as far as its tags tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Ending {
+    Status { status: u16, expected: bool },
+    Error { code: u16 },
 }
 
 impl Http {
-    /// Records with `recorder`.
+    /// Records into `recorder`.
     #[must_use]
     pub fn new(recorder: &Recorder) -> Self {
         Self {
             recorder: recorder.clone(),
+            tags: RefCell::default(),
         }
     }
 
-    /// Records one exchange. `intended`: when it was due, where the response time counts from it.
+    /// Records one exchange, of which a request with redirects has several.
+    ///
+    /// `tags` are those of the request, its name included. `expected`: whether the response was; without one it makes no
+    /// difference. `intended`: when the iteration was meant to start, if the response time is to be recorded: in open
+    /// scenarios, with the first exchange.
     pub fn exchange(&self, tags: &TagSet, exchange: &Exchange, expected: bool, intended: Option<Instant>) {
-        let recorder = &self.recorder;
-        let method = exchange.method.as_str();
-        let (status, code) = match &exchange.outcome {
-            Ok(response) => {
-                let code = (response.status >= 400).then(|| 1000 + u32::from(response.status));
-                (response.status, code)
-            }
+        let ending = match &exchange.outcome {
+            Ok(response) => Ending::Status {
+                status: response.status,
+                expected,
+            },
             Err(error) => {
                 if error.kind == ErrorKind::LocalResource {
-                    recorder.record(builtin::SOCKET_ERRORS, 1.0, tags);
+                    self.recorder.record(builtin::SOCKET_ERRORS, 1.0, tags);
                 }
-                (0, Some(u32::from(error.code)))
+                Ending::Error { code: error.code }
             }
         };
-        let (status, code) = (
-            status.to_string(),
-            code.map(|code| code.to_string()).unwrap_or_default(),
-        );
-        let extra = [
-            ("method", method),
-            ("status", status.as_str()),
-            ("expected_response", if expected { "true" } else { "false" }),
-            ("error_code", code.as_str()),
-        ];
-        let tags = &recorder.tags(tags, &extra);
-        recorder.record(builtin::HTTP_REQS, 1.0, tags);
-        recorder.record(builtin::HTTP_REQ_FAILED, f64::from(u8::from(!expected)), tags);
-        #[expect(clippy::cast_precision_loss, reason = "no exchange has 2^52 bytes")]
-        let (sent, received) = (exchange.sent as f64, exchange.received as f64);
-        recorder.record(builtin::DATA_SENT, sent, tags);
-        recorder.record(builtin::DATA_RECEIVED, received, tags);
-        self.durations(tags, exchange, intended);
-        if exchange.retried {
-            recorder.record(builtin::HTTP_CONN_RETRIES, 1.0, tags);
+        let key = Key {
+            request: tags.id(),
+            method: exchange.method.clone(),
+            ending,
+        };
+        let mut known = self.tags.borrow_mut();
+        if let Some(tags) = known.get(&key) {
+            return record(&mut self.recorder.batch(tags), exchange, ending, intended);
         }
+        let tags = self.full_tags(tags, &key);
+        record(&mut self.recorder.batch(&tags), exchange, ending, intended);
+        if known.len() >= KEPT {
+            known.clear();
+        }
+        known.insert(key, tags);
     }
 
-    fn durations(&self, tags: &TagSet, exchange: &Exchange, intended: Option<Instant>) {
-        let (recorder, timings) = (&self.recorder, &exchange.timings);
-        recorder.record(builtin::HTTP_REQ_BLOCKED, millis(timings.blocked), tags);
-        recorder.record(builtin::HTTP_REQ_CONNECTING, millis(timings.connecting), tags);
-        recorder.record(builtin::HTTP_REQ_TLS_HANDSHAKING, millis(timings.tls_handshaking), tags);
-        // What was never written has no service time.
-        if exchange.outcome.is_err() && exchange.sent == 0 {
-            return;
-        }
-        recorder.record(builtin::HTTP_REQ_DURATION, millis(timings.duration()), tags);
-        recorder.record(builtin::HTTP_REQ_SENDING, millis(timings.sending), tags);
-        recorder.record(builtin::HTTP_REQ_WAITING, millis(timings.waiting), tags);
-        recorder.record(builtin::HTTP_REQ_RECEIVING, millis(timings.receiving), tags);
-        if let Some(intended) = intended {
-            let whole = exchange.finished_at.saturating_duration_since(intended);
-            recorder.record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole), tags);
-        }
+    #[cold]
+    fn full_tags(&self, tags: &TagSet, key: &Key) -> TagSet {
+        let (status, expected, code) = match key.ending {
+            Ending::Status { status, expected } => {
+                (status, expected, (status >= 400).then(|| 1000 + u32::from(status)))
+            }
+            Ending::Error { code } => (0, false, Some(u32::from(code))),
+        };
+        let (status, expected) = (status.to_string(), expected.to_string());
+        let code = code.map(|code| code.to_string());
+        let mut extra = vec![
+            ("method", key.method.as_str()),
+            ("status", &status),
+            ("expected_response", &expected),
+        ];
+        extra.extend(code.as_deref().map(|code| ("error_code", code)));
+        self.recorder.tags(tags, &extra)
     }
+}
+
+fn record(batch: &mut Batch<'_>, exchange: &Exchange, ending: Ending, intended: Option<Instant>) {
+    let failed = !matches!(ending, Ending::Status { expected: true, .. });
+    batch.record(builtin::HTTP_REQS, 1.0);
+    batch.record(builtin::HTTP_REQ_FAILED, f64::from(u8::from(failed)));
+    #[expect(clippy::cast_precision_loss, reason = "no exchange has 2^52 bytes")]
+    let (sent, received) = (exchange.sent as f64, exchange.received as f64);
+    batch.record(builtin::DATA_SENT, sent);
+    batch.record(builtin::DATA_RECEIVED, received);
+    let timings = &exchange.timings;
+    batch.record(builtin::HTTP_REQ_BLOCKED, millis(timings.blocked));
+    batch.record(builtin::HTTP_REQ_CONNECTING, millis(timings.connecting));
+    batch.record(builtin::HTTP_REQ_TLS_HANDSHAKING, millis(timings.tls_handshaking));
+    if exchange.retried {
+        batch.record(builtin::HTTP_CONN_RETRIES, 1.0);
+    }
+    if !has_service_time(exchange) {
+        return;
+    }
+    batch.record(builtin::HTTP_REQ_DURATION, millis(timings.duration()));
+    batch.record(builtin::HTTP_REQ_SENDING, millis(timings.sending));
+    batch.record(builtin::HTTP_REQ_WAITING, millis(timings.waiting));
+    batch.record(builtin::HTTP_REQ_RECEIVING, millis(timings.receiving));
+    if let Some(intended) = intended {
+        let whole = exchange.finished_at.saturating_duration_since(intended);
+        batch.record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole));
+    }
+}
+
+/// Whether anything of the request was ever written. One that was not is counted as failed; its times would only make the
+/// fast end of the distributions look better.
+#[must_use]
+pub fn has_service_time(exchange: &Exchange) -> bool {
+    exchange.outcome.is_ok() || exchange.sent > 0
 }
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
+
+#[cfg(test)]
+mod tests;

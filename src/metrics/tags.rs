@@ -1,11 +1,15 @@
 //! Sets of tags, each kept once per core, so that equal sets are one pointer. Which of them make series is the catalog's.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::hash::Hasher;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHasher};
+
+use super::admission::WARMUP;
+use super::memo::{Memo, Question};
+use super::slots::Routes;
 
 thread_local! {
     // Unique in the thread, not in the interner: two recorders on one thread must not take each other's sets for their own.
@@ -22,6 +26,8 @@ struct Inner {
     hash: u64,
     /// Sorted by key; no empty values.
     pairs: Box<[(Rc<str>, Rc<str>)]>,
+    is_warmup: bool,
+    routes: RefCell<Routes>,
 }
 
 impl TagSet {
@@ -48,8 +54,20 @@ impl TagSet {
         self.0.pairs.is_empty()
     }
 
-    pub(super) fn id(&self) -> u64 {
+    /// A number that no other set of this thread has or will have.
+    #[must_use]
+    pub fn id(&self) -> u64 {
         self.0.id
+    }
+
+    /// Whether it has the tag [`WARMUP`].
+    pub(super) fn is_warmup(&self) -> bool {
+        self.0.is_warmup
+    }
+
+    /// Where its samples go; the recorder's.
+    pub(super) fn routes(&self) -> RefMut<'_, Routes> {
+        self.0.routes.borrow_mut()
     }
 }
 
@@ -70,6 +88,8 @@ impl fmt::Debug for TagSet {
 /// Finds or makes the one [`TagSet`] of some tags.
 pub(super) struct Interner {
     sets: FxHashMap<u64, Vec<TagSet>>,
+    /// Sets by what they were asked for.
+    asked: Memo<TagSet>,
     count: usize,
     empty: TagSet,
 }
@@ -79,6 +99,7 @@ impl Interner {
         let empty = make(0, Vec::new());
         Self {
             sets: FxHashMap::from_iter([(0, vec![empty.clone()])]),
+            asked: Memo::default(),
             count: 1,
             empty,
         }
@@ -98,6 +119,16 @@ impl Interner {
         if extra.is_empty() {
             return base.clone();
         }
+        let question = Question::new(base, extra);
+        if let Some(set) = self.asked.get(question) {
+            return set.clone();
+        }
+        let set = self.merge(base, extra);
+        self.asked.insert(question, set.clone());
+        set
+    }
+
+    fn merge(&mut self, base: &TagSet, extra: &[(&str, &str)]) -> TagSet {
         let merged = Merged::new(base, extra);
         if let Some(set) = self
             .sets
@@ -114,6 +145,7 @@ impl Interner {
 
     /// Forgets the sets that nobody else holds.
     pub(super) fn sweep(&mut self) {
+        self.asked.clear();
         self.sets.retain(|_, sets| {
             sets.retain(|set| Rc::strong_count(&set.0) > 1);
             !sets.is_empty()
@@ -191,7 +223,9 @@ fn make(hash: u64, pairs: Vec<(Rc<str>, Rc<str>)>) -> TagSet {
     TagSet(Rc::new(Inner {
         id,
         hash,
+        is_warmup: pairs.iter().any(|(key, _)| **key == *WARMUP),
         pairs: pairs.into(),
+        routes: RefCell::default(),
     }))
 }
 

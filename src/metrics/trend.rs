@@ -1,6 +1,6 @@
 //! Distributions that can be merged: sorted lists of histogram buckets. How a core fills them is in `trend_recorder`.
 //!
-//! A core's histogram is dense and quick to record into, but tens of kilobytes large and mostly empty. What leaves the
+//! A core's histogram is dense and quick to record into, but kilobytes large and mostly empty. What leaves the
 //! core each second, is kept for windows and adds up to the totals is the list of buckets that are not empty.
 
 use super::registry::Unit;
@@ -41,12 +41,13 @@ impl Scale {
         if !(0.0..=self.bound()).contains(&value) {
             return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 1e18, checked above"
-        )]
-        Some((value * self.per_value()).round() as u64)
+        let exact = value * self.per_value();
+        // Rounded by hand: `f64::round` is a call into the C library.
+        #[expect(clippy::cast_possible_truncation, reason = "between 0 and 1e18, checked above")]
+        let whole = exact as i64;
+        #[expect(clippy::cast_precision_loss, reason = "the whole part of a float is one")]
+        let rest = exact - whole as f64;
+        Some(whole.unsigned_abs() + u64::from(rest >= 0.5))
     }
 }
 

@@ -1,111 +1,181 @@
 //! Fills distributions on one core, second by second. Merging and asking them is in `trend`.
-
-use hdrhistogram::Histogram;
+//!
+//! The buckets are those of an HDR histogram (Tene, <https://hdrhistogram.github.io/HdrHistogram/>) with 3 significant
+//! digits: one unit wide below 2048, and twice as wide from each power of two on, so that a bucket is at most 1/1024 of
+//! its value wide and its middle at most 0.05 % away.
 
 use super::trend::{Scale, Trend};
 
-/// 3 significant digits: a bucket is at most 1/1024 of its value wide, its middle at most 0.05 % away.
-const DIGITS: u8 = 3;
+/// A sample as distributions take it, worked out once for all series that it enters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    value: f64,
+    units: u64,
+    bucket: u32,
+}
+
+impl Entry {
+    /// `None` for what [`Scale::units`] refuses.
+    pub(super) fn new(scale: Scale, value: f64) -> Option<Self> {
+        let units = scale.units(value)?;
+        let bucket = bucket(units);
+        Some(Self { value, units, bucket })
+    }
+}
 
 /// A distribution being recorded on one core.
 ///
 /// The first samples of a second are only noted, and sorted when they are taken: most series have no more, and reading
 /// a whole histogram for each of them would hold up the core.
 pub(super) struct TrendRecorder {
-    trend: Trend,
-    /// Samples in units, at most [`NOTED`].
-    noted: Vec<u64>,
-    /// Has the samples of this second once there are more.
-    histogram: Option<Histogram<u32>>,
+    scale: Scale,
+    /// Samples that are exactly zero, as most are of a phase that is rarely gone through.
+    zeros: u64,
+    /// Samples that are not, and what they make.
+    count: u64,
+    sum: u128,
+    min: f64,
+    max: f64,
+    /// Their buckets, at most [`NOTED`].
+    noted: Vec<u32>,
+    /// Has the samples of this second once there are more: how many fell into each bucket.
+    counts: Vec<u32>,
     is_dense: bool,
 }
 
-/// How many samples are noted before they go into a histogram. 4 kB; sorting them takes a few microseconds.
+/// How many samples are noted before they go into a histogram. 2 kB; sorting them takes a few microseconds.
 pub(super) const NOTED: usize = 512;
+
+/// Counters are made by so many: the buckets of one doubling of the value.
+const DOUBLING: usize = 1024;
 
 impl TrendRecorder {
     pub(super) fn new(scale: Scale) -> Self {
         Self {
-            trend: Trend::new(scale),
+            scale,
+            zeros: 0,
+            count: 0,
+            sum: 0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
             noted: Vec::new(),
-            histogram: None,
+            counts: Vec::new(),
             is_dense: false,
         }
     }
 
-    /// Records a value and its units (from [`Scale::units`]).
-    pub(super) fn record(&mut self, value: f64, units: u64) {
-        if self.is_dense {
-            self.add_to_histogram(units);
+    pub(super) fn record(&mut self, entry: Entry) {
+        let Entry { value, units, bucket } = entry;
+        if value == 0.0 {
+            self.zeros += 1;
+            return;
+        }
+        self.count += 1;
+        self.sum += u128::from(units);
+        if value < self.min {
+            self.min = value;
+        }
+        if value > self.max {
+            self.max = value;
+        }
+        if !self.is_dense {
+            self.note(bucket);
+        } else if let Some(count) = self.counts.get_mut(bucket as usize) {
+            *count += 1;
         } else {
-            self.noted.push(units);
-            if self.noted.len() == NOTED {
-                self.spill();
+            self.grow(bucket);
+        }
+    }
+
+    fn note(&mut self, bucket: u32) {
+        self.noted.push(bucket);
+        if self.noted.len() == NOTED {
+            self.is_dense = true;
+            for bucket in std::mem::take(&mut self.noted) {
+                self.grow(bucket);
             }
         }
-        self.trend.count += 1;
-        self.trend.sum += u128::from(units);
-        self.trend.min = self.trend.min.min(value);
-        self.trend.max = self.trend.max.max(value);
     }
 
-    fn spill(&mut self) {
-        self.is_dense = true;
-        for units in std::mem::take(&mut self.noted) {
-            self.add_to_histogram(units);
+    /// Counts a sample in a bucket that may not be there yet.
+    #[cold]
+    fn grow(&mut self, bucket: u32) {
+        let index = bucket as usize;
+        if index >= self.counts.len() {
+            self.counts.resize((index + 1).next_multiple_of(DOUBLING), 0);
         }
+        self.counts[index] += 1;
     }
 
-    fn add_to_histogram(&mut self, units: u64) {
-        let histogram = self.histogram.get_or_insert_with(new_histogram);
-        histogram
-            .record(units)
-            .expect("the histogram grows, and a scale's units fit into 60 bits");
-    }
-
-    /// Everything since the last take, and starts afresh. What was not used is given back.
+    /// Everything since the last take, and starts afresh. What was not used is given back; a series that was busy is
+    /// taken to be busy in the next second too.
     pub(super) fn take(&mut self) -> Trend {
-        let fresh = Trend::new(self.trend.scale);
-        let mut trend = std::mem::replace(&mut self.trend, fresh);
-        if self.is_dense {
-            self.is_dense = false;
-            if let Some(histogram) = &mut self.histogram {
-                let recorded = histogram.iter_recorded();
-                let bucket = |units, count| (middle(units), u64::from(count));
-                trend.buckets = recorded
-                    .map(|step| bucket(step.value_iterated_to(), step.count_at_value()))
-                    .collect();
-                histogram.reset();
-            }
-            return trend;
+        let fresh = Self {
+            noted: std::mem::take(&mut self.noted),
+            counts: std::mem::take(&mut self.counts),
+            is_dense: self.is_dense,
+            ..Self::new(self.scale)
+        };
+        let done = std::mem::replace(self, fresh);
+        let mut trend = Trend {
+            count: done.zeros + done.count,
+            sum: done.sum,
+            min: done.min,
+            max: done.max,
+            ..Trend::new(done.scale)
+        };
+        if done.zeros > 0 {
+            trend.min = 0.0;
+            trend.max = trend.max.max(0.0);
+            trend.buckets.push((0, done.zeros));
         }
-        self.histogram = None;
-        if trend.count == 0 {
+        self.drain_into(&mut trend.buckets);
+        if done.count == 0 {
             self.noted = Vec::new();
         }
-        self.noted.sort_unstable();
-        for units in self.noted.drain(..) {
-            let middle = middle(units);
-            match trend.buckets.last_mut() {
-                Some((last, count)) if *last == middle => *count += 1,
-                _ => trend.buckets.push((middle, 1)),
-            }
+        if done.count < NOTED as u64 {
+            self.is_dense = false;
+            self.counts = Vec::new();
         }
         trend
     }
+
+    /// Moves the buckets out, after that of the zeros.
+    fn drain_into(&mut self, buckets: &mut Vec<(u64, u64)>) {
+        let mut add = |bucket: u32, count: u64| {
+            let middle = middle(bucket);
+            match buckets.last_mut() {
+                Some((last, sum)) if *last == middle => *sum += count,
+                _ => buckets.push((middle, count)),
+            }
+        };
+        for (bucket, count) in (0..).zip(&mut self.counts) {
+            if *count > 0 {
+                add(bucket, u64::from(std::mem::take(count)));
+            }
+        }
+        self.noted.sort_unstable();
+        for bucket in self.noted.drain(..) {
+            add(bucket, 1);
+        }
+    }
 }
 
-fn new_histogram() -> Histogram<u32> {
-    let mut histogram = Histogram::new(DIGITS).expect("3 digits are within what the crate allows");
-    histogram.auto(true);
-    histogram
+/// The number of the bucket that units fall into. Below 2048 there is one for each; further up, units that differ only
+/// behind their leading 11 bits share one.
+fn bucket(units: u64) -> u32 {
+    let behind = (units | 1).ilog2().saturating_sub(10);
+    // At most 2047, and that 1024 times 49.
+    #[expect(clippy::cast_possible_truncation, reason = "the leading 11 bits")]
+    let leading = (units >> behind) as u32;
+    (behind << 10) + leading
 }
 
-/// The middle of the histogram's bucket that a value falls into: as `Histogram::median_equivalent` for 3 digits, whose
-/// buckets are one unit wide below 2048 and twice as wide from each power of two on.
-fn middle(units: u64) -> u64 {
-    let width = 1_u64 << (units.max(1).ilog2().saturating_sub(10));
-    (units & !(width - 1)) + width / 2
+/// The middle of a bucket, in units.
+fn middle(bucket: u32) -> u64 {
+    let behind = (bucket >> 10).saturating_sub(1);
+    let leading = u64::from(bucket - (behind << 10));
+    (leading << behind) + ((1 << behind) >> 1)
 }
 
 /// What a core records of some values within a second.
@@ -113,7 +183,7 @@ fn middle(units: u64) -> u64 {
 pub(super) fn recorded(scale: Scale, values: &[f64]) -> Trend {
     let mut recorder = TrendRecorder::new(scale);
     for &value in values {
-        recorder.record(value, scale.units(value).unwrap());
+        recorder.record(Entry::new(scale, value).unwrap());
     }
     recorder.take()
 }
@@ -121,6 +191,7 @@ pub(super) fn recorded(scale: Scale, values: &[f64]) -> Trend {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hdrhistogram::Histogram;
     use proptest::prelude::*;
 
     #[test]
@@ -131,27 +202,51 @@ mod tests {
             (5, false, true),
             (NOTED, true, false),
             (NOTED + 5, true, false),
+            (5, false, false),
             (5, false, true),
             (0, false, false),
             (NOTED - 1, false, true),
         ];
         for (samples, histogram, notes) in table {
             for _ in 0..samples {
-                recorder.record(5.0, 50_000);
+                recorder.record(Entry::new(Scale::Time, 5.0).unwrap());
             }
             assert_eq!(recorder.take(), recorded(Scale::Time, &vec![5.0; samples]), "{samples}");
-            assert_eq!(recorder.histogram.is_some(), histogram, "{samples}");
+            assert_eq!(recorder.counts.capacity() > 0, histogram, "{samples}");
             assert_eq!(recorder.noted.capacity() > 0, notes, "{samples}");
+        }
+    }
+
+    /// Values, smallest and largest, buckets.
+    type Case = (&'static [f64], [f64; 2], &'static [(u64, u64)]);
+
+    #[test]
+    fn zeros_are_samples_like_others() {
+        let table: &[Case] = &[
+            (&[0.0], [0.0, 0.0], &[(0, 1)]),
+            (&[0.0, 0.5, 0.0], [0.0, 0.5], &[(0, 2), (5_002, 1)]),
+            // Less than half a unit is not zero, but falls into the same bucket.
+            (&[0.000_04, 0.0], [0.0, 0.000_04], &[(0, 2)]),
+        ];
+        for (values, [min, max], buckets) in table {
+            let trend = recorded(Scale::Time, values);
+            assert_eq!((trend.min(), trend.max()), (Some(*min), Some(*max)), "{values:?}");
+            assert_eq!(
+                (trend.count(), &*trend.buckets),
+                (values.len() as u64, *buckets),
+                "{values:?}"
+            );
         }
     }
 
     proptest! {
         #[test]
-        fn middles_are_those_of_the_histogram(units in 0..=1_000_000_000_000_000_000_u64, shift in 0..60) {
+        fn middles_are_those_of_an_hdr_histogram(units in 0..=1_000_000_000_000_000_000_u64, shift in 0..60) {
             let units = units >> shift;
-            let mut histogram = new_histogram();
+            let mut histogram = Histogram::<u32>::new(3).unwrap();
+            histogram.auto(true);
             histogram.record(units).unwrap();
-            prop_assert_eq!(middle(units), histogram.median_equivalent(units));
+            prop_assert_eq!(middle(bucket(units)), histogram.median_equivalent(units));
         }
     }
 }

@@ -13,6 +13,7 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 use crate::metrics::Recorder;
 use crate::net;
 use crate::plan::{Limits, Plan};
+use crate::samples;
 
 use super::context::VuContext;
 use super::dataset::Dataset;
@@ -78,6 +79,7 @@ pub struct Host {
     pub session: Arc<Session>,
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
+    http_samples: OnceCell<samples::Http>,
     /// The value that marks a request to the driver.
     pub mark: Value,
     /// The bottom of every call into a script.
@@ -144,6 +146,7 @@ impl Host {
             prelude,
             session,
             recorder: OnceCell::new(),
+            http_samples: OnceCell::new(),
             net: RefCell::default(),
             watch,
             current: RefCell::default(),
@@ -504,6 +507,15 @@ impl Host {
         self.recorder
             .get()
             .ok_or_else(|| ApiError::Text("nothing can be measured while the file loads, nor in an invariant".into()))
+    }
+
+    /// Where the samples of HTTP requests go.
+    ///
+    /// # Errors
+    /// As [`Host::recorder`].
+    pub fn http_samples(&self) -> Result<&samples::Http, ApiError> {
+        let recorder = self.recorder()?;
+        Ok(self.http_samples.get_or_init(|| samples::Http::new(recorder)))
     }
 }
 

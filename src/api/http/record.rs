@@ -1,18 +1,19 @@
-//! The samples of a request: one set for each exchange, redirects included. What a metric leaves out of its headline is
-//! decided in `metrics`.
+//! What a script's request adds to the samples of its exchanges: its name and tags, what it expected, and a word about the
+//! first failure of each kind. The samples themselves are `samples`' business.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::metrics::{Recorder, TagSet, builtin};
-use crate::net::{ErrorKind, Exchange};
+use crate::clock::Instant;
+use crate::metrics::TagSet;
+use crate::net::Exchange;
 use crate::plan::expect::{Expect, complaint};
+use crate::samples;
 use crate::script::{ApiError, Lifecycle, VuContext};
 
 /// What the samples of one request have in common.
 pub(super) struct Recording<'a> {
     vu: &'a Rc<VuContext>,
-    recorder: &'a Recorder,
+    samples: &'a samples::Http,
     tags: TagSet,
     expect: Expect,
 }
@@ -26,13 +27,16 @@ impl<'a> Recording<'a> {
     ) -> Result<Self, ApiError> {
         let recorder = vu.host.recorder()?;
         let base = vu.tags()?;
-        let mut extra: Vec<(&str, &str)> = Vec::with_capacity(1 + tags.len());
-        extra.push(("name", &name));
-        extra.extend(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let tags = recorder.tags(&base, &extra);
+        let name = ("name", name.as_str());
+        let tags = if tags.is_empty() {
+            recorder.tags(&base, &[name])
+        } else {
+            let more = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            recorder.tags(&base, &std::iter::once(name).chain(more).collect::<Vec<_>>())
+        };
         Ok(Self {
             vu,
-            recorder,
+            samples: vu.host.http_samples()?,
             tags,
             expect,
         })
@@ -45,53 +49,25 @@ impl<'a> Recording<'a> {
     /// Records one exchange. `may_redirect`: a redirect here is followed, so that it is a step, not the answer.
     pub(super) fn hop(&self, exchange: &Exchange, may_redirect: bool) {
         super::trace::ended(self.vu, exchange);
-        let (recorder, method) = (self.recorder, exchange.method.as_str());
-        let expected;
-        let tags = match &exchange.outcome {
-            Ok(response) => {
-                let step = may_redirect && is_redirect(response.status);
-                expected = step || self.expect.holds(response.status);
-                let status = StatusText::new(response.status);
-                let mut extra = [
-                    ("method", method),
-                    ("status", status.as_str()),
-                    ("expected_response", bool_text(expected)),
-                    ("", ""),
-                ];
-                let code;
-                let mut used = 3;
-                if response.status >= 400 {
-                    code = (1000 + u32::from(response.status)).to_string();
-                    extra[3] = ("error_code", &code);
-                    used = 4;
-                }
-                recorder.tags(&self.tags, &extra[..used])
-            }
-            Err(error) => {
-                expected = false;
-                if error.kind == ErrorKind::LocalResource {
-                    recorder.record(builtin::SOCKET_ERRORS, 1.0, &self.tags);
-                }
-                let code = error.code.to_string();
-                let extra = [
-                    ("method", method),
-                    ("status", "0"),
-                    ("expected_response", "false"),
-                    ("error_code", code.as_str()),
-                ];
-                recorder.tags(&self.tags, &extra)
-            }
-        };
-        recorder.record(builtin::HTTP_REQS, 1.0, &tags);
-        recorder.record(builtin::HTTP_REQ_FAILED, f64::from(u8::from(!expected)), &tags);
-        record_bytes(recorder, exchange, &tags);
-        self.durations(exchange, &tags);
+        let expected = self.expect.met(exchange, may_redirect);
+        let intended = self.intended(exchange);
+        self.samples.exchange(&self.tags, exchange, expected, intended);
         if !expected {
             self.tell(exchange);
         }
-        if exchange.retried {
-            recorder.record(builtin::HTTP_CONN_RETRIES, 1.0, &tags);
+    }
+
+    /// When the iteration was meant to start, if this is its first request and it is one of an open scenario.
+    fn intended(&self, exchange: &Exchange) -> Option<Instant> {
+        let vu = self.vu;
+        if vu.requested.get() || vu.lifecycle.get() != Lifecycle::Iteration || !samples::has_service_time(exchange) {
+            return None;
         }
+        vu.requested.set(true);
+        let plan = vu.plan()?;
+        let scenario = plan.scenarios.get(vu.scenario?)?;
+        let iteration = vu.iteration.get()?;
+        scenario.executor.is_open().then_some(iteration.scheduled_at)
     }
 
     /// Tells the first failure of each kind, so that nobody has to guess why; the others are only counted.
@@ -102,73 +78,5 @@ impl<'a> Recording<'a> {
             let text = session.redact(&what);
             tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
         }
-    }
-
-    fn durations(&self, exchange: &Exchange, tags: &TagSet) {
-        let (recorder, timings) = (self.recorder, &exchange.timings);
-        recorder.record(builtin::HTTP_REQ_BLOCKED, millis(timings.blocked), tags);
-        recorder.record(builtin::HTTP_REQ_CONNECTING, millis(timings.connecting), tags);
-        recorder.record(builtin::HTTP_REQ_TLS_HANDSHAKING, millis(timings.tls_handshaking), tags);
-        // A request that was never written has no service time; it is counted as failed, and would only make the fast end of
-        // the distribution look better.
-        if exchange.outcome.is_err() && exchange.sent == 0 {
-            return;
-        }
-        recorder.record(builtin::HTTP_REQ_DURATION, millis(timings.duration()), tags);
-        recorder.record(builtin::HTTP_REQ_SENDING, millis(timings.sending), tags);
-        recorder.record(builtin::HTTP_REQ_WAITING, millis(timings.waiting), tags);
-        recorder.record(builtin::HTTP_REQ_RECEIVING, millis(timings.receiving), tags);
-        self.response_time(exchange, tags);
-    }
-
-    /// Intended start of the iteration to the end of its first request, in open scenarios.
-    fn response_time(&self, exchange: &Exchange, tags: &TagSet) {
-        let vu = self.vu;
-        if vu.lifecycle.get() != Lifecycle::Iteration || vu.requested.replace(true) {
-            return;
-        }
-        let plan = vu.plan();
-        let open = vu
-            .scenario
-            .and_then(|index| plan.as_ref()?.scenarios.get(index))
-            .is_some_and(|s| s.executor.is_open());
-        if let (true, Some(iteration)) = (open, vu.iteration.get()) {
-            let whole = exchange.finished_at.saturating_duration_since(iteration.scheduled_at);
-            self.recorder
-                .record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole), tags);
-        }
-    }
-}
-
-fn record_bytes(recorder: &Recorder, exchange: &Exchange, tags: &TagSet) {
-    #[expect(clippy::cast_precision_loss, reason = "no exchange has 2^52 bytes")]
-    let (sent, received) = (exchange.sent as f64, exchange.received as f64);
-    recorder.record(builtin::DATA_SENT, sent, tags);
-    recorder.record(builtin::DATA_RECEIVED, received, tags);
-}
-
-fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
-}
-
-fn bool_text(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-/// A status as text, without an allocation.
-struct StatusText([u8; 3]);
-
-impl StatusText {
-    fn new(status: u16) -> Self {
-        let digit = |value: u16| b'0' + u8::try_from(value % 10).unwrap_or(0);
-        Self([digit(status / 100), digit(status / 10), digit(status)])
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("0")
     }
 }
