@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::clock;
 use crate::metrics::{Catalog, Delta, Registry, Selector};
-use crate::net::{NetError, Response, Timings};
+use crate::net::{Address, Headers, NetError, Response, Timings};
 
 /// Something that happens on a core.
 #[derive(Debug, Clone)]
@@ -46,12 +46,12 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
     let response = |status| Response {
         status,
         version: http::Version::HTTP_11,
-        headers: http::HeaderMap::new(),
+        headers: Headers::default(),
         body: bytes::Bytes::new(),
     };
     let now = clock::now();
     Exchange {
-        url: url::Url::parse("http://localhost/").unwrap(),
+        address: Address::parse("http://localhost/").unwrap(),
         method,
         outcome: outcome.map(response).map_err(|kind| NetError::new(kind, "failed")),
         timings: Timings {
