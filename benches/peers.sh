@@ -20,11 +20,13 @@ readonly OHA=1.16.0
 readonly GENERATOR=0 SERVER=1
 # A connection is a file, on both sides; and what else is open.
 readonly FILES=10200
+# Numbers with points, widths in characters.
+export LC_ALL=C.UTF-8
 export PATH="$PWD/.tools/bin:$PATH:/usr/sbin"
 # As Debian installs lua-cjson; wrk looks for Lua 5.1's modules.
 export LUA_CPATH="/usr/lib/$(uname -m)-linux-gnu/lua/5.1/?.so;;"
 
-only=() runs=5 duration=5 binary="" with_oha=no install=yes
+only=() runs=5 duration=5 binary="" micro="" with_oha=no install=yes
 
 usage() {
   sed -n 's/^# \{0,1\}//; 2,/^$/p' "${BASH_SOURCE[0]}" | sed -n '2,13p' >&2
@@ -175,7 +177,10 @@ note() { echo "$2" >>"$work/$1.values"; }
 measure() {
   local series="$1" tool="$2" user system rss requests
   rm -f "$work/summary.json"
-  /usr/bin/time -o "$work/time" -f '%U %S %M' taskset -c $GENERATOR "${@:3}" >"$work/out" 2>"$work/err" ||
+  # The process keeps its id while it becomes taskset and then the tool.
+  # shellcheck disable=SC2016
+  /usr/bin/time -o "$work/time" -f '%U %S %M' sh -c 'echo $$ >"$0"; exec "$@"' "$work/pid" \
+    taskset -c $GENERATOR "${@:3}" >"$work/out" 2>"$work/err" ||
     fail "$series: ${*:3} failed: $(tail -n 5 "$work/out" "$work/err")"
   read -r user system rss < <(tail -n 1 "$work/time")
   requests="$(count "$tool")" || fail "$series: not all requests were answered well: $(tail -n 15 "$work/out" "$work/err")"
@@ -185,9 +190,10 @@ measure() {
   cpu_seconds="$(awk -v u="$user" -v s="$system" 'BEGIN { print u + s }')"
 }
 
-# kt SERIES SCRIPT ARGS…: `kingtide run` on one thread.
+# kt SERIES SCRIPT ARGS…: `kingtide run` on $threads threads.
+threads=1
 kt() {
-  measure "$1" kingtide "$binary" run "benches/peers/$2.lua" -e "BASE_URL=$url" --threads 1 --quiet --no-results \
+  measure "$1" kingtide "$binary" run "benches/peers/$2.lua" -e "BASE_URL=$url" --threads "$threads" --quiet --no-results \
     --allow-suspect --summary-json "$work/summary.json" "${@:3}"
 }
 
@@ -236,7 +242,16 @@ ratios() {
     END { printf "%.2f–%.2f", a, b }'
 }
 
-line() { printf '| %-44s | %-24s | %-24s | %-18s | %-10s | %-6s |\n' "$@"; }
+# line CELL…: a line of the table. printf pads by bytes.
+line() {
+  local cell out="|" widths=(44 25 25 19 6 6)
+  for cell in "$@"; do
+    printf -v cell '%s%*s' "$cell" $((${widths[0]} > ${#cell} ? ${widths[0]} - ${#cell} : 0)) ""
+    widths=("${widths[@]:1}")
+    out+=" $cell |"
+  done
+  echo "$out"
+}
 
 # judge NAME OURS THEIRS SHOWN VALUE LIMIT: a line of the table; VALUE must be at most LIMIT.
 judge() {
@@ -331,14 +346,13 @@ measure_threads() {
   kt threads.one rate -d "${seconds}s"
   (
     sleep "$((duration + duration / 2))"
-    # Of the process that was started last and has the name.
-    pid="$(pgrep -n -x kingtide || true)"
-    for stat in /proc/"${pid:-none}"/task/*/stat; do
-      if [ -f "$stat" ] && grep -q '(kingtide-core)' "$stat"; then sed 's/.*) //' "$stat" | awk '{ print $12 + $13 }'; fi
+    for stat in "/proc/$(cat "$work/pid")"/task/*/stat; do
+      # After the name: user and system time are the 12th and the 13th word.
+      if grep -q '(kingtide-core)' "$stat"; then sed 's/.*) //' "$stat" | awk '{ print $12 + $13 }'; fi
     done
   ) >"$work/split" &
   sampler=$!
-  kt threads.two rate -d "${seconds}s" --threads 2
+  threads=2 kt threads.two rate -d "${seconds}s"
   wait "$sampler"
   note threads.split "$(sort -n "$work/split" | awk '{ v[NR] = $1 } END { if (NR != 2) exit 1; printf "%.3f", v[2] / v[1] }')" ||
     fail "threads: the CPU time of two core threads could not be read"
@@ -360,8 +374,15 @@ show_start() {
   judge "  with a data file of 10,000 rows" "$(spread start.rows ms)" "" "" "$(statistic median start.rows)" 50
 }
 
-measure_metrics() { :; }
-show_metrics() { left_out "a sample with 5 tags" "no such bench"; }
+# One of the benches that cargo runs; with `--repeat` it does nothing but that, so many times.
+readonly SAMPLE="samples/trend" SAMPLES=50000000
+measure_metrics() {
+  local user system
+  /usr/bin/time -o "$work/time" -f '%U %S' taskset -c $GENERATOR "$micro" --repeat "$SAMPLE" $SAMPLES
+  read -r user system < <(tail -n 1 "$work/time")
+  note metrics "$(awk -v u="$user" -v s="$system" -v n="$SAMPLES" 'BEGIN { printf "%.2f", (u + s) * 1e9 / n }')"
+}
+show_metrics() { judge "recording a sample with 5 tags" "$(spread metrics ns)" "" "" "$(statistic median metrics)" 60; }
 
 # --- everything
 
@@ -378,10 +399,22 @@ prepare() {
     cargo build --locked --release --quiet
     binary="$PWD/${CARGO_TARGET_DIR:-target}/release/kingtide"
   fi
+  if wanted metrics && [ -d benches/micro ]; then
+    micro="$(cargo bench --locked --quiet --bench micro --no-run --message-format json |
+      sed -nE 's/.*"executable":"([^"]*micro-[^"]*)".*/\1/p' | tail -n 1)"
+  fi
   python3 - >"$work/rows.json" <<'PYTHON'
 import json
 print(json.dumps([{"id": n, "name": f"customer {n}", "email": f"c{n}@example.test"} for n in range(10_000)]))
 PYTHON
+}
+
+# can ROW: whether there is what the row needs.
+can() {
+  case "$1" in
+    http2) have h2load && "$binary" quick --help | grep -q -- '--http2' ;;
+    metrics) [ -n "$micro" ] ;;
+  esac
 }
 
 main() {
@@ -391,8 +424,7 @@ main() {
   before="$(cut -d' ' -f1-3 /proc/loadavg)"
   for row in "${ROWS[@]}"; do
     wanted "$row" || continue
-    if [ "$row" = http2 ] && ! "$binary" quick --help | grep -q -- '--http2'; then continue; fi
-    rounds "$row"
+    if can "$row"; then rounds "$row"; fi
   done
   echo
   echo "kingtide $("$binary" --version | cut -d' ' -f2) on $(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r)"
@@ -403,11 +435,7 @@ main() {
   line "---" "---" "---" "---" "---" "---"
   for row in "${ROWS[@]}"; do
     wanted "$row" || continue
-    if [ "$row" = http2 ] && [ ! -f "$work/http2.kingtide.cpu.values" ]; then
-      left_out "HTTP/2, 50 connections × 10 streams: h2load" "quick has no --http2"
-    else
-      "show_$row"
-    fi
+    if can "$row"; then "show_$row"; else left_out "$row" "cannot be measured here"; fi
   done
   echo
   echo "k6 is not in Debian. As measured elsewhere, on a quiet machine of this class with k6 2.2: GET 34.5 µs, scripted POST"

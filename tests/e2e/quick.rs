@@ -248,50 +248,50 @@ async fn the_printed_script_sends_the_same() {
     }
 }
 
+/// A request with every option that a script has to write out.
+const POST: &[&str] = &[
+    "https://shop.test/api/orders?dry=1",
+    "-r",
+    "250",
+    "-d",
+    "1m30s",
+    "-c",
+    "20",
+    "--max-vus",
+    "80",
+    "-k",
+    "-t",
+    "2s",
+    "--redirects",
+    "0",
+    "--no-keepalive",
+    "-H",
+    "Content-Type: application/json",
+    "-H",
+    "X-Trace: a",
+    "-H",
+    "X-Trace: b",
+    "--body",
+    "{\"customerId\": 7, \"note\": \"it's\"}\n",
+    "--expect",
+    "2xx,409",
+    "--tag",
+    "build=17",
+    "--threshold",
+    "http_req_duration=p(95)<200ms",
+    "--threshold",
+    "http_req_duration=max<1s",
+    "--threshold",
+    "http_req_failed=rate<0.01",
+];
+
 /// The formatter and the checker of scripts look at these files too: `test.sh` runs them over the whole tree.
 #[tokio::test]
 async fn printed_scripts_are_as_in_the_golden_files() {
     let long = "x".repeat(120);
     let table: &[(&str, &[&str])] = &[
         ("get", &["http://127.0.0.1:8080/"]),
-        (
-            "post",
-            &[
-                "https://shop.test/api/orders?dry=1",
-                "-r",
-                "250",
-                "-d",
-                "1m30s",
-                "-c",
-                "20",
-                "--max-vus",
-                "80",
-                "-k",
-                "-t",
-                "2s",
-                "--redirects",
-                "0",
-                "--no-keepalive",
-                "-H",
-                "Content-Type: application/json",
-                "-H",
-                "X-Trace: a",
-                "-H",
-                "X-Trace: b",
-                "--body",
-                "{\"customerId\": 7, \"note\": \"it's\"}\n",
-                "--expect",
-                "2xx,409",
-                "--tag",
-                "build=17",
-                "--threshold",
-                "http_req_duration=p(95)<200ms",
-                "--threshold",
-                "http_req_duration=max<1s",
-                "--threshold",
-                "http_req_failed=rate<0.01",
-            ],
-        ),
+        ("post", POST),
         (
             "long",
             &["http://127.0.0.1:8080/", "-n", "1000", "-m", "purge", "--body", &long],
@@ -363,4 +363,41 @@ async fn a_body_may_come_from_stdin() {
         seen[0].starts_with("POST / ") && seen[0].ends_with("\r\n\r\nfrom a pipe"),
         "{seen:?}"
     );
+}
+
+/// Every command of the guide's page prints a valid script, and those that end by themselves are run.
+#[tokio::test]
+async fn the_commands_of_the_guide_work() {
+    let keeper = Keeper::start().await;
+    let page = std::fs::read_to_string(root().join("docs/guide/quick.md")).expect("the page can be read");
+    let project = Project::new();
+    project.file("order.json", "{}");
+    let mut scripts = 0;
+    let blocks = crate::documents::blocks(&page, "sh");
+    for line in blocks.iter().flat_map(|(_, block)| block.lines()) {
+        let line = line.replace("http://127.0.0.1:8080", &keeper.url);
+        let line = line.split(['#', '>']).next().unwrap_or_default();
+        // No argument of the page holds a quote.
+        let quoted = line.split('\'').enumerate();
+        let words: Vec<&str> = quoted
+            .flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            })
+            .collect();
+        assert_eq!(words[..2], ["kingtide", "quick"], "{line}");
+        if words.contains(&"-n") {
+            project.quick(&words[2..]).await.exits(0);
+        }
+        let mut print = words[1..].to_vec();
+        if !print.contains(&"--print-script") {
+            print.push("--print-script");
+        }
+        let printed = project.call(&print).await;
+        project.file("printed.lua", &printed.stdout);
+        let checked = project.call(&["check", "printed.lua"]).await;
+        assert_eq!(checked.code, Some(0), "{line}: {printed}{checked}");
+        scripts += 1;
+    }
+    assert!(scripts >= 6, "only {scripts} commands were found");
 }
