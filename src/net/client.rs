@@ -3,18 +3,18 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
-use super::conn::Conn;
 use super::cookies::Jar;
 use super::exchange::{Exchange, Request, Response, Sent};
+use super::h1::{Conn, Received};
 use super::hop::Hop;
+use super::message::Outgoing;
 use super::shared::Shared;
 use super::target::Target;
-use super::{ErrorKind, HeaderList, Headers, NetError, decode, dial, message, redirect};
+use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
 
 /// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
@@ -23,15 +23,12 @@ const MAX_IDLE: usize = 256;
 /// What the hops after the first have in common: all headers are the request's own by then.
 static NO_HEADERS: HeaderList = HeaderList::new();
 
-/// A request on its way: with what the client knows about it.
+/// A request on its way.
 #[derive(Clone, Copy)]
-pub(super) struct Going<'a> {
-    /// As the caller wants it.
-    pub request: &'a Request,
-    /// The plan's headers, where the request does not have its own.
-    pub common: &'a HeaderList,
-    /// User and password of the address.
-    pub auth: Option<&'a HeaderValue>,
+struct Going<'a> {
+    request: &'a Request,
+    common: &'a HeaderList,
+    auth: Option<&'a HeaderValue>,
 }
 
 /// Idle connections and cookies of one virtual user.
@@ -92,7 +89,10 @@ impl Client {
                     common,
                     auth: auth.as_ref(),
                 };
-                self.within(remaining, limit, going, &mut hop).await
+                match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(hop.timed_out(limit)),
+                }
             };
             let next = match &outcome {
                 Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
@@ -143,24 +143,11 @@ impl Client {
         }
     }
 
-    async fn within(
-        &self,
-        remaining: Duration,
-        limit: Duration,
-        going: Going<'_>,
-        hop: &mut Hop,
-    ) -> Result<Response, NetError> {
-        match clock::timeout(remaining, self.exchange(going, hop)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(hop.timed_out(limit)),
-        }
-    }
-
     /// One request and its response, on an idle connection if there is one.
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
-        let request = going.request;
+        let Going { request, common, auth } = going;
         let target = self.shared.target(&request.address)?;
-        let mut conn = match self.take_idle(&target).await {
+        let mut conn = match self.take_idle(&target) {
             Some(conn) => {
                 hop.reused = true;
                 hop.remote = conn.remote;
@@ -173,24 +160,33 @@ impl Client {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?,
             };
-            let headers = message::headers(going, &target, &self.shared, cookies);
+            let outgoing = Outgoing {
+                request,
+                common,
+                auth,
+                cookies: cookies.as_ref(),
+                target: &target,
+                shared: &self.shared,
+            };
             if let Some(on_send) = &request.on_send {
                 on_send.see(&Sent {
                     method: &request.method,
                     address: &request.address,
-                    headers: &headers,
+                    headers: &outgoing.headers(),
                     body: &request.body,
                     again: hop.retried,
                 });
             }
-            let message = message::build(request, &target, &headers)?;
             hop.in_flight(&conn.meter);
-            match self.on(&mut conn, request, message).await {
-                Ok(response) => {
-                    if conn.settle().await {
+            let config = &self.shared.config;
+            let discard = request.discard_body || config.discard_body;
+            match conn.exchange(&outgoing, config.max_body, discard).await {
+                Ok(received) => {
+                    let response = self.take_in(received, request);
+                    if response.is_ok() && conn.is_idle() {
                         self.put_idle(conn);
                     }
-                    return Ok(response);
+                    return response;
                 }
                 Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
                     hop.retry();
@@ -202,32 +198,33 @@ impl Client {
         }
     }
 
-    async fn on(&self, conn: &mut Conn, request: &Request, message: message::Message) -> Result<Response, NetError> {
+    /// Keeps the cookies and decodes the body.
+    fn take_in(&self, received: Received, request: &Request) -> Result<Response, NetError> {
         let config = &self.shared.config;
-        let (head, body) = conn.head(message).await?.into_parts();
-        let headers = Headers::from(head.headers);
-        if config.cookies != CookieMode::Off {
-            self.jar.keep(&headers, &request.address);
+        if received.sets_cookies && config.cookies != CookieMode::Off {
+            self.jar.keep(&received.headers, &request.address);
         }
-        let discard = request.discard_body || config.discard_body;
-        let body = conn.body(body, config.max_body, discard).await?;
+        let body = match received.encoded {
+            true => decode::decode(&received.headers, received.body, config.max_body)?,
+            false => received.body,
+        };
         Ok(Response {
-            status: head.status.as_u16(),
-            version: head.version,
-            body: decode::decode(&headers, body, config.max_body)?,
-            headers,
+            status: received.status,
+            version: received.version,
+            headers: received.headers,
+            body,
         })
     }
 
     /// An idle connection to the target that is still open; closed ones are dropped on the way.
-    async fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
+    fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
         loop {
             let mut conn = {
                 let mut idle = self.idle.borrow_mut();
                 let at = idle.iter().rposition(|conn| Rc::ptr_eq(&conn.target, target))?;
                 idle.remove(at)
             };
-            if conn.settle().await {
+            if conn.is_idle() {
                 return Some(conn);
             }
         }

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
-use super::conn::Conn;
 use super::error::{connect_error, io_error};
+use super::h1::Conn;
 use super::hop::{Hop, Phase};
 use super::io::{Counted, Meter, Stream};
 use super::shared::Shared;
@@ -43,7 +43,7 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
             Stream::tls(connecting.await.map_err(|error| handshake_error(&error))?)
         }
     };
-    Conn::new(stream, meter, Rc::clone(target), hop.remote).await
+    Ok(Conn::new(stream, meter, Rc::clone(target), hop.remote))
 }
 
 async fn connect(shared: &Shared, dial: &Dial, vu_id: u64, hop: &mut Hop) -> Result<TcpStream, NetError> {

@@ -1,6 +1,5 @@
 //! Why an exchange failed: k6's error codes where the meaning is the same, our own beside them. No retry policy.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::{fmt, io};
 
@@ -145,7 +144,7 @@ pub(super) fn io_error(error: &io::Error) -> NetError {
         io::ErrorKind::ConnectionReset => ErrorKind::Reset,
         io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => ErrorKind::Closed,
-        // What hyper's decoders call a chunk size that is none, and TLS a record that is none.
+        // What TLS calls a record that is none.
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorKind::Malformed,
         _ => ErrorKind::Tcp,
     };
@@ -157,28 +156,12 @@ pub(super) fn io_error(error: &io::Error) -> NetError {
     NetError::new(kind, message)
 }
 
-/// Why an exchange on an open connection failed.
-pub(super) fn hyper_error(error: &hyper::Error) -> NetError {
-    let cause = error.source();
-    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        return io_error(error);
-    }
-    let kind = if error.is_parse() {
-        ErrorKind::Malformed
-    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        ErrorKind::Closed
-    } else if error.is_user() {
-        ErrorKind::BadRequest
-    } else {
-        ErrorKind::Other
-    };
-    let message = match (kind, cause) {
-        (ErrorKind::Closed, _) => kind.text().to_owned(),
-        (ErrorKind::Malformed, _) => format!("malformed response: {error}"),
-        (_, Some(cause)) => format!("{error}: {cause}"),
-        (_, None) => error.to_string(),
-    };
-    NetError::new(kind, message)
+/// The error of a body over the limit.
+pub(super) fn too_large(limit: u64) -> NetError {
+    NetError::new(
+        ErrorKind::BodyTooLarge,
+        format!("the body is larger than {limit} bytes (http.max_body)"),
+    )
 }
 
 #[cfg(test)]

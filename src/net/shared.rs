@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
@@ -14,6 +14,7 @@ use super::NetError;
 use super::address::{Address, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
 use super::dns::Resolver;
+use super::h1::{Scratch, line};
 use super::hosts::Hosts;
 use super::target::{Proxy, Target};
 use super::tls::TlsParts;
@@ -28,6 +29,9 @@ pub struct Shared {
     pub(super) config: HttpConfig,
     pub(super) resolver: Resolver,
     pub(super) user_agent: Option<HeaderValue>,
+    /// The same as a header line; empty without.
+    pub(super) user_agent_line: Box<[u8]>,
+    pub(super) scratch: Scratch,
     hosts: Hosts,
     proxy: Option<Proxy>,
     tls_parts: TlsParts,
@@ -49,11 +53,17 @@ impl Shared {
             "" => None,
             text => Some(HeaderValue::from_str(text).map_err(|_| ConfigError::UserAgent(text.to_owned()))?),
         };
+        let mut user_agent_line = Vec::new();
+        if let Some(user_agent) = &user_agent {
+            line(&mut user_agent_line, &header::USER_AGENT, user_agent);
+        }
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Ok(Rc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             resolver: Resolver::new(config.dns),
             user_agent,
+            user_agent_line: user_agent_line.into_boxed_slice(),
+            scratch: Scratch::default(),
             hosts: Hosts::parse(&config.hosts)?,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
             tls_parts: TlsParts::load(&config.tls)?,

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
 use super::config::{ConfigError, HttpConfig};
+use super::h1::line;
 use super::hosts::{Hosts, Place, PlaceHost};
 use super::{ErrorKind, NetError, auth};
 
@@ -17,6 +18,8 @@ pub(super) struct Target {
     pub dial: Dial,
     /// The value of `host`.
     pub host: HeaderValue,
+    /// The same as a header line.
+    pub host_line: Box<[u8]>,
     /// The TLS name of an https origin.
     pub tls_name: Option<ServerName<'static>>,
     /// The proxy on the way.
@@ -109,9 +112,13 @@ impl Target {
                 )
             }
         };
+        let host = HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?;
+        let mut host_line = Vec::new();
+        line(&mut host_line, &header::HOST, &host);
         Ok(Self {
             dial,
-            host: HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?,
+            host,
+            host_line: host_line.into_boxed_slice(),
             tls_name,
             via,
         })

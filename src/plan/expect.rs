@@ -10,6 +10,8 @@ pub enum Expect {
     /// 200 to 399.
     #[default]
     Default,
+    /// This one.
+    One(u16),
     /// Any of these ranges, both ends included.
     Ranges(Vec<(u16, u16)>),
 }
@@ -25,6 +27,7 @@ impl Expect {
     pub fn holds(&self, status: u16) -> bool {
         match self {
             Self::Default => (200..400).contains(&status),
+            Self::One(one) => *one == status,
             Self::Ranges(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)),
         }
     }

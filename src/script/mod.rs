@@ -18,6 +18,7 @@ pub mod locate;
 pub mod meeting;
 pub mod plan_reader;
 pub mod pool;
+pub mod raw;
 pub mod render;
 pub mod repl;
 pub mod revision;
@@ -38,7 +39,7 @@ mod tests;
 
 pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
-pub use host::{ApiError, ApiResult, Host, IntoMulti};
+pub use host::{ApiError, ApiResult, Host, IntoMulti, Pending, Push, Reply};
 pub use revision::Revision;
 pub use session::Session;
 pub use vu::{LuaVu, LuaVuFactory};

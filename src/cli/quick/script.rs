@@ -51,7 +51,12 @@ fn journey(call: &Call, config: &HttpConfig) -> String {
     if !call.body.is_empty() {
         options.push(Entry::key("body", Lua::Raw(quoted(&call.body))));
     }
-    if let Expect::Ranges(ranges) = &call.expect {
+    let ranges = match &call.expect {
+        Expect::Default => Vec::new(),
+        Expect::One(status) => vec![(*status, *status)],
+        Expect::Ranges(ranges) => ranges.clone(),
+    };
+    if !ranges.is_empty() {
         let ranges = ranges.iter().map(|(low, high)| match low == high {
             true => Lua::Raw(low.to_string()),
             false => Lua::text(&format!("{low}-{high}")),
