@@ -11,12 +11,13 @@ use crate::clock;
 use crate::metrics::TagSet;
 use crate::net::body::compress;
 use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings};
+use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
 use crate::script::raw::{Coroutine, Kind as ValueKind, Stack};
 use crate::script::{ApiError, Kind, VuContext};
 
-use super::options::{Expect, Options};
+use super::options::Options;
 
 /// A request that is ready to be sent, or one that cannot be.
 #[derive(Debug)]

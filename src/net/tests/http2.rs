@@ -663,7 +663,7 @@ fn redirects_cookies_and_encodings_work_as_ever() {
                 head.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
                 let body = body::compress(body::Codec::Gzip, cookie.unwrap().as_bytes());
                 let mut stream = asked.answer.send_response(head, false).unwrap();
-                stream.send_data(body.unwrap().into(), true).unwrap();
+                stream.send_data(body.unwrap(), true).unwrap();
             }),
         )
         .await;
