@@ -1,21 +1,29 @@
 //! The HTTP client of one virtual user: its idle connections, its cookies, and the life of a request with redirects and
-//! one retry. How bytes travel is `conn`'s, how connections come about is `dial`'s.
+//! one retry. How bytes travel is `h1`'s and `http2`'s, how connections come about is `dial`'s.
+
+mod pooled;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
 use super::cookies::Jar;
+use super::dial::Opened;
 use super::exchange::{Exchange, Request, Response, Sent};
 use super::h1::{Conn, Received};
 use super::hop::Hop;
+use super::http2::{self, Watch};
 use super::message::Outgoing;
+use super::pool::Pool;
 use super::shared::Shared;
 use super::target::Target;
 use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
+
+use self::pooled::Way;
 
 /// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
 const MAX_IDLE: usize = 256;
@@ -37,6 +45,8 @@ pub struct Client {
     vu_id: u64,
     /// The most recently used last, and that one is taken first: the others may go stale.
     idle: RefCell<Vec<Conn>>,
+    /// Where its connections may be HTTP/2; the most recently made last.
+    pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
 }
 
@@ -48,6 +58,7 @@ impl Client {
             shared,
             vu_id,
             idle: RefCell::default(),
+            pools: RefCell::default(),
             jar: Jar::default(),
         }
     }
@@ -56,11 +67,12 @@ impl Client {
     #[must_use]
     pub fn follow(&self, shared: Rc<Shared>) -> Self {
         let is_good = shared.config.connects_like(&self.shared.config);
-        let idle = self.idle.take();
+        let (idle, pools) = (self.idle.take(), self.pools.take());
         Self {
             shared,
             vu_id: self.vu_id,
             idle: RefCell::new(if is_good { idle } else { Vec::new() }),
+            pools: RefCell::new(if is_good { pools } else { Vec::new() }),
             jar: self.jar.take(),
         }
     }
@@ -72,7 +84,7 @@ impl Client {
     }
 
     /// Sends a request and follows its redirects; `on_hop` sees every exchange, the last included. Several may run at
-    /// once on one client. Dropping the future closes the connection it uses.
+    /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
     pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
         let limit = request.timeout.unwrap_or(self.shared.config.timeout);
         let started = clock::now();
@@ -140,6 +152,7 @@ impl Client {
         }
         if self.shared.config.connections == Connections::PerIteration {
             self.idle.take();
+            self.pools.take();
         }
     }
 
@@ -147,14 +160,7 @@ impl Client {
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
         let Going { request, common, auth } = going;
         let target = self.shared.target(&request.address)?;
-        let mut conn = match self.take_idle(&target) {
-            Some(conn) => {
-                hop.reused = true;
-                hop.remote = conn.remote;
-                conn
-            }
-            None => self.open(&target, hop).await?,
-        };
+        let mut way = self.way(&target, hop).await?;
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
@@ -177,23 +183,38 @@ impl Client {
                     again: hop.retried,
                 });
             }
-            hop.in_flight(&conn.meter);
             let config = &self.shared.config;
             let discard = request.discard_body || config.discard_body;
-            match conn.exchange(&outgoing, config.max_body, discard).await {
-                Ok(received) => {
-                    let response = self.take_in(received, request);
-                    if response.is_ok() && conn.is_idle() {
-                        self.put_idle(conn);
+            match way {
+                Way::Conn(mut conn, slot) => {
+                    hop.in_flight(&conn.meter);
+                    match conn.exchange(&outgoing, config.max_body, discard).await {
+                        Ok(received) => {
+                            let response = self.take_in(received, request);
+                            if response.is_ok() && conn.is_idle() {
+                                self.keep(conn, slot);
+                            }
+                            return response;
+                        }
+                        Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
+                            hop.retry();
+                            drop(conn);
+                            way = self.another(&target, slot, hop).await?;
+                        }
+                        Err(error) => return Err(error),
                     }
-                    return response;
                 }
-                Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
-                    hop.retry();
-                    drop(conn);
-                    conn = self.open(&target, hop).await?;
+                Way::Stream(lease) => {
+                    let watch = hop.on_stream(Watch::new(&lease.line.wire));
+                    match http2::exchange(&lease, watch, &outgoing, config.max_body, discard).await {
+                        Ok(received) => return self.take_in(received, request),
+                        Err(failure) => {
+                            drop(lease);
+                            pooled::again(failure, &request.method, hop)?;
+                            way = self.way(&target, hop).await?;
+                        }
+                    }
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -240,7 +261,7 @@ impl Client {
     }
 
     /// Boxed, because the future of a handshake is large and most requests need none.
-    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Conn, NetError> {
+    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
     }
 }

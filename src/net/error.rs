@@ -30,7 +30,8 @@ impl NetError {
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $text:literal;)+) => {
-        /// The classes of failures. Codes up to 1299, 1300, 1310, 1311 and 1701 are k6's, the others ours.
+        /// The classes of failures. Codes up to 1299, 1300, 1310, 1311, 1600 to 1650 and 1701 are k6's, the others
+        /// ours.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorKind { $($(#[doc = $doc])+ $name,)+ }
 
@@ -90,11 +91,19 @@ kinds! {
     TlsWrongName = 1311, "certificate for another name";
     /// The certificate is not valid now, or revoked.
     TlsExpired = 1312, "certificate expired, revoked or not yet valid";
+    /// HTTP/2 was insisted on.
+    NoHttp2 = 1600, "the server does not speak HTTP/2";
+    /// The server closed the connection for new streams (GOAWAY) and did not process this one.
+    GoAway = 1610, "HTTP/2 connection closed by the server (GOAWAY)";
+    /// The server ended the stream before the response was complete (RST_STREAM).
+    StreamReset = 1630, "HTTP/2 stream reset by the server";
+    /// A frame that breaks the protocol ended the connection: flow control, compression, framing.
+    Http2Protocol = 1650, "HTTP/2 protocol error";
     /// The content encoding is broken.
     Decompression = 1701, "broken content encoding";
     /// The body is larger than the limit, as received or decoded.
     BodyTooLarge = 1702, "body over the limit";
-    /// What arrived is not an HTTP/1.1 response.
+    /// What arrived is not an HTTP response.
     Malformed = 1703, "malformed response";
     /// More redirects than the request allows.
     TooManyRedirects = 1704, "too many redirects";

@@ -216,6 +216,13 @@ impl Stream {
         }
     }
 
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+
     /// Whether nothing has come that nobody asked for, an end included.
     pub fn is_quiet(&mut self) -> bool {
         let mut byte = [0];

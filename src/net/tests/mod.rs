@@ -5,9 +5,11 @@ mod connections;
 mod cookies;
 mod early;
 mod faults;
+mod http2;
 mod names;
 mod proxy;
 mod redirects;
+mod shared;
 mod timings;
 mod tls;
 
