@@ -157,6 +157,10 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     }
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
+    let options = &RunOptions {
+        threads: plan.http.config.most_threads(options.threads.max(1)),
+        ..options.clone()
+    };
     test.loaded.revision.set_plan(Arc::clone(&plan));
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
@@ -240,6 +244,11 @@ async fn load_phase(
     let control = &Arc::clone(&test.session.control);
     let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
     let threads = options.threads.max(1);
+    test.session.connections.deal(threads as usize);
+    if let Ok(net) = test.host.net() {
+        // What `setup` has left open counts, and nobody else could use it.
+        net.release();
+    }
     let (go, start) = watch::channel(None);
     let (cores, mut inbox) = start_cores(test, &shared, &start, threads);
     wait_until_ready(&mut inbox, threads, control, judge).await;

@@ -14,6 +14,7 @@ mod ends;
 mod examples;
 mod frozen;
 mod hooks;
+mod http2;
 mod journeys;
 mod kit;
 mod live;

@@ -20,21 +20,7 @@ pub(super) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(
-        vu: &'a Rc<VuContext>,
-        name: String,
-        tags: &[(String, String)],
-        expect: Expect,
-    ) -> Result<Self, ApiError> {
-        let recorder = vu.host.recorder()?;
-        let base = vu.tags()?;
-        let name = ("name", name.as_str());
-        let tags = if tags.is_empty() {
-            recorder.tags(&base, &[name])
-        } else {
-            let more = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            recorder.tags(&base, &std::iter::once(name).chain(more).collect::<Vec<_>>())
-        };
+    pub(super) fn new(vu: &'a Rc<VuContext>, tags: TagSet, expect: Expect) -> Result<Self, ApiError> {
         Ok(Self {
             vu,
             samples: vu.host.http_samples()?,
