@@ -1,9 +1,9 @@
 //! When the garbage of a VM is collected: in short steps while its core has nothing else to do, each of them timed. What is
 //! measured becomes of `run`'s health check.
 //!
-//! Left alone, Luau collects while a script allocates, so that the request that happens to be under way waits, and nobody
-//! can tell for how long. Steps in idle moments are work done ahead, which the VM takes off its own: a core that is never
-//! idle, and a script that allocates much between two waits, are collected as before, inside of the slice.
+//! Left alone, Luau collects while a script allocates, so that the request that happens to be under way waits. Steps in
+//! idle moments are work done ahead, which the VM takes off its own: a core that is never idle, and a script that allocates
+//! much between two waits, are collected as before, inside of the slice. The VM tells when each step begins and ends.
 //!
 //! The figures are measured with 50 and 10,000 users that make 2 KB of garbage each time: the same CPU time as without,
 //! the 99th percentile of a slice a third, the heap two thirds.
@@ -15,7 +15,7 @@ use mlua::Function;
 use mlua::state::{GcIncParams, GcMode};
 
 use super::host::Host;
-use crate::clock;
+use super::raw;
 use crate::metrics::builtin;
 
 /// Allocated KB between two steps, each of which marks or sweeps twice as much: some 20 µs.
@@ -74,17 +74,24 @@ impl Collector {
             self.stepped.set(last);
             return;
         }
-        let before = clock::now();
         let ended = host.lua.gc_step().unwrap_or(true);
-        let took = clock::now() - before;
-        if let Ok(recorder) = host.recorder() {
-            recorder.record(builtin::GC_PAUSE, took.as_secs_f64() * 1e3, &recorder.no_tags());
-        }
+        note(host);
         let used = self.used();
         if ended {
             self.left.set(used);
         }
         self.stepped.set((!ended).then_some(used));
+    }
+}
+
+/// Records how long each step of the collector took, those in idle moments and those that a script had to wait for.
+pub(super) fn note(host: &Host) {
+    if let Ok(recorder) = host.recorder() {
+        let mut tags = None;
+        raw::each_collection(|took| {
+            let tags = tags.get_or_insert_with(|| recorder.no_tags());
+            recorder.record(builtin::GC_PAUSE, took.as_secs_f64() * 1e3, tags);
+        });
     }
 }
 

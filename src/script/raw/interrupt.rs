@@ -4,11 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::rc::Rc;
+use std::time::Duration;
 
 use mlua::Lua;
 use mlua::ffi::{self, lua_State};
 
 use super::coroutine::call_at;
+use crate::clock::{self, Instant};
 
 /// Somebody who decides whether a script may go on.
 pub trait Interrupt {
@@ -19,8 +21,15 @@ pub trait Interrupt {
 /// The VM asks at every loop and call; the decision is taken once in so many.
 const TICKS_PER_CHECK: u32 = 256;
 
+/// Steps that are remembered until somebody asks; a script that makes more garbage in one go is told by its own computing.
+const MOST_STEPS: usize = 1_000;
+
 thread_local! {
     static TICKS: Cell<u32> = const { Cell::new(0) };
+    /// When the step of the collector that is under way began.
+    static STEP: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long the steps took that nobody has asked for yet.
+    static STEPS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
     static WATCHING: RefCell<Option<Rc<dyn Interrupt>>> = const { RefCell::new(None) };
 }
 
@@ -41,8 +50,7 @@ pub fn set_interrupt(lua: &Lua) -> mlua::Result<()> {
 
 unsafe extern "C-unwind" fn interrupt(state: *mut lua_State, gc: c_int) {
     if gc >= 0 {
-        // A step of the collector.
-        return;
+        return collecting();
     }
     let ticks = TICKS.get() + 1;
     TICKS.set(ticks);
@@ -50,6 +58,25 @@ unsafe extern "C-unwind" fn interrupt(state: *mut lua_State, gc: c_int) {
         // SAFETY: the VM runs `state`, and may raise here.
         unsafe { decide(state) }
     }
+}
+
+/// A step of the collector begins, or ends: the VM tells both.
+#[cold]
+fn collecting() {
+    let now = clock::now();
+    match STEP.take() {
+        None => STEP.set(Some(now)),
+        Some(began) => STEPS.with_borrow_mut(|steps| {
+            if steps.len() < MOST_STEPS {
+                steps.push(now.saturating_duration_since(began));
+            }
+        }),
+    }
+}
+
+/// Tells how long each step of the collector took since the last call, on this thread.
+pub fn each_collection(tell: impl FnMut(Duration)) {
+    STEPS.with_borrow_mut(|steps| steps.drain(..).for_each(tell));
 }
 
 /// # Safety
