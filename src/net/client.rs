@@ -174,15 +174,7 @@ impl Client {
                 target: &target,
                 shared: &self.shared,
             };
-            if let Some(on_send) = &request.on_send {
-                on_send.see(&Sent {
-                    method: &request.method,
-                    address: &request.address,
-                    headers: &outgoing.headers(),
-                    body: &request.body,
-                    again: hop.retried,
-                });
-            }
+            show(&outgoing, hop);
             let config = &self.shared.config;
             let discard = request.discard_body || config.discard_body;
             match way {
@@ -263,6 +255,20 @@ impl Client {
     /// Boxed, because the future of a handshake is large and most requests need none.
     async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
+    }
+}
+
+/// Tells whoever wants to see requests go out.
+fn show(outgoing: &Outgoing<'_>, hop: &Hop) {
+    let request = outgoing.request;
+    if let Some(on_send) = &request.on_send {
+        on_send.see(&Sent {
+            method: &request.method,
+            address: &request.address,
+            headers: &outgoing.headers(),
+            body: &request.body,
+            again: hop.retried,
+        });
     }
 }
 
