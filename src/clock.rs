@@ -4,14 +4,19 @@
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban points to")]
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 pub use tokio::time::Instant;
-pub use tokio::time::error::Elapsed;
 
+mod alarm;
 mod timer;
+mod wheel;
 
 pub use timer::Timer;
+
+use alarm::Alarm;
 
 /// The current instant; virtual when the runtime's time is paused.
 #[must_use]
@@ -29,12 +34,53 @@ pub async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at).await;
 }
 
-/// Runs `future`, giving up after `duration`.
-///
-/// # Errors
-/// [`Elapsed`] when the time is over first.
-pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
-    tokio::time::timeout(duration, future).await
+/// The time of a [`timeout`] is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time is over")]
+pub struct Elapsed;
+
+pin_project_lite::pin_project! {
+    /// What [`timeout`] gives.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        alarm: Alarm,
+    }
+}
+
+/// Runs `future`, giving up after `duration`: never before, and up to 2 ms later. Costs next to nothing where the future
+/// is done in time. The future stays on the thread that first polls it.
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    timeout_at(later(now(), duration), future)
+}
+
+/// As [`timeout`], but gives up at `at`, for those who have read the clock already.
+pub const fn timeout_at<F: Future>(at: Instant, future: F) -> Timeout<F> {
+    Timeout {
+        future,
+        alarm: Alarm::at(at),
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.alarm.poll(cx).map(|()| Err(Elapsed))
+    }
+}
+
+/// `at + by`, or a time that no run lives to see.
+#[must_use]
+pub fn later(at: Instant, by: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+    at.checked_add(by.min(CENTURY)).unwrap_or(at)
 }
 
 /// The wall clock, for time stamps that people read.

@@ -39,7 +39,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let plain = host.stack_fn(|host, stack| match note(host, stack) {
         Ok(all) => {
             stack.push_bool(true);
-            stack.push_bool(all);
+            stack.push_bool(all == Some(true));
             Ok(Flow::Return(2))
         }
         Err(error) => told(stack, error),
@@ -47,51 +47,38 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let with_functions: Function = host.run_internal(CODE, &plain)?;
     let with_functions = Pinned::new(&host.lua, with_functions)?;
     let check = host.stack_fn(move |host, stack| {
+        stack.resize(TAGS);
         if stack.kind(CHECKS) != Kind::Table {
             return Err(ApiError::Text(format!(
                 "check: the second argument must be a table of named conditions, got {}",
                 stack.type_name(CHECKS)
             )));
         }
-        stack.resize(TAGS);
-        if any_function(stack) {
-            stack.push_pinned(&with_functions);
-            for argument in 1..=TAGS {
-                stack.push_copy(argument);
+        match note(host, stack)? {
+            Some(all) => {
+                stack.push_bool(all);
+                Ok(Flow::Return(1))
             }
-            return Ok(Flow::Call(TAGS));
+            None => {
+                stack.truncate(TAGS);
+                stack.push_pinned(&with_functions);
+                (1..=TAGS).for_each(|argument| stack.push_copy(argument));
+                Ok(Flow::Call(TAGS))
+            }
         }
-        let all = note(host, stack)?;
-        stack.push_bool(all);
-        Ok(Flow::Return(1))
     })?;
     Ok(Value::Function(check))
 }
 
-fn any_function(stack: &mut Stack<'_>) -> bool {
-    let (top, mut at) = (stack.top(), 0);
+/// Notes every condition; gives whether all held, or nothing when one is a function, and then nothing is noted.
+fn note(host: &Host, stack: &Stack<'_>) -> Result<Option<bool>, ApiError> {
+    // All of them lie on the stack, names with their values above them, because a function may come last.
+    let first = stack.top() + 1;
+    let mut at = 0;
     while let Some(next) = stack.next(CHECKS, at) {
-        if stack.kind(top + 2) == Kind::Function {
-            stack.truncate(top);
-            return true;
+        if stack.kind(stack.top()) == Kind::Function {
+            return Ok(None);
         }
-        stack.truncate(top);
-        at = next;
-    }
-    false
-}
-
-/// Notes every condition; gives whether all held.
-fn note(host: &Host, stack: &mut Stack<'_>) -> Result<bool, ApiError> {
-    let vu = host.current()?;
-    let tags = match stack.kind(TAGS) {
-        Kind::Nil => vu.tags()?,
-        _ => vu.tags_with(&Args::new("check", vec![stack.value(TAGS)?].into()).tags(0)?)?,
-    };
-    let (top, mut at, mut all) = (stack.top(), 0, true);
-    while let Some(next) = stack.next(CHECKS, at) {
-        all &= note_one(host, &vu, &tags, stack, top + 1)?;
-        stack.truncate(top);
         at = next;
     }
     if at == 0 {
@@ -100,16 +87,24 @@ fn note(host: &Host, stack: &mut Stack<'_>) -> Result<bool, ApiError> {
                 .to_owned(),
         ));
     }
-    Ok(all)
+    let vu = host.current()?;
+    let tags = match stack.kind(TAGS) {
+        Kind::Nil => vu.tags()?,
+        _ => vu.tags_with(&Args::new("check", vec![stack.value(TAGS)?].into()).tags(0)?)?,
+    };
+    let mut all = true;
+    for name in (first..stack.top()).step_by(2) {
+        all &= note_one(host, &vu, &tags, stack, name)?;
+    }
+    Ok(Some(all))
 }
 
 /// Notes the condition whose name and value are at `name` and above; gives whether it held.
 fn note_one(host: &Host, vu: &VuContext, tags: &TagSet, stack: &Stack<'_>, name: i32) -> Result<bool, ApiError> {
-    if stack.kind(name) != Kind::String {
+    let Some(text) = stack.lossy(name) else {
         let got = describe(&stack.value(name)?);
         return Err(ApiError::Text(format!("check: `name` must be a string, got {got}")));
-    }
-    let text = String::from_utf8_lossy(stack.bytes(name).unwrap_or_default());
+    };
     if stack.kind(name + 1) != Kind::Boolean {
         let got = describe(&stack.value(name + 1)?);
         return Err(ApiError::Text(format!(

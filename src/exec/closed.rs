@@ -107,11 +107,11 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
 /// The life of one VU.
 pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
     let (mut done, turns) = (0, helm.turns(seat.index));
-    while helm.turn(&lane, seat.index).await
+    while let Some(now) = helm.turn(&lane, seat.index).await
         && let Some(ready) = lane.ready(&mut seat.vu).await
         && let Some(number) = work.next(&lane, turns, done)
     {
-        if lane.run_closed(&mut seat.vu, ready, number, 0).await == Outcome::Retired {
+        if lane.run_closed(&mut seat.vu, ready, number, 0, now).await == Outcome::Retired {
             return;
         }
         done += 1;

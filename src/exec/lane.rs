@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
-use crate::metrics::{Count, MetricId, Recorder, TagSet, builtin};
+use crate::metrics::{Count, Recorder, TagSet, builtin};
 use crate::plan::{Executor, Plan, Scenario};
 use crate::schedule::Stripe;
 use crate::vu::{Iteration, Outcome, Part, Ready, Vu};
@@ -39,6 +39,7 @@ pub(super) struct Lane {
     pub(super) shared: Arc<Shared>,
     pub(super) signals: Signals,
     recorder: Recorder,
+    is_open: bool,
     tags: Parts,
     tally: Arc<Tally>,
     /// No iteration may begin any more.
@@ -60,6 +61,7 @@ impl Lane {
         signals: &Signals,
     ) -> Self {
         Self {
+            is_open: plan.scenarios[index].executor.is_open(),
             tags: Parts::new(plan, index, recorder, &signals.steering),
             tally: shared.joint(index).join(),
             plan: Arc::clone(plan),
@@ -154,9 +156,18 @@ impl Lane {
         (!self.is_closed()).then_some(ready)
     }
 
-    /// Runs an iteration that begins because its VU is free and ready: intended and actual start are the same.
-    pub(super) async fn run_closed<V: Vu>(&self, vu: &mut V, ready: Ready, number: u64, segment: u32) -> Outcome {
-        let now = clock::now();
+    /// Runs an iteration that begins because its VU, which had its turn at `now`, is free and ready: intended and actual
+    /// start are the same.
+    pub(super) async fn run_closed<V: Vu>(
+        &self,
+        vu: &mut V,
+        ready: Ready,
+        number: u64,
+        segment: u32,
+        now: Instant,
+    ) -> Outcome {
+        // The clock was read just before, unless the VU has taken up an edited script meanwhile.
+        let now = if ready.took.is_zero() { now } else { clock::now() };
         let iteration = self.iteration(number, segment, now, now, ready);
         self.count(Count::Offered, &self.tally.offered, 1, iteration.part);
         self.run(vu, iteration).await
@@ -181,8 +192,12 @@ impl Lane {
         let found = now.saturating_duration_since(assigned).saturating_sub(ready.took);
         let iteration = self.iteration(number, segment, due, now, ready);
         let lag = now.saturating_duration_since(due);
-        self.trend(builtin::ITERATION_START_LAG, lag, iteration.part);
-        self.trend(builtin::DISPATCH_LAG, (handled - due) + found, iteration.part);
+        {
+            let tags = self.tags(iteration.part);
+            let mut samples = self.recorder.batch(&tags);
+            samples.record(builtin::ITERATION_START_LAG, ms(lag));
+            samples.record(builtin::DISPATCH_LAG, ms((handled - due) + found));
+        }
         Some(self.run(vu, iteration).await)
     }
 
@@ -214,7 +229,17 @@ impl Lane {
             part: iteration.part,
             ended_as: Count::Interrupted,
         };
-        let (outcome, paused) = watched(vu.run(&iteration)).await;
+        let mut paused = false;
+        let outcome = {
+            // In place: a function around it would hold it twice.
+            let mut running = pin!(vu.run(&iteration));
+            std::future::poll_fn(|cx| {
+                let poll = running.as_mut().poll(cx);
+                paused |= poll.is_pending();
+                poll
+            })
+            .await
+        };
         match outcome {
             Outcome::Completed => self.land(flight, Count::Completed, &iteration),
             Outcome::Failed => self.land(flight, Count::Failed, &iteration),
@@ -231,21 +256,17 @@ impl Lane {
         let now = clock::now();
         flight.ended_as = ended_as;
         drop(flight);
-        self.trend(builtin::ITERATION_DURATION, now - iteration.started_at, iteration.part);
-        if self.scenario().executor.is_open() {
-            let response = now - iteration.scheduled_at;
-            self.trend(builtin::ITERATION_RESPONSE_TIME, response, iteration.part);
+        let tags = self.tags(iteration.part);
+        let mut samples = self.recorder.batch(&tags);
+        samples.record(builtin::ITERATION_DURATION, ms(now - iteration.started_at));
+        if self.is_open {
+            samples.record(builtin::ITERATION_RESPONSE_TIME, ms(now - iteration.scheduled_at));
         }
     }
 
     fn count(&self, what: Count, tally: &AtomicU64, n: u64, part: Part) {
         tally.fetch_add(n, Ordering::Relaxed);
         self.recorder.count(self.index, what, n, &self.tags(part));
-    }
-
-    fn trend(&self, metric: MetricId, value: Duration, part: Part) {
-        self.recorder
-            .record(metric, value.as_secs_f64() * 1_000.0, &self.tags(part));
     }
 
     fn tags(&self, part: Part) -> TagSet {
@@ -296,22 +317,9 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// Runs `future` and tells whether it ever gave way to others.
-async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
-    let mut future = pin!(future);
-    let mut paused = false;
-    std::future::poll_fn(|cx| {
-        let poll = future.as_mut().poll(cx).map(|output| (output, paused));
-        paused = true;
-        poll
-    })
-    .await
-}
-
-/// `at + by`, or a time that no run lives to see.
-pub(super) fn later(at: Instant, by: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-    at.checked_add(by.min(CENTURY)).unwrap_or(at)
+/// A duration as trends take it.
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }
 
 /// Ready to be polled by a `select!`: waits for the first of a graceful stop and a kill.

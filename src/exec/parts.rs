@@ -20,6 +20,8 @@ pub(super) struct Parts {
     /// Knows the names of segments that only an edited plan has.
     steering: Arc<Control>,
     made: RefCell<HashMap<Part, TagSet, FxBuildHasher>>,
+    /// The part that was asked for last, which the next question is about too, as a rule.
+    last: RefCell<Option<(Part, TagSet)>>,
 }
 
 impl Parts {
@@ -36,11 +38,23 @@ impl Parts {
             segments: scenario.executor.segments(),
             steering: Arc::clone(steering),
             made: RefCell::default(),
+            last: RefCell::default(),
         }
     }
 
     /// The tags of one part: `stage`, `phase`, `warmup` and `revision` as far as they apply.
     pub(super) fn get(&self, part: Part, plan: &Plan, recorder: &Recorder) -> TagSet {
+        if let Some((last, tags)) = &*self.last.borrow()
+            && *last == part
+        {
+            return tags.clone();
+        }
+        let tags = self.find(part, plan, recorder);
+        *self.last.borrow_mut() = Some((part, tags.clone()));
+        tags
+    }
+
+    fn find(&self, part: Part, plan: &Plan, recorder: &Recorder) -> TagSet {
         if let Some(tags) = self.made.borrow().get(&part) {
             return tags.clone();
         }

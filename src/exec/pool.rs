@@ -266,7 +266,8 @@ impl<F: VuFactory> Drop for Live<F> {
 
 /// Makes a VU for an arrival, and lives its life.
 async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, offer: Offer) {
-    let seat = Seat::on_demand(&live.0.lane, &*live.0.factory, permit).await;
+    // Boxed: a VU is made once, and would keep the room for it all its life.
+    let seat = Box::pin(Seat::on_demand(&live.0.lane, &*live.0.factory, permit)).await;
     occupy(live, seat, Rc::default(), Some(offer)).await;
 }
 

@@ -141,9 +141,9 @@ impl<F: VuFactory> Rover<F> {
                 }
                 continue;
             }
-            if !self.helm.turn(self.lane(), self.index).await {
+            let Some(now) = self.helm.turn(self.lane(), self.index).await else {
                 return;
-            }
+            };
             let Some(ready) = self.lane().ready(&mut present.vu).await else {
                 return;
             };
@@ -151,12 +151,12 @@ impl<F: VuFactory> Rover<F> {
                 // It may not be wanted any more.
                 continue;
             }
-            let began = self.helm.own(clock::now());
+            let began = self.helm.own(now);
             let (number, segment) = (turns.number(done), self.ramps.segment_at(began));
             done += 1;
             let outcome = tokio::select! {
                 biased;
-                outcome = self.lane().run_closed(&mut present.vu, ready, number, segment) => Some(outcome),
+                outcome = self.lane().run_closed(&mut present.vu, ready, number, segment, now) => Some(outcome),
                 () = self.cut(began, &mut news) => None,
             };
             match outcome {

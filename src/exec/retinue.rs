@@ -69,7 +69,8 @@ async fn enlist<F: VuFactory>(present: Presence, factory: Rc<F>, index: u64, hel
     let Some(permit) = lane.shared.acquire(lane.index) else {
         return;
     };
-    let mut seat = Seat::on_demand(lane, &*factory, permit).await;
+    // Boxed: a VU is made once, and would keep the room for it all its life.
+    let mut seat = Box::pin(Seat::on_demand(lane, &*factory, permit)).await;
     seat.index = index;
     occupy(Rc::clone(lane), seat, Work::Looping, helm).await;
 }

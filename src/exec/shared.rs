@@ -12,8 +12,8 @@ use crate::control::{Control, Setpoint};
 use crate::plan::{Plan, Scenario};
 
 use super::exchange::Exchange;
-use super::lane::later;
 use super::terms::{Agenda, Terms};
+use crate::clock::later;
 
 /// Process-wide state of a run; one `Arc` for all cores.
 #[derive(Debug)]

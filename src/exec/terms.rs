@@ -9,7 +9,7 @@ use crate::control::Setpoint;
 use crate::plan::{Executor, Scenario};
 use crate::schedule::{Course, Edition, Ramp, Ramps, Setting, reached};
 
-use super::lane::later;
+use crate::clock::later;
 
 /// One version of a scenario: the plan's, or an edited one.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use crate::schedule::{Next, Steered};
 
 use super::exchange::Ticket;
 use super::helm::{Helm, News};
-use super::lane::later;
 use super::terms::Terms;
+use crate::clock::later;
 
 /// One stripe's arrivals.
 pub(super) struct Timetable {

@@ -61,6 +61,7 @@ builtins! {
     DISPATCH_LAG "dispatch_lag" Trend Ms All "The generator's own part of the start lag.";
     SOCKET_ERRORS "socket_errors" Counter None All "Connections that the local system refused: no ports, no file descriptors, no memory.";
     LOOP_LAG "loop_lag" Trend Ms All "How late a core's timer grid fired.";
+    GC_PAUSE "gc_pause" Trend Ms All "How long a step of collecting a script VM's garbage kept its core.";
     DROPPED_ITERATIONS "dropped_iterations" Counter None All "Offered iterations that never started.";
     VUS "vus" Gauge None All "Virtual users that are running an iteration or waiting for one.";
     VUS_MAX "vus_max" Gauge None All "Virtual users that exist.";

@@ -1,4 +1,4 @@
-//! Protocol clients: HTTP/1.1 with TLS on hyper's connection API. Returns timings and bytes; knows no metric, no Lua and
+//! Protocol clients: HTTP/1.1 with TLS, by a codec of our own. Returns timings and bytes; knows no metric, no Lua and
 //! no plan.
 //!
 //! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
@@ -17,6 +17,9 @@ mod dial;
 mod dns;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 mod h1;
 mod headers;
 mod hop;

@@ -117,7 +117,7 @@ impl Pool {
                 }
             }
         }
-        if best.is_none_or(|at| state.lines[at].streams > 0) {
+        if best.is_none_or(|at| state.lines[at].streams != 0) {
             if state.idle > 0 {
                 state.idle -= 1;
                 return Some(Grant::Idle(Claim(Some(Arc::clone(self)))));

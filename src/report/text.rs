@@ -285,6 +285,8 @@ fn health(generator: &Generator) -> String {
         ("start lag p99", generator.start_lag_p99_ms),
         ("dispatch lag p99", generator.dispatch_lag_p99_ms),
         ("loop lag p99", generator.loop_lag_p99_ms),
+        ("gc pause p99", generator.gc_pause_p99_ms),
+        ("max", generator.gc_pause_max_ms),
     ];
     for (name, value) in lags {
         if let Some(ms) = value {

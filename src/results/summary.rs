@@ -308,6 +308,12 @@ pub struct Generator {
     /// How late the timer grid fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_lag_p99_ms: Option<f64>,
+    /// How long steps of collecting the garbage of scripts kept their core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gc_pause_p99_ms: Option<f64>,
+    /// The longest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gc_pause_max_ms: Option<f64>,
     /// Connections that the local system refused: no ports, no file descriptors, no memory.
     #[serde(default)]
     pub socket_errors: u64,

@@ -23,6 +23,8 @@ pub(super) fn judge(plan: &Plan, cpu: &[Duration], totals: &Totals, duration: Du
         reasons: health.reasons,
         dispatch_lag_p99_ms: p99(builtin::DISPATCH_LAG).filter(|_| open),
         loop_lag_p99_ms: p99(builtin::LOOP_LAG),
+        gc_pause_p99_ms: p99(builtin::GC_PAUSE),
+        gc_pause_max_ms: totals.root(builtin::GC_PAUSE, Aggregation::Max),
         socket_errors,
         notes: health.notes,
     }

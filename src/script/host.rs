@@ -15,9 +15,11 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 use crate::samples;
 
+use super::collector::Collector;
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
+use super::internal::Internal;
 use super::loader::Source;
 use super::raw::{self, Flow, Pinned, Stack};
 use super::revision::Revision;
@@ -93,6 +95,9 @@ pub struct Host {
     /// Watches for scripts that never yield.
     pub watch: Rc<Watch>,
     prelude: Table,
+    internal: Internal,
+    /// When its garbage is collected.
+    pub(super) collector: Collector,
     current: RefCell<Option<Rc<VuContext>>>,
     modules: RefCell<HashMap<String, Value>>,
     net: RefCell<Option<Rc<net::Shared>>>,
@@ -138,10 +143,9 @@ impl Host {
         let options = LuaOptions::new();
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
         ArrayMark::install(&lua)?;
-        let prelude: Table = lua
-            .load(include_str!("prelude.luau"))
-            .set_name("=kt")
-            .set_mode(ChunkMode::Text)
+        let internal = Internal::default();
+        let prelude: Table = internal
+            .function(&lua, include_str!("prelude.luau"))?
             .call(raw::mark_value())?;
         let watch = Rc::new(Watch::new(limits.cpu, session.control.kill_token().clone()));
         let host = Rc::new(Self {
@@ -149,6 +153,8 @@ impl Host {
             pending: RefCell::default(),
             reply: RefCell::default(),
             prelude,
+            internal,
+            collector: Collector::new(&lua)?,
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),
@@ -381,7 +387,7 @@ impl Host {
     /// # Errors
     /// When the code is wrong, which its tests show.
     pub fn run_internal<R: mlua::FromLuaMulti>(&self, code: &str, args: impl mlua::IntoLuaMulti) -> mlua::Result<R> {
-        self.lua.load(code).set_name("=kt").set_mode(ChunkMode::Text).call(args)
+        self.internal.function(&self.lua, code)?.call(args)
     }
 
     /// `finish` of the prelude: raises the second value unless the first is true.

@@ -2,6 +2,7 @@
 //! scripts see are in [`crate::api`]; nothing here knows a protocol.
 
 pub mod bridge;
+pub mod collector;
 pub mod commons;
 pub mod context;
 pub mod dataset;
@@ -12,6 +13,7 @@ pub mod flow;
 pub mod held;
 pub mod hooks;
 pub mod host;
+mod internal;
 pub mod invariants;
 pub mod loader;
 pub mod locate;

@@ -10,7 +10,9 @@
 //! - A [`Stack`] exists only while the VM runs one of our functions, on the coroutine that called it. Errors that the VM
 //!   raises there (it is out of memory, a table is read-only) unwind our frames as C++ exceptions do, with destructors run,
 //!   which the `C-unwind` ABI allows; nothing of ours may catch them, and nothing does.
-//! - Positions on a stack count from 1. What is above the top reads as nil; the VM makes room for what is pushed.
+//! - Positions on a stack count from 1. What is above the top reads as nil; the VM makes room for what is pushed. What an
+//!   operation needs there (a table, a value above it) its caller has seen; builds with debug assertions, and so all tests,
+//!   check it each time.
 //! - Text of a string stays where it is while the string is on the stack: reading borrows the [`Stack`], and whatever takes
 //!   values off it borrows it mutably.
 //! - A [`Coroutine`] is touched from outside only while it does not run: between two turns, by whoever owns it.

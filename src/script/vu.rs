@@ -182,7 +182,8 @@ impl Vu for LuaVu {
                 // Tried before the revision was adopted; a file has changed since.
                 tracing::warn!(target: "kingtide::script", "http options of the edited script: {error}");
             }
-            self.instance = instantiate(&self.context, &self.scenario).await;
+            // Boxed, as below: every user would hold the room for what hardly any does.
+            self.instance = Box::pin(instantiate(&self.context, &self.scenario)).await;
             took = clock::now().saturating_duration_since(before);
         }
         Ready { revision, took }
@@ -214,7 +215,7 @@ impl Vu for LuaVu {
         trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
         if matches!(error.kind, Kind::Stuck | Kind::Memory) {
             // Whatever the script's own state is now, it is replaced by a fresh one.
-            self.instance = instantiate(&self.context, &self.scenario).await;
+            self.instance = Box::pin(instantiate(&self.context, &self.scenario)).await;
         }
         outcome
     }

@@ -24,6 +24,7 @@ mod orchestrator;
 mod own_tests;
 mod parts;
 mod projects;
+mod quick;
 mod reload;
 mod repl;
 mod server;

@@ -10,32 +10,12 @@ use mlua::{Function, Value};
 use crate::api::args::{number, tags};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
+use crate::plan::expect::{self, Expect};
 use crate::script::fields::{describe, suggest, to_duration};
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, VuContext};
 
 use super::request::header;
-
-/// Which statuses are a success.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Expect {
-    /// 200 to 399.
-    Default,
-    /// This one.
-    One(u16),
-    /// Any of these ranges, both ends included.
-    Ranges(Vec<(u16, u16)>),
-}
-
-impl Expect {
-    pub(super) fn holds(&self, status: u16) -> bool {
-        match self {
-            Self::Default => (200..400).contains(&status),
-            Self::One(one) => *one == status,
-            Self::Ranges(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)),
-        }
-    }
-}
 
 const KNOWN: [&str; 15] = [
     "json",
@@ -113,8 +93,7 @@ impl Reader<'_> {
                 if self.options.name == Some(value) {
                     top = value;
                 }
-            } else if stack.kind(key) == Kind::String {
-                let key = String::from_utf8_lossy(stack.bytes(key).unwrap_or_default());
+            } else if let Some(key) = stack.lossy(key) {
                 self.option(&key, &stack.value(value)?)?;
             } else {
                 return Err(self.error(format!("{} is not an option name", describe(&stack.value(key)?))));
@@ -270,20 +249,7 @@ impl Reader<'_> {
                 return status(number).map(|status| (status, status));
             }
             let Value::String(text) = value else { return None };
-            let text = text.to_string_lossy();
-            if let Some(class) = text.strip_suffix("xx") {
-                return class
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|class| (1..=5).contains(class))
-                    .map(|class| (class * 100, class * 100 + 99));
-            }
-            let (low, high) = text.split_once('-')?;
-            low.trim()
-                .parse()
-                .ok()
-                .zip(high.trim().parse().ok())
-                .filter(|(low, high)| low <= high)
+            expect::range(&text.to_string_lossy())
         };
         let ranges: Option<Vec<_>> = values.iter().map(range).collect();
         match ranges {

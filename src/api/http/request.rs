@@ -11,12 +11,13 @@ use crate::clock;
 use crate::metrics::TagSet;
 use crate::net::body::compress;
 use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings};
+use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
 use crate::script::raw::{Coroutine, Kind as ValueKind, Stack};
 use crate::script::{ApiError, Kind, VuContext};
 
-use super::options::{Expect, Options};
+use super::options::Options;
 
 /// A request that is ready to be sent, or one that cannot be.
 #[derive(Debug)]
@@ -31,11 +32,11 @@ pub(super) struct Prepared {
 
 /// Reads a method's name.
 pub(super) fn method(owner: &str, stack: &Stack<'_>, index: i32) -> Result<http::Method, ApiError> {
-    let Some(text) = stack.bytes(index) else {
+    let Some(text) = stack.lossy(index) else {
         let got = describe(&stack.value(index)?);
         return Err(ApiError::Text(format!("{owner}: `method` must be a string, got {got}")));
     };
-    let text = String::from_utf8_lossy(text).to_ascii_uppercase();
+    let text = text.to_ascii_uppercase();
     http::Method::from_bytes(text.as_bytes())
         .map_err(|_| ApiError::Text(format!("{owner}: `{text}` is no HTTP method")))
 }
@@ -55,7 +56,7 @@ pub(super) fn prepare(
         return Err(ApiError::Text(format!("{owner}: `url` must be a string, got {got}")));
     }
     let mut options = Options::read(vu, owner, stack, url + 1)?;
-    let text = String::from_utf8_lossy(stack.bytes(url).unwrap_or_default());
+    let text = stack.lossy(url).unwrap_or_default();
     let found = match sendable(address(vu, &text), &text) {
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
         Err(Unsent::NoUrl(message)) => Err(message),
@@ -63,7 +64,7 @@ pub(super) fn prepare(
         Ok(address) => Ok(address.with_query(&options.query)),
     };
     let name = match (options.name, &found) {
-        (Some(name), _) => String::from_utf8_lossy(stack.bytes(name).unwrap_or_default()),
+        (Some(name), _) => stack.lossy(name).unwrap_or_default(),
         (None, Ok(address)) => vu.host.session.automatic_name(address.name()).to_owned().into(),
         (None, Err(_)) => "(bad URL)".into(),
     };

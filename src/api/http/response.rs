@@ -41,6 +41,10 @@ enum Json {
 pub(super) struct Face {
     /// A response table before it is filled.
     template: Pinned,
+    /// The names of its fields.
+    status: Pinned,
+    ok: Pinned,
+    answer: Rc<Pinned>,
 }
 
 /// What a response has; anything else is a slip, which nil would hide.
@@ -77,13 +81,17 @@ impl Face {
         let headers_meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
         headers_meta.set_readonly(true);
         let headers_meta = Pinned::new(lua, headers_meta)?;
-        let json = Pinned::new(lua, host.stack_fn(|_, stack| json(stack))?)?;
+        let name = |name: &str| Pinned::new(lua, name);
+        let answer = Rc::new(name("__answer")?);
+        let own = Rc::clone(&answer);
+        let json = Pinned::new(lua, host.stack_fn(move |_, stack| json(stack, &own))?)?;
+        let own = Rc::clone(&answer);
         let index = host.stack_fn(move |host, stack| {
             if stack.bytes(KEY) == Some(b"json") {
                 stack.push_pinned(&json);
                 return Ok(Flow::Return(1));
             }
-            lazy(host, stack, &headers_meta)
+            lazy(host, stack, &own, &headers_meta)
         })?;
         let meta = lua.create_table()?;
         meta.raw_set("__index", index)?;
@@ -95,6 +103,9 @@ impl Face {
         template.set_metatable(Some(meta))?;
         Ok(Self {
             template: Pinned::new(lua, template)?,
+            status: name("status")?,
+            ok: name("ok")?,
+            answer,
         })
     }
 }
@@ -117,37 +128,38 @@ impl Push for Answer {
         let table = stack.top();
         let status = self.exchange.outcome.as_ref().map_or(0, |response| response.status);
         stack.push_number(f64::from(status));
-        stack.set_field(table, c"status");
+        stack.set_pinned(table, &self.face.status);
         stack.push_bool(self.ok);
-        stack.set_field(table, c"ok");
+        stack.set_pinned(table, &self.face.ok);
         if let Some(url) = &self.url {
             stack.push_bytes(url.as_bytes());
             stack.set_field(table, c"url");
         }
+        let face = Rc::clone(&self.face);
         stack.push_object(self);
-        stack.set_field(table, c"__answer");
+        stack.set_pinned(table, &face.answer);
         Ok(1)
     }
 }
 
 /// Pushes the answer behind the response table at [`SELF`]; gives where it is.
-fn answer(stack: &Stack<'_>) -> Option<i32> {
+fn answer(stack: &Stack<'_>, field: &Pinned) -> Option<i32> {
     if stack.kind(SELF) != Kind::Table {
         return None;
     }
-    stack.push_field(SELF, c"__answer");
+    stack.push_field_pinned(SELF, field);
     let at = stack.top();
     stack.object::<Answer>(at).map(|_| at)
 }
 
 /// `res.field`: made when it is read, and kept in the table.
-fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, headers_meta: &Pinned) -> Result<Flow, ApiError> {
+fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned) -> Result<Flow, ApiError> {
     if stack.kind(KEY) != Kind::String {
         stack.push_nil();
         return Ok(Flow::Return(1));
     }
-    let name = String::from_utf8_lossy(stack.bytes(KEY).unwrap_or_default()).into_owned();
-    let Some(at) = answer(stack) else {
+    let name = stack.lossy(KEY).unwrap_or_default().into_owned();
+    let Some(at) = answer(stack, own) else {
         return Err(ApiError::Text(
             "response: this is a copy without its response".to_owned(),
         ));
@@ -174,16 +186,16 @@ fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, headers_meta: &Pinned) -> Result
 }
 
 /// `res:json(path)`: the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
-fn json(stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
+fn json(stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
     stack.resize(KEY);
-    let Some(at) = answer(stack) else {
+    let Some(at) = answer(stack, own) else {
         return Err(ApiError::Text(
             "json: call it with a colon: `res:json(path)`".to_owned(),
         ));
     };
     let path = match stack.kind(KEY) {
         Kind::Nil => None,
-        Kind::String => Some(String::from_utf8_lossy(stack.bytes(KEY).unwrap_or_default()).into_owned()),
+        Kind::String => Some(stack.lossy(KEY).unwrap_or_default().into_owned()),
         _ => {
             let got = describe(&stack.value(KEY)?);
             return Err(ApiError::Text(format!("json: `path` must be a string, got {got}")));

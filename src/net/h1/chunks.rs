@@ -17,6 +17,7 @@ pub(super) struct Chunks {
     left: u64,
     extensions: usize,
     trailers: Vec<u8>,
+    trailer_lines: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,7 @@ impl Chunks {
             left: 0,
             extensions: 0,
             trailers: Vec::new(),
+            trailer_lines: 0,
         }
     }
 
@@ -116,6 +118,7 @@ impl Chunks {
             }
             (State::TrailerLf, b'\n') => {
                 self.trailer(byte)?;
+                self.trailer_lines += 1;
                 Ok(State::LastLine)
             }
             (State::LastLf, b'\n') => self.check_trailers(),
@@ -137,7 +140,9 @@ impl Chunks {
         if !self.trailers.is_empty() {
             self.trailers.extend_from_slice(b"\r\n");
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-            match httparse::parse_headers(&self.trailers, &mut headers) {
+            // One for each line that ended as it should, so that a bare line feed does not make two of one.
+            let fields = &mut headers[..self.trailer_lines.min(MAX_HEADERS)];
+            match httparse::parse_headers(&self.trailers, fields) {
                 Ok(httparse::Status::Complete(_)) => {}
                 Ok(httparse::Status::Partial) => return Err(malformed("invalid trailers")),
                 Err(error) => return Err(malformed(error)),

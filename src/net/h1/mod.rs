@@ -6,9 +6,13 @@ mod conn;
 mod head;
 mod receive;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub(super) use conn::{Conn, Scratch};
 pub(super) use receive::Received;
+#[cfg(any(test, fuzzing))]
+pub(super) use receive::{Rules, outcome};
 pub(super) use request::line;
 
 use super::{ErrorKind, NetError};

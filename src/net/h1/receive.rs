@@ -17,7 +17,7 @@ const TRUSTED: u64 = 1 << 20;
 
 /// What the response answers, and how much of it is wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules<'a> {
+pub(in crate::net) struct Rules<'a> {
     /// The method of the request.
     pub method: &'a Method,
     /// The largest body in bytes.
@@ -209,5 +209,34 @@ impl<'a> Reception<'a> {
             encoded: head.encoded,
             keep_alive: head.keep_alive && !is_last,
         }
+    }
+}
+
+/// What comes of these pieces, and whether all of them were needed; without an error, more is. For tests and fuzzing.
+#[cfg(any(test, fuzzing))]
+pub(in crate::net) fn outcome(
+    rules: Rules<'_>,
+    pieces: &[&[u8]],
+    ends: bool,
+) -> Result<(Received, bool), Option<ErrorKind>> {
+    let mut reception = Reception::new(rules);
+    let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
+    while let Some(piece) = pieces.next() {
+        if let Some(received) = reception.feed(piece).map_err(|error| error.kind)? {
+            return Ok((received, pieces.next().is_none()));
+        }
+    }
+    if !ends {
+        return Err(None);
+    }
+    let received = reception.end().map_err(|error| error.kind)?;
+    Ok((received, true))
+}
+
+#[cfg(test)]
+impl Reception<'_> {
+    /// The bytes that it has set aside.
+    pub fn memory_for_test(&self) -> usize {
+        self.bytes.capacity()
     }
 }

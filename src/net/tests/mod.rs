@@ -3,6 +3,7 @@
 mod bodies;
 mod connections;
 mod cookies;
+mod early;
 mod faults;
 mod http2;
 mod names;

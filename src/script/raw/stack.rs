@@ -2,8 +2,10 @@
 #![expect(unsafe_code, reason = "the VM's C interface; see the module above")]
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
+use std::ptr;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Value, WeakLua};
@@ -88,7 +90,7 @@ impl<'a> Stack<'a> {
     }
 
     fn raw_type(&self, index: i32) -> c_int {
-        assert!(index > 0, "positions count from 1");
+        debug_assert!(index > 0, "positions count from 1");
         // SAFETY: a position above the top reads as none.
         unsafe { ffi::lua_type(self.state, index) }
     }
@@ -142,16 +144,22 @@ impl<'a> Stack<'a> {
     /// The bytes of a string; numbers are none.
     #[must_use]
     pub fn bytes(&self, index: i32) -> Option<&[u8]> {
-        if self.kind(index) != Kind::String {
-            return None;
-        }
+        debug_assert!(index > 0, "positions count from 1");
         let mut length = 0;
-        // SAFETY: a string, so that the pointer is not null, valid for `length` bytes, and stays where it is while the string
+        // SAFETY: null for anything but a string; otherwise valid for `length` bytes, which stay where they are while the string
         // is on the stack: `self` is borrowed until then.
         unsafe {
-            let start = ffi::lua_tolstring(self.state, index, &raw mut length);
-            Some(std::slice::from_raw_parts(start.cast::<u8>(), length))
+            let start = ffi::lua_tolstringatom(self.state, index, &raw mut length, ptr::null_mut());
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
         }
+    }
+
+    /// A string, with a replacement for what is not UTF-8.
+    #[must_use]
+    pub fn lossy(&self, index: i32) -> Option<Cow<'_, str>> {
+        let bytes = self.bytes(index)?;
+        // The common case is checked faster than it is repaired.
+        Some(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
     }
 
     /// A string that is UTF-8.
@@ -191,7 +199,7 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// When the VM is out of memory.
     pub fn value(&self, index: i32) -> mlua::Result<Value> {
-        assert!(index > 0, "positions count from 1");
+        debug_assert!(index > 0, "positions count from 1");
         if index > self.top() {
             return Ok(Value::Nil);
         }
@@ -257,7 +265,7 @@ impl<'a> Stack<'a> {
     /// Pushes JSON's null.
     pub fn push_null(&self) {
         // SAFETY: as above.
-        unsafe { ffi::lua_pushlightuserdatatagged(self.state, std::ptr::null_mut(), 0) }
+        unsafe { ffi::lua_pushlightuserdatatagged(self.state, ptr::null_mut(), 0) }
     }
 
     /// Pushes true or false.
@@ -286,7 +294,7 @@ impl<'a> Stack<'a> {
 
     /// Pushes the value at `index` once more.
     pub fn push_copy(&self, index: i32) {
-        assert!(index > 0, "positions count from 1");
+        debug_assert!(index > 0, "positions count from 1");
         // SAFETY: a position above the top reads as nil.
         unsafe { ffi::lua_pushvalue(self.state, index) }
     }
@@ -301,7 +309,7 @@ impl<'a> Stack<'a> {
     pub fn push_clone(&mut self, pinned: &Pinned) {
         self.push_pinned(pinned);
         let table = self.top();
-        assert!(self.kind(table) == Kind::Table, "only tables are cloned");
+        debug_assert!(self.kind(table) == Kind::Table, "only tables are cloned");
         // SAFETY: a table at that place, which the copy then takes.
         unsafe {
             ffi::lua_clonetable(self.state, table);
@@ -356,7 +364,7 @@ impl<'a> Stack<'a> {
     /// Pushes the next key and value of a table, or nothing at its end. `at` is 0 at first, and what this gave before.
     #[must_use]
     pub fn next(&self, table: i32, at: i32) -> Option<i32> {
-        assert!(self.kind(table) == Kind::Table && at >= 0, "only tables have entries");
+        debug_assert!(self.kind(table) == Kind::Table && at >= 0, "only tables have entries");
         // SAFETY: a table; a place that is none any more ends the walk.
         let next = unsafe { ffi::lua_rawiter(self.state, table, at) };
         (next >= 0).then_some(next)
@@ -364,33 +372,55 @@ impl<'a> Stack<'a> {
 
     /// Pushes the entry of a list, without metamethods.
     pub fn push_item(&self, table: i32, position: i32) {
-        assert!(self.kind(table) == Kind::Table, "only tables have entries");
+        debug_assert!(self.kind(table) == Kind::Table, "only tables have entries");
         // SAFETY: a table.
         unsafe { ffi::lua_rawgeti_(self.state, table, position) };
     }
 
     /// Pushes a field of a table, without metamethods.
     pub fn push_field(&self, table: i32, name: &CStr) {
-        assert!(self.kind(table) == Kind::Table, "only tables have fields");
+        debug_assert!(self.kind(table) == Kind::Table, "only tables have fields");
         // SAFETY: a table, and a name that ends.
         unsafe { ffi::lua_rawgetfield(self.state, table, name.as_ptr()) };
+    }
+
+    /// Pushes a field whose name is pinned, without metamethods.
+    pub fn push_field_pinned(&self, table: i32, name: &Pinned) {
+        debug_assert!(self.kind(table) == Kind::Table, "only tables have fields");
+        self.push_pinned(name);
+        // SAFETY: a table, and a key on top.
+        unsafe { ffi::lua_rawget(self.state, table) };
     }
 
     /// Sets the key and the value on top in a table, and takes them off.
     pub fn set(&mut self, table: i32) {
         let top = self.top();
-        assert!(
+        debug_assert!(
             self.kind(table) == Kind::Table && table < top - 1,
             "a table, a key and a value"
         );
-        assert!(self.kind(top - 1) != Kind::Nil, "nil is no key");
+        debug_assert!(self.kind(top - 1) != Kind::Nil, "nil is no key");
         // SAFETY: a table and two values above it; a read-only table raises.
         unsafe { ffi::lua_rawset(self.state, table) }
     }
 
+    /// Sets a field whose name is pinned to the value on top, and takes it off.
+    pub fn set_pinned(&mut self, table: i32, name: &Pinned) {
+        self.push_pinned(name);
+        debug_assert!(
+            self.kind(table) == Kind::Table && table < self.top() - 1,
+            "a table and a value"
+        );
+        // SAFETY: a table; the name goes below the value.
+        unsafe {
+            ffi::lua_insert(self.state, -2);
+            ffi::lua_rawset(self.state, table);
+        }
+    }
+
     /// Sets a field to the value on top, and takes it off.
     pub fn set_field(&mut self, table: i32, name: &CStr) {
-        assert!(
+        debug_assert!(
             self.kind(table) == Kind::Table && table < self.top(),
             "a table and a value"
         );
@@ -400,7 +430,7 @@ impl<'a> Stack<'a> {
 
     /// Sets an entry of a list to the value on top, and takes it off.
     pub fn set_item(&mut self, table: i32, position: i32) {
-        assert!(
+        debug_assert!(
             self.kind(table) == Kind::Table && table < self.top(),
             "a table and a value"
         );
@@ -411,7 +441,7 @@ impl<'a> Stack<'a> {
     /// Sets the metatable of a table to the table on top, and takes it off.
     pub fn set_metatable(&mut self, table: i32) {
         let top = self.top();
-        assert!(
+        debug_assert!(
             self.kind(table) == Kind::Table && table < top && self.kind(top) == Kind::Table,
             "a table and its metatable"
         );
@@ -422,7 +452,7 @@ impl<'a> Stack<'a> {
     /// Pushes the metatable of a table, if it has one.
     #[must_use]
     pub fn push_metatable(&self, table: i32) -> bool {
-        assert!(self.kind(table) == Kind::Table, "only tables");
+        debug_assert!(self.kind(table) == Kind::Table, "only tables");
         // SAFETY: a table.
         unsafe { ffi::lua_getmetatable(self.state, table) != 0 }
     }
@@ -430,7 +460,7 @@ impl<'a> Stack<'a> {
     /// Whether the two values are the same, without metamethods.
     #[must_use]
     pub fn same(&self, one: i32, other: i32) -> bool {
-        assert!(one > 0 && other > 0, "positions count from 1");
+        debug_assert!(one > 0 && other > 0, "positions count from 1");
         // SAFETY: a position above the top equals nothing.
         unsafe { ffi::lua_rawequal(self.state, one, other) != 0 }
     }

@@ -8,24 +8,17 @@ use crate::script::raw::{Kind, Stack};
 /// How deep tables may nest, which also ends circular ones.
 const MAX_DEPTH: usize = 100;
 
+/// How many values may lie on the stack while an object is written; larger ones are walked twice.
+const MOST_ON_STACK: i32 = 2_000;
+
 /// A writer of JSON, whose buffers can be used again.
 #[derive(Debug, Default)]
 pub struct Json {
     out: Vec<u8>,
-    /// The keys of the objects that are being written, one after another.
-    keys: Vec<u8>,
-    entries: Vec<Entry>,
+    /// The fields of the objects that are being written, one object after another: where on the stack their keys are, with
+    /// the values above them.
+    fields: Vec<i32>,
     pretty: bool,
-}
-
-/// A field of an object that is being written.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// Its key, in `keys`.
-    start: usize,
-    end: usize,
-    /// Where the walk through its table finds it.
-    at: i32,
 }
 
 impl Json {
@@ -46,8 +39,7 @@ impl Json {
     /// What JSON cannot hold, with its place.
     pub fn bytes(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<&[u8], String> {
         self.out.clear();
-        self.keys.clear();
-        self.entries.clear();
+        self.fields.clear();
         let top = stack.top();
         let written = self.value(stack, index, 0);
         stack.truncate(top);
@@ -56,23 +48,24 @@ impl Json {
 
     fn value(&mut self, stack: &mut Stack<'_>, index: i32, depth: usize) -> Result<(), String> {
         match stack.kind(index) {
-            Kind::Nil => self.out.extend_from_slice(b"null"),
-            Kind::Boolean if stack.is_true(index) => self.out.extend_from_slice(b"true"),
-            Kind::Boolean => self.out.extend_from_slice(b"false"),
-            Kind::Number => self.number(stack.number(index).unwrap_or_default())?,
             Kind::String => {
-                let text = stack
-                    .text(index)
-                    .ok_or("a string is not UTF-8; encode it (base64) first")?;
-                self.string(text)?;
+                let text = stack.text(index);
+                self.string(text.ok_or("a string is not UTF-8; encode it (base64) first")?)
             }
-            Kind::Table => self.table(stack, index, depth)?,
-            Kind::Pointer if stack.is_null(index) => self.out.extend_from_slice(b"null"),
-            Kind::Function | Kind::Pointer | Kind::Other => {
-                return Err(format!("{} cannot be JSON", article(stack.type_name(index))));
+            Kind::Number => self.number(stack.number(index).unwrap_or_default()),
+            Kind::Table => self.table(stack, index, depth),
+            Kind::Boolean => {
+                let text: &[u8] = if stack.is_true(index) { b"true" } else { b"false" };
+                self.out.extend_from_slice(text);
+                Ok(())
             }
+            Kind::Pointer if !stack.is_null(index) => Err(cannot(stack, index)),
+            Kind::Nil | Kind::Pointer => {
+                self.out.extend_from_slice(b"null");
+                Ok(())
+            }
+            Kind::Function | Kind::Other => Err(cannot(stack, index)),
         }
-        Ok(())
     }
 
     fn string(&mut self, text: &str) -> Result<(), String> {
@@ -99,52 +92,31 @@ impl Json {
         if depth >= MAX_DEPTH {
             return Err("tables nest deeper than 100 levels, or one contains itself".to_owned());
         }
-        let (first_entry, first_key) = (self.entries.len(), self.keys.len());
         let length = stack.list_len(table);
-        let pairs = self.collect(stack, table, length > 0)?;
-        let written = if length > 0 || (pairs == 0 && ArrayMark::is_on(stack, table)) {
-            if pairs != length {
-                return Err("a table is both a list and a map, or has holes; JSON can be only one".to_owned());
-            }
-            self.list(stack, table, length, depth)
-        } else {
-            self.object(stack, table, first_entry, depth)
-        };
-        self.entries.truncate(first_entry);
-        self.keys.truncate(first_key);
-        written
-    }
-
-    /// Notes the fields of a table, and counts its entries.
-    fn collect(&mut self, stack: &mut Stack<'_>, table: i32, is_list: bool) -> Result<usize, String> {
-        let top = stack.top();
-        let (mut at, mut pairs) = (0, 0);
-        while let Some(next) = stack.next(table, at) {
-            pairs += 1;
-            match (stack.kind(top + 1), stack.bytes(top + 1)) {
-                (Kind::Number, _) if is_list => {}
-                (_, Some(key)) => {
-                    let start = self.keys.len();
-                    self.keys.extend_from_slice(key);
-                    let end = self.keys.len();
-                    self.entries.push(Entry { start, end, at });
-                }
-                _ => {
-                    let key = stack.value(top + 1).and_then(|key| key.to_string()).unwrap_or_default();
-                    return Err(format!(
-                        "a key is {} `{key}`; JSON objects have string keys",
-                        stack.type_name(top + 1)
-                    ));
-                }
-            }
-            stack.truncate(top);
-            at = next;
+        if length > 0 {
+            return self.list(stack, table, length, depth);
         }
-        Ok(pairs)
+        let (top, first) = (stack.top(), self.fields.len());
+        let written = self.object(stack, table, first, depth);
+        self.fields.truncate(first);
+        stack.truncate(top);
+        written
     }
 
     fn list(&mut self, stack: &mut Stack<'_>, table: i32, length: usize, depth: usize) -> Result<(), String> {
         let top = stack.top();
+        let (mut pairs, mut at) = (0, 0);
+        while let Some(next) = stack.next(table, at) {
+            if stack.number(top + 1).is_none() && stack.bytes(top + 1).is_none() {
+                return Err(not_a_name(stack, top + 1));
+            }
+            stack.truncate(top);
+            pairs += 1;
+            at = next;
+        }
+        if pairs != length {
+            return Err("a table is both a list and a map, or has holes; JSON can be only one".to_owned());
+        }
         self.out.push(b'[');
         for position in 1..=i32::try_from(length).unwrap_or(i32::MAX) {
             self.begin_item(position == 1, depth + 1);
@@ -157,30 +129,69 @@ impl Json {
         Ok(())
     }
 
-    /// Writes the fields that were noted from `first` on, by key, so that the same table is always the same text.
+    /// Writes a table without a list, its fields by key, so that the same table is always the same text.
     fn object(&mut self, stack: &mut Stack<'_>, table: i32, first: usize, depth: usize) -> Result<(), String> {
-        let top = stack.top();
-        let keys = &self.keys;
-        let key_of = |entry: &Entry| &keys[entry.start..entry.end];
-        self.entries[first..].sort_unstable_by(|a, b| key_of(a).cmp(key_of(b)));
-        let count = self.entries.len() - first;
+        let mut at = 0;
+        while let Some(next) = stack.next(table, at) {
+            let key = stack.top() - 1;
+            if stack.bytes(key).is_none() {
+                return Err(not_a_name(stack, key));
+            }
+            if key > MOST_ON_STACK {
+                return self.large_object(stack, table, depth);
+            }
+            self.fields.push(key);
+            at = next;
+        }
+        let fields = &mut self.fields[first..];
+        if fields.is_empty() && ArrayMark::is_on(stack, table) {
+            self.out.extend_from_slice(b"[]");
+            return Ok(());
+        }
+        fields.sort_unstable_by(|a, b| stack.bytes(*a).cmp(&stack.bytes(*b)));
+        let count = fields.len();
         self.out.push(b'{');
         for index in first..first + count {
-            let entry = self.entries[index];
+            let key = self.fields[index];
             self.begin_item(index == first, depth + 1);
-            let key = String::from_utf8_lossy(&self.keys[entry.start..entry.end]);
-            serde_json::to_writer(&mut self.out, &*key).map_err(|error| error.to_string())?;
-            self.out.extend_from_slice(if self.pretty { b": " } else { b":" });
-            let _ = stack.next(table, entry.at);
-            if let Err(error) = self.value(stack, top + 2, depth + 1) {
-                let key = String::from_utf8_lossy(&self.keys[entry.start..entry.end]);
-                return Err(format!("{key}: {error}"));
-            }
-            stack.truncate(top);
+            self.field(stack, key, key + 1, depth)?;
         }
         self.end_items(count == 0, depth);
         self.out.push(b'}');
         Ok(())
+    }
+
+    /// The same with room for one field at a time.
+    fn large_object(&mut self, stack: &mut Stack<'_>, table: i32, depth: usize) -> Result<(), String> {
+        let (mut at, mut keys) = (0, Vec::new());
+        let top = stack.top();
+        while let Some(next) = stack.next(table, at) {
+            let Some(key) = stack.bytes(top + 1) else {
+                return Err(not_a_name(stack, top + 1));
+            };
+            keys.push((key.to_vec(), at));
+            stack.truncate(top);
+            at = next;
+        }
+        keys.sort_unstable();
+        self.out.push(b'{');
+        for (index, (_, at)) in keys.iter().enumerate() {
+            self.begin_item(index == 0, depth + 1);
+            if stack.next(table, *at).is_some() {
+                self.field(stack, top + 1, top + 2, depth)?;
+            }
+            stack.truncate(top);
+        }
+        self.end_items(false, depth);
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn field(&mut self, stack: &mut Stack<'_>, key: i32, value: i32, depth: usize) -> Result<(), String> {
+        self.string(&stack.lossy(key).unwrap_or_default())?;
+        self.out.extend_from_slice(if self.pretty { b": " } else { b":" });
+        let written = self.value(stack, value, depth + 1);
+        written.map_err(|error| format!("{}: {error}", stack.lossy(key).unwrap_or_default()))
     }
 
     fn begin_item(&mut self, is_first: bool, depth: usize) {
@@ -202,6 +213,16 @@ impl Json {
             let _ = write!(self.out, "\n{:width$}", "", width = depth * 2);
         }
     }
+}
+
+fn cannot(stack: &Stack<'_>, index: i32) -> String {
+    format!("{} cannot be JSON", article(stack.type_name(index)))
+}
+
+fn not_a_name(stack: &Stack<'_>, key: i32) -> String {
+    let text = stack.value(key).and_then(|key| key.to_string()).unwrap_or_default();
+    let kind = stack.type_name(key);
+    format!("a key is {kind} `{text}`; JSON objects have string keys")
 }
 
 fn article(name: &str) -> String {
