@@ -184,7 +184,7 @@ return {{
 async fn an_edit_that_computes_without_end_holds_up_nothing() {
     let project = Project::new();
     let script = "local kt = require 'kt'
-return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 50, duration = '4s', exec = function()
+return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 50, duration = '8s', exec = function()
   if kt.scenario.iteration == 60 then kt.log.info 'now' end
 end } } }";
     project.file("j.lua", script);
@@ -194,9 +194,9 @@ end } } }";
     running.said("computed for more than 2s without waiting").await;
     let ran = running.ran().await;
     ran.exits(0);
-    assert_eq!(ran.counts("a"), [200, 200, 200, 0, 0, 0]);
+    assert_eq!(ran.counts("a"), [400, 400, 400, 0, 0, 0]);
     let took = ran.summary["run"]["duration_ms"].as_u64().expect("a number");
-    assert!((3_900..5_000).contains(&took), "{took} ms");
+    assert!((7_900..9_000).contains(&took), "{took} ms");
 }
 
 #[tokio::test]
