@@ -10,7 +10,7 @@ mod trace;
 
 use std::rc::Rc;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use mlua::Value;
 
 use crate::script::fields::describe;
@@ -56,7 +56,8 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 
 fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
     let sending = send(Rc::clone(vu), Rc::clone(face), Box::new(prepared));
-    Box::pin(async move { Ok(Reply::Push(sending.await?)) })
+    // Not an async block around it, which would hold it twice.
+    Box::pin(sending.map_ok(|answer| Reply::Push(answer)))
 }
 
 /// Sends one request, follows its redirects, and records every hop.
@@ -128,7 +129,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<P
         let mut answers = Vec::with_capacity(prepared.len());
         let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
             let sending = send(Rc::clone(&vu), Rc::clone(&face), Box::new(prepared));
-            async move { (key, sending.await) }
+            sending.map(|answer| (key, answer))
         }))
         .buffer_unordered(BATCH_CONCURRENCY);
         while let Some((key, answer)) = running.next().await {

@@ -44,7 +44,8 @@ pub struct Client {
     shared: Rc<Shared>,
     vu_id: u64,
     /// The most recently used last, and that one is taken first: the others may go stale.
-    idle: RefCell<Vec<Conn>>,
+    #[expect(clippy::vec_box, reason = "each request moves one out and in again, through a future")]
+    idle: RefCell<Vec<Box<Conn>>>,
     /// Where its connections may be HTTP/2; the most recently made last.
     pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
@@ -235,7 +236,7 @@ impl Client {
     }
 
     /// An idle connection to the target that is still open; closed ones are dropped on the way.
-    fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
+    fn take_idle(&self, target: &Rc<Target>) -> Option<Box<Conn>> {
         loop {
             let mut conn = {
                 let mut idle = self.idle.borrow_mut();
@@ -249,7 +250,7 @@ impl Client {
     }
 
     /// Keeps a connection for the next request, at the cost of the one that has waited longest when there are many.
-    fn put_idle(&self, conn: Conn) {
+    fn put_idle(&self, conn: Box<Conn>) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= MAX_IDLE {
             idle.remove(0);

@@ -23,7 +23,7 @@ const MAX_PROXY_HEAD: usize = 16 << 10;
 /// A connection as it was opened.
 pub(super) enum Opened {
     /// Ready for HTTP/1.1.
-    Http1(Conn),
+    Http1(Box<Conn>),
     /// A stream whose peer expects HTTP/2, and its meter.
     Http2(Stream, Rc<Meter>),
 }
@@ -61,7 +61,7 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
     if shared.config.version == HttpVersion::Http2 {
         return Err(NetError::new(ErrorKind::NoHttp2, tls::NO_HTTP2));
     }
-    let conn = Conn::new(stream, meter, Rc::clone(target), hop.remote);
+    let conn = Box::new(Conn::new(stream, meter, Rc::clone(target), hop.remote));
     Ok(Opened::Http1(conn))
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Hop {
     timings: Timings,
     meter: Option<Rc<Meter>>,
     /// In the place of the meter, which counts what all streams of a connection do.
-    stream: Option<Watch>,
+    stream: Option<Box<Watch>>,
     /// Where it waits, or has waited.
     pool: Option<Arc<Pool>>,
     /// Bytes sent and received on a connection that was given up for another.
@@ -139,7 +139,7 @@ impl Hop {
         self.phase = Phase::InFlight;
         // What the connection has cost so far is in its own books.
         self.meter = None;
-        self.stream.insert(watch)
+        self.stream.insert(Box::new(watch))
     }
 
     fn close_phase(&mut self, now: Instant) {

@@ -24,6 +24,9 @@ use super::tls::TlsParts;
 /// Origins that are remembered; a script that makes up more host names than that works them out again.
 const MAX_TARGETS: usize = 10_000;
 
+/// An idle connection that is shared, and the slot that it takes.
+type IdleConn = (Box<Conn>, Slot);
+
 /// Resolver cache, TLS configuration, known origins and options of one core thread.
 pub struct Shared {
     /// Its number in this process; addresses remember whose target they know.
@@ -49,7 +52,7 @@ pub struct Shared {
     /// Its place where connections are shared.
     pub(super) seat: Option<Seat>,
     /// HTTP/1.1 connections that are shared and wait for use, the most recently used last.
-    idle: Rc<RefCell<Vec<(Conn, Slot)>>>,
+    idle: Rc<RefCell<Vec<IdleConn>>>,
 }
 
 impl Shared {
@@ -153,7 +156,7 @@ impl Shared {
     }
 
     /// An HTTP/1.1 connection to the target that waits for use, if the pool has granted one.
-    pub(super) fn take_idle(&self, target: &Rc<Target>) -> Option<(Conn, Slot)> {
+    pub(super) fn take_idle(&self, target: &Rc<Target>) -> Option<IdleConn> {
         let mut idle = self.idle.borrow_mut();
         // Not the same target after an edit, but the same pool.
         let at = idle.iter().rposition(|(conn, _)| conn.target.origin == target.origin)?;
@@ -161,7 +164,7 @@ impl Shared {
     }
 
     /// Keeps one for whoever comes next.
-    pub(super) fn put_idle(&self, conn: Conn, slot: Slot) {
+    pub(super) fn put_idle(&self, conn: Box<Conn>, slot: Slot) {
         self.idle.borrow_mut().push((conn, slot));
     }
 

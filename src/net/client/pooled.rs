@@ -17,7 +17,7 @@ use super::{Client, MAX_IDLE};
 /// Where a request goes out.
 pub(super) enum Way {
     /// A connection to itself; with its slot where connections are shared.
-    Conn(Conn, Option<Slot>),
+    Conn(Box<Conn>, Option<Slot>),
     /// A stream of a connection.
     Stream(Lease),
 }
@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, conn: Conn, slot: Option<Slot>) {
+    pub(super) fn keep(&self, conn: Box<Conn>, slot: Option<Slot>) {
         let Some(slot) = slot else {
             return self.put_idle(conn);
         };
@@ -147,7 +147,7 @@ impl Client {
     }
 }
 
-fn reused(conn: Conn, slot: Option<Slot>, hop: &mut Hop) -> Way {
+fn reused(conn: Box<Conn>, slot: Option<Slot>, hop: &mut Hop) -> Way {
     hop.reused = true;
     hop.remote = conn.remote;
     Way::Conn(conn, slot)
