@@ -15,7 +15,7 @@ use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, builtin};
 use crate::plan::Plan;
 use crate::schedule::Stripe;
-use crate::script::{Host, LuaVuFactory, Session, collector, flow};
+use crate::script::{Host, LuaVuFactory, Session, flow};
 
 /// What a core tells the folding thread.
 #[derive(Debug)]
@@ -60,10 +60,7 @@ pub(super) struct CoreSeed {
 pub(super) fn start_core(seed: CoreSeed) -> JoinHandle<()> {
     let reports = seed.reports.clone();
     let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .on_thread_park(collector::idle)
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let failed = |error: String| {
             let _ = reports.send(CoreReport::Failed(error));
         };
@@ -150,7 +147,6 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
         net.warm_tls().map_err(|error| error.to_string())?;
     }
     let _ = host.recorder.set(recorder.clone());
-    collector::serve(&host);
     let control = Arc::clone(&session.control);
     let steering = Arc::clone(&control);
     let signals = exec::Signals {

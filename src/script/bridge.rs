@@ -78,7 +78,15 @@ async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiV
             op.name
         )))
     } else {
-        (op.start)(Rc::clone(context), output).await
+        let mut answer = (op.start)(Rc::clone(context), output);
+        std::future::poll_fn(|cx| {
+            let poll = answer.as_mut().poll(cx);
+            if poll.is_pending() {
+                host.collector.turn(host);
+            }
+            poll
+        })
+        .await
     };
     answer(&host.lua, result).map_err(|error| vm_error(host, &error))
 }

@@ -2,7 +2,7 @@
 //! scripts see are in [`crate::api`]; nothing here knows a protocol.
 
 pub mod bridge;
-pub mod collector;
+mod collector;
 pub mod commons;
 pub mod context;
 pub mod dataset;
