@@ -138,13 +138,13 @@ tools() {
 
 shell_syntax() {
   local script
-  for script in test.sh .ci/run; do bash -n "$script"; done
+  for script in test.sh .ci/run benches/*.sh; do bash -n "$script"; done
 }
 
 # lua_folders: those of the folders with Lua that exist.
 lua_folders() {
   local folder
-  for folder in scripts lib-lua src/api src/cli/init docs tests; do
+  for folder in scripts lib-lua src/api src/cli/init docs tests benches; do
     if [ -d "$folder" ]; then echo "$folder"; fi
   done
 }

@@ -22,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod demo;
+pub mod direct;
 pub mod exec;
 pub mod live;
 pub mod metrics;

@@ -23,17 +23,17 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, CheckpointTotal, Recorder, Selector, Timeline, Totals, builtin};
+use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
 use crate::plan::{Plan, order};
 use crate::results::Summary;
 
-use self::core::{CoreReport, CoreSeed, start_core};
+use self::core::{CoreReport, CoreSeed, Users, start_core};
 use self::fold::Load;
 use self::judge::Judge;
 use self::reload::Reloads;
 
 pub use self::files::raise as raise_file_limit;
-pub use self::load::{LoadError, LoadOptions, Test, load};
+pub use self::load::{LoadError, LoadOptions, Script, Test, Work, load};
 pub use self::reload::{Reload, Reloaded};
 
 /// How a run is carried out, other than what the plan says.
@@ -157,7 +157,11 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     }
     let control = Arc::clone(&test.session.control);
     let plan = Arc::clone(&test.plan);
-    test.loaded.revision.set_plan(Arc::clone(&plan));
+    let options = &RunOptions {
+        threads: plan.http.config.most_threads(options.threads.max(1)),
+        ..options.clone()
+    };
+    test.session.revision().set_plan(Arc::clone(&plan));
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
     totals.watch_recent(&recent_of(&plan));
@@ -179,9 +183,8 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
     control.enter(State::Teardown);
     observer.stage(Stage::Teardown);
     control.close();
-    if let Err(error) = test.renew().await {
-        let revision = test.loaded.revision.number;
-        tracing::warn!(target: "kingtide::run", "teardown and summary are those of revision {revision}: {}", error.text);
+    if let Err(text) = test.renew().await {
+        tracing::warn!(target: "kingtide::run", "{text}");
     }
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
@@ -201,12 +204,12 @@ pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observ
 
 /// Follows changes of the script from now on, when that is wanted.
 fn watch_files(test: &Test, judge: &mut Judge) -> Option<Reloads> {
-    let revision = &test.loaded.revision;
+    let revision = test.session.revision();
     if revision.number == 0 {
         return None;
     }
-    judge.first_revision(revision, &test.session.script);
-    match Reloads::of(revision) {
+    judge.first_revision(&revision, &test.session.script);
+    match Reloads::of(&revision) {
         Ok(reloads) => Some(reloads),
         Err(error) => {
             let text = format!("the script's {error}; the run goes on without reloads");
@@ -240,6 +243,11 @@ async fn load_phase(
     let control = &Arc::clone(&test.session.control);
     let shared = Arc::new(exec::Shared::new(&test.plan, test.session.seed));
     let threads = options.threads.max(1);
+    test.session.connections.deal(threads as usize);
+    if let Some(Ok(net)) = test.script().map(|script| script.host.net()) {
+        // What `setup` has left open counts, and nobody else could use it.
+        net.release();
+    }
     let (go, start) = watch::channel(None);
     let (cores, mut inbox) = start_cores(test, &shared, &start, threads);
     wait_until_ready(&mut inbox, threads, control, judge).await;
@@ -286,6 +294,7 @@ fn start_cores(
     let start_one = |index| {
         start_core(CoreSeed {
             session: Arc::clone(&test.session),
+            users: Users::of(&test.work),
             plan: Arc::clone(&test.plan),
             catalog: test.catalog.clone(),
             stripe: crate::schedule::Stripe { index, of: threads },
@@ -317,9 +326,4 @@ async fn wait_until_ready(
             None => return,
         }
     }
-}
-
-/// A recorder for the thread that runs `setup` and `teardown`.
-fn recorder(test: &load::Parts<'_>) -> Recorder {
-    Recorder::new(test.registry, test.catalog)
 }

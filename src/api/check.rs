@@ -2,54 +2,120 @@
 
 use std::rc::Rc;
 
-use mlua::Value;
+use mlua::{Function, Value};
 
 use super::args::Args;
+use crate::metrics::TagSet;
 use crate::script::fields::describe;
+use crate::script::host::told;
+use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::trace::{self, Mark, Step};
-use crate::script::{ApiError, Host, IntoMulti as _};
+use crate::script::{ApiError, Host, VuContext};
 
-/// In Lua, so that a condition may wait.
+/// Conditions that are functions are called in Lua, because they may wait; then all are noted.
 const CODE: &str = r#"
-local note, finish = ...
-local next, pairs, type, error = next, pairs, type, error
+local note = ...
+local pairs, type, error = pairs, type, error
 return function(value, checks, tags)
-  if type(checks) ~= "table" then
-    error("check: the second argument must be a table of named conditions, got " .. type(checks), 2)
-  end
-  if next(checks) == nil then
-    error("check: the table of conditions is empty; one whose value is nil is not in it: compare, as in `x ~= nil`", 2)
-  end
-  local all = true
+  local results = {}
   for name, condition in pairs(checks) do
     if type(condition) == "function" then
       condition = condition(value) and true or false
     end
-    finish(note(name, condition, tags))
-    all = all and condition
+    results[name] = condition
   end
-  return all
+  local ok, result = note(value, results, tags)
+  if not ok then
+    error(result, type(result) == "string" and 3 or 0)
+  end
+  return result
 end"#;
 
+/// Where the arguments are.
+const CHECKS: i32 = 2;
+const TAGS: i32 = 3;
+
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let note = host.raw_fn(|host, values| {
-        let args = Args::new("check", values);
-        let name = args.string(0, "name")?;
-        let Value::Boolean(passed) = args.get(1) else {
-            let got = describe(&args.get(1));
-            return Err(ApiError::Text(format!(
-                "check: `{}` must be true, false or a function, got {got}",
-                name.to_string_lossy()
-            )));
-        };
-        let vu = host.current()?;
-        let tags = vu.tags_with(&args.tags(2)?)?;
-        host.recorder()?.check(&name.to_string_lossy(), passed, &tags);
-        trace::tell(&vu, || {
-            let mark = if passed { Mark::Passed } else { Mark::Broken };
-            Step::new(mark, format!("check: {}", name.to_string_lossy()))
-        });
-        Ok(().into_multi(&host.lua)?)
+    let plain = host.stack_fn(|host, stack| match note(host, stack) {
+        Ok(all) => {
+            stack.push_bool(true);
+            stack.push_bool(all == Some(true));
+            Ok(Flow::Return(2))
+        }
+        Err(error) => told(stack, error),
     })?;
-    host.run_internal(CODE, (note, host.finish_fn()?))
+    let with_functions: Function = host.run_internal(CODE, &plain)?;
+    let with_functions = Pinned::new(&host.lua, with_functions)?;
+    let check = host.stack_fn(move |host, stack| {
+        stack.resize(TAGS);
+        if stack.kind(CHECKS) != Kind::Table {
+            return Err(ApiError::Text(format!(
+                "check: the second argument must be a table of named conditions, got {}",
+                stack.type_name(CHECKS)
+            )));
+        }
+        match note(host, stack)? {
+            Some(all) => {
+                stack.push_bool(all);
+                Ok(Flow::Return(1))
+            }
+            None => {
+                stack.truncate(TAGS);
+                stack.push_pinned(&with_functions);
+                (1..=TAGS).for_each(|argument| stack.push_copy(argument));
+                Ok(Flow::Call(TAGS))
+            }
+        }
+    })?;
+    Ok(Value::Function(check))
+}
+
+/// Notes every condition; gives whether all held, or nothing when one is a function, and then nothing is noted.
+fn note(host: &Host, stack: &Stack<'_>) -> Result<Option<bool>, ApiError> {
+    // All of them lie on the stack, names with their values above them, because a function may come last.
+    let first = stack.top() + 1;
+    let mut at = 0;
+    while let Some(next) = stack.next(CHECKS, at) {
+        if stack.kind(stack.top()) == Kind::Function {
+            return Ok(None);
+        }
+        at = next;
+    }
+    if at == 0 {
+        return Err(ApiError::Text(
+            "check: the table of conditions is empty; one whose value is nil is not in it: compare, as in `x ~= nil`"
+                .to_owned(),
+        ));
+    }
+    let vu = host.current()?;
+    let tags = match stack.kind(TAGS) {
+        Kind::Nil => vu.tags()?,
+        _ => vu.tags_with(&Args::new("check", vec![stack.value(TAGS)?].into()).tags(0)?)?,
+    };
+    let mut all = true;
+    for name in (first..stack.top()).step_by(2) {
+        all &= note_one(host, &vu, &tags, stack, name)?;
+    }
+    Ok(Some(all))
+}
+
+/// Notes the condition whose name and value are at `name` and above; gives whether it held.
+fn note_one(host: &Host, vu: &VuContext, tags: &TagSet, stack: &Stack<'_>, name: i32) -> Result<bool, ApiError> {
+    let Some(text) = stack.lossy(name) else {
+        let got = describe(&stack.value(name)?);
+        return Err(ApiError::Text(format!("check: `name` must be a string, got {got}")));
+    };
+    if stack.kind(name + 1) != Kind::Boolean {
+        let got = describe(&stack.value(name + 1)?);
+        return Err(ApiError::Text(format!(
+            "check: `{text}` must be true, false or a function, got {got}"
+        )));
+    }
+    let passed = stack.is_true(name + 1);
+    host.recorder()?.check(&text, passed, tags);
+    trace::tell(vu, || {
+        let mark = if passed { Mark::Passed } else { Mark::Broken };
+        Step::new(mark, format!("check: {text}"))
+    });
+    Ok(passed)
 }

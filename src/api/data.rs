@@ -11,7 +11,7 @@ use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
 use crate::script::fields::{Fields, describe};
-use crate::script::value::{AsJson, parse};
+use crate::script::value::{parse, to_json};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Lifecycle};
 
 /// The face of a set in Lua; `name`, `length` and raw functions that answer `(true, …)` or `(false, message)`.
@@ -117,7 +117,7 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
             Some(set) => set,
             None => return Ok(Value::Nil.into_multi(&host.lua)?),
         },
-        _ => revision.data.add_built(&name, build(args, &name, &args.get(3))?),
+        _ => revision.data.add_built(&name, build(host, args, &name, &args.get(3))?),
     };
     let face = face(host, &name, &set, policy)?;
     opened.raw_set(key, &face)?;
@@ -125,7 +125,7 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
 }
 
 /// The set that a list of rows makes.
-pub(super) fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
+pub(super) fn build(host: &Host, args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
     let Value::Table(rows) = rows else {
         return Err(args.error(format!(
             "the builder of `{name}` must return a list of rows, got {}",
@@ -135,7 +135,7 @@ pub(super) fn build(args: &Args, name: &str, rows: &Value) -> Result<Dataset, Ap
     let mut texts = Vec::with_capacity(rows.raw_len());
     for row in rows.sequence_values::<Value>() {
         let row = row?;
-        let text = serde_json::to_string(&AsJson::new(&row));
+        let text = to_json(&host.lua, &row);
         texts.push(text.map_err(|error| args.error(format!("row {} of `{name}`: {error}", texts.len() + 1)))?);
     }
     Dataset::from_values(name, texts).map_err(|error| args.error(error))

@@ -11,21 +11,22 @@ mod trace;
 use std::rc::Rc;
 
 use futures_util::StreamExt as _;
-use mlua::{MultiValue, Table, Value};
+use mlua::Value;
 
-use super::args::Args;
 use crate::script::fields::describe;
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, VuContext};
+use crate::script::raw::{Kind, Stack};
+use crate::script::{ApiError, Host, Pending, Push, Reply, VuContext};
 
 use record::Recording;
 use request::Prepared;
+use response::{Answer, Face};
 
 /// Requests of one batch that are under way at once, as in k6.
 const BATCH_CONCURRENCY: usize = 20;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    response::install(host)?;
+    let face = Rc::new(Face::new(host)?);
     for (name, full, method) in [
         ("get", "http.get", http::Method::GET),
         ("head", "http.head", http::Method::HEAD),
@@ -35,37 +36,35 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         ("delete", "http.delete", http::Method::DELETE),
         ("options", "http.options", http::Method::OPTIONS),
     ] {
-        let function = host.op_fn(full, move |vu, values| {
-            let method = method.clone();
-            async move {
-                let args = Args::new(full, values);
-                let prepared = request::prepare(&vu, full, method, &args.get(0), &args.get(1)).await?;
-                Ok(send(&vu, prepared).await?.into_multi(&vu.host.lua)?)
-            }
+        let face = Rc::clone(&face);
+        let function = host.wait_fn(full, move |vu, stack| {
+            let prepared = request::prepare(vu, full, method.clone(), stack, 1)?;
+            Ok(start(vu, &face, prepared))
         })?;
         table.raw_set(name, function)?;
     }
-    let request = host.op_fn("http.request", |vu, values| async move {
-        let args = Args::new("http.request", values);
-        let method = request::method(&args, &args.get(0))?;
-        let prepared = request::prepare(&vu, args.name(), method, &args.get(1), &args.get(2)).await?;
-        Ok(send(&vu, prepared).await?.into_multi(&vu.host.lua)?)
+    let own = Rc::clone(&face);
+    let request = host.wait_fn("http.request", move |vu, stack| {
+        let method = request::method("http.request", stack, 1)?;
+        let prepared = request::prepare(vu, "http.request", method, stack, 2)?;
+        Ok(start(vu, &own, prepared))
     })?;
     table.raw_set("request", request)?;
-    table.raw_set("batch", host.op_fn("http.batch", batch)?)?;
+    let batch = host.wait_fn("http.batch", move |vu, stack| batch(vu, &face, stack))?;
+    table.raw_set("batch", batch)?;
     Ok(Value::Table(table))
 }
 
-/// Sends one request, follows its redirects, records every hop, and makes the response table.
-async fn send(vu: &Rc<VuContext>, prepared: Prepared) -> Result<Table, ApiError> {
-    let Prepared {
-        request,
-        name,
-        tags,
-        expect,
-    } = prepared;
-    let recording = Recording::new(vu, name, &tags, expect)?;
-    let exchange = match request {
+fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
+    let (vu, face) = (Rc::clone(vu), Rc::clone(face));
+    Box::pin(async move { Ok(Reply::Push(send(&vu, face, prepared).await?)) })
+}
+
+/// Sends one request, follows its redirects, and records every hop.
+async fn send(vu: &Rc<VuContext>, face: Rc<Face>, mut prepared: Prepared) -> Result<Box<Answer>, ApiError> {
+    prepared.authorise(vu).await?;
+    let recording = Recording::new(vu, prepared.tags, prepared.expect)?;
+    let exchange = match prepared.request {
         Ok(mut request) => {
             trace::watch(vu, &mut request);
             let max_redirects = request.redirects;
@@ -78,48 +77,79 @@ async fn send(vu: &Rc<VuContext>, prepared: Prepared) -> Result<Table, ApiError>
         }
         Err(unsendable) => {
             recording.hop(&unsendable.exchange, false);
-            let table = response::table(&vu.host, unsendable.exchange, recording.expect())?;
-            table.raw_set("url", unsendable.url)?;
-            return Ok(table);
+            let url = Some(unsendable.url);
+            return Ok(Box::new(Answer::new(face, unsendable.exchange, false, url)));
         }
     };
-    Ok(response::table(&vu.host, exchange, recording.expect())?)
+    let ok = exchange
+        .outcome
+        .as_ref()
+        .is_ok_and(|response| recording.expect().holds(response.status));
+    Ok(Box::new(Answer::new(face, exchange, ok, None)))
 }
 
 /// `http.batch{ "url", { "url" }, { "POST", "url", opts }, name = … }`: all at once, answers under the same keys.
-async fn batch(vu: Rc<VuContext>, values: MultiValue) -> ApiResult {
-    let args = Args::new("http.batch", values);
-    let requests = args.table(0, "requests")?;
+fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+    const OWNER: &str = "http.batch";
+    let wrong = |text: String| ApiError::Text(format!("{OWNER}: {text}"));
+    if stack.kind(1) != Kind::Table {
+        let got = describe(&stack.value(1)?);
+        return Err(wrong(format!("`requests` must be a table, got {got}")));
+    }
     let mut prepared: Vec<(Value, Prepared)> = Vec::new();
-    for pair in requests.pairs::<Value, Value>() {
-        let (key, entry) = pair?;
-        let (method, url, options) = match &entry {
-            Value::String(_) => (http::Method::GET, entry.clone(), Value::Nil),
-            Value::Table(parts) => {
-                let part = |index: usize| parts.raw_get::<Value>(index);
-                if matches!(part(2)?, Value::String(_)) {
-                    (request::method(&args, &part(1)?)?, part(2)?, part(3)?)
+    let (top, mut at) = (stack.top(), 0);
+    while let Some(next) = stack.next(1, at) {
+        let (key, entry) = (stack.value(top + 1)?, top + 2);
+        let (method, url) = match stack.kind(entry) {
+            // No options: what follows it is nil.
+            Kind::String => (http::Method::GET, entry),
+            Kind::Table => {
+                (1..=3).for_each(|part| stack.push_item(entry, part));
+                if stack.kind(entry + 2) == Kind::String {
+                    (request::method(OWNER, stack, entry + 1)?, entry + 2)
                 } else {
-                    (http::Method::GET, part(1)?, part(2)?)
+                    (http::Method::GET, entry + 1)
                 }
             }
-            other => {
-                return Err(args.error(format!(
-                    "a request is a URL or {{ method, url, options }}, got {}",
-                    describe(other)
+            _ => {
+                let got = describe(&stack.value(entry)?);
+                return Err(wrong(format!(
+                    "a request is a URL or {{ method, url, options }}, got {got}"
                 )));
             }
         };
-        prepared.push((key, request::prepare(&vu, args.name(), method, &url, &options).await?));
+        prepared.push((key, request::prepare(vu, OWNER, method, stack, url)?));
+        stack.truncate(top);
+        at = next;
     }
-    let answers = vu.host.lua.create_table()?;
-    let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
-        let vu = &vu;
-        async move { (key, send(vu, prepared).await) }
+    let (vu, face) = (Rc::clone(vu), Rc::clone(face));
+    Ok(Box::pin(async move {
+        let mut answers = Vec::with_capacity(prepared.len());
+        let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
+            let (vu, face) = (&vu, Rc::clone(&face));
+            async move { (key, send(vu, face, prepared).await) }
+        }))
+        .buffer_unordered(BATCH_CONCURRENCY);
+        while let Some((key, answer)) = running.next().await {
+            answers.push((key, answer?));
+        }
+        drop(running);
+        Ok(Reply::Push(Box::new(Answers(answers))))
     }))
-    .buffer_unordered(BATCH_CONCURRENCY);
-    while let Some((key, answer)) = running.next().await {
-        answers.raw_set(key, answer?)?;
+}
+
+/// The answers of a batch, by the keys of its requests.
+struct Answers(Vec<(Value, Box<Answer>)>);
+
+impl Push for Answers {
+    fn push(self: Box<Self>, host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError> {
+        stack.push_table(0, 0);
+        let table = stack.top();
+        for (key, answer) in self.0 {
+            stack.push_values(key)?;
+            answer.push(host, stack)?;
+            stack.set(table);
+        }
+        Ok(1)
     }
-    Ok(answers.into_multi(&vu.host.lua)?)
 }

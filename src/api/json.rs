@@ -6,38 +6,38 @@ use mlua::Value;
 
 use super::args::Args;
 use crate::script::fields::Fields;
-use crate::script::value::{ArrayMark, AsJson, parse};
-use crate::script::{Host, IntoMulti as _};
+use crate::script::raw::{Flow, Kind, Stack};
+use crate::script::value::{ArrayMark, push_json};
+use crate::script::{ApiError, Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
     table.raw_set("null", Value::NULL)?;
     table.raw_set(
         "encode",
-        host.sync_fn(|host, values| {
-            let args = Args::new("json.encode", values);
-            let value = args.get(0);
-            let options = Fields::new("json.encode", Vec::new(), &args.get(1), &["pretty"])?;
-            let pretty = options.map(|options| options.boolean("pretty")).transpose()?.flatten() == Some(true);
-            let json = AsJson::new(&value);
-            let text = if pretty {
-                serde_json::to_string_pretty(&json)
-            } else {
-                serde_json::to_string(&json)
-            };
-            Ok(text.map_err(|error| args.error(error))?.into_multi(&host.lua)?)
+        host.stack_fn(|host, stack| {
+            let pretty = option(stack, "json.encode", "pretty")?;
+            let text = host.json.borrow_mut().text(stack, 1, pretty);
+            let text = text.map_err(|error| ApiError::Text(format!("json.encode: {error}")))?;
+            stack.push_bytes(text.as_bytes());
+            Ok(Flow::Return(1))
         })?,
     )?;
     table.raw_set(
         "decode",
-        host.sync_fn(|host, values| {
-            let args = Args::new("json.decode", values);
-            let text = args.string(0, "text")?;
-            let options = Fields::new("json.decode", Vec::new(), &args.get(1), &["null"])?;
-            let keep_null = options.map(|options| options.boolean("null")).transpose()?.flatten() == Some(true);
-            match parse(&host.lua, &text.as_bytes(), keep_null) {
-                Ok(value) => Ok(value.into_multi(&host.lua)?),
-                Err(error) => Ok((Value::Nil, error.to_string()).into_multi(&host.lua)?),
+        host.stack_fn(|_, stack| {
+            let keep_null = option(stack, "json.decode", "null")?;
+            let Some(text) = stack.bytes(1).map(<[u8]>::to_vec) else {
+                let args = Args::new("json.decode", stack.take(0)?);
+                return Err(args.wrong("text", "a string", &args.get(0)));
+            };
+            match push_json(stack, &text, keep_null) {
+                Ok(()) => Ok(Flow::Return(1)),
+                Err(error) => {
+                    stack.push_nil();
+                    stack.push_bytes(error.to_string().as_bytes());
+                    Ok(Flow::Return(2))
+                }
             }
         })?,
     )?;
@@ -55,4 +55,13 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         })?,
     )?;
     Ok(Value::Table(table))
+}
+
+/// The one option, true or false, of the table that is the second argument.
+fn option(stack: &Stack<'_>, owner: &'static str, name: &'static str) -> Result<bool, ApiError> {
+    if stack.kind(2) == Kind::Nil {
+        return Ok(false);
+    }
+    let options = Fields::new(owner, Vec::new(), &stack.value(2)?, &[name])?;
+    Ok(options.map(|options| options.boolean(name)).transpose()?.flatten() == Some(true))
 }

@@ -16,7 +16,7 @@ use self::token::Parts;
 use super::args::Args;
 use crate::clock;
 use crate::script::fields::{Fields, suggest};
-use crate::script::value::{AsJson, parse};
+use crate::script::value::{parse, to_tree};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 /// Reading an RSA key takes longer than most of what is done with it. A journey has one or two; more are read again.
@@ -87,7 +87,7 @@ fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
     let alg = alg
         .map_or(key.algs().first().copied(), Alg::parse)
         .unwrap_or(Alg::Hs256);
-    let mut claims = object(args, "claims", &claims)?;
+    let mut claims = object(host, args, "claims", &claims)?;
     if let Some(lifetime) = options
         .map(|options| options.duration("expires_in"))
         .transpose()?
@@ -97,7 +97,7 @@ fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
     }
     let mut header = match options.map_or(Value::Nil, |options| options.get("headers")) {
         Value::Nil => Map::new(),
-        headers @ Value::Table(_) => object(args, "headers", &headers)?,
+        headers @ Value::Table(_) => object(host, args, "headers", &headers)?,
         other => return Err(args.wrong("headers", "a table", &other)),
     };
     if header.contains_key("alg") {
@@ -111,8 +111,8 @@ fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
 }
 
 /// A table as a JSON object; an empty one too.
-fn object(args: &Args, what: &str, value: &Value) -> Result<Map<String, Json>, ApiError> {
-    match serde_json::to_value(AsJson::new(value)) {
+fn object(host: &Host, args: &Args, what: &str, value: &Value) -> Result<Map<String, Json>, ApiError> {
+    match to_tree(&host.lua, value) {
         Ok(Json::Object(map)) => Ok(map),
         Ok(_) => Err(args.error(format!("`{what}` must have names as keys, and is a list"))),
         Err(error) => Err(args.error(format!("`{what}`: {error}"))),

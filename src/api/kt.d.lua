@@ -232,13 +232,18 @@ local kt = {}
 ---@field discard_body? boolean drops the bodies of all answers; default false
 ---@field max_body? kt.Size the largest body of an answer; default 16 MB
 ---@field cookies? "per-iteration"|"keep"|"off" how long cookies live; default per-iteration
----@field connections? "per-vu"|"per-iteration" how long connections live; default per-vu
+---@field version? "auto"|"1.1"|"2" auto: https speaks what the server picks of HTTP/2 and 1.1, http speaks 1.1; 2: https insists on it, http begins with it; default auto
+---@field connections? "per-vu"|"per-iteration"|kt.Exact<kt.SharedConnections> how long connections live, and whose they are; default per-vu
 ---@field user_agent? string default `kingtide/VERSION`; empty for none
 ---@field hosts? table<string, string> where names really are: `{ ["api.test"] = "127.0.0.1:8080" }`
 ---@field local_addrs? string[]|string source addresses, in turn by virtual user
 ---@field proxy? string URL of an HTTP proxy
 ---@field dns? kt.Exact<kt.DnsOptions>
 ---@field tls? kt.Exact<kt.TlsOptions>
+
+---All virtual users of the process share them.
+---@class kt.SharedConnections
+---@field shared integer at most so many to an origin; with HTTP/2 each carries many requests at once, with HTTP/1.1 one
 
 ---@class kt.DnsOptions
 ---@field ttl? kt.Duration how long an address is remembered; default 5m

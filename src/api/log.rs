@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{MultiValue, Value};
 
 use crate::script::trace::{self, Mark, Step};
-use crate::script::value::AsJson;
+use crate::script::value::to_json;
 use crate::script::{ApiResult, Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
@@ -33,7 +33,11 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
-    let text = values.iter().map(text).collect::<Vec<_>>().join(" ");
+    let text = values
+        .iter()
+        .map(|value| text(host, value))
+        .collect::<Vec<_>>()
+        .join(" ");
     let vu = host.current()?;
     let place = match vu.iteration.get() {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
@@ -57,9 +61,9 @@ fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
 }
 
 /// Strings as they are, tables as JSON, the rest as Lua prints it.
-fn text(value: &Value) -> String {
+fn text(host: &Host, value: &Value) -> String {
     match value {
-        Value::Table(_) => serde_json::to_string(&AsJson::new(value)).unwrap_or_else(|_| "a table".to_owned()),
+        Value::Table(_) => to_json(&host.lua, value).unwrap_or_else(|_| "a table".to_owned()),
         Value::Nil => "nil".to_owned(),
         other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()),
     }

@@ -170,8 +170,8 @@ fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
             (None, Value::Function(builder)) if args.get(1) == Value::Nil => {
                 return Ok((Value::Nil, builder).into_multi(&host.lua)?);
             }
-            (None, Value::Function(_)) => data.add_built(&set_name, build(args, &wanted.name, &args.get(2))?),
-            (None, rows) => data.add_built(&set_name, build(args, &wanted.name, &rows)?),
+            (None, Value::Function(_)) => data.add_built(&set_name, build(host, args, &wanted.name, &args.get(2))?),
+            (None, rows) => data.add_built(&set_name, build(host, args, &wanted.name, &rows)?),
         },
     };
     let (pool, differs) = host.session.pools.open(&wanted.key, &set);
@@ -213,7 +213,7 @@ fn face(host: &Rc<Host>, name: &str, pool: &Arc<Pool>, expire: Option<Duration>)
     let release = host.raw_fn(move |host, values| {
         let args = Args::new("data.pool:release", values);
         let held = &host.current()?.held;
-        let claim = claim_of(&args, held, &own, &label)?;
+        let claim = claim_of(host, &args, held, &own, &label)?;
         held.forget(&own, claim);
         Ok(own.release(claim).into_multi(&host.lua)?)
     })?;
@@ -249,13 +249,13 @@ fn hand_out(host: &Host, held: &Held, pool: &Arc<Pool>, claimed: Option<(ClaimId
     held.claimed(pool, claim);
     let row = fresh(host, pool.rows().row(index))?;
     if !matches!(row, Value::Table(_)) {
-        held.name(pool, claim, stored(&row).unwrap_or(Stored::Nil));
+        held.name(pool, claim, stored(host, &row).unwrap_or(Stored::Nil));
     }
     Ok((row, claim).into_multi(&host.lua)?)
 }
 
 /// Which claim is meant by a row and, perhaps, the number that came with it.
-fn claim_of(args: &Args, held: &Held, pool: &Arc<Pool>, name: &str) -> Result<ClaimId, ApiError> {
+fn claim_of(host: &Host, args: &Args, held: &Held, pool: &Arc<Pool>, name: &str) -> Result<ClaimId, ApiError> {
     let (row, claim) = (args.get(0), args.get(1));
     if claim != Value::Nil {
         let number = args.integer(1, "claim")?;
@@ -268,7 +268,7 @@ fn claim_of(args: &Args, held: &Held, pool: &Arc<Pool>, name: &str) -> Result<Cl
              the number that `claim` gave besides it"
         ))),
         row => {
-            let claim = stored(&row).ok().and_then(|row| held.claim_on(pool, &row));
+            let claim = stored(host, &row).ok().and_then(|row| held.claim_on(pool, &row));
             claim.ok_or_else(|| {
                 args.error(format!(
                     "this virtual user has not claimed {} from `{name}`, or has released it already",

@@ -10,6 +10,7 @@ use rand_pcg::Pcg64Mcg;
 
 use super::args::{Args, number};
 use crate::script::fields::describe;
+use crate::script::raw::{Flow, Stack};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
@@ -22,7 +23,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         })?;
         table.raw_set(name, function)
     };
-    add("int", int)?;
+    table.raw_set("int", host.stack_fn(int)?)?;
     add("float", float)?;
     add("bool", bool)?;
     add("pick", pick)?;
@@ -53,13 +54,31 @@ fn full_name(name: &str) -> &'static str {
     }
 }
 
-fn int(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {
-    let (low, high) = (args.integer(0, "min")?, args.integer(1, "max")?);
-    if low > high {
-        return Err(args.error(format!("`min` ({low}) is above `max` ({high})")));
-    }
+fn int(host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
+    let (low, high) = match (whole(stack, 1), whole(stack, 2)) {
+        (Some(low), Some(high)) if low <= high => (low, high),
+        _ => return Err(not_bounds(&Args::new("random.int", stack.take(0)?))),
+    };
+    let drawn = host.current()?.rng.borrow_mut().random_range(low..=high);
     #[expect(clippy::cast_precision_loss, reason = "the bounds are exact in a double")]
-    Ok((rng.random_range(low..=high) as f64).into_multi(&host.lua)?)
+    stack.push_number(drawn as f64);
+    Ok(Flow::Return(1))
+}
+
+/// A whole number that a double holds exactly.
+fn whole(stack: &Stack<'_>, index: i32) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = stack.number(index)?;
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
+}
+
+/// Why two values are not the bounds of a range.
+fn not_bounds(args: &Args) -> ApiError {
+    match (args.integer(0, "min"), args.integer(1, "max")) {
+        (Err(error), _) | (_, Err(error)) => error,
+        (Ok(low), Ok(high)) => args.error(format!("`min` ({low}) is above `max` ({high})")),
+    }
 }
 
 fn float(host: &Host, args: &Args, rng: &mut Pcg64Mcg) -> ApiResult {

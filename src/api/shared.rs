@@ -12,7 +12,7 @@ use super::args::{Args, number};
 use crate::clock;
 use crate::script::commons::{Answer, CommonsError, Counter, Key, Map, Stored};
 use crate::script::fields::{Fields, describe, to_duration};
-use crate::script::value::{AsJson, parse};
+use crate::script::value::{parse, to_json};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
 
 /// The largest text or table that is kept, in bytes.
@@ -232,7 +232,7 @@ fn maps(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         if value == Value::Nil {
             return Err(args.error("`value` is nil; `delete` removes a key"));
         }
-        let stored = stored(&value).map_err(|what| args.error(format!("`value`: {what}")))?;
+        let stored = stored(host, &value).map_err(|what| args.error(format!("`value`: {what}")))?;
         map.set(key(args)?, stored).map_err(|error| refused(args, error))?;
         Ok(().into_multi(&host.lua)?)
     })?;
@@ -283,7 +283,7 @@ fn onces(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
         // Dropped by an error, so that the next one tries.
         let turn = host.current()?.held.finish(&key);
         let ttl = ttl(&args, &args.get(1))?;
-        let value = stored(&args.get(2)).map_err(|what| args.error(format!("the value of `{key}`: {what}")))?;
+        let value = stored(host, &args.get(2)).map_err(|what| args.error(format!("the value of `{key}`: {what}")))?;
         if let Some(turn) = turn {
             turn.fulfil(value.clone(), ttl);
         }
@@ -361,7 +361,7 @@ fn refused(args: &Args, error: CommonsError) -> ApiError {
 ///
 /// # Errors
 /// What it is, when it cannot be.
-pub(super) fn stored(value: &Value) -> Result<Stored, String> {
+pub(super) fn stored(host: &Host, value: &Value) -> Result<Stored, String> {
     let within = |size: usize| match size {
         0..=MAX_VALUE => Ok(()),
         _ => Err(format!("{size} bytes are too many; the limit is 1 MB")),
@@ -377,7 +377,7 @@ pub(super) fn stored(value: &Value) -> Result<Stored, String> {
             Some(number) if number.is_finite() => Stored::Number(number),
             Some(number) => return Err(format!("{number} is no finite number")),
             None => {
-                let json = serde_json::to_string(&AsJson::new(value)).map_err(|error| error.to_string())?;
+                let json = to_json(&host.lua, value)?;
                 within(json.len())?;
                 Stored::Json(json.into())
             }

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
+use super::quick::QuickArgs;
 use crate::demo::{BreakerMode, FaultSpec, orchestrator, shop};
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
@@ -28,6 +29,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run a script's scenarios and judge the outcome.
     Run(RunArgs),
+    /// Load one URL, without a script.
+    Quick(QuickArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
     /// Open a prompt with kt loaded, as one virtual user.
@@ -349,21 +352,21 @@ pub(super) struct OrchestratorArgs {
     pub(super) orchestrator_faults: Vec<FaultSpec>,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
     }
 }
 
-fn count(text: &str) -> Result<u64, String> {
+pub(super) fn count(text: &str) -> Result<u64, String> {
     match text.parse::<u64>() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("it is a whole number of at least 1".to_owned()),
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
         _ => Err("a rate is a number above zero".to_owned()),

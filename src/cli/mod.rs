@@ -11,6 +11,7 @@ mod logging;
 mod once;
 mod progress;
 mod prompt;
+mod quick;
 mod repl;
 mod run;
 mod signals;
@@ -63,6 +64,7 @@ pub fn main() -> Process {
     logging::install(cli.verbose);
     let done = match cli.command {
         Command::Run(options) => run::command(options),
+        Command::Quick(options) => quick::command(options),
         Command::Check(options) => check::command(options),
         Command::Repl(options) => repl::command(options),
         Command::Test(options) => test::command(options),

@@ -71,7 +71,11 @@ async fn open(args: &ReplArgs, vars: BTreeMap<String, String>) -> Result<(Option
         terminal::note(&format!("the script has a base_url of its own, which stays: {own}"));
     }
     test.session.revision().set_plan(Arc::clone(&test.plan));
-    let repl = Repl::of_script(&test.host, &test.loaded).map_err(|error| invalid(error.to_string()))?;
+    let repl = match test.script() {
+        Some(script) => Repl::of_script(&script.host, &script.loaded),
+        None => return Err(invalid("there is no script".to_owned())),
+    };
+    let repl = repl.map_err(|error| invalid(error.to_string()))?;
     Ok((Some(test), repl))
 }
 

@@ -14,6 +14,7 @@ use super::{Failure, block_on, progress, signals, terminal, trace};
 use crate::clock;
 use crate::control::Control;
 use crate::live::Server;
+use crate::plan::Plan;
 use crate::report::{Style, render};
 use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
@@ -40,7 +41,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
     let options = options(&args);
-    let mut observer = observer(&args, &test);
+    let mut observer = observer(args.quiet || args.once, &test.plan);
     let outcome = run::run(test, &options, &mut *observer).await;
     drop(observer);
     drop(server);
@@ -64,15 +65,18 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
     }
-    if let Some(file) = &args.summary_json {
-        unsaved |= complain(Some(write_json(file, &summary)));
-    }
-    // A run whose numbers could not be kept has not passed, whatever it measured.
-    Ok(if unsaved && summary.exit_code == 0 {
+    Ok(keep(&summary, args.summary_json.as_deref(), unsaved))
+}
+
+/// Writes the summary where it is wanted, and gives the exit code. A run whose numbers could not be kept has not passed,
+/// whatever it measured.
+pub(super) fn keep(summary: &Summary, file: Option<&Path>, unsaved: bool) -> u8 {
+    let unsaved = complain(file.map(|file| write_json(file, summary))) || unsaved;
+    if unsaved && summary.exit_code == 0 {
         ExitCode::Internal.number()
     } else {
         summary.exit_code
-    })
+    }
 }
 
 /// As [`prepare`], with the plan of `--once` and the trace of `--trace-http`.
@@ -99,10 +103,11 @@ fn options(args: &RunArgs) -> RunOptions {
     }
 }
 
-fn observer(args: &RunArgs, test: &Test) -> Box<dyn Observer> {
-    match (args.quiet || args.once, terminal::is_interactive()) {
+/// Who shows how the run goes.
+pub(super) fn observer(is_quiet: bool, plan: &Plan) -> Box<dyn Observer> {
+    match (is_quiet, terminal::is_interactive()) {
         (true, _) => Box::new(progress::Quiet),
-        (false, true) => Box::new(progress::Live::new(&test.plan)),
+        (false, true) => Box::new(progress::Live::new(plan)),
         (false, false) => Box::new(progress::Plain::default()),
     }
 }
@@ -157,17 +162,7 @@ fn new_seed() -> u64 {
 /// What must work before the load starts: signals, and a place for the results.
 fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<RunFolder>, Failure> {
     signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
-    if let Some(parent) = args.summary_json.as_deref().and_then(Path::parent)
-        && !parent.as_os_str().is_empty()
-        && !parent.is_dir()
-    {
-        let text = format!("--summary-json: there is no folder `{}`", parent.display());
-        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
-    }
-    if let Some(folder) = args.summary_json.as_deref().filter(|path| path.is_dir()) {
-        let text = format!("--summary-json: `{}` is a folder; name a file", folder.display());
-        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
-    }
+    check_summary_file(args.summary_json.as_deref())?;
     // One iteration is no measurement to keep.
     if args.no_results || args.once {
         return Ok(None);
@@ -177,6 +172,20 @@ fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<R
         let hint = "choose another folder by --results DIR, or none by --no-results";
         Failure::new(ExitCode::Invalid, anyhow!("{error}; {hint}"))
     })
+}
+
+/// That `--summary-json` can be written at the end.
+pub(super) fn check_summary_file(file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let invalid = |text: String| Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return invalid(format!("--summary-json: there is no folder `{}`", parent.display()));
+    }
+    if file.is_dir() {
+        return invalid(format!("--summary-json: `{}` is a folder; name a file", file.display()));
+    }
+    Ok(())
 }
 
 /// Starts live control if it is wanted, and tells where it is: to a person, and to a program that reads stderr.
@@ -226,7 +235,7 @@ pub(super) fn text(summary: &Summary) -> String {
 
 fn manifest(args: &RunArgs, test: &Test) -> Manifest {
     let script = &args.script;
-    let revision = &test.loaded.revision;
+    let revision = test.session.revision();
     let content = revision
         .sources
         .read(&script.script)

@@ -144,16 +144,15 @@ impl Inner {
     }
 
     fn route(&mut self, routes: &mut Routes, metric: MetricId, value: f64, tags: &TagSet) {
-        if let Some(route) = routes.get(metric, self.stamp) {
-            return route.record(&mut self.slots, value);
+        match routes.get(metric, self.stamp) {
+            Some(route) => route.record(&mut self.slots, value),
+            None => self.find(routes, metric, tags).record(&mut self.slots, value),
         }
-        let route = self.find(metric, tags);
-        route.record(&mut self.slots, value);
-        routes.insert(metric, self.stamp, route);
     }
 
+    /// Finds out where the samples of a metric go that these tags have not met.
     #[cold]
-    fn find(&mut self, metric: MetricId, tags: &TagSet) -> Route {
+    fn find<'a>(&mut self, routes: &'a mut Routes, metric: MetricId, tags: &TagSet) -> &'a Route {
         let definition = self.registry.definition(metric);
         let scale = Scale::of(&definition.unit);
         let ids = self.catalog.route(metric, &definition, tags);
@@ -166,11 +165,12 @@ impl Inner {
                 })
             })
             .collect();
-        Route {
+        let route = Route {
             kind: definition.kind,
             scale,
             slots,
-        }
+        };
+        routes.insert(metric, self.stamp, route)
     }
 
     fn count(&mut self, scenario: usize, what: Count, n: u64, tags: &TagSet) {

@@ -25,7 +25,7 @@ impl Routes {
         self.by_metric.get(metric.index() as usize)?.as_ref()
     }
 
-    pub(super) fn insert(&mut self, metric: MetricId, stamp: u64, route: Route) {
+    pub(super) fn insert(&mut self, metric: MetricId, stamp: u64, route: Route) -> &Route {
         if self.stamp != stamp {
             self.stamp = stamp;
             self.by_metric.clear();
@@ -34,7 +34,7 @@ impl Routes {
         if self.by_metric.len() <= index {
             self.by_metric.resize_with(index + 1, || None);
         }
-        self.by_metric[index] = Some(route);
+        self.by_metric[index].insert(route)
     }
 }
 
@@ -49,7 +49,7 @@ impl Route {
     pub(super) fn record(&self, slots: &mut [Slot], value: f64) {
         match self.kind {
             Kind::Counter => {
-                let value = (value.is_finite() && value >= 0.0).then_some(value);
+                let value = (0.0..f64::INFINITY).contains(&value).then_some(value);
                 self.each(slots, |slot| slot.add(value));
             }
             Kind::Gauge => {

@@ -17,6 +17,13 @@ pub(super) struct Entry {
 impl Entry {
     /// `None` for what [`Scale::units`] refuses.
     pub(super) fn new(scale: Scale, value: f64) -> Option<Self> {
+        if value == 0.0 {
+            return Some(Self {
+                value,
+                units: 0,
+                bucket: 0,
+            });
+        }
         let units = scale.units(value)?;
         let bucket = bucket(units);
         Some(Self { value, units, bucket })
@@ -64,12 +71,16 @@ impl TrendRecorder {
         }
     }
 
+    #[inline]
     pub(super) fn record(&mut self, entry: Entry) {
-        let Entry { value, units, bucket } = entry;
-        if value == 0.0 {
+        if entry.value == 0.0 {
             self.zeros += 1;
-            return;
+        } else {
+            self.add(entry);
         }
+    }
+
+    fn add(&mut self, Entry { value, units, bucket }: Entry) {
         self.count += 1;
         self.sum += u128::from(units);
         if value < self.min {

@@ -1,21 +1,29 @@
 //! The HTTP client of one virtual user: its idle connections, its cookies, and the life of a request with redirects and
-//! one retry. How bytes travel is `conn`'s, how connections come about is `dial`'s.
+//! one retry. How bytes travel is `h1`'s and `http2`'s, how connections come about is `dial`'s.
+
+mod pooled;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
-use super::conn::Conn;
 use super::cookies::Jar;
+use super::dial::Opened;
 use super::exchange::{Exchange, Request, Response, Sent};
+use super::h1::{Conn, Received};
 use super::hop::Hop;
+use super::http2::{self, Watch};
+use super::message::Outgoing;
+use super::pool::Pool;
 use super::shared::Shared;
 use super::target::Target;
-use super::{ErrorKind, HeaderList, Headers, NetError, decode, dial, message, redirect};
+use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
+
+use self::pooled::Way;
 
 /// Idle connections of one VU, over all origins; a journey through thousands of hosts must not use up the open files.
 const MAX_IDLE: usize = 256;
@@ -23,15 +31,12 @@ const MAX_IDLE: usize = 256;
 /// What the hops after the first have in common: all headers are the request's own by then.
 static NO_HEADERS: HeaderList = HeaderList::new();
 
-/// A request on its way: with what the client knows about it.
+/// A request on its way.
 #[derive(Clone, Copy)]
-pub(super) struct Going<'a> {
-    /// As the caller wants it.
-    pub request: &'a Request,
-    /// The plan's headers, where the request does not have its own.
-    pub common: &'a HeaderList,
-    /// User and password of the address.
-    pub auth: Option<&'a HeaderValue>,
+struct Going<'a> {
+    request: &'a Request,
+    common: &'a HeaderList,
+    auth: Option<&'a HeaderValue>,
 }
 
 /// Idle connections and cookies of one virtual user.
@@ -40,6 +45,8 @@ pub struct Client {
     vu_id: u64,
     /// The most recently used last, and that one is taken first: the others may go stale.
     idle: RefCell<Vec<Conn>>,
+    /// Where its connections may be HTTP/2; the most recently made last.
+    pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
 }
 
@@ -51,6 +58,7 @@ impl Client {
             shared,
             vu_id,
             idle: RefCell::default(),
+            pools: RefCell::default(),
             jar: Jar::default(),
         }
     }
@@ -59,11 +67,12 @@ impl Client {
     #[must_use]
     pub fn follow(&self, shared: Rc<Shared>) -> Self {
         let is_good = shared.config.connects_like(&self.shared.config);
-        let idle = self.idle.take();
+        let (idle, pools) = (self.idle.take(), self.pools.take());
         Self {
             shared,
             vu_id: self.vu_id,
             idle: RefCell::new(if is_good { idle } else { Vec::new() }),
+            pools: RefCell::new(if is_good { pools } else { Vec::new() }),
             jar: self.jar.take(),
         }
     }
@@ -75,7 +84,7 @@ impl Client {
     }
 
     /// Sends a request and follows its redirects; `on_hop` sees every exchange, the last included. Several may run at
-    /// once on one client. Dropping the future closes the connection it uses.
+    /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
     pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
         let limit = request.timeout.unwrap_or(self.shared.config.timeout);
         let started = clock::now();
@@ -92,7 +101,10 @@ impl Client {
                     common,
                     auth: auth.as_ref(),
                 };
-                self.within(remaining, limit, going, &mut hop).await
+                match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(hop.timed_out(limit)),
+                }
             };
             let next = match &outcome {
                 Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
@@ -140,94 +152,100 @@ impl Client {
         }
         if self.shared.config.connections == Connections::PerIteration {
             self.idle.take();
-        }
-    }
-
-    async fn within(
-        &self,
-        remaining: Duration,
-        limit: Duration,
-        going: Going<'_>,
-        hop: &mut Hop,
-    ) -> Result<Response, NetError> {
-        match clock::timeout(remaining, self.exchange(going, hop)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(hop.timed_out(limit)),
+            self.pools.take();
         }
     }
 
     /// One request and its response, on an idle connection if there is one.
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
-        let request = going.request;
+        let Going { request, common, auth } = going;
         let target = self.shared.target(&request.address)?;
-        let mut conn = match self.take_idle(&target).await {
-            Some(conn) => {
-                hop.reused = true;
-                hop.remote = conn.remote;
-                conn
-            }
-            None => self.open(&target, hop).await?,
-        };
+        let mut way = self.way(&target, hop).await?;
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?,
             };
-            let headers = message::headers(going, &target, &self.shared, cookies);
+            let outgoing = Outgoing {
+                request,
+                common,
+                auth,
+                cookies: cookies.as_ref(),
+                target: &target,
+                shared: &self.shared,
+            };
             if let Some(on_send) = &request.on_send {
                 on_send.see(&Sent {
                     method: &request.method,
                     address: &request.address,
-                    headers: &headers,
+                    headers: &outgoing.headers(),
                     body: &request.body,
                     again: hop.retried,
                 });
             }
-            let message = message::build(request, &target, &headers)?;
-            hop.in_flight(&conn.meter);
-            match self.on(&mut conn, request, message).await {
-                Ok(response) => {
-                    if conn.settle().await {
-                        self.put_idle(conn);
+            let config = &self.shared.config;
+            let discard = request.discard_body || config.discard_body;
+            match way {
+                Way::Conn(mut conn, slot) => {
+                    hop.in_flight(&conn.meter);
+                    match conn.exchange(&outgoing, config.max_body, discard).await {
+                        Ok(received) => {
+                            let response = self.take_in(received, request);
+                            if response.is_ok() && conn.is_idle() {
+                                self.keep(conn, slot);
+                            }
+                            return response;
+                        }
+                        Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
+                            hop.retry();
+                            drop(conn);
+                            way = self.another(&target, slot, hop).await?;
+                        }
+                        Err(error) => return Err(error),
                     }
-                    return Ok(response);
                 }
-                Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
-                    hop.retry();
-                    drop(conn);
-                    conn = self.open(&target, hop).await?;
+                Way::Stream(lease) => {
+                    let watch = hop.on_stream(Watch::new(&lease.line.wire));
+                    match http2::exchange(&lease, watch, &outgoing, config.max_body, discard).await {
+                        Ok(received) => return self.take_in(received, request),
+                        Err(failure) => {
+                            drop(lease);
+                            pooled::again(failure, &request.method, hop)?;
+                            way = self.way(&target, hop).await?;
+                        }
+                    }
                 }
-                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn on(&self, conn: &mut Conn, request: &Request, message: message::Message) -> Result<Response, NetError> {
+    /// Keeps the cookies and decodes the body.
+    fn take_in(&self, received: Received, request: &Request) -> Result<Response, NetError> {
         let config = &self.shared.config;
-        let (head, body) = conn.head(message).await?.into_parts();
-        let headers = Headers::from(head.headers);
-        if config.cookies != CookieMode::Off {
-            self.jar.keep(&headers, &request.address);
+        if received.sets_cookies && config.cookies != CookieMode::Off {
+            self.jar.keep(&received.headers, &request.address);
         }
-        let discard = request.discard_body || config.discard_body;
-        let body = conn.body(body, config.max_body, discard).await?;
+        let body = match received.encoded {
+            true => decode::decode(&received.headers, received.body, config.max_body)?,
+            false => received.body,
+        };
         Ok(Response {
-            status: head.status.as_u16(),
-            version: head.version,
-            body: decode::decode(&headers, body, config.max_body)?,
-            headers,
+            status: received.status,
+            version: received.version,
+            headers: received.headers,
+            body,
         })
     }
 
     /// An idle connection to the target that is still open; closed ones are dropped on the way.
-    async fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
+    fn take_idle(&self, target: &Rc<Target>) -> Option<Conn> {
         loop {
             let mut conn = {
                 let mut idle = self.idle.borrow_mut();
                 let at = idle.iter().rposition(|conn| Rc::ptr_eq(&conn.target, target))?;
                 idle.remove(at)
             };
-            if conn.settle().await {
+            if conn.is_idle() {
                 return Some(conn);
             }
         }
@@ -243,7 +261,7 @@ impl Client {
     }
 
     /// Boxed, because the future of a handshake is large and most requests need none.
-    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Conn, NetError> {
+    async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
     }
 }

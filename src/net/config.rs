@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +31,9 @@ pub struct HttpConfig {
     pub dns: DnsConfig,
     /// The largest response body in bytes, as received and decoded, default 16 MiB. Discarded bodies have no limit.
     pub max_body: u64,
-    /// How long connections live.
+    /// Which HTTP is spoken.
+    pub version: HttpVersion,
+    /// How long connections live, and whose they are.
     pub connections: Connections,
     /// How many redirects a request follows unless it says otherwise (callers copy it into [`super::Request`]).
     pub max_redirects: u32,
@@ -43,6 +46,18 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
+    /// How many of `wanted` core threads these options can keep busy: an HTTP/1.1 connection is bound to one, so that with
+    /// fewer shared ones than threads some would have none.
+    #[must_use]
+    pub fn most_threads(&self, wanted: u32) -> u32 {
+        match (self.connections, self.version) {
+            (Connections::Shared(limit), HttpVersion::Auto | HttpVersion::Http1) => {
+                wanted.min(u32::try_from(limit.get()).unwrap_or(u32::MAX))
+            }
+            _ => wanted,
+        }
+    }
+
     /// Whether a connection that was made under `other` is as good as one made under these options.
     #[must_use]
     pub fn connects_like(&self, other: &Self) -> bool {
@@ -54,6 +69,7 @@ impl HttpConfig {
                 config.local_addrs,
                 config.proxy,
                 config.dns,
+                config.version,
                 config.connections,
             )
         };
@@ -73,6 +89,7 @@ impl Default for HttpConfig {
             headers: HeaderList::new(),
             dns: DnsConfig::default(),
             max_body: 16 << 20,
+            version: HttpVersion::Auto,
             connections: Connections::PerVu,
             max_redirects: 10,
             cookies: CookieMode::PerIteration,
@@ -153,13 +170,26 @@ pub enum AddrPolicy {
     Any,
 }
 
-/// How long connections live.
+/// Which HTTP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// https: what the server picks of HTTP/2 and HTTP/1.1 (ALPN, RFC 7301); http: HTTP/1.1.
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: https insists on it, http begins with it (prior knowledge, RFC 9113, section 3.3).
+    Http2,
+}
+
+/// How long connections live, and whose they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// As long as their VU.
+    /// As long as their VU, and its own.
     PerVu,
-    /// As long as an iteration.
+    /// As long as an iteration, and its VU's own.
     PerIteration,
+    /// As long as the run, and everybody's: at most so many to an origin, over all VUs of the process.
+    Shared(NonZeroUsize),
 }
 
 /// How long cookies live.

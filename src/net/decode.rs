@@ -1,11 +1,11 @@
-//! Content codings of responses (RFC 9110, section 8.4), stacked and bounded. Transfer codings are hyper's.
+//! Content codings of responses (RFC 9110, section 8.4), stacked and bounded. Transfer codings are the protocol's.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
 
 use super::body::Codec;
-use super::conn::too_large;
+use super::error::too_large;
 use super::{ErrorKind, Headers, NetError};
 
 /// More codings on one body are a bomb, not a response.
@@ -16,8 +16,8 @@ const MAX_STACKED: usize = 4;
 /// # Errors
 /// The data is broken or cut short, or larger than `limit` after any step.
 pub(super) fn decode(headers: &Headers, body: Bytes, limit: u64) -> Result<Bytes, NetError> {
-    // Most responses: no header, or nothing to decode (HEAD, 204, 304).
-    if body.is_empty() || headers.get("content-encoding").is_none() {
+    // Nothing to decode: HEAD, 204, 304.
+    if body.is_empty() {
         return Ok(body);
     }
     let broken = |message: String| NetError::new(ErrorKind::Decompression, message);

@@ -8,22 +8,31 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
-use super::conn::Conn;
+use super::config::HttpVersion;
 use super::error::{connect_error, io_error};
+use super::h1::Conn;
 use super::hop::{Hop, Phase};
 use super::io::{Counted, Meter, Stream};
 use super::shared::Shared;
-use super::target::{Dial, Target, Via};
-use super::{ErrorKind, NetError};
+use super::target::{Dial, Speaks, Target, Via};
+use super::{ErrorKind, NetError, tls};
 
 /// The head of a proxy's answer is not larger than this.
 const MAX_PROXY_HEAD: usize = 16 << 10;
+
+/// A connection as it was opened.
+pub(super) enum Opened {
+    /// Ready for HTTP/1.1.
+    Http1(Conn),
+    /// A stream whose peer expects HTTP/2, and its meter.
+    Http2(Stream, Rc<Meter>),
+}
 
 /// Opens a connection to a target for the VU `vu_id`.
 ///
 /// # Errors
 /// Whatever step failed.
-pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: &mut Hop) -> Result<Conn, NetError> {
+pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: &mut Hop) -> Result<Opened, NetError> {
     let meter = Rc::<Meter>::default();
     hop.watch(&meter);
     let tcp = connect(shared, &target.dial, vu_id, hop).await?;
@@ -34,16 +43,26 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
         let auth = auth.as_ref().map(|value| value.as_bytes());
         tunnel(&mut counted, authority, auth).await?;
     }
+    let mut is_http2 = target.speaks == Speaks::Http2;
     let stream = match &target.tls_name {
         None => Stream::plain(counted),
         Some(name) => {
             let config = shared.tls()?;
             hop.enter(Phase::Tls);
             let connecting = TlsConnector::from(config).connect(name.clone(), counted);
-            Stream::tls(connecting.await.map_err(|error| handshake_error(&error))?)
+            let tls = connecting.await.map_err(|error| handshake_error(&error))?;
+            is_http2 = tls.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
+            Stream::tls(tls)
         }
     };
-    Conn::new(stream, meter, Rc::clone(target), hop.remote).await
+    if is_http2 {
+        return Ok(Opened::Http2(stream, meter));
+    }
+    if shared.config.version == HttpVersion::Http2 {
+        return Err(NetError::new(ErrorKind::NoHttp2, tls::NO_HTTP2));
+    }
+    let conn = Conn::new(stream, meter, Rc::clone(target), hop.remote);
+    Ok(Opened::Http1(conn))
 }
 
 async fn connect(shared: &Shared, dial: &Dial, vu_id: u64, hop: &mut Hop) -> Result<TcpStream, NetError> {

@@ -1,6 +1,5 @@
 //! Why an exchange failed: k6's error codes where the meaning is the same, our own beside them. No retry policy.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::{fmt, io};
 
@@ -31,7 +30,8 @@ impl NetError {
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $text:literal;)+) => {
-        /// The classes of failures. Codes up to 1299, 1300, 1310, 1311 and 1701 are k6's, the others ours.
+        /// The classes of failures. Codes up to 1299, 1300, 1310, 1311, 1600 to 1650 and 1701 are k6's, the others
+        /// ours.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorKind { $($(#[doc = $doc])+ $name,)+ }
 
@@ -91,11 +91,19 @@ kinds! {
     TlsWrongName = 1311, "certificate for another name";
     /// The certificate is not valid now, or revoked.
     TlsExpired = 1312, "certificate expired, revoked or not yet valid";
+    /// HTTP/2 was insisted on.
+    NoHttp2 = 1600, "the server does not speak HTTP/2";
+    /// The server closed the connection for new streams (GOAWAY) and did not process this one.
+    GoAway = 1610, "HTTP/2 connection closed by the server (GOAWAY)";
+    /// The server ended the stream before the response was complete (RST_STREAM).
+    StreamReset = 1630, "HTTP/2 stream reset by the server";
+    /// A frame that breaks the protocol ended the connection: flow control, compression, framing.
+    Http2Protocol = 1650, "HTTP/2 protocol error";
     /// The content encoding is broken.
     Decompression = 1701, "broken content encoding";
     /// The body is larger than the limit, as received or decoded.
     BodyTooLarge = 1702, "body over the limit";
-    /// What arrived is not an HTTP/1.1 response.
+    /// What arrived is not an HTTP response.
     Malformed = 1703, "malformed response";
     /// More redirects than the request allows.
     TooManyRedirects = 1704, "too many redirects";
@@ -145,7 +153,7 @@ pub(super) fn io_error(error: &io::Error) -> NetError {
         io::ErrorKind::ConnectionReset => ErrorKind::Reset,
         io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => ErrorKind::Closed,
-        // What hyper's decoders call a chunk size that is none, and TLS a record that is none.
+        // What TLS calls a record that is none.
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorKind::Malformed,
         _ => ErrorKind::Tcp,
     };
@@ -157,28 +165,12 @@ pub(super) fn io_error(error: &io::Error) -> NetError {
     NetError::new(kind, message)
 }
 
-/// Why an exchange on an open connection failed.
-pub(super) fn hyper_error(error: &hyper::Error) -> NetError {
-    let cause = error.source();
-    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        return io_error(error);
-    }
-    let kind = if error.is_parse() {
-        ErrorKind::Malformed
-    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        ErrorKind::Closed
-    } else if error.is_user() {
-        ErrorKind::BadRequest
-    } else {
-        ErrorKind::Other
-    };
-    let message = match (kind, cause) {
-        (ErrorKind::Closed, _) => kind.text().to_owned(),
-        (ErrorKind::Malformed, _) => format!("malformed response: {error}"),
-        (_, Some(cause)) => format!("{error}: {cause}"),
-        (_, None) => error.to_string(),
-    };
-    NetError::new(kind, message)
+/// The error of a body over the limit.
+pub(super) fn too_large(limit: u64) -> NetError {
+    NetError::new(
+        ErrorKind::BodyTooLarge,
+        format!("the body is larger than {limit} bytes (http.max_body)"),
+    )
 }
 
 #[cfg(test)]

@@ -98,9 +98,9 @@ pub struct Exchange {
     pub outcome: Result<Response, NetError>,
     /// Where the time went; phases that were not reached are zero.
     pub timings: Timings,
-    /// Bytes written to the socket, TLS and proxy handshakes included.
+    /// Bytes written to the socket, TLS and proxy handshakes included; with HTTP/2 its body and a part of the rest.
     pub sent: u64,
-    /// Bytes read from the socket, TLS and proxy handshakes included.
+    /// Bytes read from the socket, likewise.
     pub received: u64,
     /// The peer; a proxy if there is one.
     pub remote_addr: Option<SocketAddr>,
@@ -117,7 +117,7 @@ pub struct Exchange {
 /// Where the time of an exchange went; the stamps are taken next to the system calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// Waiting for a connection slot; zero as long as connections are not shared between VUs.
+    /// Waiting for a free stream or a free shared connection; no service of the server's.
     pub blocked: Duration,
     /// Name resolution.
     pub dns: Duration,
@@ -146,7 +146,7 @@ impl Timings {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// HTTP/1.0 or HTTP/1.1.
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
     /// The headers as received, `content-encoding` included.
     pub headers: Headers,

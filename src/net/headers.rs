@@ -147,6 +147,24 @@ impl From<HeaderMap> for Headers {
     }
 }
 
+impl Headers {
+    /// Copies of headers that are parts of a connection's buffers, which would stay as long as these.
+    pub(super) fn copied(map: &HeaderMap) -> Self {
+        let size = map
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 2)
+            .sum();
+        let mut lines = Vec::with_capacity(size);
+        for (name, value) in map {
+            lines.extend_from_slice(name.as_str().as_bytes());
+            lines.push(b':');
+            lines.extend_from_slice(value.as_bytes());
+            lines.push(b'\n');
+        }
+        Self::from_lines(lines.into(), map.len())
+    }
+}
+
 impl Default for Headers {
     fn default() -> Self {
         Self::from_lines(Bytes::new(), 0)
@@ -194,7 +212,8 @@ mod tests {
         ] {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        for headers in [Headers::from_lines(Bytes::from_static(lines.as_bytes()), 5), map.into()] {
+        let lines = Headers::from_lines(Bytes::from_static(lines.as_bytes()), 5);
+        for headers in [lines, Headers::copied(&map), map.into()] {
             assert_eq!((headers.len(), headers.is_empty()), (5, false));
             assert_eq!(headers.get("SERVER"), Some(&b"x"[..]));
             assert_eq!(headers.get("Set-cookie"), Some(&b"a=1"[..]));

@@ -3,19 +3,24 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 
 use super::exchange::{Exchange, Response, Timings};
+use super::http2::Watch;
 use super::io::{Meter, Reading};
+use super::pool::Pool;
 use super::{Address, ErrorKind, NetError};
 use crate::clock::{self, Instant};
 
 /// What an exchange is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Being prepared, or waiting for a connection.
+    /// Being prepared.
+    Preparing,
+    /// Waiting for a connection, or for a stream of one.
     Blocked,
     /// Resolving the name.
     Dns,
@@ -34,6 +39,10 @@ pub(super) struct Hop {
     since: Instant,
     timings: Timings,
     meter: Option<Rc<Meter>>,
+    /// In the place of the meter, which counts what all streams of a connection do.
+    stream: Option<Watch>,
+    /// Where it waits, or has waited.
+    pool: Option<Arc<Pool>>,
     /// Bytes sent and received on a connection that was given up for another.
     given_up: (u64, u64),
     /// The peer.
@@ -49,10 +58,12 @@ impl Hop {
     pub fn start(now: Instant) -> Self {
         Self {
             started: now,
-            phase: Phase::Blocked,
+            phase: Phase::Preparing,
             since: now,
             timings: Timings::default(),
             meter: None,
+            stream: None,
+            pool: None,
             given_up: (0, 0),
             remote: None,
             reused: false,
@@ -88,26 +99,54 @@ impl Hop {
 
     /// The reused connection was stale: what was lost on it counts as waiting for a connection.
     pub fn retry(&mut self) {
+        self.retried = true;
+        self.begin_again();
+    }
+
+    /// The connection took no request any more; nothing was sent.
+    pub fn begin_again(&mut self) {
         let now = clock::now();
-        if let Some(meter) = self.meter.take() {
-            let reading = meter.read();
-            self.given_up = (reading.sent, reading.received);
-        }
-        self.phase = Phase::Blocked;
+        let reading = self.reading();
+        let (sent, received) = self.bytes(&reading);
+        self.given_up.0 += sent;
+        self.given_up.1 += received;
+        (self.meter, self.stream) = (None, None);
+        self.phase = Phase::Preparing;
         self.since = now;
         self.timings = Timings {
             blocked: now.saturating_duration_since(self.started),
             ..Timings::default()
         };
-        self.retried = true;
         self.reused = false;
+    }
+
+    /// The request waits for what the pool has not got.
+    pub fn wait(&mut self, pool: &Arc<Pool>) {
+        self.enter(Phase::Blocked);
+        self.pool = Some(Arc::clone(pool));
+    }
+
+    /// It has waited long enough.
+    pub fn waited(&mut self) {
+        self.enter(Phase::Preparing);
+    }
+
+    /// The request goes out on a stream of an open connection.
+    pub fn on_stream(&mut self, watch: Watch) -> &mut Watch {
+        if !self.reused {
+            self.close_phase(clock::now());
+        }
+        self.phase = Phase::InFlight;
+        // What the connection has cost so far is in its own books.
+        self.meter = None;
+        self.stream.insert(watch)
     }
 
     fn close_phase(&mut self, now: Instant) {
         let spent = now.saturating_duration_since(self.since);
         match self.phase {
-            // Without a limit on connections nothing is waited for: preparing a request is no phase.
-            Phase::Blocked | Phase::InFlight => {}
+            Phase::Preparing | Phase::InFlight => {}
+            Phase::Blocked => self.timings.blocked += spent,
             Phase::Dns => self.timings.dns += spent,
             Phase::Connecting => self.timings.connecting += spent,
             Phase::Tls => self.timings.tls_handshaking += spent,
@@ -116,8 +155,17 @@ impl Hop {
 
     /// The error of an exchange whose time is over.
     pub fn timed_out(&self, limit: Duration) -> NetError {
+        let missing;
         let doing = match self.phase {
-            Phase::Blocked => "preparing the request",
+            Phase::Preparing => "preparing the request",
+            Phase::Blocked => {
+                missing = self
+                    .pool
+                    .as_ref()
+                    .map(|pool| pool.what_is_missing())
+                    .unwrap_or_default();
+                &missing
+            }
             Phase::Dns => "resolving the name",
             Phase::Connecting => "connecting",
             Phase::Tls => "in the TLS handshake",
@@ -127,6 +175,8 @@ impl Hop {
                     "receiving the response"
                 } else if reading.write_blocked || reading.first_write.is_none() {
                     "sending the request"
+                } else if self.stream.as_ref().is_some_and(|stream| !stream.is_settled()) {
+                    "waiting for the server's HTTP/2 settings"
                 } else {
                     "waiting for the response"
                 }
@@ -142,6 +192,7 @@ impl Hop {
             (Ok(_), Some(at)) => at,
             _ => clock::now(),
         };
+        let (sent, received) = self.bytes(&reading);
         if self.phase == Phase::InFlight {
             in_flight_timings(&mut self.timings, &reading, finished);
         } else {
@@ -152,8 +203,8 @@ impl Hop {
             method,
             outcome,
             timings: self.timings,
-            sent: reading.sent + self.given_up.0,
-            received: reading.received + self.given_up.1,
+            sent: sent + self.given_up.0,
+            received: received + self.given_up.1,
             remote_addr: self.remote,
             reused: self.reused,
             retried: self.retried,
@@ -162,7 +213,17 @@ impl Hop {
         }
     }
 
+    fn bytes(&mut self, reading: &Reading) -> (u64, u64) {
+        match &mut self.stream {
+            Some(stream) => stream.settle(),
+            None => (reading.sent, reading.received),
+        }
+    }
+
     fn reading(&self) -> Reading {
+        if let Some(stream) = &self.stream {
+            return stream.read();
+        }
         self.meter.as_ref().map(|meter| meter.read()).unwrap_or_default()
     }
 }

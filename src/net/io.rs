@@ -1,10 +1,10 @@
-//! The socket under hyper: counts bytes and takes time stamps next to the system calls. No protocol.
+//! The socket under a protocol: counts bytes and takes time stamps next to the system calls. No protocol.
 
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -73,20 +73,33 @@ impl Meter {
         }
     }
 
-    fn before_write(&self) {
+    /// A write is about to be tried.
+    pub fn before_write(&self) {
         if self.first_write.get().is_none() {
             self.first_write.set(Some(clock::now()));
         }
     }
 
-    fn after_write<T>(&self, result: &Poll<io::Result<T>>) {
-        self.write_blocked.set(result.is_pending());
-        if matches!(result, Poll::Ready(Ok(_))) {
-            self.last_write.set(Some(clock::now()));
+    /// A write that was not the only one has worked.
+    pub fn after_write(&self) {
+        self.write_blocked.set(false);
+        self.last_write.set(Some(clock::now()));
+    }
+
+    /// The peer must read before more can be written.
+    pub fn write_blocked(&self) {
+        self.write_blocked.set(true);
+    }
+
+    /// All is written. If that was one system call, its beginning stands for it: the clock is not read again.
+    pub fn written(&self) {
+        if self.last_write.get().is_none() {
+            self.last_write.set(self.first_write.get());
         }
     }
 
-    fn after_read(&self, bytes: usize) {
+    /// A read has worked; none of bytes is the end of the stream.
+    pub fn after_read(&self, bytes: usize) {
         let now = clock::now();
         if bytes > 0 && self.first_read.get().is_none() {
             self.first_read.set(Some(now));
@@ -154,99 +167,78 @@ impl AsyncWrite for Counted {
     }
 }
 
-/// What hyper reads and writes: payload, stamped.
-pub(super) struct Stream {
-    layer: Layer,
-    meter: Rc<Meter>,
-    /// Whether something was written since the last flush; TLS may hold records back until then.
-    unflushed: bool,
-}
-
-enum Layer {
+/// What a protocol reads and writes.
+pub(super) enum Stream {
     Plain(Counted),
     Tls(Box<TlsStream<Counted>>),
 }
 
 impl Stream {
     pub fn plain(counted: Counted) -> Self {
-        Self {
-            meter: Rc::clone(&counted.meter),
-            layer: Layer::Plain(counted),
-            unflushed: false,
-        }
+        Self::Plain(counted)
     }
 
     pub fn tls(stream: TlsStream<Counted>) -> Self {
-        Self {
-            meter: Rc::clone(&stream.get_ref().0.meter),
-            layer: Layer::Tls(Box::new(stream)),
-            unflushed: false,
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        match &mut self.layer {
-            Layer::Plain(plain) => ready!(Pin::new(plain).poll_read(cx, buf))?,
-            Layer::Tls(tls) => ready!(Pin::new(tls).poll_read(cx, buf))?,
-        }
-        self.meter.after_read(buf.filled().len() - before);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.meter.before_write();
-        let result = match &mut self.layer {
-            Layer::Plain(plain) => Pin::new(plain).poll_write(cx, buf),
-            Layer::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        };
-        self.unflushed = matches!(self.layer, Layer::Tls(_));
-        self.meter.after_write(&result);
-        result
+        Self::Tls(Box::new(stream))
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.meter.before_write();
-        let result = match &mut self.layer {
-            Layer::Plain(plain) => Pin::new(plain).poll_write_vectored(cx, bufs),
-            Layer::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-        };
-        self.unflushed = matches!(self.layer, Layer::Tls(_));
-        self.meter.after_write(&result);
-        result
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.layer {
-            Layer::Plain(plain) => plain.is_write_vectored(),
-            Layer::Tls(tls) => tls.is_write_vectored(),
+    /// Reads what is there. A read that does not fill the buffer asks for no system call before the next event.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(plain) => Pin::new(plain).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = match &mut self.layer {
-            Layer::Plain(plain) => Pin::new(plain).poll_flush(cx),
-            Layer::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        };
-        if self.unflushed {
-            self.unflushed = result.is_pending();
-            self.meter.after_write(&result);
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(plain) => Pin::new(plain).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
-        result
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.layer {
-            Layer::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
-            Layer::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+    pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(plain) => Pin::new(plain).poll_write_vectored(cx, bufs),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    /// Whether what was written may still be here: TLS holds records back until the next flush.
+    pub fn holds_back(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(plain) => Pin::new(plain).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+
+    /// Whether nothing has come that nobody asked for, an end included.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        match self {
+            // Without an event this is no system call.
+            Self::Plain(plain) => {
+                matches!(plain.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            }
+            Self::Tls(tls) => {
+                // Session tickets are no payload, so that TLS has to look. Outside of tokio's budget: a task that has used
+                // it up would otherwise lose its connection here.
+                let mut buffer = ReadBuf::new(&mut byte);
+                let look = std::future::poll_fn(|cx| Pin::new(&mut *tls).poll_read(cx, &mut buffer));
+                let look = std::pin::pin!(tokio::task::coop::unconstrained(look));
+                look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+            }
         }
     }
 }

@@ -1,76 +1,121 @@
-//! The request as hyper sends it: target form and headers. No sending and no cookies of its own.
+//! What goes out with a request: the caller's headers, the plan's, and those that the client adds. How they are written is
+//! the protocol's.
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Uri, header};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Method, header};
 
-use super::client::Going;
+use super::HeaderList;
 use super::exchange::Request;
 use super::shared::Shared;
 use super::target::{Target, Via};
-use super::{Address, ErrorKind, HeaderList, NetError};
 
-/// A request for hyper.
-pub(super) type Message = http::Request<Full<Bytes>>;
+/// The codings that are asked for.
+pub(super) static CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br, zstd");
 
-/// All headers that go out. The request's win over the plan's and those over the client's, except for `content-length`:
-/// what the body is long is known here.
-pub(super) fn headers(going: Going<'_>, target: &Target, shared: &Shared, cookies: Option<HeaderValue>) -> HeaderList {
-    let Going { request, common, auth } = going;
-    let mut headers = HeaderList::new();
-    let mut default = |name: HeaderName, value: Option<HeaderValue>| {
-        let is_free = !request.headers.contains(&name) && !common.contains(&name);
-        if let Some(value) = value.filter(|_| is_free) {
-            headers.append(name, value);
+/// A request on its way: with what the client knows about it.
+#[derive(Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    /// As the caller wants it.
+    pub request: &'a Request,
+    /// The plan's headers, where the request does not have its own.
+    pub common: &'a HeaderList,
+    /// User and password of the address.
+    pub auth: Option<&'a HeaderValue>,
+    /// Cookies of the jar and of the request.
+    pub cookies: Option<&'a HeaderValue>,
+    /// Where it goes.
+    pub target: &'a Target,
+    /// The options.
+    pub shared: &'a Shared,
+}
+
+/// How the length of a request's body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// Not at all: there is no body, and nobody expects one.
+    Silent,
+    /// By `content-length`.
+    Known(usize),
+    /// By chunks, because the caller says so; whether `chunked` must be added to what it says.
+    Chunked {
+        /// Whether `chunked` is not the last coding that the caller names.
+        add: bool,
+    },
+}
+
+impl Outgoing<'_> {
+    /// How the body's length is told. The caller's `content-length` does not count: what the body is long is known here.
+    pub fn length(&self) -> Length {
+        let size = self.request.body.len();
+        if size == 0 {
+            // RFC 9110, section 8.6: methods that expect content say so when there is none.
+            let is_expected = matches!(self.request.method, Method::POST | Method::PUT | Method::PATCH);
+            return if is_expected { Length::Known(0) } else { Length::Silent };
         }
-    };
-    default(header::HOST, Some(target.host.clone()));
-    default(header::USER_AGENT, shared.user_agent.clone());
-    default(header::AUTHORIZATION, auth.cloned());
-    default(header::COOKIE, cookies);
-    if shared.config.compression {
-        default(
-            header::ACCEPT_ENCODING,
-            Some(HeaderValue::from_static("gzip, deflate, br, zstd")),
-        );
+        let coding = self.own().filter(|(name, _)| name == header::TRANSFER_ENCODING).last();
+        match coding {
+            None => Length::Known(size),
+            Some((_, value)) => {
+                let last = value.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
+                let add = !last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+                Length::Chunked { add }
+            }
+        }
     }
-    if let Via::Forward(auth) = &target.via {
-        default(header::PROXY_AUTHORIZATION, auth.clone());
+
+    /// Whether neither the request nor the plan has a header of that name.
+    pub fn is_free(&self, name: &HeaderName) -> bool {
+        !self.request.headers.contains(name) && !self.common.contains(name)
     }
-    let common = common.iter().filter(|(name, _)| !request.headers.contains(name));
-    for (name, value) in common.chain(&request.headers) {
-        if name != header::CONTENT_LENGTH {
+
+    /// The caller's headers and the plan's, without those that say how long the body is.
+    pub fn own(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        let common = self
+            .common
+            .iter()
+            .filter(|(name, _)| !self.request.headers.contains(name));
+        let has_body = !self.request.body.is_empty();
+        common
+            .chain(&self.request.headers)
+            .filter(move |(name, _)| name != header::CONTENT_LENGTH && (has_body || name != header::TRANSFER_ENCODING))
+    }
+
+    /// All headers that go out, in their order. The request's win over the plan's and those over the client's.
+    pub fn headers(&self) -> HeaderList {
+        let mut headers = HeaderList::new();
+        let defaults = [
+            (header::HOST, Some(&self.target.host)),
+            (header::USER_AGENT, self.shared.user_agent.as_ref()),
+            (header::AUTHORIZATION, self.auth),
+            (header::COOKIE, self.cookies),
+            (
+                header::ACCEPT_ENCODING,
+                self.shared.config.compression.then_some(&CODINGS),
+            ),
+            (header::PROXY_AUTHORIZATION, self.proxy_auth()),
+        ];
+        for (name, value) in defaults {
+            if let Some(value) = value.filter(|_| self.is_free(&name)) {
+                headers.append(name, value.clone());
+            }
+        }
+        for (name, value) in self.own() {
             headers.append(name.clone(), value.clone());
         }
+        match self.length() {
+            Length::Silent | Length::Chunked { add: false } => {}
+            Length::Known(size) => headers.append(header::CONTENT_LENGTH, HeaderValue::from(size)),
+            Length::Chunked { add: true } => {
+                headers.append(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+        }
+        headers
     }
-    // RFC 9110, section 8.6: methods that expect content say so when there is none.
-    let is_expected = matches!(request.method, Method::POST | Method::PUT | Method::PATCH);
-    if !request.body.is_empty() || is_expected {
-        headers.append(header::CONTENT_LENGTH, HeaderValue::from(request.body.len()));
-    }
-    headers
-}
 
-/// Builds the message.
-///
-/// # Errors
-/// A URL that the `http` crate cannot hold.
-pub(super) fn build(request: &Request, target: &Target, headers: &HeaderList) -> Result<Message, NetError> {
-    let mut message = http::Request::new(Full::new(request.body.clone()));
-    *message.method_mut() = request.method.clone();
-    *message.uri_mut() = uri(&request.address, target)?;
-    for (name, value) in headers {
-        message.headers_mut().append(name.clone(), value.clone());
+    /// Credentials of a proxy that the request itself goes to; those of a tunnel are not told to the server behind it.
+    pub fn proxy_auth(&self) -> Option<&HeaderValue> {
+        match &self.target.via {
+            Via::Forward(auth) => auth.as_ref(),
+            Via::Direct | Via::Tunnel(..) => None,
+        }
     }
-    Ok(message)
-}
-
-/// Origin form, or absolute form for a proxy (RFC 9112, section 3.2). The fragment stays at home.
-fn uri(address: &Address, target: &Target) -> Result<Uri, NetError> {
-    let uri = match target.via {
-        Via::Forward(_) => Uri::try_from(address.absolute_form()).ok(),
-        Via::Direct | Via::Tunnel(..) => PathAndQuery::try_from(address.origin_form()).ok().map(Uri::from),
-    };
-    uri.ok_or_else(|| NetError::new(ErrorKind::BadRequest, format!("a URL that cannot be sent: {address}")))
 }

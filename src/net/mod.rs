@@ -1,8 +1,8 @@
-//! Protocol clients: HTTP/1.1 with TLS on hyper's connection API. Returns timings and bytes; knows no metric, no Lua and
+//! Protocol clients: HTTP/1.1 with TLS, by a codec of our own. Returns timings and bytes; knows no metric, no Lua and
 //! no plan.
 //!
 //! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
-//! [`Client`] per virtual user holds its idle connections and its cookies. [`Client::send`] never raises and never hangs:
+//! [`Client`] per virtual user holds its own connections and its cookies; [`Pools`] holds those that a process shares. [`Client::send`] never raises and never hangs:
 //! each request sent is one [`Exchange`], whose outcome is a [`Response`] or a [`NetError`].
 
 pub mod body;
@@ -11,18 +11,24 @@ mod address;
 mod auth;
 mod client;
 mod config;
-mod conn;
 mod cookies;
 mod decode;
 mod dial;
 mod dns;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
+mod h1;
 mod headers;
 mod hop;
 mod hosts;
+mod http2;
 mod io;
 mod message;
+mod pool;
+mod pools;
 mod provider;
 mod redirect;
 mod shared;
@@ -35,10 +41,13 @@ mod tests;
 pub use address::Address;
 pub use auth::basic_auth;
 pub use client::Client;
-pub use config::{AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, Pem, TlsConfig};
+pub use config::{
+    AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, HttpVersion, Pem, TlsConfig,
+};
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Exchange, OnSend, Request, Response, Sent, Timings};
 pub use headers::{HeaderList, Headers};
+pub use pools::Pools;
 pub use provider::install_crypto_provider;
 pub use shared::Shared;
 

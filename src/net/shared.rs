@@ -1,4 +1,4 @@
-//! What the virtual users of one core thread share. No connections: those belong to a VU.
+//! What the virtual users of one core thread share: connections where the options say so, otherwise those are each VU's.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
@@ -14,7 +14,10 @@ use super::NetError;
 use super::address::{Address, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
 use super::dns::Resolver;
+use super::h1::{Conn, Scratch, line};
 use super::hosts::Hosts;
+use super::pool::Slot;
+use super::pools::{Pools, Seat};
 use super::target::{Proxy, Target};
 use super::tls::TlsParts;
 
@@ -28,6 +31,9 @@ pub struct Shared {
     pub(super) config: HttpConfig,
     pub(super) resolver: Resolver,
     pub(super) user_agent: Option<HeaderValue>,
+    /// The same as a header line; empty without.
+    pub(super) user_agent_line: Box<[u8]>,
+    pub(super) scratch: Scratch,
     hosts: Hosts,
     proxy: Option<Proxy>,
     tls_parts: TlsParts,
@@ -37,6 +43,13 @@ pub struct Shared {
     /// Origins as somebody writes them, with an address there.
     written: RefCell<HashMap<Box<str>, Address>>,
     base: RefCell<Option<(Url, Address)>>,
+    pools: Arc<Pools>,
+    /// This core's number among those of the pools.
+    core: usize,
+    /// Its place where connections are shared.
+    pub(super) seat: Option<Seat>,
+    /// HTTP/1.1 connections that are shared and wait for use, the most recently used last.
+    idle: Rc<RefCell<Vec<(Conn, Slot)>>>,
 }
 
 impl Shared {
@@ -45,15 +58,37 @@ impl Shared {
     /// # Errors
     /// Options that cannot work.
     pub fn new(config: HttpConfig) -> Result<Rc<Self>, ConfigError> {
+        Self::among(config, &Arc::default())
+    }
+
+    /// One of several that share connections, if the options say so.
+    ///
+    /// # Errors
+    /// Options that cannot work.
+    pub fn among(config: HttpConfig, pools: &Arc<Pools>) -> Result<Rc<Self>, ConfigError> {
+        Self::at(config, pools, pools.seat())
+    }
+
+    fn at(config: HttpConfig, pools: &Arc<Pools>, core: usize) -> Result<Rc<Self>, ConfigError> {
+        Self::make(config, pools, core).map(Rc::new)
+    }
+
+    fn make(config: HttpConfig, pools: &Arc<Pools>, core: usize) -> Result<Self, ConfigError> {
         let user_agent = match config.user_agent.as_str() {
             "" => None,
             text => Some(HeaderValue::from_str(text).map_err(|_| ConfigError::UserAgent(text.to_owned()))?),
         };
+        let mut user_agent_line = Vec::new();
+        if let Some(user_agent) = &user_agent {
+            line(&mut user_agent_line, &header::USER_AGENT, user_agent);
+        }
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        Ok(Rc::new(Self {
+        Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             resolver: Resolver::new(config.dns),
             user_agent,
+            user_agent_line: user_agent_line.into_boxed_slice(),
+            scratch: Scratch::default(),
             hosts: Hosts::parse(&config.hosts)?,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
             tls_parts: TlsParts::load(&config.tls)?,
@@ -62,8 +97,12 @@ impl Shared {
             https: RefCell::default(),
             written: RefCell::default(),
             base: RefCell::default(),
+            pools: Arc::clone(pools),
+            core,
+            seat: pools.join(&config, core),
+            idle: Rc::default(),
             config,
-        }))
+        })
     }
 
     /// What takes the place of this under other options. It knows the same origins where connections are made as before,
@@ -72,15 +111,16 @@ impl Shared {
     /// # Errors
     /// Options that cannot work.
     pub fn follow(&self, config: HttpConfig) -> Result<Rc<Self>, ConfigError> {
-        let next = Self::new(config)?;
+        let mut next = Self::make(config, &self.pools, self.core)?;
         if next.config.connects_like(&self.config) {
             next.http.replace(self.http.borrow().clone());
             next.https.replace(self.https.borrow().clone());
+            next.idle = Rc::clone(&self.idle);
             if let Some(tls) = self.tls.get() {
                 let _ = next.tls.set(tls.clone());
             }
         }
-        Ok(next)
+        Ok(Rc::new(next))
     }
 
     /// The options.
@@ -99,7 +139,30 @@ impl Shared {
     }
 
     pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, NetError> {
-        self.tls.get_or_init(|| self.tls_parts.build()).clone()
+        self.tls
+            .get_or_init(|| self.tls_parts.build(self.config.version))
+            .clone()
+    }
+
+    /// Lets go of the connections that are shared, so that others may have them. Requests in flight go on.
+    pub fn release(&self) {
+        if let Some(seat) = &self.seat {
+            seat.clear();
+        }
+        self.idle.take();
+    }
+
+    /// An HTTP/1.1 connection to the target that waits for use, if the pool has granted one.
+    pub(super) fn take_idle(&self, target: &Rc<Target>) -> Option<(Conn, Slot)> {
+        let mut idle = self.idle.borrow_mut();
+        // Not the same target after an edit, but the same pool.
+        let at = idle.iter().rposition(|(conn, _)| conn.target.origin == target.origin)?;
+        Some(idle.remove(at))
+    }
+
+    /// Keeps one for whoever comes next.
+    pub(super) fn put_idle(&self, conn: Conn, slot: Slot) {
+        self.idle.borrow_mut().push((conn, slot));
     }
 
     /// Reads an absolute URL, or one that is relative to `base`. Plain paths below a known origin cost no parsing.

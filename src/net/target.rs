@@ -1,14 +1,19 @@
 //! What an origin means for connections: where to dial, which name to verify, which `host` to send; worked out once.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use http::HeaderValue;
+use http::uri::Authority;
+use http::{HeaderValue, header};
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
-use super::config::{ConfigError, HttpConfig};
+use super::config::{ConfigError, HttpConfig, HttpVersion};
+use super::h1::line;
 use super::hosts::{Hosts, Place, PlaceHost};
+use super::pool::Pool;
 use super::{ErrorKind, NetError, auth};
 
 /// One origin as this run reaches it.
@@ -17,10 +22,31 @@ pub(super) struct Target {
     pub dial: Dial,
     /// The value of `host`.
     pub host: HeaderValue,
+    /// The same as a header line.
+    pub host_line: Box<[u8]>,
+    /// The same for HTTP/2; none where a host name is no authority.
+    pub authority: Option<Authority>,
     /// The TLS name of an https origin.
     pub tls_name: Option<ServerName<'static>>,
     /// The proxy on the way.
     pub via: Via,
+    /// Which protocol there can be.
+    pub speaks: Speaks,
+    /// Scheme, host and port, which tell it from other targets of the process.
+    pub origin: String,
+    /// Its connections, where they are shared.
+    pub pool: OnceCell<Arc<Pool>>,
+}
+
+/// Which protocol is spoken with an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// What the server picks in the TLS handshake.
+    Either,
 }
 
 /// Where the socket goes.
@@ -94,12 +120,18 @@ impl Target {
             Some(port) => format!("{host_text}:{port}"),
             None => host_text.to_owned(),
         };
+        let speaks = match (config.version, https) {
+            (HttpVersion::Http1, _) | (HttpVersion::Auto, false) => Speaks::Http1,
+            (HttpVersion::Http2, _) => Speaks::Http2,
+            (HttpVersion::Auto, true) => Speaks::Either,
+        };
         let tls_name = https.then(|| tls_name(config, &host)).transpose()?;
         let (dial, via) = match proxy {
             None => (dial(&host, host_text, port, hosts), Via::Direct),
             Some(proxy) => {
                 let auth = proxy.auth.clone();
-                let via = match https {
+                // What a proxy forwards is HTTP/1.1; HTTP/2 goes through it.
+                let via = match https || speaks == Speaks::Http2 {
                     true => Via::Tunnel(format!("{host_text}:{port}"), auth),
                     false => Via::Forward(auth),
                 };
@@ -109,11 +141,20 @@ impl Target {
                 )
             }
         };
+        let authority = Authority::try_from(host_header.as_str()).ok();
+        let host = HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?;
+        let mut host_line = Vec::new();
+        line(&mut host_line, &header::HOST, &host);
         Ok(Self {
             dial,
-            host: HeaderValue::try_from(host_header).map_err(|_| bad(format!("not a host name: {host_text:?}")))?,
+            host,
+            host_line: host_line.into_boxed_slice(),
+            authority,
             tls_name,
             via,
+            speaks,
+            origin: format!("{}://{host_text}:{port}", url.scheme()),
+            pool: OnceCell::new(),
         })
     }
 }

@@ -10,10 +10,13 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::config::{ConfigError, Pem, TlsConfig};
+use super::config::{ConfigError, HttpVersion, Pem, TlsConfig};
 use super::{ErrorKind, NetError};
+
+/// What ALPN calls HTTP/2.
+pub(super) const HTTP2: &[u8] = b"h2";
 
 /// What the options name, read and checked; the platform's roots are only loaded when a connection needs them.
 pub(super) struct TlsParts {
@@ -52,7 +55,7 @@ impl TlsParts {
     ///
     /// # Errors
     /// The platform has no roots and the options name none.
-    pub fn build(&self) -> Result<Arc<ClientConfig>, NetError> {
+    pub fn build(&self, version: HttpVersion) -> Result<Arc<ClientConfig>, NetError> {
         let verifier = self.verifier().map_err(|error| {
             let message = format!("cannot load trusted root certificates (http.tls.ca names more): {error}");
             NetError::new(ErrorKind::Tls, message)
@@ -66,7 +69,11 @@ impl TlsParts {
             Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key)))),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = match version {
+            HttpVersion::Auto => vec![HTTP2.to_vec(), b"http/1.1".to_vec()],
+            HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
+            HttpVersion::Http2 => vec![HTTP2.to_vec()],
+        };
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
@@ -126,6 +133,9 @@ fn client_key(provider: &CryptoProvider, cert: &Pem, key: &Pem) -> Result<Arc<Ce
     Ok(Arc::new(certified))
 }
 
+/// What to say of a server that picks something else.
+pub(super) const NO_HTTP2: &str = "the server does not offer HTTP/2 in the TLS handshake (http.version is \"2\")";
+
 /// What a failed handshake, or an alert later on, means.
 pub(super) fn classify(error: &Error) -> NetError {
     let (kind, message) = match error {
@@ -146,6 +156,9 @@ pub(super) fn classify(error: &Error) -> NetError {
             | CertificateError::Revoked => (ErrorKind::TlsExpired, format!("certificate not valid: {reason}")),
             other => (ErrorKind::Tls, format!("certificate refused: {other}")),
         },
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) | Error::NoApplicationProtocol => {
+            (ErrorKind::NoHttp2, NO_HTTP2.to_owned())
+        }
         Error::AlertReceived(alert) => (ErrorKind::Tls, format!("the server sent the TLS alert {alert:?}")),
         Error::InvalidMessage(_) => (ErrorKind::Tls, "the server does not speak TLS here".to_owned()),
         other => (ErrorKind::Tls, format!("TLS error: {other}")),

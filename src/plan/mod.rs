@@ -2,8 +2,10 @@
 //! runs when is `exec`'s, how it was read from Lua is `script`'s.
 
 pub mod duration;
+pub mod expect;
 pub mod order;
 pub mod overrides;
+pub mod validate;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +16,9 @@ use crate::metrics::{Threshold, WARMUP};
 use crate::net::HttpConfig;
 use crate::schedule::{self, Ramp, Shape, Stage};
 use crate::vu::Part;
+
+/// How long `setup` and `teardown` may take when the plan does not say.
+pub const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A validated test plan.
 #[derive(Debug, Clone)]
@@ -54,6 +59,24 @@ pub struct Phase {
 }
 
 impl Plan {
+    /// A plan of scenarios with the defaults for everything else.
+    #[must_use]
+    pub fn of(scenarios: Vec<Scenario>) -> Self {
+        Self {
+            scenarios,
+            http: HttpPlan::default(),
+            phases: Vec::new(),
+            checkpoints: None,
+            thresholds: Vec::new(),
+            invariants: Vec::new(),
+            tags: BTreeMap::new(),
+            setup_timeout: DEFAULT_HOOK_TIMEOUT,
+            teardown_timeout: DEFAULT_HOOK_TIMEOUT,
+            on_script_error: OnScriptError::Fail,
+            limits: Limits::default(),
+        }
+    }
+
     /// The phase that an iteration belongs to which is due that long after the start of the run, as an index.
     #[must_use]
     pub fn phase_at(&self, due: Duration) -> Option<usize> {
@@ -143,6 +166,21 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// A scenario with the defaults for everything else.
+    #[must_use]
+    pub fn of(name: &str, executor: Executor) -> Self {
+        Self {
+            name: name.to_owned(),
+            executor,
+            start_time: Duration::ZERO,
+            start_after: None,
+            graceful_stop: overrides::DEFAULT_GRACEFUL,
+            warmup: Duration::ZERO,
+            tags: BTreeMap::new(),
+            env: BTreeMap::new(),
+        }
+    }
+
     /// Whether an iteration only warms up which is due that long after the scenario's start.
     #[must_use]
     pub fn is_warmup(&self, due: Duration) -> bool {

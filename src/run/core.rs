@@ -1,4 +1,4 @@
-//! One core thread: a runtime, a VM, a recorder, and the stripe of every scenario that it runs.
+//! One core thread: a runtime, a recorder, the stripe of every scenario that it runs, and what makes its virtual users.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,11 +11,15 @@ use tokio::sync::{Barrier, mpsc, watch};
 use crate::api;
 use crate::clock::{self, Instant, Timer};
 use crate::control::Reason;
+use crate::direct::{Call, DirectVuFactory};
 use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, builtin};
 use crate::plan::Plan;
 use crate::schedule::Stripe;
-use crate::script::{Host, LuaVuFactory, Session, flow};
+use crate::script::{Host, LuaVuFactory, Session, collector, flow};
+use crate::vu::VuFactory;
+
+use super::load::Work;
 
 /// What a core tells the folding thread.
 #[derive(Debug)]
@@ -43,10 +47,29 @@ pub(super) enum CoreReport {
     Failed(String),
 }
 
+/// Which virtual users a core makes: the half of [`Work`] that every thread needs.
+#[derive(Debug, Clone)]
+pub(super) enum Users {
+    /// Those of the session's script.
+    Journeys,
+    /// Those that send a request.
+    Callers(Arc<Call>),
+}
+
+impl Users {
+    pub(super) fn of(work: &Work) -> Self {
+        match work {
+            Work::Script(_) => Self::Journeys,
+            Work::Call(call) => Self::Callers(Arc::clone(call)),
+        }
+    }
+}
+
 /// What a core thread is started with.
 #[derive(Debug)]
 pub(super) struct CoreSeed {
     pub(super) session: Arc<Session>,
+    pub(super) users: Users,
     pub(super) plan: Arc<Plan>,
     pub(super) catalog: Catalog,
     pub(super) stripe: Stripe,
@@ -82,11 +105,30 @@ pub(super) fn start_core(seed: CoreSeed) -> JoinHandle<()> {
     }
 }
 
-async fn run(mut seed: CoreSeed) -> Result<(), String> {
-    let made = make(&seed);
+async fn run(seed: CoreSeed) -> Result<(), String> {
+    match seed.users.clone() {
+        Users::Journeys => drive(seed, journeys).await,
+        Users::Callers(call) => {
+            let callers = |seed: &CoreSeed, recorder: &Recorder| {
+                DirectVuFactory::new(&call, &seed.plan, &seed.session.connections, recorder)
+                    .map_err(|error| error.to_string())
+            };
+            drive(seed, callers).await
+        }
+    }
+}
+
+/// Runs the core's stripes with the virtual users of the factory that `make` gives.
+async fn drive<F: VuFactory + 'static>(
+    mut seed: CoreSeed,
+    make: impl FnOnce(&CoreSeed, &Recorder) -> Result<F, String>,
+) -> Result<(), String> {
+    let recorder = Recorder::new(&seed.session.registry, &seed.catalog);
+    let made = make(&seed, &recorder);
     // The others wait for this core, whether it could be made or not.
     seed.created.wait().await;
-    let (mut core, recorder, host) = made?;
+    let factory = Rc::new(made?);
+    let mut core = stripes(&seed, &factory, &recorder);
     core.prepare().await;
     let _ = seed.reports.send(CoreReport::Ready);
     let start = match seed.start.wait_for(Option::is_some).await {
@@ -115,6 +157,7 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
     lag.abort();
     flows.abort();
     flow::sweep(&seed.session.flows, &recorder);
+    collector::record_pauses(&recorder);
     let _ = seed.reports.send(CoreReport::Done {
         core: core_index,
         // Not the clock's: the end of a load on a whole second may come before the report of that second.
@@ -123,31 +166,14 @@ async fn run(mut seed: CoreSeed) -> Result<(), String> {
         cpu: clock::thread_cpu().saturating_sub(cpu),
         ended,
     });
-    drop(host);
+    // Taking a virtual machine down takes its time, which nobody has to wait for.
+    drop(factory);
     Ok(())
 }
 
-type Made = (exec::Core<LuaVuFactory>, Recorder, Rc<Host>);
-
-fn make(seed: &CoreSeed) -> Result<Made, String> {
-    let session = &seed.session;
-    let host = Host::new(Arc::clone(session), seed.plan.limits, api::OPEN)
-        .map_err(|error| format!("a script VM cannot start: {error}"))?;
-    let recorder = Recorder::new(&session.registry, &seed.catalog);
-    host.follow(&seed.plan).map_err(|error| error.to_string())?;
-    if seed
-        .plan
-        .http
-        .base_url
-        .as_ref()
-        .is_some_and(|url| url.scheme() == "https")
-    {
-        // The system's roots take milliseconds to read, which the first iterations must not wait for.
-        let net = host.net().map_err(|_| "there are no HTTP resources".to_owned())?;
-        net.warm_tls().map_err(|error| error.to_string())?;
-    }
-    let _ = host.recorder.set(recorder.clone());
-    let control = Arc::clone(&session.control);
+/// This core's part of the load.
+fn stripes<F: VuFactory + 'static>(seed: &CoreSeed, factory: &Rc<F>, recorder: &Recorder) -> exec::Core<F> {
+    let control = Arc::clone(&seed.session.control);
     let steering = Arc::clone(&control);
     let signals = exec::Signals {
         stop: control.stop_token().clone(),
@@ -155,9 +181,23 @@ fn make(seed: &CoreSeed) -> Result<Made, String> {
         abort: Arc::new(move |saturated| control.stop(Reason::Saturation(saturated.to_string()))),
         steering,
     };
-    let factory = Rc::new(LuaVuFactory { host: Rc::clone(&host) });
-    let core = exec::Core::new(&seed.plan, seed.stripe, factory, &recorder, &seed.shared, &signals);
-    Ok((core, recorder, host))
+    let factory = Rc::clone(factory);
+    exec::Core::new(&seed.plan, seed.stripe, factory, recorder, &seed.shared, &signals)
+}
+
+/// A VM with everything that journeys need.
+fn journeys(seed: &CoreSeed, recorder: &Recorder) -> Result<LuaVuFactory, String> {
+    let host = Host::new(Arc::clone(&seed.session), seed.plan.limits, api::OPEN)
+        .map_err(|error| format!("a script VM cannot start: {error}"))?;
+    host.follow(&seed.plan).map_err(|error| error.to_string())?;
+    let base_url = seed.plan.http.base_url.as_ref();
+    if base_url.is_some_and(|url| url.scheme() == "https") {
+        // The system's roots take milliseconds to read, which the first iterations must not wait for.
+        let net = host.net().map_err(|_| "there are no HTTP resources".to_owned())?;
+        net.warm_tls().map_err(|error| error.to_string())?;
+    }
+    let _ = host.recorder.set(recorder.clone());
+    Ok(LuaVuFactory { host })
 }
 
 /// Hands over what was recorded, each second of the run, and counts these seconds.
@@ -196,6 +236,7 @@ async fn measure_loop(recorder: Recorder) {
             now.saturating_duration_since(due).as_secs_f64() * 1e3,
             &tags,
         );
+        collector::record_pauses(&recorder);
         due = now + LOOP_GRID;
     }
 }

@@ -45,38 +45,16 @@ fn shortage(plan: &Plan, allowed: Option<u64>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Executor, HttpPlan, Limits, OnScriptError, Scenario};
-    use std::collections::BTreeMap;
+    use crate::plan::{Executor, Scenario};
     use std::time::Duration;
 
     #[test]
     fn a_limit_that_is_too_low_is_named_with_its_cure() {
-        let scenario = Scenario {
-            name: "a".into(),
-            executor: Executor::ConstantVus {
-                vus: 5_000,
-                duration: Duration::from_secs(1),
-            },
-            start_time: Duration::ZERO,
-            start_after: None,
-            warmup: Duration::ZERO,
-            graceful_stop: Duration::ZERO,
-            tags: BTreeMap::new(),
-            env: BTreeMap::new(),
+        let executor = Executor::ConstantVus {
+            vus: 5_000,
+            duration: Duration::from_secs(1),
         };
-        let plan = Plan {
-            scenarios: vec![scenario],
-            http: HttpPlan::default(),
-            phases: Vec::new(),
-            checkpoints: None,
-            thresholds: Vec::new(),
-            invariants: Vec::new(),
-            tags: BTreeMap::new(),
-            setup_timeout: Duration::ZERO,
-            teardown_timeout: Duration::ZERO,
-            on_script_error: OnScriptError::Fail,
-            limits: Limits::default(),
-        };
+        let plan = Plan::of(vec![Scenario::of("a", executor)]);
         let table = [
             (Some(5_063), true),
             (Some(5_064), false),

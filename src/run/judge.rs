@@ -89,11 +89,8 @@ impl Judge {
     /// Gives the invariants a VM, before the load. The script has been evaluated before, so that this fails for want of
     /// memory only.
     pub(super) async fn prepare(&mut self, test: &Test) {
-        if let Err(error) = self
-            .invariants
-            .load(&test.session, &test.loaded.revision, &test.plan)
-            .await
-        {
+        let revision = test.session.revision();
+        if let Err(error) = self.invariants.load(&test.session, &revision, &test.plan).await {
             let text = format!("the invariants cannot be checked: {}", error.message);
             self.note(ExitCode::Internal, test.session.redact(&text));
         }

@@ -1,13 +1,15 @@
-//! From a script's path to a validated test: evaluates it, reads its plan, and checks what can be checked before any load.
+//! From a script's path, or from one request, to a validated test: everything that can be checked before any load. Reading
+//! the command line is not here.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api;
 use crate::control::Control;
-use crate::metrics::{Catalog, Recorder, Registry, Selector};
+use crate::direct::Call;
+use crate::metrics::{Catalog, Recorder, Selector};
 use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
@@ -31,7 +33,7 @@ pub struct LoadOptions {
 
 /// A test that is ready to run. Bound to its thread.
 pub struct Test {
-    /// What all VMs share.
+    /// What all users of the run share.
     pub session: Arc<Session>,
     /// The validated plan.
     pub plan: Arc<Plan>,
@@ -39,6 +41,20 @@ pub struct Test {
     pub catalog: Catalog,
     /// Samples of `setup` and `teardown`.
     pub recorder: Recorder,
+    /// What virtual users do.
+    pub work: Work,
+}
+
+/// What virtual users do. Everything else of a run is the same for all.
+pub enum Work {
+    /// They run the journeys of a script.
+    Script(Box<Script>),
+    /// They send a request.
+    Call(Arc<Call>),
+}
+
+/// A script that was evaluated outside of the load, for what runs before and after it.
+pub struct Script {
     /// The VM of `setup`, `teardown` and `summary`.
     pub host: Rc<Host>,
     /// The script, evaluated in that VM.
@@ -50,9 +66,45 @@ pub struct Test {
 }
 
 impl Test {
+    /// A test without a script: users send `call` as `plan` has it.
+    ///
+    /// # Errors
+    /// [`LoadError`] when thresholds name what is no metric.
+    pub fn of_call(call: Call, plan: Plan, control: Arc<Control>) -> Result<Self, LoadError> {
+        // Nothing is random that the seed could repeat.
+        let session = Session::new(Path::new(&call.name()), BTreeMap::new(), 1, control);
+        Self::assemble(Arc::new(session), plan, Work::Call(Arc::new(call)))
+    }
+
+    fn assemble(session: Arc<Session>, plan: Plan, work: Work) -> Result<Self, LoadError> {
+        let thresholds = plan.thresholds.iter();
+        let selectors: Vec<Selector> = thresholds.map(|threshold| threshold.selector.clone()).collect();
+        let catalog = Catalog::new(&session.registry, &selectors).map_err(wrong)?;
+        let recorder = Recorder::new(&session.registry, &catalog);
+        if let Work::Script(script) = &work {
+            let _ = script.host.recorder.set(recorder.clone());
+        }
+        Ok(Self {
+            session,
+            plan: Arc::new(plan),
+            catalog,
+            recorder,
+            work,
+        })
+    }
+
     /// Replaces the plan by another of the same script, before the run.
     pub fn set_plan(&mut self, plan: Plan) {
         self.plan = Arc::new(plan);
+    }
+
+    /// The script, if there is one.
+    #[must_use]
+    pub fn script(&self) -> Option<&Script> {
+        match &self.work {
+            Work::Script(script) => Some(script),
+            Work::Call(_) => None,
+        }
     }
 }
 
@@ -64,12 +116,6 @@ pub struct LoadError {
     pub text: String,
 }
 
-/// What a recorder is made of.
-pub(super) struct Parts<'a> {
-    pub(super) registry: &'a Registry,
-    pub(super) catalog: &'a Catalog,
-}
-
 /// Evaluates a script and validates its plan. Must be called on a `LocalSet`.
 ///
 /// # Errors
@@ -79,45 +125,36 @@ pub async fn load(options: LoadOptions, control: Arc<Control>) -> Result<Test, L
     let session = Arc::new(if options.watch { session.watched() } else { session });
     let revision = session.revision();
     let read = read(&session, &revision, &options.overrides, Limits::default()).await?;
-    let selectors: Vec<Selector> = read
-        .plan
-        .thresholds
-        .iter()
-        .map(|threshold| threshold.selector.clone())
-        .collect();
-    let catalog = Catalog::new(&session.registry, &selectors).map_err(wrong)?;
-    let recorder = super::recorder(&Parts {
-        registry: &session.registry,
-        catalog: &catalog,
-    });
-    let _ = read.host.recorder.set(recorder.clone());
-    Ok(Test {
-        session,
-        plan: Arc::new(read.plan),
-        catalog,
-        recorder,
+    let script = Script {
         host: read.host,
         loaded: read.loaded,
         context: read.context,
         overrides: options.overrides,
-    })
+    };
+    Test::assemble(session, read.plan, Work::Script(Box::new(script)))
 }
 
 impl Test {
     /// Takes up the newest revision of the script for what runs after the load.
     ///
     /// # Errors
-    /// [`LoadError`]; everything stays as it was.
-    pub(super) async fn renew(&mut self) -> Result<(), LoadError> {
+    /// Why it stays the one that it is, as people read it.
+    pub(super) async fn renew(&mut self) -> Result<(), String> {
+        let Work::Script(script) = &mut self.work else {
+            return Ok(());
+        };
         let newest = self.session.revision();
-        if newest.number == self.loaded.revision.number {
+        let number = script.loaded.revision.number;
+        if newest.number == number {
             return Ok(());
         }
-        let read = read(&self.session, &newest, &self.overrides, self.plan.limits).await?;
+        let read = read(&self.session, &newest, &script.overrides, self.plan.limits).await;
+        let read =
+            read.map_err(|error| format!("teardown and summary are those of revision {number}: {}", error.text))?;
         let _ = read.host.recorder.set(self.recorder.clone());
-        self.host = read.host;
-        self.loaded = read.loaded;
-        self.context = read.context;
+        script.host = read.host;
+        script.loaded = read.loaded;
+        script.context = read.context;
         Ok(())
     }
 }

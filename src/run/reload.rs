@@ -90,7 +90,8 @@ struct Good {
 fn try_out(files: Vec<PathBuf>, test: &Test) -> oneshot::Receiver<Tried> {
     let revision = Arc::new(test.session.revision().next());
     let session = Arc::new(test.session.aside(&revision));
-    let (overrides, limits) = (test.overrides.clone(), test.plan.limits);
+    let overrides = test.script().map(|script| script.overrides.clone());
+    let (overrides, limits) = (overrides.unwrap_or_default(), test.plan.limits);
     let (done, tried) = oneshot::channel();
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

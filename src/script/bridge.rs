@@ -3,92 +3,72 @@
 
 use std::rc::Rc;
 
-use mlua::thread::ThreadStatus;
-use mlua::{Function, MultiValue, Table, Thread, Value};
+use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
 
 use super::context::VuContext;
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
-use super::host::{ApiError, Host, answer};
+use super::host::Host;
+use super::raw::{Coroutine, Pinned, Turn};
 
-/// Runs `function(args…)` on `thread` to its end, waiting where it waits.
+/// Runs `function(args…)` on `coroutine` to its end, waiting where it waits.
 ///
 /// # Errors
 /// [`ScriptError`] for everything but a return: raised errors, limits, and the ends that `kt.fail` and its like ask for.
 pub async fn call(
     context: &Rc<VuContext>,
-    thread: &Thread,
+    coroutine: &Coroutine,
     function: &Function,
-    args: impl IntoIterator<Item = Value>,
+    args: impl IntoLuaMulti,
 ) -> Result<MultiValue, ScriptError> {
     let host = &context.host;
-    thread
-        .reset(host.entry.clone())
-        .map_err(|error| ScriptError::from_vm(&error))?;
-    let mut input: MultiValue = args.into_iter().collect();
-    input.push_front(Value::Function(function.clone()));
+    let loaded = coroutine.load(&host.lua, function, args);
+    drive(context, coroutine, loaded.map_err(|error| vm_error(host, &error))?).await?;
+    coroutine.results(&host.lua).map_err(|error| vm_error(host, &error))
+}
+
+/// As [`call`], for what is called again and again, and whose results nobody wants.
+///
+/// # Errors
+/// As [`call`].
+pub async fn run(
+    context: &Rc<VuContext>,
+    coroutine: &Coroutine,
+    function: &Pinned,
+    argument: &Pinned,
+) -> Result<(), ScriptError> {
+    let ended = drive(context, coroutine, coroutine.load_pinned(function, argument)).await;
+    coroutine.clear();
+    ended
+}
+
+/// Resumes what was loaded until it has ended.
+async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i32) -> Result<(), ScriptError> {
+    let host = &context.host;
     loop {
-        let resumed = {
+        let turn = {
             let _running = host.enter(context);
-            thread.resume::<MultiValue>(input)
+            coroutine.resume(arguments)
         };
         if let Some(trip) = host.watch.take_trip() {
             return Err(cut_short(host, trip));
         }
-        let output = match resumed {
-            Ok(output) => output,
-            Err(error) => return Err(vm_error(host, &error)),
-        };
-        if thread.status() != ThreadStatus::Resumable {
-            return finished(host, output);
+        match turn {
+            Turn::Returned => return Ok(()),
+            Turn::Raised => return Err(raised(host, coroutine)),
+            Turn::Waits => {}
         }
-        input = serve(context, output).await?;
+        let Some(pending) = host.pending.take() else {
+            let text = "the script yielded outside of a coroutine of its own";
+            let mut error = ScriptError::from_message(Kind::Raised, text, "");
+            error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
+            return Err(error);
+        };
+        let reply = pending.await;
+        // Its second half takes it before anything else runs.
+        *host.reply.borrow_mut() = Some(reply);
+        arguments = 0;
     }
-}
-
-/// Does what a coroutine asked for and gives what to resume it with.
-async fn serve(context: &Rc<VuContext>, mut output: MultiValue) -> Result<MultiValue, ScriptError> {
-    let host = &context.host;
-    if output.pop_front().as_ref() != Some(&host.mark) {
-        let mut error =
-            ScriptError::from_message(Kind::Raised, "the script yielded outside of a coroutine of its own", "");
-        error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
-        return Err(error);
-    }
-    let id = match output.pop_front() {
-        Some(Value::Integer(id)) => usize::try_from(id).unwrap_or(usize::MAX),
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a small index that this side gave out"
-        )]
-        Some(Value::Number(id)) => id as usize,
-        _ => usize::MAX,
-    };
-    let Some(op) = host.op(id) else {
-        return Err(ScriptError::from_message(
-            Kind::Raised,
-            "an operation that does not exist was asked for",
-            "",
-        ));
-    };
-    let result = if let Some(when) = context.lifecycle.get().still() {
-        Err(ApiError::Text(format!(
-            "{} cannot be used {when}; call it in setup, vu_init or the journey",
-            op.name
-        )))
-    } else {
-        let mut answer = (op.start)(Rc::clone(context), output);
-        std::future::poll_fn(|cx| {
-            let poll = answer.as_mut().poll(cx);
-            if poll.is_pending() {
-                host.collector.turn(host);
-            }
-            poll
-        })
-        .await
-    };
-    answer(&host.lua, result).map_err(|error| vm_error(host, &error))
 }
 
 fn vm_error(host: &Host, error: &mlua::Error) -> ScriptError {
@@ -120,36 +100,31 @@ fn cut_short(host: &Host, trip: super::watch::Trip) -> ScriptError {
     error
 }
 
-/// Reads what `entry` returned: `true, results…` or `false, { err, trace }`.
-fn finished(host: &Host, mut output: MultiValue) -> Result<MultiValue, ScriptError> {
-    if matches!(output.pop_front(), Some(Value::Boolean(true))) {
-        return Ok(output);
-    }
-    let Some(Value::Table(report)) = output.pop_front() else {
-        // The handler itself failed, which only a full VM causes.
-        return Err(out_of_memory(host));
-    };
-    let trace: String = report.raw_get("trace").unwrap_or_default();
-    let raised: Value = report.raw_get("err").unwrap_or(Value::Nil);
-    Err(match &raised {
-        Value::String(text) if text.as_bytes() == b"not enough memory" => out_of_memory(host),
-        Value::String(text) => ScriptError::from_message(Kind::Raised, &text.to_string_lossy(), &trace),
-        Value::Table(table) => from_table(table, &trace),
-        Value::Error(error) => {
-            let mut error = vm_error(host, error);
+/// What a coroutine has raised.
+fn raised(host: &Host, coroutine: &Coroutine) -> ScriptError {
+    let (value, trace) = coroutine.raised(&host.lua);
+    match value {
+        Err(error) => vm_error(host, &error),
+        Ok(Value::String(text)) if text.as_bytes() == b"not enough memory" => out_of_memory(host),
+        Ok(Value::String(text)) => ScriptError::from_message(Kind::Raised, &text.to_string_lossy(), &trace),
+        Ok(Value::Table(table)) => from_table(host, &table, &trace),
+        Ok(Value::Error(error)) => {
+            let mut error = vm_error(host, &error);
             if error.trace.is_empty() {
                 error.trace = ScriptError::from_message(Kind::Raised, "", &trace).trace;
             }
             error
         }
-        other => ScriptError::from_message(Kind::Raised, &format!("the script raised {}", describe(other)), &trace),
-    })
+        Ok(other) => {
+            ScriptError::from_message(Kind::Raised, &format!("the script raised {}", describe(&other)), &trace)
+        }
+    }
 }
 
 /// The key that marks tables by which host functions end an iteration.
 const END: &str = "__kt_end";
 
-fn from_table(table: &Table, trace: &str) -> ScriptError {
+fn from_table(host: &Host, table: &Table, trace: &str) -> ScriptError {
     let reason: String = table.raw_get("reason").unwrap_or_default();
     let kind = match table.raw_get::<String>(END).as_deref() {
         Ok("failed") => Kind::Failed,
@@ -157,7 +132,7 @@ fn from_table(table: &Table, trace: &str) -> ScriptError {
         Ok("retired") => Kind::Retired,
         _ => {
             let value = Value::Table(table.clone());
-            let text = serde_json::to_string(&super::value::AsJson::new(&value)).unwrap_or_else(|_| "a table".into());
+            let text = super::value::to_json(&host.lua, &value).unwrap_or_else(|_| "a table".into());
             let message = table
                 .get::<String>("message")
                 .unwrap_or_else(|_| format!("the script raised {text}"));

@@ -13,7 +13,7 @@ use super::bridge;
 use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
-use super::value::{AsJson, freeze, from_tree};
+use super::value::{freeze, from_tree, to_tree};
 use super::vu::Loaded;
 
 /// How a hook ended other than by returning.
@@ -56,7 +56,7 @@ pub async fn setup(
     };
     match call(context, loaded, Lifecycle::Setup, &function, Value::Nil, limit).await? {
         Value::Nil => Ok(Some(serde_json::Value::Null)),
-        value => serde_json::to_value(AsJson::new(&value))
+        value => to_tree(&context.host.lua, &value)
             .map(Some)
             .map_err(|error| HookError::Returned(format!("what virtual users cannot share: {error}"))),
     }
@@ -71,6 +71,7 @@ pub async fn teardown(context: &Rc<VuContext>, loaded: &Loaded, limit: Duration)
         return Ok(());
     };
     let state = context.host.setup_value();
+    let state = state.map_err(|error| HookError::Script(ScriptError::from_vm(&error)))?;
     call(context, loaded, Lifecycle::Teardown, &function, state, limit)
         .await
         .map(|_| ())
@@ -118,7 +119,7 @@ async fn call(
     limit: Duration,
 ) -> Result<Value, HookError> {
     context.enter(lifecycle);
-    let called = bridge::call(context, &loaded.thread, function, [argument]);
+    let called = bridge::call(context, &loaded.coroutine, function, argument);
     let called = clock::timeout(limit, called).await;
     context.held.end(matches!(called, Ok(Ok(_))));
     match called {

@@ -15,15 +15,15 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 use crate::samples;
 
-use super::collector::Collector;
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
 use super::internal::Internal;
 use super::loader::Source;
+use super::raw::{self, Flow, Pinned, Stack};
 use super::revision::Revision;
 use super::session::Session;
-use super::value::ArrayMark;
+use super::value::{ArrayMark, Json};
 use super::watch::Watch;
 
 /// What a host function may answer instead of a result.
@@ -56,22 +56,25 @@ impl From<super::fields::FieldError> for ApiError {
 /// The answer of a host function.
 pub type ApiResult = Result<MultiValue, ApiError>;
 
-type OpFn = Rc<dyn Fn(Rc<VuContext>, MultiValue) -> LocalBoxFuture<'static, ApiResult>>;
-
-/// A host operation that waits.
-#[derive(Clone)]
-pub struct Op {
-    /// As scripts know it, for messages.
-    pub name: &'static str,
-    /// Starts it.
-    pub start: OpFn,
+/// What an operation gives when it is done.
+pub enum Reply {
+    /// Values.
+    Values(MultiValue),
+    /// Something that pushes its own, straight onto the stack of the script.
+    Push(Box<dyn Push>),
 }
 
-impl std::fmt::Debug for Op {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Op({})", self.name)
-    }
+/// The result of an operation, which becomes values when its coroutine goes on.
+pub trait Push {
+    /// Pushes the values; gives how many.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    fn push(self: Box<Self>, host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError>;
 }
+
+/// An operation that is under way.
+pub type Pending = LocalBoxFuture<'static, Result<Reply, ApiError>>;
 
 /// A VM with its sandbox, pinned to one thread.
 pub struct Host {
@@ -82,24 +85,23 @@ pub struct Host {
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
     http_samples: OnceCell<samples::Http>,
-    /// The value that marks a request to the driver.
-    pub mark: Value,
-    /// The bottom of every call into a script.
-    pub entry: Function,
+    /// What the operation that has just been started is doing; taken by whoever resumed its coroutine.
+    pub(super) pending: RefCell<Option<Pending>>,
+    /// What it has given; taken by its second half when the coroutine goes on.
+    pub(super) reply: RefCell<Option<Result<Reply, ApiError>>>,
+    /// A writer of JSON that is used again and again.
+    pub json: RefCell<Json>,
     /// Watches for scripts that never yield.
     pub watch: Rc<Watch>,
     prelude: Table,
     internal: Internal,
-    /// When its garbage is collected.
-    pub(super) collector: Collector,
     current: RefCell<Option<Rc<VuContext>>>,
-    ops: RefCell<Vec<Op>>,
     modules: RefCell<HashMap<String, Value>>,
     net: RefCell<Option<Rc<net::Shared>>>,
     of_revision: RefCell<OfRevision>,
     environment_meta: OnceCell<Table>,
     find: OnceCell<Function>,
-    setup_value: OnceCell<Value>,
+    setup: OnceCell<(Value, Pinned)>,
 }
 
 /// What a VM keeps of one revision of the script.
@@ -137,38 +139,36 @@ impl Host {
     pub fn new(session: Arc<Session>, limits: Limits, open: OpenModules) -> mlua::Result<Rc<Self>> {
         let options = LuaOptions::new();
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
+        super::collector::tune(&lua);
         ArrayMark::install(&lua)?;
-        let mark = Value::Table(lua.create_table()?);
         let internal = Internal::default();
         let prelude: Table = internal
             .function(&lua, include_str!("prelude.luau"))?
-            .call(mark.clone())?;
+            .call(raw::mark_value())?;
         let watch = Rc::new(Watch::new(limits.cpu, session.control.kill_token().clone()));
         let host = Rc::new(Self {
-            entry: prelude.get("entry")?,
-            mark,
+            json: RefCell::default(),
+            pending: RefCell::default(),
+            reply: RefCell::default(),
             prelude,
             internal,
-            collector: Collector::new(&lua)?,
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),
             net: RefCell::default(),
             watch,
             current: RefCell::default(),
-            ops: RefCell::default(),
             modules: RefCell::default(),
             of_revision: RefCell::default(),
             environment_meta: OnceCell::new(),
             find: OnceCell::new(),
-            setup_value: OnceCell::new(),
+            setup: OnceCell::new(),
             lua,
         });
         let modules = open(&host)?;
         host.modules.borrow_mut().extend(modules);
         host.close_sandbox()?;
-        let watch = Rc::clone(&host.watch);
-        host.lua.set_interrupt(move |lua| watch.check(lua));
+        raw::set_interrupt(&host.lua)?;
         host.set_limits(limits)?;
         Ok(host)
     }
@@ -240,13 +240,8 @@ impl Host {
         Running {
             host: self,
             before: self.current.borrow_mut().replace(Rc::clone(context)),
+            watched: raw::watch(Some(Rc::clone(&self.watch) as Rc<dyn raw::Interrupt>)),
         }
-    }
-
-    /// The operation behind a number that the prelude yielded.
-    #[must_use]
-    pub fn op(&self, id: usize) -> Option<Op> {
-        self.ops.borrow().get(id).cloned()
     }
 
     /// A function that answers at once. Failures are raised at the caller's line.
@@ -278,42 +273,110 @@ impl Host {
         })
     }
 
+    /// A function that reads its arguments from the stack and leaves its results there: for what journeys call often.
+    /// Failures are raised at the caller's line.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn stack_fn<F>(self: &Rc<Self>, call: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Rc<Self>, &mut Stack<'_>) -> Result<Flow, ApiError> + 'static,
+    {
+        let weak = Rc::downgrade(self);
+        raw::function(&self.lua, move |stack| call(&alive(&weak)?, stack), None)
+    }
+
+    /// A function that suspends the virtual user until the operation that it starts is done. It reads its arguments from
+    /// the stack.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn wait_fn<F>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<Pending, ApiError> + 'static,
+    {
+        let (host, own) = (Rc::downgrade(self), Rc::downgrade(self));
+        raw::function(
+            &self.lua,
+            move |stack| alive(&host)?.begin(name, stack, &start),
+            Some(Box::new(move |stack| alive(&own)?.go_on(stack))),
+        )
+    }
+
     /// A function that suspends the virtual user until its future is done.
     ///
     /// # Errors
     /// When the VM is out of memory.
-    pub fn op_fn<F, Fut>(&self, name: &'static str, start: F) -> mlua::Result<Function>
+    pub fn op_fn<F, Fut>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
     where
         F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
         Fut: Future<Output = ApiResult> + 'static,
     {
-        self.make_op("op", name, start)
+        self.wait_fn(name, move |vu, stack| {
+            Ok(values_of(start(Rc::clone(vu), stack.take(0)?)))
+        })
     }
 
     /// As [`Host::op_fn`], but for Lua code of ours that raises itself: answers `(true, …)` or `(false, message)`.
     ///
     /// # Errors
     /// When the VM is out of memory.
-    pub fn raw_op_fn<F, Fut>(&self, name: &'static str, start: F) -> mlua::Result<Function>
+    pub fn raw_op_fn<F, Fut>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
     where
         F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
         Fut: Future<Output = ApiResult> + 'static,
     {
-        self.make_op("raw_op", name, start)
+        let (host, own) = (Rc::downgrade(self), Rc::downgrade(self));
+        raw::function(
+            &self.lua,
+            move |stack| {
+                let begun = alive(&host)?.begin(name, stack, &|vu: &Rc<VuContext>, stack: &mut Stack<'_>| {
+                    Ok(values_of(start(Rc::clone(vu), stack.take(0)?)))
+                });
+                begun.or_else(|error| told(stack, error))
+            },
+            Some(Box::new(move |stack| {
+                stack.truncate(0);
+                stack.push_bool(true);
+                match alive(&own)?.go_on(stack) {
+                    Ok(Flow::Return(count)) => Ok(Flow::Return(count + 1)),
+                    Ok(flow) => Ok(flow),
+                    Err(error) => told(stack, error),
+                }
+            })),
+        )
     }
 
-    fn make_op<F, Fut>(&self, maker: &str, name: &'static str, start: F) -> mlua::Result<Function>
+    /// The first half of an operation: starts it and lets the coroutine wait.
+    fn begin<F>(&self, name: &str, stack: &mut Stack<'_>, start: &F) -> Result<Flow, ApiError>
     where
-        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
-        Fut: Future<Output = ApiResult> + 'static,
+        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<Pending, ApiError>,
     {
-        let mut ops = self.ops.borrow_mut();
-        let id = ops.len();
-        ops.push(Op {
-            name,
-            start: Rc::new(move |context, args| Box::pin(start(context, args))),
-        });
-        self.prelude.get::<Function>(maker)?.call((id, name))
+        if !stack.can_wait() {
+            return Err(ApiError::Text(format!(
+                "{name} cannot be called here: sort comparators, gsub callbacks and metamethods cannot wait"
+            )));
+        }
+        let vu = self.current()?;
+        if let Some(when) = vu.lifecycle.get().still() {
+            return Err(ApiError::Text(format!(
+                "{name} cannot be used {when}; call it in setup, vu_init or the journey"
+            )));
+        }
+        let pending = start(&vu, stack)?;
+        *self.pending.borrow_mut() = Some(pending);
+        Ok(Flow::Wait)
+    }
+
+    /// The second half of an operation: its results, on the stack.
+    fn go_on(self: &Rc<Self>, stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
+        let reply = self.reply.borrow_mut().take();
+        let reply = reply.ok_or_else(|| ApiError::Text("an operation went on without a result".into()))?;
+        let count = match reply? {
+            Reply::Values(values) => stack.push_values(values)?,
+            Reply::Push(result) => result.push(self, stack)?,
+        };
+        Ok(Flow::Return(count))
     }
 
     /// Runs Lua code of ours while modules open; `args` are its `...`.
@@ -465,15 +528,31 @@ impl Host {
     }
 
     /// What `setup` returned, frozen, one table for all VUs of this VM.
-    pub fn setup_value(&self) -> Value {
-        self.setup_value
-            .get_or_init(|| {
-                let tree = self.session.setup.get().unwrap_or(&serde_json::Value::Null);
-                let value = super::value::from_tree(&self.lua, tree).unwrap_or(Value::Nil);
-                super::value::freeze(&value);
-                if value == Value::NULL { Value::Nil } else { value }
-            })
-            .clone()
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn setup_value(&self) -> mlua::Result<Value> {
+        self.setup().map(|(value, _)| value.clone())
+    }
+
+    /// [`Host::setup_value`], pinned.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub(super) fn setup_pinned(&self) -> mlua::Result<&Pinned> {
+        self.setup().map(|(_, pinned)| pinned)
+    }
+
+    fn setup(&self) -> mlua::Result<&(Value, Pinned)> {
+        if let Some(known) = self.setup.get() {
+            return Ok(known);
+        }
+        let tree = self.session.setup.get().unwrap_or(&serde_json::Value::Null);
+        let value = super::value::from_tree(&self.lua, tree).map_err(mlua::Error::external)?;
+        super::value::freeze(&value);
+        let value = if value == Value::NULL { Value::Nil } else { value };
+        let pinned = Pinned::new(&self.lua, &value)?;
+        Ok(self.setup.get_or_init(|| (value, pinned)))
     }
 
     /// The core's HTTP resources.
@@ -499,7 +578,7 @@ impl Host {
         let next = match known {
             Some(net) if net.config() == config => return Ok(()),
             Some(net) => net.follow(config.clone())?,
-            None => net::Shared::new(config.clone())?,
+            None => net::Shared::among(config.clone(), &self.session.connections)?,
         };
         *self.net.borrow_mut() = Some(next);
         Ok(())
@@ -539,6 +618,30 @@ pub(super) fn answer(lua: &Lua, result: ApiResult) -> mlua::Result<MultiValue> {
     }
 }
 
+/// The host, for a function of it that is being called.
+fn alive(host: &Weak<Host>) -> Result<Rc<Host>, ApiError> {
+    host.upgrade().ok_or_else(|| ApiError::Text("the VM is closing".into()))
+}
+
+/// A future of values as an operation.
+fn values_of(future: impl Future<Output = ApiResult> + 'static) -> Pending {
+    Box::pin(async move { future.await.map(Reply::Values) })
+}
+
+/// An error for Lua code of ours: `false, message`.
+///
+/// # Errors
+/// When the VM is out of memory.
+pub fn told(stack: &mut Stack<'_>, error: ApiError) -> Result<Flow, ApiError> {
+    stack.truncate(0);
+    stack.push_bool(false);
+    match error {
+        ApiError::Text(text) => stack.push_bytes(text.as_bytes()),
+        ApiError::Value(value) => drop(stack.push_values(value)?),
+    }
+    Ok(Flow::Return(2))
+}
+
 /// Short form for results of host functions.
 pub trait IntoMulti: mlua::IntoLuaMulti + Sized {
     /// Converts into Lua values.
@@ -556,11 +659,12 @@ impl<T: mlua::IntoLuaMulti> IntoMulti for T {}
 pub(super) struct Running<'a> {
     host: &'a Host,
     before: Option<Rc<VuContext>>,
+    watched: Option<Rc<dyn raw::Interrupt>>,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.host.watch.end();
+        raw::watch(self.watched.take());
         *self.host.current.borrow_mut() = self.before.take();
     }
 }

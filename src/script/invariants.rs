@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use mlua::{Function, MultiValue, Value};
+use mlua::{Function, Lua, MultiValue, Value};
 
 use crate::metrics::Totals;
 use crate::plan::Limits;
@@ -18,7 +18,7 @@ use super::host::{Host, OpenModules};
 use super::plan_reader;
 use super::revision::Revision;
 use super::session::Session;
-use super::value::AsJson;
+use super::value::to_json;
 use super::vu::{self, Loaded};
 
 /// How long one invariant may compute: whoever looks at it folds the numbers of the run, too.
@@ -90,11 +90,11 @@ impl Invariants {
     fn call(&self, name: &str, function: &Function) -> Result<Look, ScriptError> {
         self.context.enter(Lifecycle::Invariant);
         // Whatever would wait is refused, so that the first poll is the last.
-        let called = bridge::call(&self.context, &self.loaded.thread, function, []).now_or_never();
+        let called = bridge::call(&self.context, &self.loaded.coroutine, function, ()).now_or_never();
         let mut returned = called.unwrap_or_else(|| Err(error("an invariant cannot wait")))?;
         match returned.pop_front() {
             Some(Value::Boolean(true)) => Ok(Look::Held),
-            Some(Value::Boolean(false)) => keys(name, returned).map(Look::Broken),
+            Some(Value::Boolean(false)) => keys(&self.context.host.lua, name, returned).map(Look::Broken),
             other => Err(error(&format!(
                 "the invariant `{name}` returned {} where true or false is wanted",
                 describe(&other.unwrap_or(Value::Nil))
@@ -118,20 +118,20 @@ fn error(text: &str) -> ScriptError {
 }
 
 /// The keys that an invariant blames: a list, the keys of a table, or a single one.
-fn keys(name: &str, mut returned: MultiValue) -> Result<Vec<String>, ScriptError> {
+fn keys(lua: &Lua, name: &str, mut returned: MultiValue) -> Result<Vec<String>, ScriptError> {
     match returned.pop_front().unwrap_or(Value::Nil) {
         Value::Nil => Ok(Vec::new()),
         Value::Table(table) if table.raw_len() > 0 => {
             let keys = table.sequence_values::<Value>().flatten();
-            Ok(keys.map(|key| text(&key)).collect())
+            Ok(keys.map(|key| text(lua, &key)).collect())
         }
         Value::Table(table) => {
             let keys = table.pairs::<Value, Value>().flatten();
-            let mut keys: Vec<_> = keys.map(|(key, _)| text(&key)).collect();
+            let mut keys: Vec<_> = keys.map(|(key, _)| text(lua, &key)).collect();
             keys.sort();
             Ok(keys)
         }
-        one @ (Value::String(_) | Value::Integer(_) | Value::Number(_)) => Ok(vec![text(&one)]),
+        one @ (Value::String(_) | Value::Integer(_) | Value::Number(_)) => Ok(vec![text(lua, &one)]),
         other => Err(error(&format!(
             "the invariant `{name}` returned {} where the offending keys are wanted, as a list",
             describe(&other)
@@ -142,10 +142,10 @@ fn keys(name: &str, mut returned: MultiValue) -> Result<Vec<String>, ScriptError
 /// How many characters of a key are shown.
 const LONGEST: usize = 200;
 
-fn text(key: &Value) -> String {
+fn text(lua: &Lua, key: &Value) -> String {
     let text = match key {
         Value::String(text) => text.to_string_lossy(),
-        Value::Table(_) => serde_json::to_string(&AsJson::new(key)).unwrap_or_else(|_| describe(key)),
+        Value::Table(_) => to_json(lua, key).unwrap_or_else(|_| describe(key)),
         other => describe(other),
     };
     text.chars().take(LONGEST).collect()

@@ -2,7 +2,7 @@
 //! scripts see are in [`crate::api`]; nothing here knows a protocol.
 
 pub mod bridge;
-mod collector;
+pub mod collector;
 pub mod commons;
 pub mod context;
 pub mod dataset;
@@ -20,6 +20,7 @@ pub mod locate;
 pub mod meeting;
 pub mod plan_reader;
 pub mod pool;
+pub mod raw;
 pub mod render;
 pub mod repl;
 pub mod revision;
@@ -40,7 +41,7 @@ mod tests;
 
 pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
-pub use host::{ApiError, ApiResult, Host, IntoMulti};
+pub use host::{ApiError, ApiResult, Host, IntoMulti, Pending, Push, Reply};
 pub use revision::Revision;
 pub use session::Session;
 pub use vu::{LuaVu, LuaVuFactory};

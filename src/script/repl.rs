@@ -11,6 +11,7 @@ use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::host::Host;
 use super::loader::Source;
+use super::raw::Coroutine;
 use super::session::Session;
 use super::show::show;
 use super::testing::{Setting, equip, iteration};
@@ -108,15 +109,14 @@ impl Repl {
         self.inputs += 1;
         self.context.revision().sources.keep(name, input);
         let host = &self.context.host;
-        let thread = host.lua.create_thread(host.entry.clone());
-        let thread = thread.map_err(|error| ScriptError::from_vm(&error))?;
+        let coroutine = Coroutine::new(&host.lua).map_err(|error| ScriptError::from_vm(&error))?;
         let lifecycle = if declares(input) {
             Lifecycle::Load
         } else {
             Lifecycle::Iteration
         };
         self.context.enter(lifecycle);
-        let values = bridge::call(&self.context, &thread, &function, []).await;
+        let values = bridge::call(&self.context, &coroutine, &function, ()).await;
         self.context.enter(Lifecycle::Iteration);
         let values = values?;
         Ok(Answer::Values(

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::clock::Instant;
 use crate::control::Control;
 use crate::metrics::Registry;
+use crate::net::Pools as Connections;
 
 use super::commons::Commons;
 use super::errors::ErrorLog;
@@ -43,6 +44,8 @@ pub struct Session {
     pub pools: Pools,
     /// What `kt.shared` keeps.
     pub commons: Arc<Commons>,
+    /// HTTP connections that all virtual users share, where the plan says so.
+    pub connections: Arc<Connections>,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// From when on `kt.time.monotonic` counts.
@@ -86,6 +89,7 @@ impl Session {
             waits: Waits::default(),
             pools: Pools::default(),
             commons: Arc::default(),
+            connections: Arc::default(),
             control,
             created: crate::clock::now(),
             started: OnceLock::new(),

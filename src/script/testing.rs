@@ -115,7 +115,7 @@ pub async fn run(
         *bench.totals.borrow_mut() = Some(Totals::new(registry, &catalog, 1));
         let started = clock::now();
         context.begin(&iteration(number));
-        let result = bridge::call(&context, &loaded.thread, &function, []).await;
+        let result = bridge::call(&context, &loaded.coroutine, &function, ()).await;
         context.end();
         context.held.end(result.is_ok());
         let result = TestResult {

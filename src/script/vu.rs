@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Function, Table, Thread, Value};
+use mlua::{Function, Table, Value};
 
 use crate::clock;
 use crate::control::Reason;
@@ -18,6 +18,7 @@ use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::host::Host;
 use super::plan_reader;
+use super::raw::{Coroutine, Pinned};
 use super::revision::Revision;
 use super::trace::{self, Mark, Step};
 
@@ -31,8 +32,8 @@ pub struct LuaVu {
 /// One evaluation of the script: functions with their own globals and locals.
 #[derive(Debug)]
 struct Instance {
-    journey: Function,
-    thread: Thread,
+    journey: Pinned,
+    coroutine: Coroutine,
 }
 
 /// How long an iteration of a VU that could not start takes, so that a closed scenario does not spin.
@@ -104,13 +105,14 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
     {
         context.enter(Lifecycle::VuInit);
         context.held.renew();
-        let called = bridge::call(context, &loaded.thread, &vu_init, []).await;
+        let called = bridge::call(context, &loaded.coroutine, &vu_init, ()).await;
         context.held.initialised(called.is_ok());
         called?;
     }
+    let journey = Pinned::new(&context.host.lua, journey).map_err(|error| ScriptError::from_vm(&error))?;
     Ok(Instance {
         journey,
-        thread: loaded.thread,
+        coroutine: loaded.coroutine,
     })
 }
 
@@ -124,7 +126,7 @@ pub struct Loaded {
     /// An empty table of the same VM, which stands for the plan of a script that returns a function.
     pub blank: Table,
     /// The coroutine that later calls run on.
-    pub thread: Thread,
+    pub coroutine: Coroutine,
     /// The state of the script that it is.
     pub revision: Arc<Revision>,
 }
@@ -154,15 +156,15 @@ pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Res
         .read(&host.session.script)
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.to_string(), ""))?;
     let chunk = host.instantiate(&revision, &source, &environment).map_err(vm)?;
-    let thread = host.lua.create_thread(host.entry.clone()).map_err(vm)?;
+    let coroutine = Coroutine::new(&host.lua).map_err(vm)?;
     context.enter(Lifecycle::Load);
-    let mut results = bridge::call(context, &thread, &chunk, []).await?;
+    let mut results = bridge::call(context, &coroutine, &chunk, ()).await?;
     let blank = host.lua.create_table().map_err(vm)?;
     Ok(Loaded {
         returned: results.pop_front().unwrap_or(Value::Nil),
         environment,
         blank,
-        thread,
+        coroutine,
         revision,
     })
 }
@@ -199,13 +201,10 @@ impl Vu for LuaVu {
         let context = &self.context;
         context.begin(iteration);
         trace::tell(context, || Step::new(Mark::Begin, "the iteration begins"));
-        let result = bridge::call(
-            context,
-            &instance.thread,
-            &instance.journey,
-            [context.host.setup_value()],
-        )
-        .await;
+        let result = match context.host.setup_pinned() {
+            Ok(setup) => bridge::run(context, &instance.coroutine, &instance.journey, setup).await,
+            Err(error) => Err(ScriptError::from_vm(&error)),
+        };
         context.end();
         context.held.end(result.is_ok());
         let Err(error) = result else {

@@ -101,6 +101,23 @@ impl Project {
         self.ran(ended)
     }
 
+    fn quick_command(&self, args: &[&str]) -> Command {
+        let mut command = self.command(["quick"]);
+        command.args(args).args(["--summary-json", SUMMARY, "--allow-suspect"]);
+        command
+    }
+
+    /// `kingtide quick` with these arguments, to its end, and its summary.
+    pub async fn quick(&self, args: &[&str]) -> Ran {
+        let ended = finish(&mut self.quick_command(args)).await;
+        self.ran(ended)
+    }
+
+    /// Starts `kingtide quick` with these arguments.
+    pub fn start_quick(&self, args: &[&str]) -> Running<'_> {
+        self.running(self.quick_command(args))
+    }
+
     /// `kingtide run j.lua`.
     pub async fn run_script(&self) -> Ran {
         self.run(&["j.lua"]).await
@@ -108,7 +125,11 @@ impl Project {
 
     /// Starts `kingtide run` with these arguments.
     pub fn start(&self, args: &[&str]) -> Running<'_> {
-        let mut child = self.run_command(args).spawn().expect("the binary can be started");
+        self.running(self.run_command(args))
+    }
+
+    fn running(&self, mut command: Command) -> Running<'_> {
+        let mut child = command.spawn().expect("the binary can be started");
         let stderr = child.stderr.take().expect("stderr is piped");
         Running {
             project: self,

@@ -18,6 +18,7 @@ async fn help_is_as_in_the_golden_files() {
     let table: &[(&str, &[&str])] = &[
         ("kingtide", &["--help"]),
         ("run", &["run", "--help"]),
+        ("quick", &["quick", "--help"]),
         ("check", &["check", "--help"]),
         ("repl", &["repl", "--help"]),
         ("test", &["test", "--help"]),
@@ -90,6 +91,7 @@ async fn the_manual_has_a_page_for_each_command() {
     for command in [
         "kingtide",
         "kingtide-run",
+        "kingtide-quick",
         "kingtide-check",
         "kingtide-demo",
         "kingtide-data",

@@ -4,33 +4,18 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use mlua::{Function, Table, Value};
+use http::HeaderValue;
+use mlua::{Function, Value};
 
 use crate::api::args::{number, tags};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
+use crate::plan::expect::{self, Expect};
 use crate::script::fields::{describe, suggest, to_duration};
+use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, VuContext};
 
 use super::request::header;
-
-/// Which statuses are a success.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Expect {
-    /// 200 to 399.
-    Default,
-    /// Any of these ranges, both ends included.
-    Ranges(Vec<(u16, u16)>),
-}
-
-impl Expect {
-    pub(super) fn holds(&self, status: u16) -> bool {
-        match self {
-            Self::Default => (200..400).contains(&status),
-            Self::Ranges(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)),
-        }
-    }
-}
 
 const KNOWN: [&str; 15] = [
     "json",
@@ -53,14 +38,15 @@ const KNOWN: [&str; 15] = [
 /// What an options table says, before the request is put together.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    pub(super) name: Option<String>,
+    /// Where on the stack the name is.
+    pub(super) name: Option<i32>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) expect: Option<Expect>,
     pub(super) headers: HeaderList,
     pub(super) query: Vec<(String, String)>,
     pub(super) cookies: Vec<(String, String)>,
     /// Which option gave it, the bytes, and their content type.
-    pub(super) body: Option<(&'static str, Bytes, Option<String>)>,
+    pub(super) body: Option<(&'static str, Bytes, Option<HeaderValue>)>,
     /// A function that makes the bearer token.
     pub(super) token: Option<Function>,
     pub(super) timeout: Option<std::time::Duration>,
@@ -70,17 +56,22 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads what a script wrote; nil is an empty table.
-    pub(super) fn read(vu: &Rc<VuContext>, owner: &'static str, options: &Value) -> Result<Self, ApiError> {
+    /// Reads what a script wrote at `index`; nil is an empty table. The name stays on the stack, if there is one.
+    pub(super) fn read(
+        vu: &Rc<VuContext>,
+        owner: &'static str,
+        stack: &mut Stack<'_>,
+        index: i32,
+    ) -> Result<Self, ApiError> {
         let mut reader = Reader {
             vu,
             owner,
             options: Self::default(),
         };
-        match options {
-            Value::Nil => {}
-            Value::Table(table) => reader.read(table)?,
-            other => return Err(reader.wrong("options", "a table", other)),
+        match stack.kind(index) {
+            Kind::Nil => {}
+            Kind::Table => reader.read(stack, index)?,
+            _ => return Err(reader.wrong("options", "a table", &stack.value(index)?)),
         }
         Ok(reader.options)
     }
@@ -94,27 +85,51 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, table: &Table) -> Result<(), ApiError> {
-        for pair in table.pairs::<Value, Value>() {
-            let (key, value) = pair?;
-            let Value::String(key) = &key else {
-                return Err(self.error(format!("{} is not an option name", describe(&key))));
-            };
-            self.option(&key.to_string_lossy(), &value)?;
+    fn read(&mut self, stack: &mut Stack<'_>, table: i32) -> Result<(), ApiError> {
+        let (mut top, mut at) = (stack.top(), 0);
+        while let Some(next) = stack.next(table, at) {
+            let (key, value) = (top + 1, top + 2);
+            if self.common(stack, key, value)? {
+                if self.options.name == Some(value) {
+                    top = value;
+                }
+            } else if let Some(key) = stack.lossy(key) {
+                self.option(&key, &stack.value(value)?)?;
+            } else {
+                return Err(self.error(format!("{} is not an option name", describe(&stack.value(key)?))));
+            }
+            stack.truncate(top);
+            at = next;
         }
         Ok(())
     }
 
+    /// Reads the options that most requests have, without the detour over the binding's values. Gives whether it was one.
+    fn common(&mut self, stack: &mut Stack<'_>, key: i32, value: i32) -> Result<bool, ApiError> {
+        match (stack.bytes(key).unwrap_or_default(), stack.kind(value)) {
+            (b"name", Kind::String) => self.options.name = Some(value),
+            (b"json", _) => self.json(stack, value)?,
+            (b"body", Kind::String) => {
+                let body = Bytes::copy_from_slice(stack.bytes(value).unwrap_or_default());
+                self.body("body", body, None)?;
+            }
+            (b"expect", Kind::Number) => {
+                let status = stack.number(value).and_then(status);
+                let status = status
+                    .ok_or(())
+                    .or_else(|()| Err(self.wrong_status(&stack.value(value)?)))?;
+                self.options.expect = Some(Expect::One(status));
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
     fn option(&mut self, key: &str, value: &Value) -> Result<(), ApiError> {
         match key {
-            "json" => self.json(value)?,
-            "body" => {
-                let bytes = self.string(key, value)?.as_bytes().to_vec();
-                self.body("body", bytes.into(), None)?;
-            }
             "form" => {
                 let pairs = self.pairs(key, value)?;
-                self.body("form", form(pairs), Some(FORM_CONTENT_TYPE.to_owned()))?;
+                self.body("form", form(pairs), Some(HeaderValue::from_static(FORM_CONTENT_TYPE)))?;
             }
             "multipart" => self.multipart(value)?,
             "query" => self.options.query = self.pairs(key, value)?,
@@ -126,7 +141,7 @@ impl Reader<'_> {
                 }
             }
             "auth" => self.auth(value)?,
-            "name" => self.options.name = Some(self.string(key, value)?.to_string_lossy()),
+            "name" | "body" => return Err(self.wrong(key, "a string", value)),
             "tags" => match value {
                 Value::Table(table) => self.options.tags = tags(self.owner, table)?,
                 other => return Err(self.wrong(key, "a table of strings", other)),
@@ -230,39 +245,31 @@ impl Reader<'_> {
             one => vec![one.clone()],
         };
         let range = |value: &Value| -> Option<(u16, u16)> {
-            if let Some(status) = number(value) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "checked to be a whole number of three digits"
-                )]
-                return (status.fract() == 0.0 && (100.0..=999.0).contains(&status))
-                    .then_some((status as u16, status as u16));
+            if let Some(number) = number(value) {
+                return status(number).map(|status| (status, status));
             }
             let Value::String(text) = value else { return None };
-            let text = text.to_string_lossy();
-            if let Some(class) = text.strip_suffix("xx") {
-                return class
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|class| (1..=5).contains(class))
-                    .map(|class| (class * 100, class * 100 + 99));
-            }
-            let (low, high) = text.split_once('-')?;
-            low.trim()
-                .parse()
-                .ok()
-                .zip(high.trim().parse().ok())
-                .filter(|(low, high)| low <= high)
+            expect::range(&text.to_string_lossy())
         };
         let ranges: Option<Vec<_>> = values.iter().map(range).collect();
         match ranges {
             Some(ranges) if !ranges.is_empty() => Ok(Expect::Ranges(ranges)),
-            _ => Err(self.wrong(
-                "expect",
-                "a status, a range as \"200-299\" or \"2xx\", or a list of them",
-                value,
-            )),
+            _ => Err(self.wrong_status(value)),
         }
     }
+
+    fn wrong_status(&self, value: &Value) -> ApiError {
+        let wanted = "a status, a range as \"200-299\" or \"2xx\", or a list of them";
+        self.wrong("expect", wanted, value)
+    }
+}
+
+/// A number as a status, if it is one.
+fn status(number: f64) -> Option<u16> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number of three digits"
+    )]
+    (number.fract() == 0.0 && (100.0..=999.0).contains(&number)).then_some(number as u16)
 }

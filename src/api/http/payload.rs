@@ -3,14 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
 use mlua::Value;
 
 use crate::net::body::{Part, multipart};
 use crate::script::ApiError;
 use crate::script::fields::Fields;
 use crate::script::loader::find_data;
-use crate::script::value::AsJson;
+use crate::script::raw::Stack;
 
 use super::options::Reader;
 use super::request::secret_header;
@@ -22,7 +22,7 @@ impl Reader<'_> {
         &mut self,
         kind: &'static str,
         body: Bytes,
-        content_type: Option<String>,
+        content_type: Option<HeaderValue>,
     ) -> Result<(), ApiError> {
         if let Some((other, ..)) = &self.options.body {
             return Err(self.error(format!(
@@ -33,9 +33,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) fn json(&mut self, value: &Value) -> Result<(), ApiError> {
-        let bytes = serde_json::to_vec(&AsJson::new(value)).map_err(|error| self.error(format!("`json`: {error}")))?;
-        self.body("json", bytes.into(), Some("application/json".to_owned()))
+    pub(super) fn json(&mut self, stack: &mut Stack<'_>, value: i32) -> Result<(), ApiError> {
+        let mut json = self.vu.host.json.borrow_mut();
+        let text = json.bytes(stack, value);
+        let text = text.map_err(|error| self.error(format!("`json`: {error}")))?;
+        let body = Bytes::copy_from_slice(text);
+        self.body("json", body, Some(HeaderValue::from_static("application/json")))
     }
 
     pub(super) fn auth(&mut self, value: &Value) -> Result<(), ApiError> {
@@ -77,7 +80,8 @@ impl Reader<'_> {
         }
         parts.sort_by(|a, b| a.name.cmp(&b.name));
         let encoded = multipart(&parts, rand::RngExt::random(&mut *self.vu.rng.borrow_mut()));
-        self.body("multipart", encoded.body, Some(encoded.content_type))
+        let content_type = HeaderValue::try_from(encoded.content_type).map_err(|error| self.error(error))?;
+        self.body("multipart", encoded.body, Some(content_type))
     }
 
     fn part(&self, name: String, value: &Value) -> Result<Part, ApiError> {

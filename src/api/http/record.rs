@@ -5,11 +5,10 @@ use std::rc::Rc;
 
 use crate::clock::Instant;
 use crate::metrics::TagSet;
-use crate::net::{ErrorKind, Exchange};
+use crate::net::Exchange;
+use crate::plan::expect::{Expect, complaint};
 use crate::samples;
 use crate::script::{ApiError, Lifecycle, VuContext};
-
-use super::options::Expect;
 
 /// What the samples of one request have in common.
 pub(super) struct Recording<'a> {
@@ -20,21 +19,7 @@ pub(super) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(
-        vu: &'a Rc<VuContext>,
-        name: String,
-        tags: &[(String, String)],
-        expect: Expect,
-    ) -> Result<Self, ApiError> {
-        let recorder = vu.host.recorder()?;
-        let base = vu.tags()?;
-        let name = ("name", name.as_str());
-        let tags = if tags.is_empty() {
-            recorder.tags(&base, &[name])
-        } else {
-            let more = tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            recorder.tags(&base, &std::iter::once(name).chain(more).collect::<Vec<_>>())
-        };
+    pub(super) fn new(vu: &'a Rc<VuContext>, tags: TagSet, expect: Expect) -> Result<Self, ApiError> {
         Ok(Self {
             vu,
             samples: vu.host.http_samples()?,
@@ -50,10 +35,7 @@ impl<'a> Recording<'a> {
     /// Records one exchange. `may_redirect`: a redirect here is followed, so that it is a step, not the answer.
     pub(super) fn hop(&self, exchange: &Exchange, may_redirect: bool) {
         super::trace::ended(self.vu, exchange);
-        let expected = exchange.outcome.as_ref().is_ok_and(|response| {
-            let step = may_redirect && is_redirect(response.status);
-            step || self.expect.holds(response.status)
-        });
+        let expected = self.expect.met(exchange, may_redirect);
         let intended = self.intended(exchange);
         self.samples.exchange(&self.tags, exchange, expected, intended);
         if !expected {
@@ -76,25 +58,11 @@ impl<'a> Recording<'a> {
 
     /// Tells the first failure of each kind, so that nobody has to guess why; the others are only counted.
     fn tell(&self, exchange: &Exchange) {
-        let (code, what) = match &exchange.outcome {
-            Ok(response) => {
-                let status = u32::from(response.status);
-                (1000 + status, format!("status {status} is not what was expected"))
-            }
-            Err(error) => (u32::from(error.code), error.message.clone()),
-        };
+        let (code, what) = complaint(exchange);
         let session = &self.vu.host.session;
-        if !session.is_first_failure(code) {
-            return;
+        if session.is_first_failure(code) {
+            let text = session.redact(&what);
+            tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
         }
-        let url = exchange.address.without_query();
-        let unsent = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::BadRequest);
-        let place = if unsent { String::new() } else { format!(" {url}") };
-        let text = session.redact(&format!("{}{place}: {what}", exchange.method));
-        tracing::warn!(target: "kingtide::http", "{text} (error_code {code}; told once)");
     }
-}
-
-fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
 }

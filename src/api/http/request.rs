@@ -7,83 +7,112 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, He
 use mlua::{Function, Value};
 use url::ParseError;
 
-use crate::api::args::Args;
 use crate::clock;
+use crate::metrics::TagSet;
 use crate::net::body::compress;
 use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings};
+use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
+use crate::script::raw::{Coroutine, Kind as ValueKind, Stack};
 use crate::script::{ApiError, Kind, VuContext};
 
-use super::options::{Expect, Options};
+use super::options::Options;
 
 /// A request that is ready to be sent, or one that cannot be.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) request: Result<Request, Box<Unsendable>>,
-    pub(super) name: String,
-    pub(super) tags: Vec<(String, String)>,
+    /// Those of the virtual user, the name, and those of the request.
+    pub(super) tags: TagSet,
     pub(super) expect: Expect,
+    /// A function of the script that makes the bearer token.
+    token: Option<(&'static str, Function)>,
 }
 
 /// Reads a method's name.
-pub(super) fn method(args: &Args, value: &Value) -> Result<http::Method, ApiError> {
-    let Value::String(text) = value else {
-        return Err(args.wrong("method", "a string", value));
+pub(super) fn method(owner: &str, stack: &Stack<'_>, index: i32) -> Result<http::Method, ApiError> {
+    let Some(text) = stack.lossy(index) else {
+        let got = describe(&stack.value(index)?);
+        return Err(ApiError::Text(format!("{owner}: `method` must be a string, got {got}")));
     };
-    let text = text.to_string_lossy().to_ascii_uppercase();
-    http::Method::from_bytes(text.as_bytes()).map_err(|_| args.error(format!("`{text}` is no HTTP method")))
+    let text = text.to_ascii_uppercase();
+    http::Method::from_bytes(text.as_bytes())
+        .map_err(|_| ApiError::Text(format!("{owner}: `{text}` is no HTTP method")))
 }
 
-/// Puts a request together. Misuse is an error; a URL that cannot be parsed is a failed request, because it may come from
-/// data.
-pub(super) async fn prepare(
+/// Puts a request together from the URL at `url` and the options after it. Misuse is an error; a URL that cannot be parsed is
+/// a failed request, because it may come from data.
+pub(super) fn prepare(
     vu: &Rc<VuContext>,
     owner: &'static str,
     method: http::Method,
-    url: &Value,
-    options: &Value,
+    stack: &mut Stack<'_>,
+    url: i32,
 ) -> Result<Prepared, ApiError> {
-    let Value::String(text) = url else {
-        return Err(ApiError::Text(format!(
-            "{owner}: `url` must be a string, got {}",
-            describe(url)
-        )));
-    };
-    let text = text.to_string_lossy();
-    let mut options = Options::read(vu, owner, options)?;
-    if let Some(token) = options.token.take() {
-        options.headers.insert(AUTHORIZATION, bearer(vu, owner, &token).await?);
+    let before = stack.top();
+    if stack.kind(url) != ValueKind::String {
+        let got = describe(&stack.value(url)?);
+        return Err(ApiError::Text(format!("{owner}: `url` must be a string, got {got}")));
     }
-    let found = sendable(address(vu, &text), &text);
-    let found = match found {
+    let mut options = Options::read(vu, owner, stack, url + 1)?;
+    let text = stack.lossy(url).unwrap_or_default();
+    let found = match sendable(address(vu, &text), &text) {
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
         Err(Unsent::NoUrl(message)) => Err(message),
+        Ok(address) if options.query.is_empty() => Ok(address),
         Ok(address) => Ok(address.with_query(&options.query)),
     };
-    let name = match (options.name.take(), &found) {
-        (Some(name), _) => name,
-        (None, Ok(address)) => vu.host.session.automatic_name(address.name()).to_owned(),
-        (None, Err(_)) => "(bad URL)".to_owned(),
+    let name = match (options.name, &found) {
+        (Some(name), _) => stack.lossy(name).unwrap_or_default(),
+        (None, Ok(address)) => vu.host.session.automatic_name(address.name()).to_owned().into(),
+        (None, Err(_)) => "(bad URL)".into(),
     };
+    let tags = tags(vu, &name, &options.tags)?;
     let expect = options.expect.take().unwrap_or(Expect::Default);
-    let tags = std::mem::take(&mut options.tags);
+    let token = options.token.take().map(|token| (owner, token));
     let request = match found {
         Ok(address) => Ok(build(vu, owner, method, address, options)?),
-        Err(message) => Err(Box::new(Unsendable::new(text, method, message))),
+        Err(message) => Err(Box::new(Unsendable::new(text.into_owned(), method, message))),
     };
+    stack.truncate(before);
     Ok(Prepared {
         request,
-        name,
         tags,
         expect,
+        token,
     })
+}
+
+/// The tags of a request's samples.
+fn tags(vu: &VuContext, name: &str, own: &[(String, String)]) -> Result<TagSet, ApiError> {
+    let (recorder, base) = (vu.host.recorder()?, vu.tags()?);
+    if own.is_empty() {
+        return Ok(recorder.tags(&base, &[("name", name)]));
+    }
+    let mut extra: Vec<(&str, &str)> = Vec::with_capacity(1 + own.len());
+    extra.push(("name", name));
+    extra.extend(own.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    Ok(recorder.tags(&base, &extra))
+}
+
+impl Prepared {
+    /// Has the script make its token, if it said so.
+    pub(super) async fn authorise(&mut self, vu: &Rc<VuContext>) -> Result<(), ApiError> {
+        if let Some((owner, token)) = self.token.take()
+            && let Ok(request) = &mut self.request
+        {
+            let token = bearer(vu, owner, &token).await?;
+            request.headers.insert(AUTHORIZATION, token);
+        }
+        Ok(())
+    }
 }
 
 /// Calls the script's function for a token, on a coroutine of its own, so that it may fetch one.
 async fn bearer(vu: &Rc<VuContext>, owner: &str, token: &Function) -> Result<HeaderValue, ApiError> {
-    let thread = vu.host.lua.create_thread(vu.host.entry.clone())?;
-    let made = match bridge::call(vu, &thread, token, []).await {
+    let coroutine = Coroutine::new(&vu.host.lua)?;
+    let made = match bridge::call(vu, &coroutine, token, ()).await {
         Ok(mut results) => results.pop_front().unwrap_or(Value::Nil),
         Err(error) if matches!(error.kind, Kind::Failed | Kind::Aborted | Kind::Retired) => {
             return Err(ApiError::Value(end_value(&vu.host, &error.kind, &error.message)?));
@@ -202,8 +231,7 @@ fn build(
         if let Some(kind) = content_type
             && !request.headers.contains(&CONTENT_TYPE)
         {
-            let value = HeaderValue::from_str(&kind).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
-            request.headers.insert(CONTENT_TYPE, value);
+            request.headers.append(CONTENT_TYPE, kind);
         }
         request.body = match options.compress {
             None => body,

@@ -5,30 +5,47 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlua::{AnyUserData, Table, UserData, Value};
+use bytes::Bytes;
+use mlua::{Table, Value};
+use serde::de::DeserializeSeed as _;
 
-use crate::api::args::Args;
 use crate::net::{Exchange, Headers};
-use crate::script::fields::suggest;
-use crate::script::value::from_tree;
-use crate::script::{ApiError, Host, IntoMulti as _};
-
-use super::options::Expect;
+use crate::script::fields::{describe, suggest};
+use crate::script::raw::{Flow, Kind, Pinned, Stack};
+use crate::script::value::{Seek, push, push_json};
+use crate::script::{ApiError, Host, Push};
 
 /// An exchange behind a response table.
-#[derive(Debug)]
-struct Answer {
+pub(super) struct Answer {
+    face: Rc<Face>,
     exchange: Exchange,
-    json: RefCell<Option<serde_json::Value>>,
+    ok: bool,
+    /// As the script wrote it, of one that could not be sent.
+    url: Option<String>,
+    json: RefCell<Json>,
 }
 
-impl UserData for Answer {}
+/// What is known of the body as JSON.
+#[derive(Debug, Default)]
+enum Json {
+    /// Nobody has asked.
+    #[default]
+    Unread,
+    /// One path was read, without keeping the rest.
+    Sought,
+    /// Several were: the whole is kept.
+    Tree(serde_json::Value),
+}
 
-/// The metatable of response tables, one for each VM.
-#[derive(Debug, Clone)]
-struct ResponseMeta(Table);
-
-const RAW: &str = "__answer";
+/// What response tables of a VM have in common.
+pub(super) struct Face {
+    /// A response table before it is filled.
+    template: Pinned,
+    /// The names of its fields.
+    status: Pinned,
+    ok: Pinned,
+    answer: Rc<Pinned>,
+}
 
 /// What a response has; anything else is a slip, which nil would hide.
 const FIELDS: [&str; 11] = [
@@ -45,127 +62,219 @@ const FIELDS: [&str; 11] = [
     "timings",
 ];
 
-const CODE: &str = r#"
-local lazy, json, lower, finish = ...
-local rawget, rawset, type = rawget, rawset, type
-local case_insensitive = { __index = function(headers, name)
+const CASE_INSENSITIVE: &str = r#"
+local lower = ...
+local rawget, type = rawget, type
+return { __index = function(headers, name)
   return type(name) == "string" and rawget(headers, lower(name)) or nil
-end }
-local methods = {}
-function methods.json(self, path)
-  if type(self) ~= "table" or rawget(self, "__answer") == nil then
-    error("json: call it with a colon: `res:json(path)`", 2)
-  end
-  return finish(json(rawget(self, "__answer"), path))
-end
-return {
-  __index = function(self, key)
-    local method = methods[key]
-    if method then return method end
-    if type(key) ~= "string" then return nil end
-    local value = finish(lazy(rawget(self, "__answer"), key))
-    if key == "headers" then
-      setmetatable(value, case_insensitive)
-    end
-    rawset(self, key, value)
-    return value
-  end,
-}"#;
+end }"#;
 
-/// Prepares a VM for response tables.
-pub(super) fn install(host: &Rc<Host>) -> mlua::Result<()> {
-    let lazy = host.raw_fn(|host, values| {
-        let args = Args::new("response", values);
-        let answer = answer(&args)?;
-        let answer = answer.borrow::<Answer>()?;
-        let name = args.string(1, "field")?.to_string_lossy();
-        if !FIELDS.contains(&name.as_str()) {
-            let hint = suggest(&name, FIELDS);
-            return Err(args.error(format!("there is no field `{name}`{hint}")));
-        }
-        Ok(field(host, &answer.exchange, &name)?.into_multi(&host.lua)?)
-    })?;
-    let json = host.raw_fn(|host, values| {
-        let args = Args::new("json", values);
-        let answer = answer(&args)?;
-        let answer = answer.borrow::<Answer>()?;
-        let path = args.opt_string(1, "path")?.map(|path| path.to_string_lossy());
-        let read = |tree: Option<&serde_json::Value>| tree.map_or(Ok(Value::Nil), |tree| from_tree(&host.lua, tree));
-        match answer.json(path.as_deref(), read) {
-            Ok(value) => {
-                let value = value.map_err(|error| args.error(error))?;
-                // A path that ends at null is the same as one that ends nowhere.
-                Ok(if value == Value::NULL { Value::Nil } else { value }.into_multi(&host.lua)?)
+/// Where a response is among the arguments, and what is asked of it.
+const SELF: i32 = 1;
+const KEY: i32 = 2;
+
+impl Face {
+    /// Prepares a VM for response tables.
+    pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
+        let lua = &host.lua;
+        let lower: Value = lua.globals().get::<Table>("string")?.get("lower")?;
+        let headers_meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
+        headers_meta.set_readonly(true);
+        let headers_meta = Pinned::new(lua, headers_meta)?;
+        let name = |name: &str| Pinned::new(lua, name);
+        let answer = Rc::new(name("__answer")?);
+        let own = Rc::clone(&answer);
+        let json = Pinned::new(lua, host.stack_fn(move |_, stack| json(stack, &own))?)?;
+        let own = Rc::clone(&answer);
+        let index = host.stack_fn(move |host, stack| {
+            if stack.bytes(KEY) == Some(b"json") {
+                stack.push_pinned(&json);
+                return Ok(Flow::Return(1));
             }
-            Err(message) => Ok((Value::Nil, message).into_multi(&host.lua)?),
-        }
-    })?;
-    let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
-    let meta: Table = host.run_internal(CODE, (lazy, json, lower, host.finish_fn()?))?;
-    meta.set_readonly(true);
-    host.lua.set_app_data(ResponseMeta(meta));
-    Ok(())
-}
-
-fn answer(args: &Args) -> Result<AnyUserData, ApiError> {
-    match args.get(0) {
-        Value::UserData(answer) => Ok(answer),
-        other => Err(args.wrong("response", "a response", &other)),
+            lazy(host, stack, &own, &headers_meta)
+        })?;
+        let meta = lua.create_table()?;
+        meta.raw_set("__index", index)?;
+        meta.set_readonly(true);
+        let template = lua.create_table()?;
+        template.raw_set("status", 0)?;
+        template.raw_set("ok", false)?;
+        template.raw_set("__answer", false)?;
+        template.set_metatable(Some(meta))?;
+        Ok(Self {
+            template: Pinned::new(lua, template)?,
+            status: name("status")?,
+            ok: name("ok")?,
+            answer,
+        })
     }
-}
-
-/// Makes the table of a finished request.
-pub(super) fn table(host: &Host, exchange: Exchange, expect: &Expect) -> mlua::Result<Table> {
-    let table = host.lua.create_table_with_capacity(0, 6)?;
-    match &exchange.outcome {
-        Ok(response) => {
-            table.raw_set("status", response.status)?;
-            table.raw_set("ok", expect.holds(response.status))?;
-        }
-        Err(_) => {
-            table.raw_set("status", 0)?;
-            table.raw_set("ok", false)?;
-        }
-    }
-    table.raw_set(
-        RAW,
-        host.lua.create_userdata(Answer {
-            exchange,
-            json: RefCell::new(None),
-        })?,
-    )?;
-    let meta = host.lua.app_data_ref::<ResponseMeta>().map(|meta| meta.0.clone());
-    table.set_metatable(meta)?;
-    Ok(table)
 }
 
 impl Answer {
-    /// Reads the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
-    fn json<R>(&self, path: Option<&str>, read: impl FnOnce(Option<&serde_json::Value>) -> R) -> Result<R, String> {
-        let response = self
-            .exchange
-            .outcome
-            .as_ref()
-            .map_err(|error| format!("there is no body: {}", error.message))?;
-        let mut parsed = self.json.borrow_mut();
-        let tree = match &mut *parsed {
-            Some(tree) => tree,
-            empty => {
-                let tree =
-                    serde_json::from_slice(&response.body).map_err(|error| format!("the body is not JSON: {error}"))?;
-                empty.insert(tree)
-            }
-        };
-        let Some(path) = path else {
-            return Ok(read(Some(tree)));
-        };
-        let found = path.split('.').try_fold(&*tree, |tree, key| match tree {
-            serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?.checked_sub(1)?),
-            serde_json::Value::Object(map) => map.get(key),
-            _ => None,
-        });
-        Ok(read(found))
+    pub(super) fn new(face: Rc<Face>, exchange: Exchange, ok: bool, url: Option<String>) -> Self {
+        Self {
+            face,
+            exchange,
+            ok,
+            url,
+            json: RefCell::default(),
+        }
     }
+}
+
+impl Push for Answer {
+    fn push(self: Box<Self>, _: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError> {
+        stack.push_clone(&self.face.template);
+        let table = stack.top();
+        let status = self.exchange.outcome.as_ref().map_or(0, |response| response.status);
+        stack.push_number(f64::from(status));
+        stack.set_pinned(table, &self.face.status);
+        stack.push_bool(self.ok);
+        stack.set_pinned(table, &self.face.ok);
+        if let Some(url) = &self.url {
+            stack.push_bytes(url.as_bytes());
+            stack.set_field(table, c"url");
+        }
+        let face = Rc::clone(&self.face);
+        stack.push_object(self);
+        stack.set_pinned(table, &face.answer);
+        Ok(1)
+    }
+}
+
+/// Pushes the answer behind the response table at [`SELF`]; gives where it is.
+fn answer(stack: &Stack<'_>, field: &Pinned) -> Option<i32> {
+    if stack.kind(SELF) != Kind::Table {
+        return None;
+    }
+    stack.push_field_pinned(SELF, field);
+    let at = stack.top();
+    stack.object::<Answer>(at).map(|_| at)
+}
+
+/// `res.field`: made when it is read, and kept in the table.
+fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned) -> Result<Flow, ApiError> {
+    if stack.kind(KEY) != Kind::String {
+        stack.push_nil();
+        return Ok(Flow::Return(1));
+    }
+    let name = stack.lossy(KEY).unwrap_or_default().into_owned();
+    let Some(at) = answer(stack, own) else {
+        return Err(ApiError::Text(
+            "response: this is a copy without its response".to_owned(),
+        ));
+    };
+    if !FIELDS.contains(&name.as_str()) {
+        let hint = suggest(&name, FIELDS);
+        return Err(ApiError::Text(format!("response: there is no field `{name}`{hint}")));
+    }
+    if let Some(answer) = stack.object::<Answer>(at) {
+        match (name.as_str(), &answer.exchange.outcome) {
+            ("body", Ok(response)) => stack.push_bytes(&response.body),
+            _ => drop(stack.push_values(field(host, &answer.exchange, &name)?)?),
+        }
+    }
+    let value = stack.top();
+    if name == "headers" {
+        stack.push_pinned(headers_meta);
+        stack.set_metatable(value);
+    }
+    stack.push_copy(KEY);
+    stack.push_copy(value);
+    stack.set(SELF);
+    Ok(Flow::Return(1))
+}
+
+/// `res:json(path)`: the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
+fn json(stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
+    stack.resize(KEY);
+    let Some(at) = answer(stack, own) else {
+        return Err(ApiError::Text(
+            "json: call it with a colon: `res:json(path)`".to_owned(),
+        ));
+    };
+    let path = match stack.kind(KEY) {
+        Kind::Nil => None,
+        Kind::String => Some(stack.lossy(KEY).unwrap_or_default().into_owned()),
+        _ => {
+            let got = describe(&stack.value(KEY)?);
+            return Err(ApiError::Text(format!("json: `path` must be a string, got {got}")));
+        }
+    };
+    let read = match (body(stack, at), path) {
+        (Err(message), _) => Err(message),
+        (Ok(body), None) => push_json(stack, &body, false).map(|()| true).map_err(not_json),
+        (Ok(body), Some(path)) => found(stack, at, &body, &path),
+    };
+    match read {
+        Ok(true) => {
+            // A path that ends at null is the same as one that ends nowhere.
+            if stack.is_null(stack.top()) {
+                stack.push_nil();
+            }
+            Ok(Flow::Return(1))
+        }
+        Ok(false) => {
+            stack.push_nil();
+            Ok(Flow::Return(1))
+        }
+        Err(message) => {
+            stack.push_nil();
+            stack.push_bytes(message.as_bytes());
+            Ok(Flow::Return(2))
+        }
+    }
+}
+
+fn not_json(error: serde_json::Error) -> String {
+    format!("the body is not JSON: {error}")
+}
+
+/// The body of the answer at `at`.
+fn body(stack: &Stack<'_>, at: i32) -> Result<Bytes, String> {
+    match stack.object::<Answer>(at).map(|answer| &answer.exchange.outcome) {
+        Some(Ok(response)) => Ok(response.body.clone()),
+        Some(Err(error)) => Err(format!("there is no body: {}", error.message)),
+        None => Err("there is no body".to_owned()),
+    }
+}
+
+/// Pushes what a path leads to; gives whether there is something. The first path of a response is read on the way through
+/// the text; when there are more, the whole is read once and kept.
+fn found(stack: &mut Stack<'_>, at: i32, body: &[u8], path: &str) -> Result<bool, String> {
+    let known = stack
+        .object::<Answer>(at)
+        .map(|answer| answer.json.replace(Json::Sought));
+    let tree = match known {
+        Some(Json::Tree(tree)) => tree,
+        Some(Json::Sought) => serde_json::from_slice(body).map_err(not_json)?,
+        Some(Json::Unread) | None => return sought(stack, body, path).map_err(not_json),
+    };
+    let found = path.split('.').try_fold(&tree, |tree, key| match tree {
+        serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?.checked_sub(1)?),
+        serde_json::Value::Object(map) => map.get(key),
+        _ => None,
+    });
+    let is_there = found.is_some();
+    if let Some(found) = found {
+        push(stack, found).map_err(not_json)?;
+    }
+    if let Some(answer) = stack.object::<Answer>(at) {
+        answer.json.replace(Json::Tree(tree));
+    }
+    Ok(is_there)
+}
+
+fn sought(stack: &mut Stack<'_>, body: &[u8], path: &str) -> Result<bool, serde_json::Error> {
+    let top = stack.top();
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let path = Some(path);
+    let found = Seek { stack, path }.deserialize(&mut text);
+    let found = found.and_then(|found| text.end().map(|()| found));
+    if found.is_err() {
+        stack.truncate(top);
+    }
+    found
 }
 
 fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {

@@ -3,10 +3,13 @@
 mod bodies;
 mod connections;
 mod cookies;
+mod early;
 mod faults;
+mod http2;
 mod names;
 mod proxy;
 mod redirects;
+mod shared;
 mod timings;
 mod tls;
 

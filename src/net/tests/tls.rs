@@ -43,6 +43,13 @@ impl Authority {
         let (cert, key) = self.issue(names, |_| {});
         acceptor(cert.der().clone(), &key, None)
     }
+
+    /// One that speaks these protocols.
+    pub(super) fn acceptor_of(&self, names: &[&str], protocols: &[&str]) -> TlsAcceptor {
+        let mut config = self.acceptor(names).config().as_ref().clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 fn acceptor(cert: CertificateDer<'static>, key: &KeyPair, clients: Option<&Authority>) -> TlsAcceptor {
@@ -60,7 +67,7 @@ fn acceptor(cert: CertificateDer<'static>, key: &KeyPair, clients: Option<&Autho
     };
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let mut config = builder.with_single_cert(vec![cert], key).unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -81,7 +88,7 @@ async fn serve(acceptor: TlsAcceptor) -> Server {
     .await
 }
 
-fn https(server: &Server, host: &str) -> Request {
+pub(super) fn https(server: &Server, host: &str) -> Request {
     get(url::Url::parse(&format!("https://{host}:{}/", server.addr.port())).unwrap())
 }
 

@@ -1,16 +1,19 @@
 //! Reads the `http` options of a plan. What they do is `net`'s.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use mlua::Value;
 use url::Url;
 
 use super::super::fields::{FieldError, Fields, to_size};
-use crate::net::{AddrPolicy, AddrSelect, Connections, CookieMode, DnsConfig, HeaderList, HttpConfig, Pem, TlsConfig};
+use crate::net::{
+    AddrPolicy, AddrSelect, Connections, CookieMode, DnsConfig, HeaderList, HttpConfig, HttpVersion, Pem, TlsConfig,
+};
 use crate::plan::HttpPlan;
 
-const HTTP_KEYS: [&str; 15] = [
+const HTTP_KEYS: [&str; 16] = [
     "base_url",
     "headers",
     "timeout",
@@ -21,6 +24,7 @@ const HTTP_KEYS: [&str; 15] = [
     "user_agent",
     "dns",
     "max_body",
+    "version",
     "connections",
     "redirects",
     "cookies",
@@ -60,10 +64,12 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
         user_agent: fields.string("user_agent")?.unwrap_or(defaults.user_agent),
         dns: dns(fields)?,
         max_body,
-        connections: match fields.choice("connections", &["per-vu", "per-iteration"])? {
-            Some("per-iteration") => Connections::PerIteration,
-            _ => Connections::PerVu,
+        version: match fields.choice("version", &["auto", "1.1", "2"])? {
+            Some("1.1") => HttpVersion::Http1,
+            Some("2") => HttpVersion::Http2,
+            _ => HttpVersion::Auto,
         },
+        connections: connections(fields)?,
         max_redirects: redirects.map_or(defaults.max_redirects, |count| u32::try_from(count).unwrap_or(u32::MAX)),
         cookies: match fields.choice("cookies", &["per-iteration", "keep", "off"])? {
             Some("keep") => CookieMode::Keep,
@@ -73,6 +79,30 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
         compression: fields.boolean("compression")?.unwrap_or(defaults.compression),
         discard_body: fields.boolean("discard_body")?.unwrap_or(defaults.discard_body),
     })
+}
+
+/// A word, or `{ shared = N }`.
+fn connections(http: &Fields) -> Result<Connections, FieldError> {
+    if !matches!(http.get("connections"), Value::Table(_)) {
+        let words = ["per-vu", "per-iteration"];
+        let chosen = http.choice("connections", &words);
+        let chosen = chosen.map_err(|error| FieldError {
+            message: format!("{}, or a table: {{ shared = 50 }}", error.message),
+            ..error
+        })?;
+        return Ok(match chosen {
+            Some("per-iteration") => Connections::PerIteration,
+            _ => Connections::PerVu,
+        });
+    }
+    let fields = http.inner("connections", &["shared"])?;
+    let shared = match &fields {
+        Some(fields) => fields.count("shared", 1)?,
+        None => None,
+    };
+    let shared = shared.and_then(|count| NonZeroUsize::new(usize::try_from(count).unwrap_or(usize::MAX)));
+    let missing = || http.error("connections", "must say how many are shared: { shared = 50 }");
+    shared.map(Connections::Shared).ok_or_else(missing)
 }
 
 /// Headers that can be sent: a bad one would fail every request.

@@ -10,14 +10,11 @@ mod pieces;
 mod scenarios;
 mod thresholds;
 mod trace;
-mod validate;
-
-use std::time::Duration;
 
 use mlua::{Function, Table, Value};
 
 use crate::plan::overrides::Overrides;
-use crate::plan::{Limits, OnScriptError, Plan, order};
+use crate::plan::{DEFAULT_HOOK_TIMEOUT, Limits, OnScriptError, Plan, Scenario, order, validate};
 
 use super::fields::{FieldError, Fields, describe, suggest, to_size};
 use super::session::Session;
@@ -91,7 +88,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         wrong(&path, error.to_string())
     })?;
     for scenario in &scenarios {
-        validate::scenario(scenario)?;
+        sensible(scenario)?;
         journey(loaded, &scenario.name)?;
     }
     let mut tags = fields.strings("tags")?;
@@ -120,6 +117,14 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     Ok(plan)
 }
 
+/// Refuses a scenario whose numbers cannot be meant together.
+fn sensible(scenario: &Scenario) -> Result<(), FieldError> {
+    validate::scenario(scenario).map_err(|(key, what)| {
+        let text = format!("scenarios.{}: `{key}` {what}", scenario.name);
+        wrong(&["scenarios", &scenario.name, key], text)
+    })
+}
+
 /// The plan's table; an empty one for a script that returns a function.
 fn plan_fields(loaded: &Loaded) -> Result<Fields, FieldError> {
     let table = match &loaded.returned {
@@ -144,8 +149,6 @@ fn no_plan(returned: &Value) -> FieldError {
         format!("the script must return a function or a plan table, got {got}"),
     )
 }
-
-const DEFAULT_HOOK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The function that a scenario runs: its `exec` (a function, or the name of a global one), else the plan's `exec`.
 ///

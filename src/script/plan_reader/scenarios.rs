@@ -1,8 +1,5 @@
 //! Reads the scenarios of a plan. Their executors are `executors`', their journeys are found in `mod.rs`.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use mlua::Value;
 
 use super::super::fields::{FieldError, Fields, describe, suggest};
@@ -25,16 +22,7 @@ const SCENARIO_KEYS: [&str; 8] = [
 
 /// The one scenario of a script that returns a function, or a plan without scenarios.
 pub(super) fn of_function(executor: Executor) -> Scenario {
-    Scenario {
-        name: DEFAULT_SCENARIO.to_owned(),
-        executor,
-        start_time: Duration::ZERO,
-        start_after: None,
-        warmup: Duration::ZERO,
-        graceful_stop: DEFAULT_GRACEFUL,
-        tags: BTreeMap::new(),
-        env: BTreeMap::new(),
-    }
+    Scenario::of(DEFAULT_SCENARIO, executor)
 }
 
 /// All scenarios, in the order of their names.

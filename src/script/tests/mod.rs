@@ -125,7 +125,7 @@ impl Bed {
             .returned
             .as_function()
             .expect("the script returns a function");
-        bridge::call(&self.context, &self.loaded.thread, function, []).await
+        bridge::call(&self.context, &self.loaded.coroutine, function, ()).await
     }
 
     /// The error that the function raised.

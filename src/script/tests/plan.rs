@@ -536,6 +536,11 @@ const IN_HTTP: &[(&str, &str, &str)] = &[
         "connections",
         "it must be one of `per-vu`, `per-iteration`",
     ),
+    ("connections = {}", "connections", "{ shared = 50 }"),
+    ("connections = { shared = 0 }", "shared", "1"),
+    ("connections = { share = 5 }", "share", "did you mean `shared`?"),
+    ("version = 2", "version", "must be a string"),
+    ("version = '3'", "version", "it must be one of `auto`, `1.1`, `2`"),
     (
         "local_addrs = { 'lo' }",
         "local_addrs",

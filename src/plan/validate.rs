@@ -1,8 +1,6 @@
 //! What the numbers of a scenario have to be together, those from the command line included.
 
-use super::super::fields::FieldError;
-use super::wrong;
-use crate::plan::{Executor, Scenario};
+use super::{Executor, Scenario};
 use crate::schedule::Shape;
 
 /// Rates above this are a slip of the keyboard: no machine starts so many iterations in a second.
@@ -12,20 +10,14 @@ const MAX_AT_ONCE: u64 = 10_000_000;
 /// One machine holds no more.
 const MAX_VUS: u64 = 1_000_000;
 
-/// An option and what is wrong with it.
-type Wrong = (&'static str, String);
+/// An option of a scenario, as the plan spells it, and what is wrong with it.
+pub type Wrong = (&'static str, String);
 
 /// Refuses a scenario that cannot be meant.
-pub(super) fn scenario(scenario: &Scenario) -> Result<(), FieldError> {
-    check(scenario).map_err(|(key, what)| {
-        wrong(
-            &["scenarios", &scenario.name, key],
-            format!("scenarios.{}: `{key}` {what}", scenario.name),
-        )
-    })
-}
-
-fn check(scenario: &Scenario) -> Result<(), Wrong> {
+///
+/// # Errors
+/// The first option that is wrong.
+pub fn scenario(scenario: &Scenario) -> Result<(), Wrong> {
     let duration = scenario.executor.duration();
     match &scenario.executor {
         Executor::Open {

@@ -1,0 +1,3 @@
+local kt = require "kt"
+
+return function() kt.http.get(kt.env("BASE_URL", "")) end

@@ -1,0 +1,167 @@
+//! `kingtide quick`: one request, without a script. The plan, the run and the report are those of every other run.
+
+mod args;
+mod script;
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use bytes::Bytes;
+use http::Method;
+
+pub(super) use self::args::QuickArgs;
+
+use super::{Failure, block_on, signals, terminal};
+use crate::control::Control;
+use crate::direct::Call;
+use crate::net::Connections;
+use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
+use crate::plan::{Executor, OnSaturation, Plan, Scenario, validate};
+use crate::results::ExitCode;
+use crate::run::{self, RunOptions, Test};
+use crate::schedule::{Shape, Spacing};
+
+/// The name of the one scenario.
+const SCENARIO: &str = "quick";
+/// As many as hey and oha take.
+const DEFAULT_VUS: u64 = 50;
+/// As long as wrk takes.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+pub(super) fn command(args: QuickArgs) -> Result<u8, Failure> {
+    let plan = plan(&args)?;
+    let call = call(&args)?;
+    if args.print_script {
+        terminal::out(&script::print(&plan, &call));
+        return Ok(0);
+    }
+    super::run::check_summary_file(args.summary_json.as_deref())?;
+    block_on(whole(args, plan, call))?
+}
+
+async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
+    let control = Arc::new(Control::new());
+    let test = Test::of_call(call, plan, Arc::clone(&control));
+    let test = test.map_err(|error| Failure::new(ExitCode::Usage, error))?;
+    signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    let options = RunOptions {
+        threads: args.threads.unwrap_or_else(run::default_threads),
+        allow_suspect: args.allow_suspect,
+    };
+    let mut observer = super::run::observer(args.quiet, &test.plan);
+    let outcome = run::run(test, &options, &mut *observer).await;
+    drop(observer);
+    terminal::out(&super::run::text(&outcome.summary));
+    Ok(super::run::keep(&outcome.summary, args.summary_json.as_deref(), false))
+}
+
+fn usage(text: String) -> Failure {
+    Failure::new(ExitCode::Usage, anyhow!(text))
+}
+
+/// What the options ask for.
+fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
+    let scenario = Scenario::of(SCENARIO, executor(args));
+    if let (Some(vus), Some(most)) = (args.vus, args.max_vus)
+        && vus > most
+    {
+        return Err(usage(format!("--vus: is {vus}, more than --max-vus ({most})")));
+    }
+    validate::scenario(&scenario).map_err(|(key, what)| usage(format!("{}: {what}", option(args, key))))?;
+    let mut plan = Plan::of(vec![scenario]);
+    let config = &mut plan.http.config;
+    if args.timeout == Some(Duration::ZERO) {
+        return Err(usage("--timeout: must be longer than zero".to_owned()));
+    }
+    config.timeout = args.timeout.unwrap_or(config.timeout);
+    config.max_redirects = args.redirects.unwrap_or(config.max_redirects);
+    config.tls.insecure = args.insecure;
+    let mut headers: Vec<_> = args.headers.iter().collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in headers {
+        config.headers.append(name.clone(), value.clone());
+    }
+    // Nobody looks at the bodies, so that their size is no matter.
+    config.discard_body = true;
+    if args.no_keepalive {
+        config.connections = Connections::PerIteration;
+    }
+    plan.tags = args.tags.iter().cloned().collect();
+    plan.thresholds.clone_from(&args.thresholds);
+    plan.thresholds
+        .sort_by_key(|threshold| (threshold.selector.to_string(), threshold.expression.clone()));
+    Ok(plan)
+}
+
+/// The option that a key of the plan comes from.
+fn option(args: &QuickArgs, key: &str) -> &'static str {
+    match key {
+        "rate" => "--rate",
+        "duration" | "max_duration" => "--duration",
+        "max_vus" | "pre_allocated_vus" if args.max_vus.is_some() => "--max-vus",
+        _ => "--vus",
+    }
+}
+
+fn executor(args: &QuickArgs) -> Executor {
+    let duration = args.duration.unwrap_or(DEFAULT_DURATION);
+    if let Some(rate) = args.rate {
+        let shape = Shape::ConstantArrivalRate {
+            rate,
+            time_unit: Duration::from_secs(1),
+            duration,
+            arrival: Spacing::Constant,
+        };
+        let max_vus = args.max_vus.or(args.vus).unwrap_or(DEFAULT_MAX_VUS);
+        return Executor::Open {
+            pre_allocated_vus: args.vus.unwrap_or_else(|| default_pre_allocated(&shape, max_vus)),
+            shape,
+            max_vus,
+            on_saturation: OnSaturation::Queue,
+        };
+    }
+    let vus = args.vus.unwrap_or(DEFAULT_VUS);
+    match args.iterations {
+        // More users than requests would only be made to do nothing.
+        Some(iterations) => Executor::SharedIterations {
+            vus: vus.min(iterations),
+            iterations,
+            max_duration: args.duration.unwrap_or(DEFAULT_MAX_DURATION),
+        },
+        None => Executor::ConstantVus { vus, duration },
+    }
+}
+
+/// The request that the options describe.
+fn call(args: &QuickArgs) -> Result<Call, Failure> {
+    let body = body(args)?;
+    let by_body = if body.is_some() { Method::POST } else { Method::GET };
+    let mut call = Call::new(args.method.clone().unwrap_or(by_body), args.url.clone());
+    call.body = body.unwrap_or_default();
+    call.expect = args.expect.clone().unwrap_or_default();
+    Ok(call)
+}
+
+/// The body, if one was given, with that of a file read.
+fn body(args: &QuickArgs) -> Result<Option<Bytes>, Failure> {
+    let invalid = |what: String| Failure::new(ExitCode::Invalid, anyhow!(what));
+    let named = args.body_file.clone().map(|path| ("--body-file", path));
+    let text = args.body.as_deref();
+    let named = named.or_else(|| Some(("--body", text?.strip_prefix('@')?.into())));
+    let Some((option, path)) = named else {
+        return Ok(text.map(|text| Bytes::copy_from_slice(text.as_bytes())));
+    };
+    let read = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(&path)
+    };
+    read.map(|bytes| Some(bytes.into()))
+        .map_err(|error| invalid(format!("{option}: cannot read `{}`: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What the options of `kingtide quick` become, and that the printed script becomes the same.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tempfile::TempDir;
+
+use super::*;
+use crate::cli::args::{Cli, Command};
+use crate::run::LoadOptions;
+
+const URL: &str = "http://127.0.0.1:8080/a?b=c";
+
+fn parse(args: &[&str]) -> QuickArgs {
+    let words = ["kingtide", "quick", URL].iter().chain(args);
+    match Cli::try_parse_from(words).map(|cli| cli.command) {
+        Ok(Command::Quick(args)) => args,
+        other => panic!("{args:?}: {other:?}"),
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn the_load_is_as_other_tools_have_it() {
+    let constant = |vus, duration| Executor::ConstantVus {
+        vus,
+        duration: seconds(duration),
+    };
+    let shared = |vus, iterations, longest| Executor::SharedIterations {
+        vus,
+        iterations,
+        max_duration: seconds(longest),
+    };
+    let open = |rate, duration, pre_allocated_vus, max_vus| Executor::Open {
+        shape: Shape::ConstantArrivalRate {
+            rate,
+            time_unit: seconds(1),
+            duration: seconds(duration),
+            arrival: Spacing::Constant,
+        },
+        pre_allocated_vus,
+        max_vus,
+        on_saturation: OnSaturation::Queue,
+    };
+    let table: &[(&[&str], Executor)] = &[
+        (&[], constant(50, 10)),
+        (&["-c", "7", "-d", "1m"], constant(7, 60)),
+        (&["-c10", "-d30s"], constant(10, 30)),
+        (&["-n", "1000"], shared(50, 1_000, 600)),
+        (&["-n", "3"], shared(3, 3, 600)),
+        (&["-n", "30", "-c", "2", "-d", "5s"], shared(2, 30, 5)),
+        (&["-r", "20"], open(20.0, 10, 20, 10_000)),
+        (&["-r", "2000"], open(2_000.0, 10, 100, 10_000)),
+        (&["-r", "0.5", "-d", "20s", "-c", "4"], open(0.5, 20, 4, 4)),
+        (&["-r", "9", "-c", "4", "--max-vus", "6"], open(9.0, 10, 4, 6)),
+        (&["-r", "9", "--max-vus", "6"], open(9.0, 10, 6, 6)),
+    ];
+    for (args, executor) in table {
+        let plan = plan(&parse(args)).unwrap();
+        assert_eq!(plan.scenarios[0].executor, *executor, "{args:?}");
+    }
+}
+
+#[test]
+fn loads_that_cannot_be_meant_are_refused_by_the_name_of_the_option() {
+    let table: &[(&[&str], &str)] = &[
+        (&["-d", "0"], "--duration: must be longer than zero"),
+        (&["-r", "1", "-d", "0s"], "--duration: must be longer than zero"),
+        (&["-n", "1", "-d", "0"], "--duration: must be longer than zero"),
+        (&["-r", "1e9"], "--rate: is 1000000000 per second"),
+        (&["-c", "2000000"], "--vus: is 2000000; one machine"),
+        (&["-r", "1", "-c", "2000000"], "--vus: is 2000000; one machine"),
+        (
+            &["-r", "1", "--max-vus", "2000000"],
+            "--max-vus: is 2000000; one machine",
+        ),
+        (
+            &["-r", "1", "-c", "5", "--max-vus", "2"],
+            "--vus: is 5, more than --max-vus (2)",
+        ),
+        (&["-t", "0"], "--timeout: must be longer than zero"),
+    ];
+    for (args, message) in table {
+        let failure = plan(&parse(args)).unwrap_err();
+        assert_eq!(failure.code, ExitCode::Usage, "{args:?}");
+        let text = failure.error.to_string();
+        assert!(text.contains(message), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn a_body_makes_it_a_post_unless_a_method_is_given() {
+    let table: &[(&[&str], &str, &str)] = &[
+        (&[], "GET", ""),
+        (&["--body", "x"], "POST", "x"),
+        (&["--body", ""], "POST", ""),
+        (&["--body", "x", "-m", "put"], "PUT", "x"),
+        (&["-m", "delete"], "DELETE", ""),
+    ];
+    for (args, method, body) in table {
+        let call = call(&parse(args)).unwrap();
+        assert_eq!(
+            (call.method.as_str(), &*call.body),
+            (*method, body.as_bytes()),
+            "{args:?}"
+        );
+    }
+}
+
+/// The plan of a script as text.
+async fn loaded(folder: &Path, text: &str) -> Plan {
+    let script = folder.join("quick.lua");
+    std::fs::write(&script, text).unwrap();
+    let options = LoadOptions {
+        script,
+        ..LoadOptions::default()
+    };
+    let test = run::load(options, Arc::new(Control::new())).await;
+    let test = test.unwrap_or_else(|error| panic!("{error}\n{text}"));
+    (*test.plan).clone()
+}
+
+#[test]
+fn the_printed_script_is_the_same_plan() {
+    let table: &[&[&str]] = &[
+        &[],
+        &["-r", "123.5", "-d", "1m30s", "-c", "7", "--max-vus", "9"],
+        &["-n", "11", "-c", "3", "-d", "5s"],
+        &["-k", "-t", "2.5s", "--redirects", "0", "--no-keepalive"],
+        &["--tag", "build=17", "--tag", "end=x y"],
+        &[
+            "--threshold",
+            "http_req_duration=p(95)<200ms",
+            "--threshold",
+            "http_req_duration=max<1s",
+            "--threshold",
+            "http_req_failed{status:500}=rate==0",
+        ],
+        &[
+            "--body",
+            "\"it's\"\\\n\t\u{1}2 é",
+            "-H",
+            "x: 1",
+            "-H",
+            "Accept: \"a\"",
+            "--expect",
+            "2xx,404",
+        ],
+        &["-m", "trace", "--body", &"x".repeat(200)],
+    ];
+    let folder = TempDir::new().unwrap();
+    block_on(async {
+        for args in table {
+            let args = parse(args);
+            let (own, call) = (plan(&args).unwrap(), call(&args).unwrap());
+            let text = script::print(&own, &call);
+            let read = loaded(folder.path(), &text).await;
+            assert_eq!(read.scenarios, own.scenarios, "{text}");
+            assert_eq!(read.http.config, own.http.config, "{text}");
+            assert_eq!(read.tags, own.tags, "{text}");
+            let conditions = |plan: &Plan| -> Vec<_> {
+                let all = plan.thresholds.iter();
+                all.map(|threshold| (threshold.selector.clone(), threshold.expression.clone()))
+                    .collect()
+            };
+            assert_eq!(conditions(&read), conditions(&own), "{text}");
+        }
+    })
+    .unwrap();
+}

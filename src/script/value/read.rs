@@ -1,0 +1,236 @@
+//! JSON onto a stack, by a serde visitor: a value is pushed as it is read. A path can be read without the rest.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{ArrayMark, EXACT};
+use crate::script::raw::Stack;
+
+/// Pushes one value.
+#[derive(Debug)]
+pub struct Onto<'s, 'l> {
+    /// Where to.
+    pub stack: &'s mut Stack<'l>,
+    /// Keep `null` in objects too.
+    pub keep_null: bool,
+}
+
+impl<'l> Onto<'_, 'l> {
+    fn again(&mut self) -> Onto<'_, 'l> {
+        Onto {
+            stack: self.stack,
+            keep_null: self.keep_null,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Onto<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Onto<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.stack.push_bool(value);
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        if value.unsigned_abs() > EXACT {
+            return self.visit_str(&value.to_string());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
+        self.stack.push_number(value as f64);
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        if value > EXACT {
+            return self.visit_str(&value.to_string());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
+        self.stack.push_number(value as f64);
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.stack.push_number(value);
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.stack.push_bytes(value.as_bytes());
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.stack.push_null();
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        self.stack.push_table(0, 0);
+        let table = self.stack.top();
+        let mut position = 0;
+        while seq.next_element_seed(self.again())?.is_some() {
+            position += 1;
+            self.stack.set_item(table, position);
+        }
+        if position == 0 {
+            ArrayMark::mark(self.stack, table);
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        self.stack.push_table(0, 0);
+        let table = self.stack.top();
+        while map.next_key_seed(self.again())?.is_some() {
+            map.next_value_seed(self.again())?;
+            if self.keep_null || !self.stack.is_null(table + 2) {
+                self.stack.set(table);
+            } else {
+                self.stack.truncate(table);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pushes what a path leads to, if anything: keys of objects, and positions in arrays from 1 as in Lua. Gives whether it did.
+#[derive(Debug)]
+pub struct Seek<'s, 'l, 'p> {
+    /// Where to.
+    pub stack: &'s mut Stack<'l>,
+    /// The rest of the path: keys with a dot between them; nothing when this is the place.
+    pub path: Option<&'p str>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seek<'_, '_, '_> {
+    type Value = bool;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        match self.path {
+            Some(_) => deserializer.deserialize_any(self),
+            None => {
+                let (stack, keep_null) = (self.stack, false);
+                Onto { stack, keep_null }.deserialize(deserializer).map(|()| true)
+            }
+        }
+    }
+}
+
+/// The first key of a path, and what comes after it.
+fn split(path: Option<&str>) -> (&str, Option<&str>) {
+    let path = path.unwrap_or_default();
+    path.split_once('.')
+        .map_or((path, None), |(first, rest)| (first, Some(rest)))
+}
+
+impl<'de> Visitor<'de> for Seek<'_, '_, '_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
+        let (first, rest) = split(self.path);
+        let before = first.parse::<usize>().ok().and_then(|position| position.checked_sub(1));
+        let mut found = false;
+        if let Some(before) = before {
+            let mut is_there = true;
+            for _ in 0..before {
+                is_there = seq.next_element::<IgnoredAny>()?.is_some();
+                if !is_there {
+                    break;
+                }
+            }
+            if is_there {
+                let inner = Seek {
+                    stack: &mut *self.stack,
+                    path: rest,
+                };
+                found = seq.next_element_seed(inner)?.unwrap_or(false);
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let (first, rest) = split(self.path);
+        let top = self.stack.top();
+        let mut found = false;
+        while let Some(is_it) = map.next_key_seed(Is(first))? {
+            if !is_it {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            // Of a key that comes twice, the last counts, as everywhere.
+            self.stack.truncate(top);
+            found = map.next_value_seed(Seek {
+                stack: &mut *self.stack,
+                path: rest,
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a key is this one.
+struct Is<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Is<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
