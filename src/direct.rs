@@ -189,7 +189,7 @@ impl Vu for DirectVu {
             }
             left = left.saturating_sub(1);
         };
-        self.client.send(core.request.clone(), &mut on_hop).await;
+        self.client.send(&mut core.request.clone(), &mut on_hop).await;
         self.client.end_iteration();
         Outcome::Completed
     }

@@ -7,7 +7,7 @@ use mlua::{Function, Value};
 use super::args::Args;
 use crate::metrics::TagSet;
 use crate::script::fields::describe;
-use crate::script::host::told;
+use crate::script::functions::told;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::trace::{self, Mark, Step};
 use crate::script::{ApiError, Host, VuContext};

@@ -17,7 +17,6 @@ use crate::script::fields::describe;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Pending, Push, Reply, VuContext};
 
-use record::Recording;
 use request::Prepared;
 use response::{Answer, Face};
 
@@ -56,35 +55,37 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
-    let (vu, face) = (Rc::clone(vu), Rc::clone(face));
-    Box::pin(async move { Ok(Reply::Push(send(&vu, face, prepared).await?)) })
+    let sending = send(Rc::clone(vu), Rc::clone(face), Box::new(prepared));
+    Box::pin(async move { Ok(Reply::Push(sending.await?)) })
 }
 
 /// Sends one request, follows its redirects, and records every hop.
-async fn send(vu: &Rc<VuContext>, face: Rc<Face>, mut prepared: Prepared) -> Result<Box<Answer>, ApiError> {
-    prepared.authorise(vu).await?;
-    let recording = Recording::new(vu, prepared.tags, prepared.expect)?;
-    let exchange = match prepared.request {
-        Ok(mut request) => {
-            trace::watch(vu, &mut request);
+async fn send(vu: Rc<VuContext>, face: Rc<Face>, mut prepared: Box<Prepared>) -> Result<Box<Answer>, ApiError> {
+    if prepared.is_unauthorised() {
+        Box::pin(prepared.authorise(&vu)).await?;
+    }
+    let Prepared { request, recording, .. } = &mut *prepared;
+    let exchange = match request {
+        Ok(request) => {
+            trace::watch(&vu, request);
             let max_redirects = request.redirects;
             let mut hops = 0;
             let mut on_hop = |exchange: &crate::net::Exchange| {
-                recording.hop(exchange, hops < max_redirects);
+                recording.hop(&vu, exchange, hops < max_redirects);
                 hops += 1;
             };
             vu.client()?.send(request, &mut on_hop).await
         }
         Err(unsendable) => {
-            recording.hop(&unsendable.exchange, false);
-            let url = Some(unsendable.url);
-            return Ok(Box::new(Answer::new(face, unsendable.exchange, false, url)));
+            recording.hop(&vu, &unsendable.exchange, false);
+            let url = Some(unsendable.url.clone());
+            return Ok(Box::new(Answer::new(face, unsendable.exchange.clone(), false, url)));
         }
     };
     let ok = exchange
         .outcome
         .as_ref()
-        .is_ok_and(|response| recording.expect().holds(response.status));
+        .is_ok_and(|response| recording.expect.holds(response.status));
     Ok(Box::new(Answer::new(face, exchange, ok, None)))
 }
 
@@ -126,8 +127,8 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<P
     Ok(Box::pin(async move {
         let mut answers = Vec::with_capacity(prepared.len());
         let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
-            let (vu, face) = (&vu, Rc::clone(&face));
-            async move { (key, send(vu, face, prepared).await) }
+            let sending = send(Rc::clone(&vu), Rc::clone(&face), Box::new(prepared));
+            async move { (key, sending.await) }
         }))
         .buffer_unordered(BATCH_CONCURRENCY);
         while let Some((key, answer)) = running.next().await {

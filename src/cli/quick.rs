@@ -16,7 +16,7 @@ pub(super) use self::args::QuickArgs;
 use super::{Failure, block_on, signals, terminal};
 use crate::control::Control;
 use crate::direct::Call;
-use crate::net::Connections;
+use crate::net::{Connections, HttpVersion};
 use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
 use crate::plan::{Executor, OnSaturation, Plan, Scenario, validate};
 use crate::results::ExitCode;
@@ -88,6 +88,14 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
     if args.no_keepalive {
         config.connections = Connections::PerIteration;
     }
+    if let Some(shared) = args.connections {
+        config.connections = Connections::Shared(shared);
+    }
+    config.version = match args.http_version {
+        Some(version) => version,
+        None if args.http2 => HttpVersion::Http2,
+        None => config.version,
+    };
     plan.tags = args.tags.iter().cloned().collect();
     plan.thresholds.clone_from(&args.thresholds);
     plan.thresholds

@@ -53,7 +53,7 @@ impl FakeRun {
         if let Some(auth) = auth {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(auth).unwrap());
         }
-        let request = net::Request {
+        let mut request = net::Request {
             headers,
             body: body.to_owned().into(),
             ..net::Request::new(
@@ -61,7 +61,7 @@ impl FakeRun {
                 Url::parse(&format!("http://{}{path}", self.server.addr())).unwrap(),
             )
         };
-        let exchange = self.client.send(request, &mut |_| {}).await;
+        let exchange = self.client.send(&mut request, &mut |_| {}).await;
         let response = exchange.outcome.unwrap();
         (
             response.status,

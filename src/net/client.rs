@@ -83,9 +83,9 @@ impl Client {
         &self.shared
     }
 
-    /// Sends a request and follows its redirects; `on_hop` sees every exchange, the last included. Several may run at
+    /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included. Several may run at
     /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
-    pub async fn send(&self, mut request: Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
+    pub async fn send(&self, request: &mut Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
         let limit = request.timeout.unwrap_or(self.shared.config.timeout);
         let started = clock::now();
         let mut hop_started = started;
@@ -97,7 +97,7 @@ impl Client {
             let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
             let outcome = {
                 let going = Going {
-                    request: &request,
+                    request: &*request,
                     common,
                     auth: auth.as_ref(),
                 };
@@ -119,12 +119,12 @@ impl Client {
             };
             let next = match next {
                 None => {
-                    let exchange = hop.finish(request.address, request.method, outcome);
+                    let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
                     on_hop(&exchange);
                     return exchange;
                 }
                 Some(Err(error)) => {
-                    let exchange = hop.finish(request.address, request.method, Err(error));
+                    let exchange = hop.finish(request.address.clone(), request.method.clone(), Err(error));
                     on_hop(&exchange);
                     return exchange;
                 }
@@ -140,7 +140,7 @@ impl Client {
             }
             // From here on the request has them of its own, so that they are dropped as its own are.
             add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
-            redirect::follow(&mut request, status, next);
+            redirect::follow(request, status, next);
             hop_started = clock::now();
         }
     }
@@ -160,7 +160,11 @@ impl Client {
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
         let Going { request, common, auth } = going;
         let target = self.shared.target(&request.address)?;
-        let mut way = self.way(&target, hop).await?;
+        // What few requests need is boxed, so that the others are small.
+        let mut way = match self.at_hand(&target, hop) {
+            Some(way) => way,
+            None => Box::pin(self.way(&target, hop)).await?,
+        };
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
@@ -174,15 +178,7 @@ impl Client {
                 target: &target,
                 shared: &self.shared,
             };
-            if let Some(on_send) = &request.on_send {
-                on_send.see(&Sent {
-                    method: &request.method,
-                    address: &request.address,
-                    headers: &outgoing.headers(),
-                    body: &request.body,
-                    again: hop.retried,
-                });
-            }
+            show(&outgoing, hop.retried);
             let config = &self.shared.config;
             let discard = request.discard_body || config.discard_body;
             match way {
@@ -199,19 +195,20 @@ impl Client {
                         Err(error) if hop.reused && is_stale(&error, &conn, &request.method) => {
                             hop.retry();
                             drop(conn);
-                            way = self.another(&target, slot, hop).await?;
+                            way = Box::pin(self.another(&target, slot, hop)).await?;
                         }
                         Err(error) => return Err(error),
                     }
                 }
                 Way::Stream(lease) => {
                     let watch = hop.on_stream(Watch::new(&lease.line.wire));
-                    match http2::exchange(&lease, watch, &outgoing, config.max_body, discard).await {
+                    let exchange = http2::exchange(&lease, watch, &outgoing, config.max_body, discard);
+                    match Box::pin(exchange).await {
                         Ok(received) => return self.take_in(received, request),
                         Err(failure) => {
                             drop(lease);
                             pooled::again(failure, &request.method, hop)?;
-                            way = self.way(&target, hop).await?;
+                            way = Box::pin(self.way(&target, hop)).await?;
                         }
                     }
                 }
@@ -263,6 +260,20 @@ impl Client {
     /// Boxed, because the future of a handshake is large and most requests need none.
     async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
+    }
+}
+
+/// Shows a request to who wants to see it go out.
+fn show(outgoing: &Outgoing<'_>, again: bool) {
+    let request = outgoing.request;
+    if let Some(on_send) = &request.on_send {
+        on_send.see(&Sent {
+            method: &request.method,
+            address: &request.address,
+            headers: &outgoing.headers(),
+            body: &request.body,
+            again,
+        });
     }
 }
 

@@ -27,13 +27,6 @@ pub(super) fn tune(lua: &Lua) {
 
 /// Records how long each step took that the VMs of this thread have made since the last call, as `gc_pause`.
 pub fn record_pauses(recorder: &Recorder) {
-    let pauses = raw::take_pauses();
-    if pauses.is_empty() {
-        return;
-    }
     let tags = recorder.no_tags();
-    let mut samples = recorder.batch(&tags);
-    for pause in pauses {
-        samples.record(builtin::GC_PAUSE, pause.as_secs_f64() * 1e3);
-    }
+    raw::each_collection(|took| recorder.record(builtin::GC_PAUSE, took.as_secs_f64() * 1e3, &tags));
 }

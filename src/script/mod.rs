@@ -10,6 +10,7 @@ pub mod errors;
 pub mod explain;
 pub mod fields;
 pub mod flow;
+pub mod functions;
 pub mod held;
 pub mod hooks;
 pub mod host;
@@ -41,7 +42,8 @@ mod tests;
 
 pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
-pub use host::{ApiError, ApiResult, Host, IntoMulti, Pending, Push, Reply};
+pub use functions::{Pending, Push, Reply};
+pub use host::{ApiError, ApiResult, Host, IntoMulti};
 pub use revision::Revision;
 pub use session::Session;
 pub use vu::{LuaVu, LuaVuFactory};

@@ -24,5 +24,5 @@ mod stack;
 
 pub use coroutine::{Coroutine, Pinned, Turn};
 pub use function::{Flow, function, mark_value};
-pub use interrupt::{Interrupt, set_interrupt, take_pauses, watch};
+pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
 pub use stack::{Kind, Stack, make, with_stack};

@@ -18,14 +18,13 @@ use crate::script::raw::{Coroutine, Kind as ValueKind, Stack};
 use crate::script::{ApiError, Kind, VuContext};
 
 use super::options::Options;
+use super::record::Recording;
 
 /// A request that is ready to be sent, or one that cannot be.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) request: Result<Request, Box<Unsendable>>,
-    /// Those of the virtual user, the name, and those of the request.
-    pub(super) tags: TagSet,
-    pub(super) expect: Expect,
+    pub(super) recording: Recording,
     /// A function of the script that makes the bearer token.
     token: Option<(&'static str, Function)>,
 }
@@ -78,8 +77,7 @@ pub(super) fn prepare(
     stack.truncate(before);
     Ok(Prepared {
         request,
-        tags,
-        expect,
+        recording: Recording { tags, expect },
         token,
     })
 }
@@ -97,6 +95,11 @@ fn tags(vu: &VuContext, name: &str, own: &[(String, String)]) -> Result<TagSet, 
 }
 
 impl Prepared {
+    /// Whether its token is still to be made.
+    pub(super) fn is_unauthorised(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Has the script make its token, if it said so.
     pub(super) async fn authorise(&mut self, vu: &Rc<VuContext>) -> Result<(), ApiError> {
         if let Some((owner, token)) = self.token.take()

@@ -127,17 +127,19 @@ impl Push for Answer {
         stack.push_clone(&self.face.template);
         let table = stack.top();
         let status = self.exchange.outcome.as_ref().map_or(0, |response| response.status);
+        stack.push_pinned(&self.face.status);
         stack.push_number(f64::from(status));
-        stack.set_pinned(table, &self.face.status);
+        stack.set(table);
+        stack.push_pinned(&self.face.ok);
         stack.push_bool(self.ok);
-        stack.set_pinned(table, &self.face.ok);
+        stack.set(table);
         if let Some(url) = &self.url {
             stack.push_bytes(url.as_bytes());
             stack.set_field(table, c"url");
         }
-        let face = Rc::clone(&self.face);
+        stack.push_pinned(&self.face.answer);
         stack.push_object(self);
-        stack.set_pinned(table, &face.answer);
+        stack.set(table);
         Ok(1)
     }
 }

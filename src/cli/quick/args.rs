@@ -1,5 +1,6 @@
 //! What can be written after `kingtide quick`. What it means is next door.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use url::Url;
 
 use crate::cli::args::{count, pair, rate};
 use crate::metrics::{Registry, Threshold};
+use crate::net::HttpVersion;
 use crate::plan::duration;
 use crate::plan::expect::Expect;
 
@@ -59,6 +61,15 @@ pub(in crate::cli) struct QuickArgs {
     /// Statuses that are a success, as 200, 2xx, 200-299 or several with commas. Default: 200-399.
     #[arg(long, value_name = "STATUSES", help_heading = REQUEST)]
     pub(super) expect: Option<Expect>,
+    /// Which HTTP is spoken: auto (https: what the server picks, http: 1.1), 1.1 or 2.
+    #[arg(long, value_name = "VERSION", value_parser = version, help_heading = REQUEST)]
+    pub(super) http_version: Option<HttpVersion>,
+    /// The same as --http-version 2: over http without an upgrade, which the server has to know.
+    #[arg(long, conflicts_with = "http_version", help_heading = REQUEST)]
+    pub(super) http2: bool,
+    /// Connections that all users share, in place of one for each.
+    #[arg(long, value_name = "N", conflicts_with = "no_keepalive", help_heading = REQUEST)]
+    pub(super) connections: Option<NonZeroUsize>,
     /// Accept every certificate.
     #[arg(short = 'k', long, help_heading = REQUEST)]
     pub(super) insecure: bool,
@@ -114,6 +125,15 @@ fn url(text: &str) -> Result<Url, String> {
 
 fn method(text: &str) -> Result<Method, String> {
     Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| "it is no HTTP method".to_owned())
+}
+
+fn version(text: &str) -> Result<HttpVersion, String> {
+    match text {
+        "auto" => Ok(HttpVersion::Auto),
+        "1.1" => Ok(HttpVersion::Http1),
+        "2" => Ok(HttpVersion::Http2),
+        _ => Err("it is auto, 1.1 or 2".to_owned()),
+    }
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

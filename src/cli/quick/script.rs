@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::direct::Call;
-use crate::net::{Connections, HttpConfig};
+use crate::net::{Connections, HttpConfig, HttpVersion};
 use crate::plan::duration::format as human;
 use crate::plan::expect::Expect;
 use crate::plan::{Executor, Plan};
@@ -115,8 +115,19 @@ fn http(config: &HttpConfig) -> Lua {
         let insecure = Entry::key("insecure", Lua::Raw("true".to_owned()));
         entries.push(Entry::key("tls", Lua::Table(vec![insecure])));
     }
-    if config.connections == Connections::PerIteration {
-        entries.push(Entry::key("connections", Lua::text("per-iteration")));
+    let version = match config.version {
+        HttpVersion::Auto => None,
+        HttpVersion::Http1 => Some("1.1"),
+        HttpVersion::Http2 => Some("2"),
+    };
+    entries.extend(version.map(|version| Entry::key("version", Lua::text(version))));
+    match config.connections {
+        Connections::PerVu => {}
+        Connections::PerIteration => entries.push(Entry::key("connections", Lua::text("per-iteration"))),
+        Connections::Shared(shared) => {
+            let shared = Entry::key("shared", Lua::Raw(shared.to_string()));
+            entries.push(Entry::key("connections", Lua::Table(vec![shared])));
+        }
     }
     entries.push(Entry::key("discard_body", Lua::Raw("true".to_owned())));
     Lua::Table(entries)

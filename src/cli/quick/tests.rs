@@ -131,6 +131,8 @@ fn the_printed_script_is_the_same_plan() {
         &["-r", "123.5", "-d", "1m30s", "-c", "7", "--max-vus", "9"],
         &["-n", "11", "-c", "3", "-d", "5s"],
         &["-k", "-t", "2.5s", "--redirects", "0", "--no-keepalive"],
+        &["--http2", "--connections", "50"],
+        &["--http-version", "1.1"],
         &["--tag", "build=17", "--tag", "end=x y"],
         &[
             "--threshold",

@@ -23,6 +23,13 @@ pub(super) enum Way {
 }
 
 impl Client {
+    /// An idle connection of this VU's own, where nothing is dealt out.
+    pub(super) fn at_hand(&self, target: &Rc<Target>, hop: &mut Hop) -> Option<Way> {
+        let own = self.shared.seat.is_none() && target.speaks == Speaks::Http1;
+        let conn = own.then(|| self.take_idle(target))??;
+        Some(reused(conn, None, hop))
+    }
+
     /// A connection that is ready for a request: an idle one, a new one, or the one that is waited for.
     pub(super) async fn way(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Way, NetError> {
         let Some(pool) = self.pool(target) else {

@@ -270,7 +270,8 @@ fn a_dropped_exchange_takes_its_connection_along() {
         let client = client();
         send(&client, get(server.url("/"))).await.response();
         let mut watch = |_: &Exchange| {};
-        let mut pending = Box::pin(client.send(get(server.url("/half")), &mut watch));
+        let mut request = get(server.url("/half"));
+        let mut pending = Box::pin(client.send(&mut request, &mut watch));
         // Long enough that the first half of the answer has been received.
         for _ in 0..50 {
             assert!(!poll_once(&mut pending).await);

@@ -5,10 +5,10 @@ use http::{HeaderName, HeaderValue, Method, header};
 use super::*;
 
 /// Sends and collects status and method of each hop.
-async fn hops(client: &Client, request: Request) -> (Exchange, Vec<String>) {
+async fn hops(client: &Client, mut request: Request) -> (Exchange, Vec<String>) {
     let mut hops = Vec::new();
     let exchange = client
-        .send(request, &mut |hop| {
+        .send(&mut request, &mut |hop| {
             let status = hop.outcome.as_ref().map_or(0, |response| response.status);
             hops.push(format!("{} {} {status}", hop.method, hop.address.path()));
         })

@@ -1,4 +1,4 @@
-//! What the VM asks at every loop and call: whether the script may go on; and what it tells of its collector's steps.
+//! What the VM asks at every loop and call: whether the script may go on.
 #![expect(unsafe_code, reason = "the VM's C interface; see the module above")]
 
 use std::cell::{Cell, RefCell};
@@ -21,13 +21,15 @@ pub trait Interrupt {
 /// The VM asks at every loop and call; the decision is taken once in so many.
 const TICKS_PER_CHECK: u32 = 256;
 
-/// As many pauses are kept until somebody takes them, which is done every few milliseconds under load.
-const MOST_PAUSES: usize = 4_096;
+/// Steps that are remembered until somebody asks, which is done every few milliseconds under load.
+const MOST_STEPS: usize = 1_000;
 
 thread_local! {
     static TICKS: Cell<u32> = const { Cell::new(0) };
-    static STEP_BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
-    static PAUSES: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
+    /// When the step of the collector that is under way began.
+    static STEP: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// How long the steps took that nobody has asked for yet.
+    static STEPS: RefCell<Vec<Duration>> = const { RefCell::new(Vec::new()) };
     static WATCHING: RefCell<Option<Rc<dyn Interrupt>>> = const { RefCell::new(None) };
 }
 
@@ -58,23 +60,24 @@ unsafe extern "C-unwind" fn interrupt(state: *mut lua_State, gc: c_int) {
     }
 }
 
-/// A step of the collector begins, which is told by 0, or has ended: told by the state that it began in, which may be 0 too.
+/// A step of the collector begins, which is told by 0, or has ended, which is told by the state that it began in.
+#[cold]
 fn collecting(state: c_int) {
-    match STEP_BEGAN.take() {
-        Some(began) => PAUSES.with_borrow_mut(|pauses| {
-            if pauses.len() < MOST_PAUSES {
-                pauses.push(clock::now() - began);
+    match STEP.take() {
+        Some(began) => STEPS.with_borrow_mut(|steps| {
+            if steps.len() < MOST_STEPS {
+                steps.push(clock::now() - began);
             }
         }),
-        None if state == 0 => STEP_BEGAN.set(Some(clock::now())),
-        // Its beginning was not heard of.
+        None if state == 0 => STEP.set(Some(clock::now())),
+        // An end whose beginning was not heard of.
         None => {}
     }
 }
 
-/// How long each of the collector's steps took on this thread since the last call.
-pub fn take_pauses() -> Vec<Duration> {
-    PAUSES.take()
+/// Tells how long each step of the collector took since the last call, on this thread.
+pub fn each_collection(tell: impl FnMut(Duration)) {
+    STEPS.with_borrow_mut(|steps| steps.drain(..).for_each(tell));
 }
 
 /// # Safety

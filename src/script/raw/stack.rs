@@ -181,10 +181,8 @@ impl<'a> Stack<'a> {
     /// The object that [`Stack::push_object`] has put into the userdata at `index`.
     #[must_use]
     pub fn object<T: 'static>(&self, index: i32) -> Option<&T> {
-        if self.raw_type(index) != ffi::LUA_TUSERDATA {
-            return None;
-        }
-        // SAFETY: userdata with our tag holds an `Object`, whose box holds what its type says; it lives while the userdata is on
+        debug_assert!(index > 0, "positions count from 1");
+        // SAFETY: null for anything but userdata with our tag. That holds an `Object`, whose box holds what its type says; it lives while the userdata is on
         // the stack, and `self` is borrowed until then.
         unsafe {
             let object = ffi::lua_touserdatatagged(self.state, index, TAG)
@@ -402,20 +400,6 @@ impl<'a> Stack<'a> {
         debug_assert!(self.kind(top - 1) != Kind::Nil, "nil is no key");
         // SAFETY: a table and two values above it; a read-only table raises.
         unsafe { ffi::lua_rawset(self.state, table) }
-    }
-
-    /// Sets a field whose name is pinned to the value on top, and takes it off.
-    pub fn set_pinned(&mut self, table: i32, name: &Pinned) {
-        self.push_pinned(name);
-        debug_assert!(
-            self.kind(table) == Kind::Table && table < self.top() - 1,
-            "a table and a value"
-        );
-        // SAFETY: a table; the name goes below the value.
-        unsafe {
-            ffi::lua_insert(self.state, -2);
-            ffi::lua_rawset(self.state, table);
-        }
     }
 
     /// Sets a field to the value on top, and takes it off.

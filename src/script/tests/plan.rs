@@ -537,8 +537,12 @@ const IN_HTTP: &[(&str, &str, &str)] = &[
         "it must be one of `per-vu`, `per-iteration`",
     ),
     ("connections = {}", "connections", "{ shared = 50 }"),
-    ("connections = { shared = 0 }", "shared", "1"),
-    ("connections = { share = 5 }", "share", "did you mean `shared`?"),
+    ("connections = { shared = 0 }", "connections.shared", "1"),
+    (
+        "connections = { share = 5 }",
+        "connections.share",
+        "did you mean `shared`?",
+    ),
     ("version = 2", "version", "must be a string"),
     ("version = '3'", "version", "it must be one of `auto`, `1.1`, `2`"),
     (

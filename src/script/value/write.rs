@@ -69,6 +69,14 @@ impl Json {
     }
 
     fn string(&mut self, text: &str) -> Result<(), String> {
+        // Most names and values need no escapes, and are copied as they are.
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.out.reserve(text.len() + 2);
+            self.out.push(b'"');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+            return Ok(());
+        }
         serde_json::to_writer(&mut self.out, text).map_err(|error| error.to_string())
     }
 
