@@ -3,8 +3,6 @@
 //! On Linux in real time it is a `timerfd` on the runtime's own poll; elsewhere, and whenever the runtime's time is
 //! paused, it is tokio's timer.
 
-use std::time::Duration;
-
 use super::Instant;
 
 /// Wakes its task at an instant. One per driver; reused for every arrival.
@@ -26,17 +24,15 @@ impl Timer {
 
     /// Returns at `at`, at once if that has passed.
     pub async fn sleep_until(&mut self, at: Instant) {
-        let wait = at.saturating_duration_since(super::now());
-        if wait == Duration::ZERO {
-            return;
-        }
         #[cfg(target_os = "linux")]
         if let Some(fd) = &self.fd
-            && linux::wait(fd, wait).await.is_ok()
+            && linux::wait(fd, at).await.is_ok()
         {
             return;
         }
-        super::sleep_until(at).await;
+        if at > super::now() {
+            super::sleep_until(at).await;
+        }
     }
 }
 
@@ -59,6 +55,8 @@ mod linux {
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
+
+    use super::Instant;
 
     #[expect(
         deprecated,
@@ -87,28 +85,31 @@ mod linux {
         tokio::time::Instant::now() == virtual_start
     }
 
-    pub(super) async fn wait(fd: &AsyncFd<OwnedFd>, wait: Duration) -> io::Result<()> {
-        let spec = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: Timespec {
-                tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(wait.subsec_nanos()),
-            },
-        };
-        timerfd_settime(fd.get_ref(), TimerfdTimerFlags::empty(), &spec)?;
-        let mut expirations = [0_u8; 8];
+    /// Each expiration is an event of its own, read or not, so that nothing is read. An event that an earlier wait has left
+    /// behind is told by the time.
+    pub(super) async fn wait(fd: &AsyncFd<OwnedFd>, at: Instant) -> io::Result<()> {
         loop {
-            let mut ready = fd.readable().await?;
-            match ready.try_io(|inner| Ok(rustix::io::read(inner.get_ref(), &mut expirations)?)) {
-                Ok(result) => return result.map(|_| ()),
-                Err(_would_block) => {}
+            let wait = at.saturating_duration_since(crate::clock::now());
+            if wait == Duration::ZERO {
+                return Ok(());
             }
+            let spec = Itimerspec {
+                it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
+                it_value: Timespec {
+                    tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+                    tv_nsec: i64::from(wait.subsec_nanos()),
+                },
+            };
+            timerfd_settime(fd.get_ref(), TimerfdTimerFlags::empty(), &spec)?;
+            fd.readable().await?.clear_ready();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

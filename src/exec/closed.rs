@@ -108,10 +108,10 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
 pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
     let (mut done, turns) = (0, helm.turns(seat.index));
     while let Some(now) = helm.turn(&lane, seat.index).await
-        && let Some(ready) = lane.ready(&mut seat.vu).await
+        && let Some(ready) = lane.ready(&mut *seat.vu).await
         && let Some(number) = work.next(&lane, turns, done)
     {
-        if lane.run_closed(&mut seat.vu, ready, number, 0, now).await == Outcome::Retired {
+        if lane.run_closed(&mut *seat.vu, ready, number, 0, now).await == Outcome::Retired {
             return;
         }
         done += 1;

@@ -12,7 +12,8 @@ const BATCH: usize = 64;
 
 /// A VU and its place under the cap.
 pub(super) struct Seat<V> {
-    pub(super) vu: V,
+    /// Boxed, because the futures through which a VU goes hold it more than once.
+    pub(super) vu: Box<V>,
     /// Which of the scenario's fixed VUs it is, from 0 over all stripes; of no meaning for one made on demand.
     pub(super) index: u64,
     _permit: Permit,
@@ -25,7 +26,7 @@ impl<V> Seat<V> {
     }
 
     async fn make<F: VuFactory<Vu = V>>(lane: &Lane, factory: &F, mut permit: Permit, id: u64, index: u64) -> Self {
-        let vu = factory.create(lane.index, id).await;
+        let vu = Box::new(factory.create(lane.index, id).await);
         permit.initialised();
         Self {
             vu,

@@ -284,7 +284,7 @@ async fn occupy<F: VuFactory + 'static>(
             Some(offer) => offer,
             None => slot.take().await,
         };
-        if pool.lane.run_open(&mut seat.vu, next).await == Some(Outcome::Retired) {
+        if pool.lane.run_open(&mut *seat.vu, next).await == Some(Outcome::Retired) {
             pool.exchange().end();
             return;
         }

@@ -144,7 +144,7 @@ impl<F: VuFactory> Rover<F> {
             let Some(now) = self.helm.turn(self.lane(), self.index).await else {
                 return;
             };
-            let Some(ready) = self.lane().ready(&mut present.vu).await else {
+            let Some(ready) = self.lane().ready(&mut *present.vu).await else {
                 return;
             };
             if !ready.took.is_zero() {
@@ -156,7 +156,7 @@ impl<F: VuFactory> Rover<F> {
             done += 1;
             let outcome = tokio::select! {
                 biased;
-                outcome = self.lane().run_closed(&mut present.vu, ready, number, segment, now) => Some(outcome),
+                outcome = self.lane().run_closed(&mut *present.vu, ready, number, segment, now) => Some(outcome),
                 () = self.cut(began, &mut news) => None,
             };
             match outcome {

@@ -285,13 +285,14 @@ fn health(generator: &Generator) -> String {
         ("start lag p99", generator.start_lag_p99_ms),
         ("dispatch lag p99", generator.dispatch_lag_p99_ms),
         ("loop lag p99", generator.loop_lag_p99_ms),
-        ("gc pause p99", generator.gc_pause_p99_ms),
-        ("max", generator.gc_pause_max_ms),
     ];
     for (name, value) in lags {
         if let Some(ms) = value {
             parts.push(format!("{name} {}", human::time(ms)));
         }
+    }
+    if let (Some(p99), Some(max)) = (generator.gc_pause_p99_ms, generator.gc_pause_max_ms) {
+        parts.push(format!("gc pause p99 {}, max {}", human::time(p99), human::time(max)));
     }
     parts.push(format!("CPU {:.1}%", generator.cpu_percent));
     if generator.socket_errors > 0 {

@@ -83,10 +83,7 @@ pub(super) struct CoreSeed {
 pub(super) fn start_core(seed: CoreSeed) -> JoinHandle<()> {
     let reports = seed.reports.clone();
     let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .on_thread_park(collector::idle)
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let failed = |error: String| {
             let _ = reports.send(CoreReport::Failed(error));
         };
@@ -160,6 +157,7 @@ async fn drive<F: VuFactory + 'static>(
     lag.abort();
     flows.abort();
     flow::sweep(&seed.session.flows, &recorder);
+    collector::record_pauses(&recorder);
     let _ = seed.reports.send(CoreReport::Done {
         core: core_index,
         // Not the clock's: the end of a load on a whole second may come before the report of that second.
@@ -199,7 +197,6 @@ fn journeys(seed: &CoreSeed, recorder: &Recorder) -> Result<LuaVuFactory, String
         net.warm_tls().map_err(|error| error.to_string())?;
     }
     let _ = host.recorder.set(recorder.clone());
-    collector::serve(&host);
     Ok(LuaVuFactory { host })
 }
 
@@ -239,6 +236,7 @@ async fn measure_loop(recorder: Recorder) {
             now.saturating_duration_since(due).as_secs_f64() * 1e3,
             &tags,
         );
+        collector::record_pauses(&recorder);
         due = now + LOOP_GRID;
     }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
 
-use super::collector;
 use super::context::VuContext;
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
@@ -51,7 +50,6 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
             let _running = host.enter(context);
             coroutine.resume(arguments)
         };
-        collector::note(host);
         if let Some(trip) = host.watch.take_trip() {
             return Err(cut_short(host, trip));
         }

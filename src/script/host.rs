@@ -14,7 +14,6 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 use crate::samples;
 
-use super::collector::Collector;
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
@@ -76,8 +75,6 @@ pub struct Host {
     pub watch: Rc<Watch>,
     pub(super) prelude: Table,
     internal: Internal,
-    /// When its garbage is collected.
-    pub(super) collector: Collector,
     current: RefCell<Option<Rc<VuContext>>>,
     modules: RefCell<HashMap<String, Value>>,
     net: RefCell<Option<Rc<net::Shared>>>,
@@ -122,6 +119,7 @@ impl Host {
     pub fn new(session: Arc<Session>, limits: Limits, open: OpenModules) -> mlua::Result<Rc<Self>> {
         let options = LuaOptions::new();
         let lua = Lua::new_with(StdLib::ALL_SAFE, options)?;
+        super::collector::tune(&lua);
         ArrayMark::install(&lua)?;
         let internal = Internal::default();
         let prelude: Table = internal
@@ -134,7 +132,6 @@ impl Host {
             reply: RefCell::default(),
             prelude,
             internal,
-            collector: Collector::new(&lua)?,
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),

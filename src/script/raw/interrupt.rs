@@ -21,7 +21,7 @@ pub trait Interrupt {
 /// The VM asks at every loop and call; the decision is taken once in so many.
 const TICKS_PER_CHECK: u32 = 256;
 
-/// Steps that are remembered until somebody asks; a script that makes more garbage in one go is told by its own computing.
+/// Steps that are remembered until somebody asks, which is done every few milliseconds under load.
 const MOST_STEPS: usize = 1_000;
 
 thread_local! {
@@ -50,7 +50,7 @@ pub fn set_interrupt(lua: &Lua) -> mlua::Result<()> {
 
 unsafe extern "C-unwind" fn interrupt(state: *mut lua_State, gc: c_int) {
     if gc >= 0 {
-        return collecting();
+        return collecting(gc);
     }
     let ticks = TICKS.get() + 1;
     TICKS.set(ticks);
@@ -60,17 +60,18 @@ unsafe extern "C-unwind" fn interrupt(state: *mut lua_State, gc: c_int) {
     }
 }
 
-/// A step of the collector begins, or ends: the VM tells both.
+/// A step of the collector begins, which is told by 0, or has ended, which is told by the state that it began in.
 #[cold]
-fn collecting() {
-    let now = clock::now();
+fn collecting(state: c_int) {
     match STEP.take() {
-        None => STEP.set(Some(now)),
         Some(began) => STEPS.with_borrow_mut(|steps| {
             if steps.len() < MOST_STEPS {
-                steps.push(now.saturating_duration_since(began));
+                steps.push(clock::now() - began);
             }
         }),
+        None if state == 0 => STEP.set(Some(clock::now())),
+        // An end whose beginning was not heard of.
+        None => {}
     }
 }
 
