@@ -61,33 +61,43 @@ fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
 }
 
 /// Sends one request, follows its redirects, and records every hop.
-async fn send(vu: Rc<VuContext>, face: Rc<Face>, mut prepared: Box<Prepared>) -> Result<Box<Answer>, ApiError> {
-    if prepared.is_unauthorised() {
-        Box::pin(prepared.authorise(&vu)).await?;
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
+)]
+fn send(
+    vu: Rc<VuContext>,
+    face: Rc<Face>,
+    mut prepared: Box<Prepared>,
+) -> impl Future<Output = Result<Box<Answer>, ApiError>> {
+    async move {
+        if prepared.is_unauthorised() {
+            Box::pin(prepared.authorise(&vu)).await?;
+        }
+        let Prepared { request, recording, .. } = &mut *prepared;
+        let exchange = match request {
+            Ok(request) => {
+                trace::watch(&vu, request);
+                let max_redirects = request.redirects;
+                let mut hops = 0;
+                let mut on_hop = |exchange: &crate::net::Exchange| {
+                    recording.hop(&vu, exchange, hops < max_redirects);
+                    hops += 1;
+                };
+                vu.client()?.send(request, &mut on_hop).await
+            }
+            Err(unsendable) => {
+                recording.hop(&vu, &unsendable.exchange, false);
+                let url = Some(unsendable.url.clone());
+                return Ok(Box::new(Answer::new(face, unsendable.exchange.clone(), false, url)));
+            }
+        };
+        let ok = exchange
+            .outcome
+            .as_ref()
+            .is_ok_and(|response| recording.expect.holds(response.status));
+        Ok(Box::new(Answer::new(face, exchange, ok, None)))
     }
-    let Prepared { request, recording, .. } = &mut *prepared;
-    let exchange = match request {
-        Ok(request) => {
-            trace::watch(&vu, request);
-            let max_redirects = request.redirects;
-            let mut hops = 0;
-            let mut on_hop = |exchange: &crate::net::Exchange| {
-                recording.hop(&vu, exchange, hops < max_redirects);
-                hops += 1;
-            };
-            vu.client()?.send(request, &mut on_hop).await
-        }
-        Err(unsendable) => {
-            recording.hop(&vu, &unsendable.exchange, false);
-            let url = Some(unsendable.url.clone());
-            return Ok(Box::new(Answer::new(face, unsendable.exchange.clone(), false, url)));
-        }
-    };
-    let ok = exchange
-        .outcome
-        .as_ref()
-        .is_ok_and(|response| recording.expect.holds(response.status));
-    Ok(Box::new(Answer::new(face, exchange, ok, None)))
 }
 
 /// `http.batch{ "url", { "url" }, { "POST", "url", opts }, name = … }`: all at once, answers under the same keys.

@@ -44,7 +44,10 @@ pub struct Client {
     shared: Rc<Shared>,
     vu_id: u64,
     /// The most recently used last, and that one is taken first: the others may go stale.
-    #[expect(clippy::vec_box, reason = "each request moves one out and in again, through a future")]
+    #[expect(
+        clippy::vec_box,
+        reason = "each request moves one out and in again, through a future"
+    )]
     idle: RefCell<Vec<Box<Conn>>>,
     /// Where its connections may be HTTP/2; the most recently made last.
     pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
@@ -86,63 +89,70 @@ impl Client {
 
     /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included. Several may run at
     /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
-    pub async fn send(&self, request: &mut Request, on_hop: &mut dyn FnMut(&Exchange)) -> Exchange {
-        let limit = request.timeout.unwrap_or(self.shared.config.timeout);
-        let started = clock::now();
-        let mut hop_started = started;
-        let mut left = request.redirects;
-        let mut auth = request.address.auth().cloned();
-        let mut common = &self.shared.config.headers;
-        loop {
-            let mut hop = Hop::start(hop_started);
-            let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
-            let outcome = {
-                let going = Going {
-                    request: &*request,
-                    common,
-                    auth: auth.as_ref(),
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
+    )]
+    pub fn send(&self, request: &mut Request, on_hop: &mut dyn FnMut(&Exchange)) -> impl Future<Output = Exchange> {
+        async move {
+            let limit = request.timeout.unwrap_or(self.shared.config.timeout);
+            let started = clock::now();
+            let mut hop_started = started;
+            let mut left = request.redirects;
+            // Boxed, as most requests have none.
+            let mut auth = request.address.auth().cloned().map(Box::new);
+            let mut common = &self.shared.config.headers;
+            loop {
+                let mut hop = Hop::start(hop_started);
+                let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
+                let outcome = {
+                    let going = Going {
+                        request: &*request,
+                        common,
+                        auth: auth.as_deref(),
+                    };
+                    match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
+                        Ok(outcome) => outcome,
+                        Err(_) => Err(hop.timed_out(limit)),
+                    }
                 };
-                match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => Err(hop.timed_out(limit)),
+                let next = match &outcome {
+                    Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
+                    _ => None,
+                };
+                let next = match next {
+                    Some(Ok(_)) if left == 0 => {
+                        let message = format!("more than {} redirects", request.redirects);
+                        Some(Err(NetError::new(ErrorKind::TooManyRedirects, message)))
+                    }
+                    next => next,
+                };
+                let next = match next {
+                    None => {
+                        let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
+                        on_hop(&exchange);
+                        return exchange;
+                    }
+                    Some(Err(error)) => {
+                        let exchange = hop.finish(request.address.clone(), request.method.clone(), Err(error));
+                        on_hop(&exchange);
+                        return exchange;
+                    }
+                    Some(Ok(next)) => next,
+                };
+                let status = outcome.as_ref().map_or(0, |response| response.status);
+                let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
+                on_hop(&exchange);
+                left -= 1;
+                let given = next.auth().cloned().map(Box::new);
+                if given.is_some() || next.url().origin() != request.address.url().origin() {
+                    auth = given;
                 }
-            };
-            let next = match &outcome {
-                Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
-                _ => None,
-            };
-            let next = match next {
-                Some(Ok(_)) if left == 0 => {
-                    let message = format!("more than {} redirects", request.redirects);
-                    Some(Err(NetError::new(ErrorKind::TooManyRedirects, message)))
-                }
-                next => next,
-            };
-            let next = match next {
-                None => {
-                    let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
-                    on_hop(&exchange);
-                    return exchange;
-                }
-                Some(Err(error)) => {
-                    let exchange = hop.finish(request.address.clone(), request.method.clone(), Err(error));
-                    on_hop(&exchange);
-                    return exchange;
-                }
-                Some(Ok(next)) => next,
-            };
-            let status = outcome.as_ref().map_or(0, |response| response.status);
-            let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
-            on_hop(&exchange);
-            left -= 1;
-            let given = next.auth().cloned();
-            if given.is_some() || next.url().origin() != request.address.url().origin() {
-                auth = given;
+                // From here on the request has them of its own, so that they are dropped as its own are.
+                add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
+                redirect::follow(request, status, next);
+                hop_started = clock::now();
             }
-            // From here on the request has them of its own, so that they are dropped as its own are.
-            add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
-            redirect::follow(request, status, next);
-            hop_started = clock::now();
         }
     }
 
@@ -169,13 +179,13 @@ impl Client {
         loop {
             let cookies = match self.shared.config.cookies {
                 CookieMode::Off if request.cookies.is_empty() => None,
-                _ => self.jar.header(&request.cookies, &request.address)?,
+                _ => self.jar.header(&request.cookies, &request.address)?.map(Box::new),
             };
             let outgoing = Outgoing {
                 request,
                 common,
                 auth,
-                cookies: cookies.as_ref(),
+                cookies: cookies.as_deref(),
                 target: &target,
                 shared: &self.shared,
             };

@@ -37,7 +37,8 @@ pub(super) struct Hop {
     started: Instant,
     phase: Phase,
     since: Instant,
-    timings: Timings,
+    /// What came before the request went out; most requests find a connection open.
+    before: Option<Box<Timings>>,
     meter: Option<Rc<Meter>>,
     /// In the place of the meter, which counts what all streams of a connection do.
     stream: Option<Box<Watch>>,
@@ -60,7 +61,7 @@ impl Hop {
             started: now,
             phase: Phase::Preparing,
             since: now,
-            timings: Timings::default(),
+            before: None,
             meter: None,
             stream: None,
             pool: None,
@@ -113,10 +114,10 @@ impl Hop {
         (self.meter, self.stream) = (None, None);
         self.phase = Phase::Preparing;
         self.since = now;
-        self.timings = Timings {
+        self.before = Some(Box::new(Timings {
             blocked: now.saturating_duration_since(self.started),
             ..Timings::default()
-        };
+        }));
         self.reused = false;
     }
 
@@ -146,10 +147,10 @@ impl Hop {
         let spent = now.saturating_duration_since(self.since);
         match self.phase {
             Phase::Preparing | Phase::InFlight => {}
-            Phase::Blocked => self.timings.blocked += spent,
-            Phase::Dns => self.timings.dns += spent,
-            Phase::Connecting => self.timings.connecting += spent,
-            Phase::Tls => self.timings.tls_handshaking += spent,
+            Phase::Blocked => self.before().blocked += spent,
+            Phase::Dns => self.before().dns += spent,
+            Phase::Connecting => self.before().connecting += spent,
+            Phase::Tls => self.before().tls_handshaking += spent,
         }
     }
 
@@ -193,16 +194,18 @@ impl Hop {
             _ => clock::now(),
         };
         let (sent, received) = self.bytes(&reading);
-        if self.phase == Phase::InFlight {
-            in_flight_timings(&mut self.timings, &reading, finished);
-        } else {
+        if self.phase != Phase::InFlight {
             self.close_phase(finished);
+        }
+        let mut timings = self.before.map_or_else(Timings::default, |before| *before);
+        if self.phase == Phase::InFlight {
+            in_flight_timings(&mut timings, &reading, finished);
         }
         Exchange {
             address,
             method,
             outcome,
-            timings: self.timings,
+            timings,
             sent: sent + self.given_up.0,
             received: received + self.given_up.1,
             remote_addr: self.remote,
@@ -211,6 +214,10 @@ impl Hop {
             started_at: self.started,
             finished_at: finished,
         }
+    }
+
+    fn before(&mut self) -> &mut Timings {
+        self.before.get_or_insert_default()
     }
 
     fn bytes(&mut self, reading: &Reading) -> (u64, u64) {

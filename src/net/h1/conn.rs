@@ -104,7 +104,7 @@ enum Sending<'a> {
     /// Nothing is written.
     Fresh(&'a Outgoing<'a>),
     /// What the socket has not taken yet.
-    Rest(Bytes, Bytes),
+    Rest(Box<(Bytes, Bytes)>),
     /// TLS holds records back.
     Flush,
     Done,
@@ -124,11 +124,12 @@ impl Sending<'_> {
                     let wrote = write(stream, cx, &out, &body);
                     first(wrote, &out, body, stream.holds_back())
                 }
-                Self::Rest(head, body) => match write(stream, cx, head, body) {
+                Self::Rest(rest) => match write(stream, cx, &rest.0, &rest.1) {
                     Poll::Pending => return meter.write_blocked(),
                     Poll::Ready(Err(error)) => Self::Failed(error),
                     Poll::Ready(Ok(wrote)) => {
                         meter.after_write();
+                        let (head, body) = &mut **rest;
                         let of_head = wrote.min(head.len());
                         head.advance(of_head);
                         body.advance(wrote - of_head);
@@ -175,7 +176,10 @@ fn first<'a>(wrote: Poll<Result<usize, NetError>>, head: &[u8], body: Bytes, hol
         return if holds_back { Sending::Flush } else { Sending::Done };
     }
     let of_head = wrote.min(head.len());
-    Sending::Rest(Bytes::copy_from_slice(&head[of_head..]), body.slice(wrote - of_head..))
+    Sending::Rest(Box::new((
+        Bytes::copy_from_slice(&head[of_head..]),
+        body.slice(wrote - of_head..),
+    )))
 }
 
 fn write(stream: &mut Stream, cx: &mut Context<'_>, head: &[u8], body: &[u8]) -> Poll<Result<usize, NetError>> {
