@@ -21,6 +21,8 @@ mod coroutine;
 mod function;
 mod interrupt;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use coroutine::{Coroutine, Pinned, Turn};
 pub use function::{Flow, function, mark_value};
