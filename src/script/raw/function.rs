@@ -129,7 +129,7 @@ pub(super) fn mark() -> *mut std::ffi::c_void {
     ptr::from_ref(&MARK).cast_mut().cast()
 }
 
-/// [`mark`] as a value.
+/// What a coroutine yields when one of our functions waits, as a value for Lua code of ours.
 pub fn mark_value() -> Value {
     Value::LightUserData(mlua::LightUserData(mark()))
 }
