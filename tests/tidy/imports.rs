@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["net"]),
     ("http_body_util", &["net"]),
     ("h2", &["net"]),
+    ("httparse", &["net"]),
     ("rustls", &["net"]),
     ("tokio_rustls", &["net"]),
     ("rustls_platform_verifier", &["net"]),
