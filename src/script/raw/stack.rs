@@ -440,14 +440,6 @@ impl<'a> Stack<'a> {
         // SAFETY: a table.
         unsafe { ffi::lua_getmetatable(self.state, table) != 0 }
     }
-
-    /// Whether the two values are the same, without metamethods.
-    #[must_use]
-    pub fn same(&self, one: i32, other: i32) -> bool {
-        debug_assert!(one > 0 && other > 0, "positions count from 1");
-        // SAFETY: a position above the top equals nothing.
-        unsafe { ffi::lua_rawequal(self.state, one, other) != 0 }
-    }
 }
 
 impl std::fmt::Debug for Stack<'_> {
