@@ -226,7 +226,7 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
 mod tests {
     use super::*;
     use crate::metrics::{Catalog, Count, Recorder, Registry, Totals, builtin};
-    use crate::plan::{Executor, HttpPlan, Limits, OnScriptError};
+    use crate::plan::Executor;
 
     fn scenario(name: &str, minutes: u64) -> Scenario {
         Scenario {
@@ -244,28 +244,12 @@ mod tests {
         }
     }
 
-    fn plan(scenarios: Vec<Scenario>) -> Plan {
-        Plan {
-            scenarios,
-            http: HttpPlan::default(),
-            phases: Vec::new(),
-            checkpoints: None,
-            thresholds: Vec::new(),
-            invariants: Vec::new(),
-            tags: [].into(),
-            setup_timeout: Duration::ZERO,
-            teardown_timeout: Duration::ZERO,
-            on_script_error: OnScriptError::Fail,
-            limits: Limits::default(),
-        }
-    }
-
     #[test]
     fn lines_stand_in_columns_and_fit_into_80() {
         let registry = Registry::new();
         let catalog = Catalog::new(&registry, &[]).unwrap();
         let recorder = Recorder::new(&registry, &catalog);
-        let plan = plan(vec![scenario("browse", 60), scenario("orders_of_customers", 1)]);
+        let plan = Plan::of(vec![scenario("browse", 60), scenario("orders_of_customers", 1)]);
         let mut totals = Totals::new(&registry, &catalog, 2);
         totals.watch_recent(&crate::run::recent_of(&plan));
         // What was in the first second is long past in the twelfth.
@@ -319,7 +303,7 @@ mod tests {
         totals.merge_second(7, &recorder.take());
         totals.close(300);
         totals.finish(Duration::from_millis(602_345));
-        let plan = plan(vec![scenario("mixed", 10), scenario("late", 10)]);
+        let plan = Plan::of(vec![scenario("mixed", 10), scenario("late", 10)]);
         let lines = [0, 1].map(|index| checkpoint::line(index + 1, &totals.checkpoints()[index], &plan));
         assert_eq!(
             lines,

@@ -3,6 +3,7 @@
 
 use std::rc::{Rc, Weak};
 
+use futures_util::TryFutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use mlua::{Function, MultiValue};
 
@@ -174,7 +175,8 @@ fn alive(host: &Weak<Host>) -> Result<Rc<Host>, ApiError> {
 
 /// A future of values as an operation.
 fn values_of(future: impl Future<Output = ApiResult> + 'static) -> Pending {
-    Box::pin(async move { future.await.map(Reply::Values) })
+    // Not an async block around it, which would hold it twice.
+    Box::pin(future.map_ok(Reply::Values))
 }
 
 /// An error for Lua code of ours: `false, message`.
