@@ -34,6 +34,13 @@ pub async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at).await;
 }
 
+/// Sleeps for `duration` where thousands do so at once: as cheap as a [`timeout`], and as punctual. Stays on the thread that
+/// first polls it.
+pub async fn doze(duration: Duration) {
+    // The time is over, as nothing else ends it.
+    let _ = timeout(duration, std::future::pending::<()>()).await;
+}
+
 /// The time of a [`timeout`] is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the time is over")]

@@ -11,10 +11,12 @@ use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
 use crate::script::fields::{Fields, describe};
-use crate::script::value::{parse, to_json};
+use crate::script::raw::{self, Flow, Stack};
+use crate::script::value::{push_json, to_json};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Lifecycle};
 
-/// The face of a set in Lua; `name`, `length` and raw functions that answer `(true, …)` or `(false, message)`.
+/// The face of a set in Lua; `name`, `length` and functions that give a row; `unique` answers `(true, row)` or
+/// `(false, message)`.
 const ARRAY: &str = r#"
 local name, length, get, random, next_row, unique, for_vu, finish = ...
 local type, error = type, error
@@ -26,11 +28,11 @@ local function checked(self, method)
 end
 function methods.random(self)
   checked(self, "random")
-  return finish(random())
+  return random()
 end
 function methods.next(self)
   checked(self, "next")
-  return finish(next_row())
+  return next_row()
 end
 function methods.unique(self, options)
   checked(self, "unique")
@@ -38,7 +40,7 @@ function methods.unique(self, options)
 end
 function methods.for_vu(self)
   checked(self, "for_vu")
-  return finish(for_vu())
+  return for_vu()
 end
 function methods.each(self)
   checked(self, "each")
@@ -46,7 +48,7 @@ function methods.each(self)
   return function()
     index = index + 1
     if index <= length then
-      return index, finish(get(index))
+      return index, get(index)
     end
   end
 end
@@ -55,7 +57,7 @@ return setmetatable(array, {
   __len = function() return length end,
   __index = function(_, key)
     if type(key) == "number" then
-      return finish(get(key))
+      return get(key)
     end
     local method = methods[key]
     if not method then
@@ -157,9 +159,8 @@ fn on_exhausted(owner: &str, options: &Value) -> Result<Option<OnExhausted>, Api
 fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) -> mlua::Result<Value> {
     let own = |set: &Arc<Dataset>| Arc::clone(set);
     let rows = own(set);
-    let get = host.raw_fn(move |host, values| {
-        let args = Args::new("data.array", values);
-        let index = super::args::number(&args.get(0)).unwrap_or(0.0);
+    let get = host.stack_fn(move |_, stack| {
+        let index = stack.number(1).unwrap_or(0.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -170,15 +171,15 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
         } else {
             None
         };
-        give(host, row)
+        hand_out(stack, row)
     })?;
     let rows = own(set);
-    let random = host.raw_fn(move |host, _| {
+    let random = host.stack_fn(move |host, stack| {
         let index = rand::RngExt::random_range(&mut *host.current()?.rng.borrow_mut(), 0..rows.len());
-        give(host, rows.row(index))
+        hand_out(stack, rows.row(index))
     })?;
     let rows = own(set);
-    let next = host.raw_fn(move |host, _| give(host, rows.row(rows.next())))?;
+    let next = host.stack_fn(move |_, stack| hand_out(stack, rows.row(rows.next())))?;
     let rows = own(set);
     let label = name.to_owned();
     let unique = host.raw_fn(move |host, values| {
@@ -189,9 +190,9 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
         }
     })?;
     let rows = own(set);
-    let for_vu = host.raw_fn(move |host, _| {
+    let for_vu = host.stack_fn(move |host, stack| {
         let id = usize::try_from(host.current()?.id.saturating_sub(1)).unwrap_or(0);
-        give(host, rows.row(id % rows.len()))
+        hand_out(stack, rows.row(id % rows.len()))
     })?;
     host.run_internal(
         ARRAY,
@@ -218,15 +219,29 @@ fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
 
 /// A row as a fresh value, so that a script may change what it was given.
 pub(super) fn fresh(host: &Host, row: Option<Row<'_>>) -> mlua::Result<Value> {
-    Ok(match row {
-        None => Value::Nil,
-        Some(Row::Json(text)) => parse(&host.lua, text.as_bytes(), false).map_err(mlua::Error::runtime)?,
+    raw::make(&host.lua, |stack| put(stack, row))?.map_err(mlua::Error::runtime)
+}
+
+/// Gives a row to the script that asks for it.
+fn hand_out(stack: &mut Stack<'_>, row: Option<Row<'_>>) -> Result<Flow, ApiError> {
+    put(stack, row).map_err(|error| ApiError::Text(error.to_string()))?;
+    Ok(Flow::Return(1))
+}
+
+/// Pushes a row as a fresh value.
+fn put(stack: &mut Stack<'_>, row: Option<Row<'_>>) -> Result<(), serde_json::Error> {
+    match row {
+        None => stack.push_nil(),
+        Some(Row::Json(text)) => push_json(stack, text.as_bytes(), false)?,
         Some(Row::Csv(names, record)) => {
-            let table = host.lua.create_table_with_capacity(0, names.len())?;
+            stack.push_table(0, i32::try_from(names.len()).unwrap_or(0));
+            let table = stack.top();
             for (name, value) in names.iter().zip(record.iter()) {
-                table.raw_set(name.as_str(), value)?;
+                stack.push_bytes(name.as_bytes());
+                stack.push_bytes(value.as_bytes());
+                stack.set(table);
             }
-            Value::Table(table)
         }
-    })
+    }
+    Ok(())
 }

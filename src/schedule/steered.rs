@@ -19,9 +19,8 @@ pub struct Steered {
     /// The arrivals in the schedule's own time.
     walk: Walk,
     next: Option<Arrival>,
-    /// Where the walk was with the last one that was taken, and the number of the one after it.
+    /// Where the walk was with the last one that was taken, and the number after it.
     taken: (Cursor, u64),
-    stripe: Stripe,
     end: Duration,
 }
 
@@ -44,11 +43,10 @@ impl Steered {
         let end = legs.last().map_or(Duration::ZERO, Leg::end);
         let mut walk = Walk::new(legs, seed, stripe);
         Self {
-            taken: (walk.cursor(), u64::from(stripe.index)),
+            taken: (walk.cursor(), 0),
             next: walk.next(),
             walk,
             course: Course::default(),
-            stripe,
             end,
         }
     }
@@ -92,8 +90,7 @@ impl Steered {
         if arrival.at > now {
             return None;
         }
-        let from = arrival.number.saturating_add(u64::from(self.stripe.of));
-        self.taken = (self.walk.cursor(), from);
+        self.taken = (self.walk.cursor(), arrival.number.saturating_add(1));
         self.next = self.walk.next();
         Some(arrival)
     }
@@ -103,7 +100,6 @@ impl fmt::Debug for Steered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Steered")
             .field("legs", &self.walk.legs())
-            .field("stripe", &self.stripe)
             .field("course", &self.course)
             .field("next", &self.next)
             .finish_non_exhaustive()

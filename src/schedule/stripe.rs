@@ -1,6 +1,7 @@
 //! Which part of the load belongs to whom, as a pure function of numbers. No threads and no messages.
 
 /// Part `index` of `of` equal parts: it owns every number that is `index` modulo `of`. Cores are stripes of a process.
+/// Arrivals are dealt out in hands of several numbers, each of which has one owner in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stripe {
     /// Which part, from 0.
@@ -17,6 +18,16 @@ impl Stripe {
     #[must_use]
     pub fn owns(self, n: u64) -> bool {
         n % u64::from(self.of) == u64::from(self.index)
+    }
+
+    /// The first number of this stripe that is not below `from`, when numbers are dealt out in hands of `hand`.
+    pub(super) fn dealt(self, from: u64, hand: u64) -> u64 {
+        let of = u64::from(self.of);
+        let turns = (u64::from(self.index) + of - (from / hand) % of) % of;
+        if turns == 0 {
+            return from;
+        }
+        (from / hand).saturating_add(turns).saturating_mul(hand)
     }
 
     /// How many of `0..total` this stripe owns.
@@ -56,6 +67,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_arrival_is_dealt_to_exactly_one_stripe(from in 0_u64..5_000, hand in 1_u64..70, of in 1_u32..9) {
+            let stripes: Vec<_> = (0..of).map(|index| Stripe { index, of }).collect();
+            let owners = stripes.iter().filter(|stripe| stripe.dealt(from, hand) == from).count();
+            prop_assert_eq!(owners, 1);
+            for stripe in stripes {
+                let next = stripe.dealt(from, hand);
+                prop_assert!(next >= from && next <= from + hand * u64::from(of));
+                prop_assert!((from..next).all(|number| stripe.dealt(number, hand) == next));
+            }
+        }
+
         #[test]
         fn every_number_has_exactly_one_owner_and_shares_count_them(total in 0_u64..500, of in 1_u32..20) {
             let stripes: Vec<_> = (0..of).map(|index| Stripe { index, of }).collect();

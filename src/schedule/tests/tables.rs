@@ -1,5 +1,6 @@
 //! Times and counts derived by hand.
 
+use super::super::leg::hand;
 use super::*;
 
 #[test]
@@ -217,11 +218,13 @@ fn a_ramp_over_a_day_does_not_drift() {
     assert!(nth(&shape, shape.planned() - 1).at < DAY);
 }
 
-/// Arrival `number`, without walking there: the first of the stripe that begins with it.
+/// Arrival `number`, without walking there: in the first hand of the stripe that begins with that.
 fn nth(shape: &Shape, number: u64) -> Arrival {
-    let index = u32::try_from(number).unwrap();
+    let hand = hand(shape);
+    let index = u32::try_from(number / hand).unwrap();
     let stripe = Stripe { index, of: u32::MAX };
-    shape.arrivals(0, stripe).next().unwrap()
+    let place = usize::try_from(number % hand).unwrap();
+    shape.arrivals(0, stripe).nth(place).unwrap()
 }
 
 #[test]
