@@ -7,6 +7,7 @@
 # Needs a stable Rust toolchain and a C/C++ toolchain. Reaches package registries only (crates.io, npm, Debian's), and
 # leaves nothing outside this checkout and the ordinary cargo folders: tools go into .tools/, builds into target/.
 # nginx, against which some tests run, is the exception: it comes from Debian's packages when this may install them.
+# Needs Python 3 with pip for another such server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +17,7 @@ readonly DENY=(cargo-deny 0.20.2 0.18.0)
 readonly MACHETE=(cargo-machete 0.9.2 0.9.0)
 readonly EMMYLUA=(emmylua_check 0.25.1 0.25.1)
 readonly STYLUA=(stylua 2.5.2 2.5.2)
+readonly GRPCIO=1.85.1
 
 export PATH="$PWD/.tools/bin:$PWD/.tools/node_modules/.bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
@@ -115,6 +117,22 @@ nginx_tool() {
   fi
 }
 
+# Python's gRPC, which serves some tests.
+grpcio_tool() {
+  if ! have python3; then
+    echo "python3 is missing (Debian: apt-get install python3 python3-pip)"
+    return 1
+  fi
+  if PYTHONPATH="$PWD/.tools/python" python3 -c "import grpc, grpc_tools, grpc_health.v1, grpc_reflection.v1alpha" 2>/dev/null; then
+    echo "grpcio is there"
+    return
+  fi
+  echo "grpcio ${GRPCIO}: installing"
+  local packages=(grpcio grpcio-tools grpcio-reflection grpcio-health-checking)
+  rm -rf .tools/python
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .tools/python "${packages[@]/%/==$GRPCIO}"
+}
+
 prerequisites() {
   have cargo || { echo "no cargo: install a stable Rust toolchain (https://rustup.rs)"; return 1; }
   cargo fmt --version >/dev/null || { echo "no rustfmt: rustup component add rustfmt"; return 1; }
@@ -132,6 +150,7 @@ tools() {
   cargo_tool "${DENY[@]}"
   stylua_tool
   nginx_tool
+  grpcio_tool
   # 2 GB that nothing needs any more.
   rm -rf target/tools
 }

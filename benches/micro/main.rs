@@ -4,6 +4,7 @@
 //! With `--list` this prints the names, and with `--repeat NAME COUNT` it does one thing so many times and nothing else,
 //! for a profiler to watch.
 
+mod codec;
 mod samples;
 mod schedule;
 mod script;
@@ -31,7 +32,8 @@ fn each(mut once: impl FnMut() + 'static) -> Repeat {
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    schedule::CASES.iter().chain(samples::CASES).chain(script::CASES)
+    let protocol = codec::CASES.iter().chain(samples::CASES);
+    schedule::CASES.iter().chain(protocol).chain(script::CASES)
 }
 
 fn main() {

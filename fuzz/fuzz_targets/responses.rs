@@ -6,7 +6,7 @@
 #[path = "../../src/net/h1/tests/oracle.rs"]
 mod oracle;
 
-use kingtide::net::fuzz::{Failure, receive};
+use kingtide::net::codec::{Failure, receive};
 use libfuzzer_sys::fuzz_target;
 use oracle::{Ending, Outcome, agree};
 

@@ -10,6 +10,8 @@ pub mod body;
 mod address;
 mod auth;
 mod client;
+#[doc(hidden)]
+pub mod codec;
 mod config;
 mod cookies;
 mod decode;
@@ -17,9 +19,6 @@ mod dial;
 mod dns;
 mod error;
 mod exchange;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzz;
 mod h1;
 mod headers;
 mod hop;

@@ -10,10 +10,8 @@ mod request;
 mod tests;
 
 pub(super) use conn::{Conn, Scratch};
-pub(super) use receive::Received;
-#[cfg(any(test, fuzzing))]
-pub(super) use receive::{Rules, outcome};
-pub(super) use request::line;
+pub(super) use receive::{Received, Rules, outcome};
+pub(super) use request::{line, render};
 
 use super::{ErrorKind, NetError};
 

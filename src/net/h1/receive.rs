@@ -212,8 +212,7 @@ impl<'a> Reception<'a> {
     }
 }
 
-/// What comes of these pieces, and whether all of them were needed; without an error, more is. For tests and fuzzing.
-#[cfg(any(test, fuzzing))]
+/// What comes of these pieces, and whether all of them were needed; without an error, more is. For those who have no connection.
 pub(in crate::net) fn outcome(
     rules: Rules<'_>,
     pieces: &[&[u8]],

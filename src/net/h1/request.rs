@@ -12,7 +12,7 @@ use crate::net::target::Via;
 const SMALL_BODY: usize = 16 << 10;
 
 /// Writes the head, and the body if it is small. Gives what is to be written after it.
-pub(super) fn render(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Bytes {
+pub(in crate::net) fn render(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Bytes {
     out.clear();
     let request = outgoing.request;
     out.extend_from_slice(request.method.as_str().as_bytes());

@@ -9,7 +9,7 @@ use http::Method;
 use self::oracle::{Ending, Outcome};
 use super::receive::Rules;
 use crate::net::ErrorKind;
-use crate::net::fuzz::{Failure, receive};
+use crate::net::codec::{Failure, receive};
 
 /// What our codec makes of these pieces.
 fn ours(pieces: &[&[u8]], ending: Ending, method: &Method) -> Outcome {

@@ -1,9 +1,10 @@
-//! What `fuzz/` may reach of the codec; compiled for cargo-fuzz and for tests, which share their oracle.
+//! What may reach the HTTP/1.1 codec without a connection: `fuzz/` and its oracle in the tests, and the benches.
 
 use http::{Method, Version};
 
-use super::ErrorKind;
-use super::h1::{Rules, outcome};
+use super::h1::{Rules, outcome, render};
+use super::message::Outgoing;
+use super::{ErrorKind, HeaderList, HttpConfig, Request, Shared};
 
 /// A response as plain data.
 #[derive(Debug)]
@@ -63,4 +64,39 @@ pub fn receive(pieces: &[&[u8]], ends: bool, method: &Method) -> Result<Plain, F
         body: received.body.to_vec(),
         reusable: received.keep_alive && is_all,
     })
+}
+
+/// The status of a response that is all there, read as the client does.
+#[must_use]
+pub fn status(response: &[u8]) -> Option<u16> {
+    let rules = Rules {
+        method: &Method::GET,
+        limit: u64::MAX,
+        discard: false,
+    };
+    let (received, _) = outcome(rules, &[response], false).ok()?;
+    Some(received.status)
+}
+
+/// Writes a request again and again into the same buffer; gives how many bytes it takes.
+///
+/// # Panics
+/// If its address cannot be one of a request.
+pub fn writing(request: Request) -> impl FnMut() -> usize {
+    let shared = Shared::new(HttpConfig::default()).expect("the defaults are options that work");
+    let target = shared.target(&request.address).expect("the address has a target");
+    let common = HeaderList::default();
+    let mut out = Vec::new();
+    move || {
+        let outgoing = Outgoing {
+            request: &request,
+            common: &common,
+            auth: None,
+            cookies: None,
+            target: &target,
+            shared: &shared,
+        };
+        let rest = render(&outgoing, &mut out);
+        out.len() + rest.len()
+    }
 }
