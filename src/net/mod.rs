@@ -1,4 +1,4 @@
-//! Protocol clients: HTTP/1.1 with TLS, by a codec of our own. Returns timings and bytes; knows no metric, no Lua and
+//! Protocol clients: HTTP/1.1 with TLS by a codec of our own, HTTP/2, and gRPC over it. Returns timings and bytes; knows no metric, no Lua and
 //! no plan.
 //!
 //! A [`Shared`] per core thread holds what virtual users share (resolver cache, TLS configuration, known origins); a
@@ -6,6 +6,7 @@
 //! each request sent is one [`Exchange`], whose outcome is a [`Response`] or a [`NetError`].
 
 pub mod body;
+pub mod grpc;
 
 mod address;
 mod auth;

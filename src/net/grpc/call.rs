@@ -1,0 +1,1 @@
+//! One call with one message each way.
