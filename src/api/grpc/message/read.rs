@@ -8,7 +8,7 @@ use super::shape::{Field, Form, Id, Shape, Special, Type, Types};
 use super::special;
 use super::wire::{Wire, WireType, unzigzag};
 use crate::script::raw::{Kind, Stack};
-use crate::script::value::mark;
+use crate::script::value::ArrayMark;
 
 /// How deep messages may nest.
 pub(super) const MAX_DEPTH: usize = 100;
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
             (Form::Many { .. }, _) => {
                 stack.push_table(0, 0);
                 let table = stack.top();
-                mark(stack, table);
+                ArrayMark::mark(stack, table);
             }
             (Form::Map { .. }, _) => stack.push_table(0, 0),
             (Form::One, Type::Bool) => stack.push_bool(false),

@@ -278,7 +278,7 @@ impl Types {
 impl Names {
     fn new(descriptor: &EnumDescriptor) -> Self {
         let mut by_number = FxHashMap::default();
-        for value in descriptor.values() {
+        for value in &descriptor.enum_descriptor_proto().value {
             // Of aliases, the first is the name.
             by_number.entry(value.number()).or_insert_with(|| value.name().into());
         }
@@ -287,7 +287,7 @@ impl Names {
             is_null: descriptor.full_name() == "google.protobuf.NullValue",
             by_name: descriptor.values().map(|value| (value.name().as_bytes().into(), value.number())).collect(),
             by_number,
-            all: descriptor.values().map(|value| value.name().into()).collect(),
+            all: descriptor.enum_descriptor_proto().value.iter().map(|value| value.name().into()).collect(),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! The messages that JSON has a form of their own for: moments and spans of time as text, wrappers as what they wrap, values
 //! of any kind as themselves, and messages of any type with their name. All others are `read.rs` and `write.rs`.
 
-use super::read::Reader;
-use super::shape::{Field, Form, Shape, Special, Type};
+use super::read::{MAX_DEPTH, Reader};
+use super::shape::{Field, Form, Shape, Special};
 use super::text;
-use super::wire::{Wire, WireType, put_bytes, put_nested, put_varint};
+use super::wire::{Wire, WireType, begin_nested, end_nested, put_bytes, put_varint};
 use super::write::{Failed, Got, Writer, Wrong, got, is_list};
 use crate::script::fields::{nearest, to_duration};
 use crate::script::raw::{Kind, Stack};
-use crate::script::value::{is_marked, mark};
 
 /// How the type of a message of any type is told.
 const TYPE: &[u8] = b"@type";
@@ -176,20 +175,19 @@ fn any(writer: &mut Writer<'_>, stack: &mut Stack<'_>, index: i32, depth: usize)
     put_varint(&mut writer.out, 1 << 3 | WireType::Bytes as u64);
     put_bytes(&mut writer.out, url.as_bytes());
     put_varint(&mut writer.out, 2 << 3 | WireType::Bytes as u64);
-    put_nested(
-        writer,
-        |writer| &mut writer.out,
-        |writer| {
-            if depth > 100 {
-                return Err(Wrong::new("nests deeper than 100 levels, or contains itself").into());
-            }
-            if inner.special == Special::None {
-                return writer.table(stack, index, &inner, depth + 1, Some(TYPE));
-            }
-            stack.push_field(index, c"value");
-            writer.of_message(stack, top + 1, &inner, depth + 1)
-        },
-    )
+    let start = begin_nested(&mut writer.out);
+    if inner.special == Special::None {
+        if depth > MAX_DEPTH {
+            return Err(Wrong::new("nests deeper than 100 levels, or contains itself").into());
+        }
+        writer.table(stack, index, &inner, depth + 1, Some(TYPE))?;
+    } else {
+        stack.push_field(index, c"value");
+        writer.of_message(stack, top + 1, &inner, depth + 1)?;
+        stack.truncate(top);
+    }
+    end_nested(&mut writer.out, start);
+    Ok(())
 }
 
 /// A value of any kind.

@@ -1,6 +1,8 @@
 //! Protobuf's wire format: varints, fixed widths, lengths and keys, read from bytes and written to them. What a field means
 //! is `shape.rs`'.
 
+use bytes::{BufMut as _, BytesMut};
+
 /// How a value is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -133,47 +135,50 @@ impl<'a> Wire<'a> {
 
 /// Writes a number.
 #[inline]
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+pub(super) fn put_varint(out: &mut BytesMut, mut value: u64) {
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.put_u8((value & 0x7f) as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.put_u8(value as u8);
 }
 
 /// Writes bytes with their length before them.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Writes what `write` writes, with its length before it: one byte is kept free for it, which is enough mostly.
-pub(super) fn put_nested<T, E>(
-    out: &mut T,
-    buffer: fn(&mut T) -> &mut Vec<u8>,
-    write: impl FnOnce(&mut T) -> Result<(), E>,
-) -> Result<(), E> {
-    let at = buffer(out).len();
-    buffer(out).push(0);
-    write(out)?;
-    let bytes = buffer(out);
-    let length = bytes.len() - at - 1;
-    if length < 0x80 {
-        bytes[at] = length as u8;
-        return Ok(());
+/// Makes room for the length of what is written next: one byte, which is enough mostly. [`end_nested`] fills it.
+pub(super) fn begin_nested(out: &mut BytesMut) -> usize {
+    out.put_u8(0);
+    out.len()
+}
+
+/// Writes the length of what was written since `start`.
+pub(super) fn end_nested(out: &mut BytesMut, start: usize) {
+    let length = out.len() - start;
+    if let Ok(length @ 0..0x80) = u8::try_from(length) {
+        out[start - 1] = length;
+        return;
     }
-    let mut prefix = Vec::with_capacity(5);
+    let mut prefix = BytesMut::with_capacity(10);
     put_varint(&mut prefix, length as u64);
-    bytes.splice(at..=at, prefix);
-    Ok(())
+    let more = prefix.len() - 1;
+    out.put_bytes(0, more);
+    out.copy_within(start..start + length, start + more);
+    out[start - 1..start + more].copy_from_slice(&prefix);
 }
 
 /// A signed number as an unsigned one that is small when it is near zero.
+#[expect(clippy::cast_sign_loss, reason = "the bits are what counts")]
 pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// The other way round.
+#[expect(clippy::cast_possible_wrap, reason = "the bits are what counts")]
 pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }

@@ -3,9 +3,12 @@
 
 use std::rc::Rc;
 
+use bytes::{BufMut as _, BytesMut};
+
 use super::shape::{Field, Form, Id, Shape, Special, Type, Types};
 use super::special;
-use super::wire::{WireType, put_bytes, put_nested, put_varint, zigzag};
+use super::wire::{WireType, begin_nested, end_nested, put_bytes, put_varint, zigzag};
+use crate::net::grpc::Message;
 use crate::script::fields::suggest;
 use crate::script::raw::{Kind, Stack};
 use crate::script::value::ArrayMark;
@@ -83,39 +86,34 @@ impl From<Wrong> for Failed {
     }
 }
 
-/// A writer of messages, whose buffer can be used again.
+/// Writes one message.
 pub struct Writer<'t> {
     pub(super) types: &'t Types,
-    pub(super) out: Vec<u8>,
+    pub(super) out: BytesMut,
 }
 
 impl<'t> Writer<'t> {
-    /// A writer of messages of a schema.
-    #[must_use]
-    pub fn new(types: &'t Types) -> Self {
-        Self {
-            types,
-            out: Vec::with_capacity(64),
-        }
-    }
-
     /// The value at `index` as a message. Nil is an empty one.
     ///
     /// # Errors
     /// What does not fit, as `Event.payload` and what is wrong there.
-    pub fn message(mut self, stack: &mut Stack<'_>, index: i32, id: Id) -> Result<Vec<u8>, String> {
-        let shape = self.shape(stack, id).map_err(|wrong| wrong.what)?;
-        let top = stack.top();
-        let written = match stack.kind(index) {
-            Kind::Nil if shape.special == Special::None => self.required(stack, None, &shape),
-            _ => self.of_message(stack, index, &shape, 0),
-        };
-        stack.truncate(top);
-        match written {
-            Ok(()) => Ok(self.out),
-            Err(Failed::Inside(wrong)) => Err(wrong.of(&shape.name)),
-            Err(Failed::Got(got)) => Err(format!("`{}` is a message, got {}{}", shape.name, got.what, got.hint)),
-        }
+    pub fn message(types: &'t Types, stack: &mut Stack<'_>, index: i32, id: Id) -> Result<Message, String> {
+        Message::write(|buffer| {
+            let out = std::mem::take(buffer);
+            let mut writer = Self { types, out };
+            let shape = writer.shape(stack, id).map_err(|wrong| wrong.what)?;
+            let top = stack.top();
+            let written = match stack.kind(index) {
+                Kind::Nil if shape.special == Special::None => writer.required(stack, None, &shape),
+                _ => writer.of_message(stack, index, &shape, 0),
+            };
+            stack.truncate(top);
+            *buffer = writer.out;
+            written.map_err(|failed| match failed {
+                Failed::Inside(wrong) => wrong.of(&shape.name),
+                Failed::Got(got) => format!("`{}` is a message, got {}{}", shape.name, got.what, got.hint),
+            })
+        })
     }
 
     pub(super) fn shape(&self, stack: &Stack<'_>, id: Id) -> Result<Rc<Shape>, Wrong> {
@@ -261,16 +259,13 @@ impl<'t> Writer<'t> {
         }
         if packed {
             put_varint(&mut self.out, field.key);
-            return put_nested(
-                self,
-                |writer| &mut writer.out,
-                |writer| {
-                    writer.elements(stack, list, length, |writer, stack, value| {
-                        writer.value(stack, value, &field.of, depth)
-                    })
-                },
-            )
-            .map_err(|(failed, position)| element(failed, field, position));
+            let start = begin_nested(&mut self.out);
+            self.elements(stack, list, length, |writer, stack, value| {
+                writer.value(stack, value, &field.of, depth)
+            })
+            .map_err(|(failed, position)| element(failed, field, position))?;
+            end_nested(&mut self.out, start);
+            return Ok(());
         }
         self.elements(stack, list, length, |writer, stack, value| {
             put_varint(&mut writer.out, field.key);
@@ -315,25 +310,21 @@ impl<'t> Writer<'t> {
         while let Some(next) = stack.next(table, at) {
             let (key, value) = (top + 1, top + 2);
             put_varint(&mut self.out, field.key);
-            put_nested(
-                self,
-                |writer| &mut writer.out,
-                |writer| {
-                    put_varint(&mut writer.out, 1 << 3 | keys.wire_type() as u64);
-                    writer.key(stack, key, keys).map_err(|got| {
-                        let got = Got::new(format!("{} as a key", got.what)).hint(got.hint);
-                        mismatch(field, &got, "")
-                    })?;
-                    put_varint(&mut writer.out, 2 << 3 | field.of.wire_type() as u64);
-                    writer.value(stack, value, &field.of, depth).map_err(|failed| {
-                        let key = key_text(stack, key);
-                        match failed {
-                            Failed::Got(got) => mismatch(field, &got, &format!(" at key `{key}`")),
-                            Failed::Inside(wrong) => wrong.inside(&format!("[\"{key}\"]")),
-                        }
-                    })
-                },
-            )?;
+            let start = begin_nested(&mut self.out);
+            put_varint(&mut self.out, 1 << 3 | keys.wire_type() as u64);
+            self.key(stack, key, keys).map_err(|got| {
+                let got = Got::new(format!("{} as a key", got.what)).hint(got.hint);
+                mismatch(field, &got, "")
+            })?;
+            put_varint(&mut self.out, 2 << 3 | field.of.wire_type() as u64);
+            self.value(stack, value, &field.of, depth).map_err(|failed| {
+                let key = key_text(stack, key);
+                match failed {
+                    Failed::Got(got) => mismatch(field, &got, &format!(" at key `{key}`")),
+                    Failed::Inside(wrong) => wrong.inside(&format!("[\"{key}\"]")),
+                }
+            })?;
+            end_nested(&mut self.out, start);
             stack.truncate(top);
             at = next;
         }
@@ -379,18 +370,16 @@ impl<'t> Writer<'t> {
             },
             Type::Message(id, _) => {
                 let shape = self.shape(stack, *id)?;
-                put_nested(
-                    self,
-                    |writer| &mut writer.out,
-                    |writer| writer.of_message(stack, index, &shape, depth + 1),
-                )?;
+                let start = begin_nested(&mut self.out);
+                self.of_message(stack, index, &shape, depth + 1)?;
+                end_nested(&mut self.out, start);
             }
             Type::Group(id, _) => {
                 let shape = self.shape(stack, *id)?;
                 self.of_message(stack, index, &shape, depth + 1)?;
             }
             Type::Bool => match stack.kind(index) {
-                Kind::Boolean => self.out.push(u8::from(stack.is_true(index))),
+                Kind::Boolean => self.out.put_u8(u8::from(stack.is_true(index))),
                 _ => return Err(got(stack, index).into()),
             },
             Type::Bytes => match stack.bytes(index).map(super::text::from_base64) {

@@ -1,0 +1,3 @@
+//! `kt.grpc`.
+
+mod message;
