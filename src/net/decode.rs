@@ -50,7 +50,7 @@ pub(super) fn decode(headers: &Headers, body: Bytes, limit: u64) -> Result<Bytes
 }
 
 /// Decodes at most one byte more than `limit`.
-fn undo(codec: Codec, data: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+pub(super) fn undo(codec: Codec, data: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     let most = limit.saturating_add(1);
     match codec {
         Codec::Gzip => collect(flate2::read::MultiGzDecoder::new(data), data.len(), most),

@@ -109,6 +109,8 @@ kinds! {
     TooManyRedirects = 1704, "too many redirects";
     /// A redirect to something that is not an http or https URL.
     BadRedirect = 1705, "redirect that cannot be followed";
+    /// What answered is no gRPC server: no `grpc-status`, another content type, a broken frame.
+    NotGrpc = 1800, "answer that is not gRPC";
 }
 
 impl fmt::Display for ErrorKind {

@@ -54,6 +54,20 @@ pub(super) struct Hop {
     pub retried: bool,
 }
 
+/// What a stopwatch says in the end.
+pub(super) struct Spent {
+    pub timings: Timings,
+    /// Bytes.
+    pub sent: u64,
+    /// Bytes.
+    pub received: u64,
+    pub remote: Option<SocketAddr>,
+    pub reused: bool,
+    pub retried: bool,
+    pub started: Instant,
+    pub finished: Instant,
+}
+
 impl Hop {
     /// Starts the watch.
     pub fn start(now: Instant) -> Self {
@@ -186,11 +200,53 @@ impl Hop {
         NetError::new(ErrorKind::Timeout, format!("timed out after {limit:?} while {doing}"))
     }
 
+    /// A connection was opened for it, aside: what that took is this one's.
+    pub fn opened(&mut self, aside: Self) {
+        if let Some(spent) = aside.before {
+            let before = self.before();
+            before.dns += spent.dns;
+            before.connecting += spent.connecting;
+            before.tls_handshaking += spent.tls_handshaking;
+        }
+        self.remote = aside.remote;
+        // Not closed: it would count twice.
+        self.phase = Phase::Preparing;
+        self.since = clock::now();
+    }
+
+    /// Ends the phase of somebody who opens a connection for others.
+    pub fn stop(&mut self) {
+        self.enter(Phase::Preparing);
+    }
+
+    /// The stopwatch of its stream, once it has one.
+    pub fn stream(&mut self) -> Option<&mut Watch> {
+        self.stream.as_deref_mut()
+    }
+
     /// Stops the watch.
-    pub fn finish(mut self, address: Address, method: Method, outcome: Result<Response, NetError>) -> Exchange {
+    pub fn finish(self, address: Address, method: Method, outcome: Result<Response, NetError>) -> Exchange {
+        let spent = self.spent(outcome.is_ok());
+        Exchange {
+            address,
+            method,
+            outcome,
+            timings: spent.timings,
+            sent: spent.sent,
+            received: spent.received,
+            remote_addr: spent.remote,
+            reused: spent.reused,
+            retried: spent.retried,
+            started_at: spent.started,
+            finished_at: spent.finished,
+        }
+    }
+
+    /// Stops the watch and reads it; `is_complete`: whether the last byte read was the end.
+    pub fn spent(mut self, is_complete: bool) -> Spent {
         let reading = self.reading();
-        let finished = match (&outcome, reading.last_read) {
-            (Ok(_), Some(at)) => at,
+        let finished = match reading.last_read {
+            Some(at) if is_complete => at,
             _ => clock::now(),
         };
         let (sent, received) = self.bytes(&reading);
@@ -201,18 +257,15 @@ impl Hop {
         if self.phase == Phase::InFlight {
             in_flight_timings(&mut timings, &reading, finished);
         }
-        Exchange {
-            address,
-            method,
-            outcome,
+        Spent {
             timings,
             sent: sent + self.given_up.0,
             received: received + self.given_up.1,
-            remote_addr: self.remote,
+            remote: self.remote,
             reused: self.reused,
             retried: self.retried,
-            started_at: self.started,
-            finished_at: finished,
+            started: self.started,
+            finished,
         }
     }
 

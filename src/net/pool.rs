@@ -43,6 +43,25 @@ pub(super) enum Owner {
     Core,
     /// Those of all VUs of several cores: HTTP/1.1 connections cannot change hands between them.
     Cores,
+    /// Those of a gRPC client, which are all HTTP/2: one that takes no more streams makes room for its successor, as calls
+    /// must not wait for streams that go on for as long as they like.
+    Calls,
+}
+
+impl Owner {
+    /// Whether a connection that takes no more streams counts no more.
+    fn lets_go(self) -> bool {
+        matches!(self, Self::Vu | Self::Calls)
+    }
+}
+
+/// What a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// A connection, or what a server says first on it.
+    Connection,
+    /// A stream: the server allows so many on a connection.
+    Stream(usize),
 }
 
 /// The connections to one origin.
@@ -193,7 +212,7 @@ impl Pool {
         let Some(held) = at.map(|at| state.lines.swap_remove(at)) else {
             return;
         };
-        if self.owner == Owner::Vu {
+        if self.owner.lets_go() {
             state.open -= 1;
             state.uncounted.push(held.line.slot);
         }
@@ -233,13 +252,23 @@ impl Pool {
         }
     }
 
-    /// What a request that has not been granted anything waits for.
+    /// What a request waits for that has not been granted anything.
+    pub fn missing(&self) -> Missing {
+        let state = self.lock();
+        let is_known = state.lines.iter().all(|held| held.line.is_settled());
+        match state.lines.iter().map(|held| held.limit).min() {
+            Some(allowed) if is_known => Missing::Stream(allowed),
+            _ => Missing::Connection,
+        }
+    }
+
+    /// The same for people.
     pub fn what_is_missing(&self) -> String {
         let state = self.lock();
         let allowed = state.lines.iter().map(|held| held.limit).min();
         match allowed {
             None if state.open == 0 => "waiting for a connection".to_owned(),
-            None if self.owner == Owner::Vu => "waiting for the connection being opened".to_owned(),
+            None if self.owner.lets_go() => "waiting for the connection being opened".to_owned(),
             None => format!("waiting for a free connection: {} are shared here", self.limit),
             Some(_) if state.lines.iter().any(|held| !held.line.is_settled()) => {
                 "waiting for the server's HTTP/2 settings".to_owned()

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::config::{Connections, HttpConfig};
+use super::grpc::Common;
 use super::pool::{Owner, Pool};
 
 /// What all cores of a run share of the network.
@@ -23,6 +24,8 @@ struct Inner {
     seats: usize,
     /// Cores that make connections in the same way have the same.
     families: Vec<Weak<Family>>,
+    /// What cores have in common of gRPC clients with the same options.
+    clients: Vec<Weak<Common>>,
 }
 
 /// The shared connections of those who make them in the same way.
@@ -48,6 +51,25 @@ impl Pools {
         inner.cores = cores;
         inner.seats = 0;
         inner.families.clear();
+        inner.clients.clear();
+    }
+
+    /// What the cores have in common of a gRPC client.
+    pub(super) fn client(&self, wanted: Common) -> Arc<Common> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = inner.clients.iter().filter_map(Weak::upgrade).find(|known| known.is_like(&wanted));
+        known.unwrap_or_else(|| {
+            let common = Arc::new(wanted);
+            inner.clients.retain(|common| common.strong_count() > 0);
+            inner.clients.push(Arc::downgrade(&common));
+            common
+        })
+    }
+
+    /// How many cores share.
+    pub(super) fn cores(&self) -> usize {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.cores.max(1)
     }
 
     /// The next core's number.
@@ -110,7 +132,7 @@ impl Seat {
 }
 
 /// How many of `all` the group has.
-fn share(all: usize, groups: usize, group: usize) -> usize {
+pub(super) fn share(all: usize, groups: usize, group: usize) -> usize {
     all / groups + usize::from(group < all % groups)
 }
 

@@ -14,6 +14,7 @@ use super::NetError;
 use super::address::{Address, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
 use super::dns::Resolver;
+use super::grpc::Endpoints;
 use super::h1::{Conn, Scratch, line};
 use super::hosts::Hosts;
 use super::pool::Slot;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub(super) seat: Option<Seat>,
     /// HTTP/1.1 connections that are shared and wait for use, the most recently used last.
     idle: Rc<RefCell<Vec<IdleConn>>>,
+    /// The gRPC clients of this core.
+    pub(super) endpoints: Endpoints,
 }
 
 impl Shared {
@@ -72,7 +75,7 @@ impl Shared {
         Self::at(config, pools, pools.seat())
     }
 
-    fn at(config: HttpConfig, pools: &Arc<Pools>, core: usize) -> Result<Rc<Self>, ConfigError> {
+    pub(super) fn at(config: HttpConfig, pools: &Arc<Pools>, core: usize) -> Result<Rc<Self>, ConfigError> {
         Self::make(config, pools, core).map(Rc::new)
     }
 
@@ -104,6 +107,7 @@ impl Shared {
             core,
             seat: pools.join(&config, core),
             idle: Rc::default(),
+            endpoints: Endpoints::default(),
             config,
         })
     }
@@ -115,6 +119,7 @@ impl Shared {
     /// Options that cannot work.
     pub fn follow(&self, config: HttpConfig) -> Result<Rc<Self>, ConfigError> {
         let mut next = Self::make(config, &self.pools, self.core)?;
+        next.endpoints = self.endpoints.follow(&self.config, &next.config);
         if next.config.connects_like(&self.config) {
             next.http.replace(self.http.borrow().clone());
             next.https.replace(self.https.borrow().clone());
@@ -153,6 +158,12 @@ impl Shared {
             seat.clear();
         }
         self.idle.take();
+        self.endpoints.release();
+    }
+
+    /// What all cores share, and this one's number among them.
+    pub(super) fn place(&self) -> (&Arc<Pools>, usize) {
+        (&self.pools, self.core)
     }
 
     /// An HTTP/1.1 connection to the target that waits for use, if the pool has granted one.

@@ -1,9 +1,20 @@
-//! What one virtual user calls with. How a call goes is `call`'s and `stream`'s.
+//! What one virtual user calls with, and how a call comes by a stream. How it goes on is `call`'s and `stream`'s.
 
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Compression, Endpoint, Message, Metadata, Method, Reply, Stream};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::progress::Progress;
+use super::{Compression, Endpoint, Message, Metadata, Method};
+use crate::clock;
+use crate::net::dial::{self, Opened};
+use crate::net::hop::{Hop, Phase};
+use crate::net::http2;
+use crate::net::pool::{Grant, Lease, Owner, Pool, Slot};
+use crate::net::{ErrorKind, NetError};
 
 /// A call as the caller wants it.
 #[derive(Debug, Clone)]
@@ -25,8 +36,10 @@ pub struct Call<'a> {
 
 /// The calls of one virtual user.
 pub struct Channel {
-    endpoint: Rc<Endpoint>,
+    pub(super) endpoint: Rc<Endpoint>,
     vu_id: u64,
+    /// Its own connection, unless connections are shared.
+    own: RefCell<Option<Arc<Pool>>>,
 }
 
 impl Channel {
@@ -36,6 +49,7 @@ impl Channel {
         Self {
             endpoint: Rc::clone(endpoint),
             vu_id,
+            own: RefCell::default(),
         }
     }
 
@@ -45,20 +59,107 @@ impl Channel {
         &self.endpoint
     }
 
-    /// Sends one message and receives one. Dropping the future resets the call.
-    pub async fn unary(&self, call: &Call<'_>) -> Reply {
-        let _ = (self.vu_id, call);
-        unimplemented!()
-    }
-
-    /// Begins a call of several messages. One that cannot begin is over: its `finish` says why.
-    pub async fn open(&self, call: &Call<'_>) -> Stream {
-        let _ = call;
-        unimplemented!()
-    }
-
-    /// Lets go of this user's own connection, or of nothing where they are shared. Calls in flight go on.
+    /// Lets go of this user's own connection, or of nothing where they are shared. Calls in flight go on, and the next one
+    /// opens another.
     pub fn close(&self) {
-        unimplemented!()
+        if let Some(pool) = self.own.take() {
+            pool.clear();
+        }
     }
+
+    fn pool(&self) -> Arc<Pool> {
+        if let Some(pool) = &self.endpoint.pool {
+            return Arc::clone(pool);
+        }
+        let mut own = self.own.borrow_mut();
+        Arc::clone(own.get_or_insert_with(|| Pool::new(1, Owner::Vu)))
+    }
+
+    /// Waits until there may be one more call in flight.
+    pub(super) async fn permit(&self, progress: &mut Progress) -> Result<Option<OwnedSemaphorePermit>, NetError> {
+        let Some(cap) = self.endpoint.cap() else {
+            return Ok(None);
+        };
+        if let Ok(permit) = Arc::clone(cap).try_acquire_owned() {
+            return Ok(Some(permit));
+        }
+        progress.waits_for_cap();
+        let permit = Box::pin(Arc::clone(cap).acquire_owned()).await;
+        progress.has_waited();
+        permit.map(Some).map_err(|_| NetError::new(ErrorKind::Other, "the client is gone"))
+    }
+
+    /// Waits for a stream, and opens a connection if that is what is missing.
+    pub(super) async fn lease(&self, progress: &mut Progress) -> Result<Lease, NetError> {
+        let pool = self.pool();
+        let grant = match pool.ask() {
+            Ok(grant) => grant,
+            Err(waiting) => {
+                progress.waits_for(&pool);
+                let granted = waiting.await;
+                progress.has_waited();
+                granted.map_err(|_| NetError::new(ErrorKind::Other, "the connections are gone"))?
+            }
+        };
+        match grant {
+            Grant::Stream(lease) => {
+                progress.hop.reused = true;
+                progress.hop.remote = lease.line.remote;
+                Ok(lease)
+            }
+            Grant::Open(slot) => Box::pin(self.opened(pool, slot, &mut progress.hop)).await,
+            Grant::Idle(_) | Grant::Own => Err(NetError::new(ErrorKind::Other, "gRPC has no connections of HTTP/1.1")),
+        }
+    }
+
+    /// Opens a connection: aside, so that a call with a short limit does not take it along when it ends.
+    async fn opened(&self, pool: Arc<Pool>, slot: Slot, hop: &mut Hop) -> Result<Lease, NetError> {
+        let (opener, opened) = oneshot::channel();
+        let (endpoint, vu_id) = (Rc::clone(&self.endpoint), self.vu_id);
+        hop.enter(Phase::Connecting);
+        tokio::task::spawn_local(async move {
+            let mut hop = Hop::start(clock::now());
+            let limit = endpoint.options().connect_timeout;
+            let opening = clock::timeout(limit, open(&endpoint, &pool, slot, vu_id, &mut hop));
+            let lease = opening.await.unwrap_or_else(|_| {
+                let message = format!("no connection to {} within {limit:?}", endpoint.address());
+                Err(NetError::new(ErrorKind::ConnectTimeout, message))
+            });
+            hop.stop();
+            // Nobody waits for it any more: the others have its streams.
+            let _ = opener.send((lease, hop));
+        });
+        let gone = |_| NetError::new(ErrorKind::Other, "the connection was given up");
+        let (lease, aside) = opened.await.map_err(gone)?;
+        hop.opened(aside);
+        lease.map_err(in_our_terms)
+    }
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    pool: &Arc<Pool>,
+    slot: Slot,
+    vu_id: u64,
+    hop: &mut Hop,
+) -> Result<Lease, NetError> {
+    match dial::open(&endpoint.shared, &endpoint.target, vu_id, hop).await? {
+        Opened::Http2(stream, meter) => http2::start(stream, meter, hop.remote, pool, slot).await,
+        Opened::Http1(_) => Err(NetError::new(ErrorKind::NoHttp2, "")),
+    }
+}
+
+/// An error of a connection as users of gRPC know its options.
+pub(super) fn in_our_terms(error: NetError) -> NetError {
+    let message = match error.kind {
+        ErrorKind::NoHttp2 if error.message.contains("speak HTTP/2") => {
+            format!("{}: does it want TLS? `plaintext` is set", error.message)
+        }
+        ErrorKind::NoHttp2 => "the server does not offer HTTP/2 in the TLS handshake, and gRPC needs it".to_owned(),
+        ErrorKind::Tls if error.message.contains("does not speak TLS") => {
+            format!("{}; `plaintext = true` goes without", error.message)
+        }
+        _ => error.message.replace("http.tls.", "tls."),
+    };
+    NetError::new(error.kind, message)
 }

@@ -17,18 +17,24 @@
 mod call;
 mod channel;
 mod endpoint;
+mod flight;
 mod health;
 mod message;
 mod metadata;
 mod options;
+mod progress;
 mod reflection;
 mod reply;
 mod schema;
 mod status;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 pub use channel::{Call, Channel};
 pub use endpoint::Endpoint;
+pub(in crate::net) use endpoint::{Common, Endpoints};
 pub use health::{Health, health};
 pub use message::{Compression, Message};
 pub use metadata::{Fields, Metadata, MetadataError};

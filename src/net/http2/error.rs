@@ -8,7 +8,7 @@ use crate::net::error::io_error;
 use crate::net::{ErrorKind, NetError};
 
 /// Why an exchange failed, and whether it may be repeated. `settled`: whether the server has sent its settings.
-pub(super) fn classify(error: &Error, settled: bool) -> (NetError, Again) {
+pub(in crate::net) fn classify(error: &Error, settled: bool) -> (NetError, Again) {
     let fail = |kind: ErrorKind, message: String, again| (NetError::new(kind, message), again);
     if let Some(io) = error.get_io() {
         let mut failure = io_error(io);

@@ -20,10 +20,10 @@ use crate::net::pool::Lease;
 use crate::net::{ErrorKind, Headers, NetError};
 
 /// Bodies up to this size are handed over at once: one frame, which no window holds back for long.
-const ONE_FRAME: usize = 16 << 10;
+pub(in crate::net) const ONE_FRAME: usize = 16 << 10;
 
 /// Bodies up to this size are copied: as parts of the connection's buffer they would hold all of it.
-const SMALL: usize = 4 << 10;
+pub(in crate::net) const SMALL: usize = 4 << 10;
 
 /// How much memory is set aside on a server's word alone.
 const TRUSTED: u64 = 1 << 20;

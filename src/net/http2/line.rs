@@ -200,6 +200,10 @@ impl Task {
         let end = poll_fn(|cx| {
             let polled = Pin::new(&mut self.connection).poll(cx);
             self.look();
+            // What comes first is the settings; a limit that is the one assumed before them changes nothing.
+            if polled.is_pending() && self.reading.first_read.is_some() {
+                self.wire.settle();
+            }
             polled
         });
         let ended = end.await;

@@ -10,7 +10,8 @@ mod line;
 mod message;
 mod wire;
 
-pub(super) use exchange::{Again, Failure, exchange};
+pub(super) use error::classify;
+pub(super) use exchange::{Again, Failure, ONE_FRAME, SMALL, exchange};
 pub(super) use line::{Line, start};
 pub(super) use wire::Watch;
 

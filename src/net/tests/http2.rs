@@ -11,10 +11,10 @@ use super::tls::{Authority, https};
 use super::*;
 
 /// What a server does with one stream: its number on the connection, its request, its answer.
-type Handle = Rc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub(in crate::net) type Handle = Rc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// One request on a stream.
-pub(super) struct Asked {
+pub(in crate::net) struct Asked {
     pub connection: usize,
     pub nth: usize,
     pub request: http::Request<RecvStream>,
@@ -22,12 +22,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::net) fn path(&self) -> &str {
         self.request.uri().path()
     }
 
     /// Answers with 200 and a body.
-    pub(super) fn ok(mut self, body: impl Into<Bytes>) {
+    pub(in crate::net) fn ok(mut self, body: impl Into<Bytes>) {
         let body = body.into();
         let mut stream = self
             .answer
@@ -40,12 +40,12 @@ impl Asked {
     }
 }
 
-pub(super) fn handle<Fut: Future<Output = ()> + 'static>(handle: impl Fn(Asked) -> Fut + 'static) -> Handle {
+pub(in crate::net) fn handle<Fut: Future<Output = ()> + 'static>(handle: impl Fn(Asked) -> Fut + 'static) -> Handle {
     Rc::new(move |asked| Box::pin(handle(asked)))
 }
 
 /// Serves one connection to its end.
-pub(super) async fn talk2(number: usize, stream: impl Duplex, streams: Option<u32>, handle: Handle) {
+pub(in crate::net) async fn talk2(number: usize, stream: impl Duplex, streams: Option<u32>, handle: Handle) {
     let mut builder = Builder::new();
     if let Some(streams) = streams {
         builder.max_concurrent_streams(streams);
@@ -67,7 +67,7 @@ pub(super) async fn talk2(number: usize, stream: impl Duplex, streams: Option<u3
 }
 
 /// A server by prior knowledge that allows so many streams.
-pub(super) async fn serve2(streams: Option<u32>, handle: Handle) -> Server {
+pub(in crate::net) async fn serve2(streams: Option<u32>, handle: Handle) -> Server {
     Server::raw(move |number, stream| talk2(number, stream, streams, Rc::clone(&handle))).await
 }
 
@@ -90,7 +90,7 @@ async fn serve_tls(authority: &Authority, protocols: &[&str]) -> Server {
     .await
 }
 
-pub(super) fn http2() -> Client {
+pub(in crate::net) fn http2() -> Client {
     client_with(|config| config.version = HttpVersion::Http2)
 }
 

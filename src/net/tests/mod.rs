@@ -5,13 +5,13 @@ mod connections;
 mod cookies;
 mod early;
 mod faults;
-mod http2;
+pub(super) mod http2;
 mod names;
 mod proxy;
 mod redirects;
 mod shared;
 mod timings;
-mod tls;
+pub(super) mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

@@ -11,10 +11,10 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// A certificate authority of the test's own.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(in crate::net) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(in crate::net) fn new() -> Self {
         Self::named("test authority")
     }
 
@@ -26,7 +26,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> Pem {
+    pub(in crate::net) fn pem(&self) -> Pem {
         Pem::Bytes(self.0.pem().into_bytes())
     }
 
@@ -39,13 +39,13 @@ impl Authority {
         (params.signed_by(&key, &self.0).unwrap(), key)
     }
 
-    pub(super) fn acceptor(&self, names: &[&str]) -> TlsAcceptor {
+    pub(in crate::net) fn acceptor(&self, names: &[&str]) -> TlsAcceptor {
         let (cert, key) = self.issue(names, |_| {});
         acceptor(cert.der().clone(), &key, None)
     }
 
     /// One that speaks these protocols.
-    pub(super) fn acceptor_of(&self, names: &[&str], protocols: &[&str]) -> TlsAcceptor {
+    pub(in crate::net) fn acceptor_of(&self, names: &[&str], protocols: &[&str]) -> TlsAcceptor {
         let mut config = self.acceptor(names).config().as_ref().clone();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
@@ -88,7 +88,7 @@ async fn serve(acceptor: TlsAcceptor) -> Server {
     .await
 }
 
-pub(super) fn https(server: &Server, host: &str) -> Request {
+pub(in crate::net) fn https(server: &Server, host: &str) -> Request {
     get(url::Url::parse(&format!("https://{host}:{}/", server.addr.port())).unwrap())
 }
 
