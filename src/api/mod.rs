@@ -10,7 +10,6 @@ mod env;
 mod fail;
 mod flow;
 mod group;
-#[expect(dead_code, reason = "being built")]
 mod grpc;
 mod http;
 mod json;
@@ -56,7 +55,7 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
+    check crypto data encoding env fail flow group grpc http json jwt log metrics pace poll random rendezvous run scenario secret
     shared sleep time vu
 ];
 

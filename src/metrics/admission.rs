@@ -19,7 +19,7 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 39] = [
+const AUTOMATIC: [(&str, &[&str]); 38] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("grpc_req_duration", &["name"]),

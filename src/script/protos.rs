@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
 
 use crate::net::grpc::Schema;
 
@@ -87,6 +89,19 @@ impl ProtoStore {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What servers have told of their services, each once in a run.
+#[derive(Debug, Default)]
+pub struct Reflected(Mutex<HashMap<(String, String), Arc<OnceCell<Schema>>>>);
+
+impl Reflected {
+    /// The place for the schema of a service of a server: whoever comes first fills it, the others wait.
+    pub fn place(&self, server: &str, service: &str) -> Arc<OnceCell<Schema>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (server.to_owned(), service.to_owned());
+        Arc::clone(known.entry(key).or_default())
     }
 }
 
