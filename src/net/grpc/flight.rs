@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::uri::{Parts, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri, header};
 
@@ -197,6 +197,10 @@ impl Flight {
                 progress.messages.1 += 1;
                 return Poll::Ready(Event::Message(message));
             }
+            // A server that keeps to the limit may be the first to say so.
+            Err(ended) if ended.status.code == Code::Cancelled && clock::now() >= progress.deadline() => {
+                progress.timed_out()
+            }
             Err(ended) => ended,
         };
         if ended.is_complete()
@@ -297,8 +301,6 @@ impl Flight {
         let is_settled = progress.hop.stream().is_none_or(|watch| watch.is_settled());
         let (failure, again) = classify(error, is_settled);
         let code = match error.reason().filter(|_| error.is_reset() && error.is_remote()) {
-            // A server that keeps to the limit may be the first to say so.
-            Some(Reason::CANCEL) if clock::now() >= progress.deadline() => Code::DeadlineExceeded,
             Some(reason) => Code::of_reset(reason),
             None => Code::of_failure(failure.kind),
         };

@@ -52,7 +52,7 @@ impl Schema {
     pub fn compile(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<Self, SchemaError> {
         let mut includes = import_paths.to_vec();
         for file in files {
-            let inside = |include: &PathBuf| file.starts_with(include) || include.join(file).is_file();
+            let inside = |include: &PathBuf| file.starts_with(include) || (file.is_relative() && include.join(file).is_file());
             if !includes.iter().any(inside) {
                 includes.push(file.parent().map(Path::to_owned).unwrap_or_default());
             }
@@ -78,11 +78,10 @@ impl Schema {
     /// # Errors
     /// Bytes that are none, or a set without its imports.
     pub fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        let pool = DescriptorPool::decode(bytes).or_else(|error| {
+        let pool = DescriptorPool::decode(bytes).or_else(|_| {
             let mut pool = well_known()?;
-            // The first error is of the set as it is.
             let added = pool.decode_file_descriptor_set(bytes);
-            added.map(|()| pool).map_err(|_| SchemaError::Descriptors(format!("{error:?}")))
+            added.map(|()| pool).map_err(|error| SchemaError::Descriptors(format!("{error:?}")))
         })?;
         if pool.files().len() == 0 {
             return Err(SchemaError::Descriptors("there is no file in it".to_owned()));
