@@ -30,8 +30,8 @@ local grpc = {}
 ---@field reflect? boolean asks the server for the services that were not loaded: each once in a run
 ---@field share? integer so many connections for the whole run, whatever the number of virtual users; default: one for each virtual user
 ---@field max_in_flight? integer the most calls in flight at once, over all virtual users; the others wait, which is `grpc_req_blocked`
----@field max_receive_size? integer|string the largest message to receive, `"16MB"`; default 4 MiB
----@field max_send_size? integer|string the largest message to send; default none
+---@field max_receive_size? kt.Size the largest message to receive, `"16MB"`; default 4 MiB
+---@field max_send_size? kt.Size the largest message to send; default none
 ---@field tls? kt.grpc.Tls
 ---@field authority? string the `:authority` of calls, and the name that TLS verifies; default the address
 ---@field compress? "gzip"|false compresses messages; default not
@@ -130,32 +130,64 @@ function Client:stream(method, options) end
 
 ---Asks how a service is, by the standard health check. `ok` says whether it serves; the answer's `message.status` is
 ---`"SERVING"`, `"NOT_SERVING"` or `"UNKNOWN"`.
+---
+---```lua
+---kt.check(client:health "shop.Orders", { ["serving"] = function(res) return res.ok end })
+---```
 ---@param service? string `pkg.Service`; default the server as a whole
 ---@param options? kt.Exact<kt.grpc.CallOptions>
 ---@return kt.grpc.Response response
 function Client:health(service, options) end
 
 ---Lets go of the virtual user's own connection; one that is shared stays. The client cannot be used any more.
+---
+---```lua
+---client:close()
+---```
 function Client:close() end
 
 ---Sends a message; waits while the server takes no more. Of a method that takes one message, this was it.
+---
+---```lua
+---local sent = stream:send { text = "hello" }
+---```
 ---@param message? table<string, any>|any
 ---@return boolean sent false when the call is over: `finish` says why
 function Stream:send(message) end
 
 ---Says that nothing more will be sent.
+---
+---```lua
+---stream:close_send()
+---```
 function Stream:close_send() end
 
 ---Waits for the next message.
+---
+---```lua
+---local message = stream:recv()
+---while message do
+---  kt.log.info(message.text)
+---  message = stream:recv()
+---end
+---```
 ---@return table<string, any>|any|nil message nil at the end: `finish` says how it ended
 function Stream:recv() end
 
 ---Sends nothing more, drops messages that are still to come, and waits for the end. Of a method that answers once, the
 ---response has the `message`.
+---
+---```lua
+---local res = stream:finish()
+---```
 ---@return kt.grpc.Response response
 function Stream:finish() end
 
 ---Gives the call up at once: for servers that never end. Its status is `CANCELLED`, which counts as expected.
+---
+---```lua
+---local res = stream:cancel()
+---```
 ---@return kt.grpc.Response response
 function Stream:cancel() end
 

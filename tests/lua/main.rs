@@ -92,6 +92,10 @@ async fn run(
 
 #[tokio::test]
 async fn all_lua_tests_pass() {
+    tokio::task::LocalSet::new().run_until(all()).await;
+}
+
+async fn all() {
     let server = server::start().await;
     let lab = grpc::start().await;
     let demo = demo().await;
