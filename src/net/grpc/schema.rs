@@ -97,6 +97,13 @@ impl Schema {
         Ok(Self::new(pool, Vec::new()))
     }
 
+    /// The method of a text that is known to be right; the other is its name.
+    pub(super) fn standard(text: &str, method: &str) -> Method {
+        let file = protox::file::File::from_source("standard.proto", text).expect("it is right");
+        let schema = Self::from_files(vec![file.file_descriptor_proto().clone()]).expect("it is whole");
+        schema.method(method).expect("it is there")
+    }
+
     fn new(pool: DescriptorPool, files: Vec<PathBuf>) -> Self {
         Self(Arc::new(Inner { pool, files }))
     }

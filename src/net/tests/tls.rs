@@ -44,6 +44,20 @@ impl Authority {
         acceptor(cert.der().clone(), &key, None)
     }
 
+    /// One that wants certificates of clients, signed by the same.
+    pub(in crate::net) fn acceptor_for_clients(&self, names: &[&str], protocols: &[&str]) -> TlsAcceptor {
+        let (cert, key) = self.issue(names, |_| {});
+        let mut config = acceptor(cert.der().clone(), &key, Some(self)).config().as_ref().clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A client's certificate and its key.
+    pub(in crate::net) fn identity(&self, name: &str) -> (Pem, Pem) {
+        let (cert, key) = self.issue(&[name], |_| {});
+        (Pem::Bytes(cert.pem().into_bytes()), Pem::Bytes(key.serialize_pem().into_bytes()))
+    }
+
     /// One that speaks these protocols.
     pub(in crate::net) fn acceptor_of(&self, names: &[&str], protocols: &[&str]) -> TlsAcceptor {
         let mut config = self.acceptor(names).config().as_ref().clone();

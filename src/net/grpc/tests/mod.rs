@@ -4,6 +4,7 @@ mod calls;
 mod faults;
 mod limits;
 mod server;
+mod services;
 mod streams;
 mod tls;
 
