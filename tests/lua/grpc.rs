@@ -242,6 +242,7 @@ pub async fn start() -> String {
     let set: &'static [u8] = set.encode_to_vec().leak();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(set)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .expect("the descriptors are whole");
     let (reporter, health) = tonic_health::server::health_reporter();

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::message::{Id, Types};
 use crate::metrics::TagSet;
-use crate::net::grpc::{Ask, Channel, Metadata, Method, ReflectError, Schema, Status, reflect};
+use crate::net::grpc::{Ask, Channel, Code, Metadata, Method, ReflectError, Schema, Status, reflect};
 use crate::script::protos::Source;
 use crate::script::{ApiError, Host, VuContext};
 
@@ -165,7 +165,8 @@ impl Server {
                 let place = vu.host.session.reflected.place(&self.key, service);
                 let asked = place.get_or_try_init(|| reflect(channel, Ask::Service(service), metadata, timeout));
                 let schema = Box::pin(asked).await.map_err(|error| match error {
-                    ReflectError::Call { status } => Unreflected::Failed(Status {
+                    // Some servers have a status for a service that they do not know.
+                    ReflectError::Call { status } if status.code != Code::NotFound => Unreflected::Failed(Status {
                         message: format!("reflection: {status}").into(),
                         ..status
                     }),
