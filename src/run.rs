@@ -12,6 +12,7 @@ mod judge;
 mod load;
 mod reload;
 mod steer;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
-use crate::plan::{Plan, order};
+use crate::plan::{Plan, Scenario, order};
 use crate::results::Summary;
 
 use self::core::{CoreReport, CoreSeed, Users, start_core};
@@ -92,11 +93,12 @@ pub struct Tick<'a> {
 }
 
 impl Tick<'_> {
-    /// The 95th percentile of a scenario's `http_req_duration` in the last ten seconds, in ms.
+    /// The 95th percentile of a scenario's `http_req_duration` in the last ten seconds, in ms; of its `grpc_req_duration`
+    /// where there is no HTTP.
     #[must_use]
-    pub fn http_p95(&self, scenario: &str) -> Option<f64> {
-        self.totals
-            .recent(&duration_of(scenario), Aggregation::Percentile(95.0))
+    pub fn p95(&self, scenario: &str) -> Option<f64> {
+        let mut of = DURATIONS.iter().map(|metric| duration_of(metric, scenario));
+        of.find_map(|selector| self.totals.recent(&selector, Aggregation::Percentile(95.0)))
     }
 
     /// How many errors scripts have raised so far, if any.
@@ -106,23 +108,27 @@ impl Tick<'_> {
         errors.filter(|errors| *errors > 0.0)
     }
 
-    /// The share of all requests that have failed in the last ten seconds.
+    /// The share of all requests that have failed in the last ten seconds; of all gRPC calls where there is no HTTP.
     #[must_use]
-    pub fn http_failed(&self) -> Option<f64> {
-        self.totals
-            .recent(&Selector::root("http_req_failed"), Aggregation::Rate)
+    pub fn failed(&self) -> Option<f64> {
+        let mut of = FAILED.iter().map(|metric| Selector::root(metric));
+        of.find_map(|selector| self.totals.recent(&selector, Aggregation::Rate))
     }
 }
 
 /// What a [`Tick`] tells of the last seconds.
 pub(crate) fn recent_of(plan: &Plan) -> Vec<Selector> {
-    let scenarios = plan.scenarios.iter().map(|scenario| duration_of(&scenario.name));
-    scenarios.chain([Selector::root("http_req_failed")]).collect()
+    let of = |scenario: &Scenario| DURATIONS.map(|metric| duration_of(metric, &scenario.name));
+    let scenarios = plan.scenarios.iter().flat_map(of);
+    scenarios.chain(FAILED.map(Selector::root)).collect()
 }
 
-fn duration_of(scenario: &str) -> Selector {
+const DURATIONS: [&str; 2] = ["http_req_duration", "grpc_req_duration"];
+const FAILED: [&str; 2] = ["http_req_failed", "grpc_req_failed"];
+
+fn duration_of(metric: &str, scenario: &str) -> Selector {
     Selector {
-        metric: "http_req_duration".to_owned(),
+        metric: metric.to_owned(),
         tags: vec![("scenario".to_owned(), scenario.to_owned())],
     }
 }

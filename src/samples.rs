@@ -1,6 +1,8 @@
 //! The samples of an exchange with a server, the same for whoever made it. What is expected of an answer, and what else
 //! happens because of it, is the caller's business; what a metric leaves out of its headline is decided in `metrics`.
 
+mod grpc;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use rustc_hash::FxHashMap;
 use crate::clock::Instant;
 use crate::metrics::{Batch, Recorder, TagSet, builtin};
 use crate::net::{ErrorKind, Exchange};
+
+pub use grpc::{Grpc, has_service_time as has_call_time};
 
 /// How many sets of tags are remembered before all are forgotten: tags may be made of ids.
 const KEPT: usize = 4_096;

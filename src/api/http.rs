@@ -17,6 +17,9 @@ use crate::script::fields::describe;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Pending, Push, Reply, VuContext};
 
+pub(in crate::api) use response::{headers_meta, timings};
+pub(in crate::api) use trace::is_telling;
+
 use request::Prepared;
 use response::{Answer, Face};
 

@@ -30,6 +30,7 @@
 ---@field data kt.data
 ---@field encoding kt.encoding
 ---@field flow kt.flow
+---@field grpc kt.grpc
 ---@field http kt.http
 ---@field json kt.json
 ---@field jwt kt.jwt

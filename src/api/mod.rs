@@ -10,6 +10,7 @@ mod env;
 mod fail;
 mod flow;
 mod group;
+mod grpc;
 mod http;
 mod json;
 mod jwt;
@@ -54,7 +55,7 @@ macro_rules! modules {
 
 /// All modules; a new one is one name here.
 pub const MODULES: &[Module] = modules![
-    check crypto data encoding env fail flow group http json jwt log metrics pace poll random rendezvous run scenario secret
+    check crypto data encoding env fail flow group grpc http json jwt log metrics pace poll random rendezvous run scenario secret
     shared sleep time vu
 ];
 

@@ -204,10 +204,10 @@ fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec
         parts.push(format!("{:>5.1}/s", rate(now.started, before.started)));
     }
     parts.push(format!("{:>2} VUs", now.active));
-    if let Some(p95) = tick.http_p95(&scenario.name) {
+    if let Some(p95) = tick.p95(&scenario.name) {
         parts.push(format!("p95 {p95:.1} ms"));
     }
-    if let Some(failed) = tick.http_failed() {
+    if let Some(failed) = tick.failed() {
         parts.push(format!("{:.1} % failed", failed * 100.0));
     }
     if let Some(errors) = tick.script_errors() {

@@ -19,7 +19,7 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 32] = [
+const AUTOMATIC: [(&str, &[&str]); 38] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("grpc_req_duration", &["name"]),
@@ -32,6 +32,7 @@ const AUTOMATIC: [(&str, &[&str]); 32] = [
     ("http_req_duration", &["scenario", "stage"]),
     ("http_req_failed", &["scenario", "stage"]),
     ("grpc_req_duration", &["scenario", "stage"]),
+    ("grpc_req_failed", &["scenario", "stage"]),
     ("iteration_response_time", &["scenario", "stage"]),
     // What the table of revisions shows.
     ("iterations", &["revision"]),
@@ -39,6 +40,8 @@ const AUTOMATIC: [(&str, &[&str]); 32] = [
     ("http_reqs", &["revision"]),
     ("http_req_failed", &["revision"]),
     ("http_req_duration", &["revision"]),
+    ("grpc_reqs", &["revision"]),
+    ("grpc_req_failed", &["revision"]),
     ("grpc_req_duration", &["revision"]),
     ("script_errors", &["revision"]),
     // What the table of phases shows.
@@ -49,11 +52,14 @@ const AUTOMATIC: [(&str, &[&str]); 32] = [
     ("http_reqs", &["phase"]),
     ("http_req_failed", &["phase"]),
     ("http_req_duration", &["phase"]),
+    ("grpc_reqs", &["phase"]),
+    ("grpc_req_failed", &["phase"]),
     ("grpc_req_duration", &["phase"]),
     ("iterations", &["phase", "scenario"]),
     ("iteration_response_time", &["phase", "scenario"]),
     ("http_req_failed", &["phase", "scenario"]),
     ("http_req_duration", &["phase", "scenario"]),
+    ("grpc_req_failed", &["phase", "scenario"]),
     ("grpc_req_duration", &["phase", "scenario"]),
 ];
 

@@ -54,6 +54,17 @@ builtins! {
     HTTP_REQ_WAITING "http_req_waiting" Trend Ms JourneysNoPoll "Last byte of the request to the first of the response.";
     HTTP_REQ_RECEIVING "http_req_receiving" Trend Ms JourneysNoPoll "First to last byte of the response.";
     HTTP_CONN_RETRIES "http_conn_retries" Counter None All "Requests sent again because a reused connection was closed before any answer.";
+    GRPC_REQS "grpc_reqs" Counter None All "gRPC calls with one message each way, polls included.";
+    GRPC_REQ_FAILED "grpc_req_failed" Rate None Journeys "Share of calls and streams that did not end as expected.";
+    GRPC_REQ_DURATION "grpc_req_duration" Trend Ms JourneysNoPoll "Service time of a call: sending + waiting + receiving.";
+    GRPC_REQ_RESPONSE_TIME "grpc_req_response_time" Trend Ms JourneysNoPoll "Intended start of the iteration to the end of its first call.";
+    GRPC_REQ_BLOCKED "grpc_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection, for the cap on calls in flight or for the server's stream limit.";
+    GRPC_REQS_WAITED_FOR_CAP "grpc_reqs_waited_for_cap" Counter None Journeys "Calls and streams that waited for max_in_flight.";
+    GRPC_REQS_WAITED_FOR_STREAM "grpc_reqs_waited_for_stream" Counter None Journeys "Calls and streams that waited for the server's stream limit.";
+    GRPC_STREAMS "grpc_streams" Counter None All "gRPC streams, of all kinds.";
+    GRPC_STREAM_DURATION "grpc_stream_duration" Trend Ms JourneysNoPoll "From the start of a stream to its end.";
+    GRPC_STREAMS_MSGS_SENT "grpc_streams_msgs_sent" Counter None All "Messages sent in streams.";
+    GRPC_STREAMS_MSGS_RECEIVED "grpc_streams_msgs_received" Counter None All "Messages received in streams.";
     ITERATIONS "iterations" Counter None All "Iterations that ran to their end, failed ones included.";
     ITERATION_DURATION "iteration_duration" Trend Ms All "Actual start to the end of an iteration.";
     ITERATION_START_LAG "iteration_start_lag" Trend Ms All "Actual minus intended start.";

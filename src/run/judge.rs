@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Instant;
 use crate::control;
 use crate::exec::Change;
-use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Threshold, Totals, builtin};
-use crate::plan::{Executor, OnScriptError, Plan};
+use crate::metrics::{Threshold, Totals};
+use crate::plan::{OnScriptError, Plan};
 use crate::results::{
     CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary,
     RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, millis, timestamp,
@@ -19,7 +19,7 @@ use crate::script::{Revision, Session};
 
 use super::invariants::Invariants;
 use super::reload::Reload;
-use super::{RunOptions, Test, edit, health};
+use super::{RunOptions, Test, edit, health, warnings};
 
 /// A threshold, and whether it has ended the run.
 #[derive(Debug)]
@@ -247,7 +247,7 @@ impl Judge {
             invariants: self.invariants.summary(&test.session),
             generator,
             errors: errors(&test.session),
-            warnings: warnings(test, totals),
+            warnings: warnings::of(test, totals),
         }
     }
 
@@ -396,54 +396,4 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
         });
     }
     all
-}
-
-fn warnings(test: &Test, totals: &Totals) -> Vec<String> {
-    let registry = &test.session.registry;
-    let refused = test.catalog.refused().into_iter().map(|(metric, count)| {
-        format!(
-            "{}: {count} series beyond the limit were counted under (other)",
-            registry.definition(metric).name
-        )
-    });
-    let failed = |aggregation| totals.root(builtin::HTTP_REQ_FAILED, aggregation);
-    let nothing_worked = failed(Aggregation::Rate)
-        .filter(|share| *share >= 1.0)
-        .and(failed(Aggregation::Count))
-        .map(|requests| format!("all {requests} requests failed: this run says nothing about the system's speed"));
-    let full = totals.checkpoints().len() as u64 >= MOST_CHECKPOINTS;
-    let full =
-        full.then(|| format!("checkpoints: no more than {MOST_CHECKPOINTS} are kept; the last one has the rest"));
-    let exhausted =
-        test.session.exhausted().into_iter().map(|name| {
-            format!("every row of `{name}` was given out; users who asked for more took no further iteration")
-        });
-    let exhausted: Vec<_> = exhausted.collect();
-    let never = if exhausted.is_empty() {
-        Vec::new()
-    } else {
-        never_offered(&test.plan, totals)
-    };
-    let all = nothing_worked.into_iter().chain(refused).chain(full);
-    all.chain(exhausted).chain(never).collect()
-}
-
-/// The scenarios that ended before all of their arrivals had come due.
-fn never_offered(plan: &Plan, totals: &Totals) -> Vec<String> {
-    let scenarios = plan.scenarios.iter().enumerate();
-    scenarios
-        .filter_map(|(index, scenario)| {
-            let Executor::Open { shape, .. } = &scenario.executor else {
-                return None;
-            };
-            let offered = totals.counts(index).offered + totals.warmup_counts(index).offered;
-            let missing = shape.planned().checked_sub(offered).filter(|missing| *missing > 0)?;
-            let about = if shape.is_random() { "about " } else { "" };
-            Some(format!(
-                "`{}` ended early: {about}{missing} of {} planned iterations were never offered",
-                scenario.name,
-                shape.planned()
-            ))
-        })
-        .collect()
 }

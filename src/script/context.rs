@@ -11,7 +11,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::clock::Instant;
 use crate::metrics::TagSet;
-use crate::net;
+use crate::net::{self, grpc};
 use crate::plan::Plan;
 use crate::vu::{Iteration, Part};
 
@@ -87,11 +87,16 @@ pub struct VuContext {
     /// The state of the script that it runs.
     revision: RefCell<Arc<Revision>>,
     client: RefCell<Option<Rc<net::Client>>>,
+    channels: RefCell<Vec<Rc<grpc::Channel>>>,
+    at_end: RefCell<Vec<AtEnd>>,
     /// What it has claimed.
     pub held: Held,
     tags: RefCell<Option<TagSet>>,
     groups: RefCell<Vec<Group>>,
 }
+
+/// What is done when an iteration is over.
+pub type AtEnd = Box<dyn FnOnce(&VuContext)>;
 
 /// An open `kt.group`.
 #[derive(Debug)]
@@ -122,6 +127,8 @@ impl VuContext {
             paced: Cell::new(None),
             revision: RefCell::new(host.session.revision()),
             client: RefCell::default(),
+            channels: RefCell::default(),
+            at_end: RefCell::default(),
             held: Held::default(),
             tags: RefCell::new(None),
             groups: RefCell::default(),
@@ -185,8 +192,10 @@ impl VuContext {
         self.lifecycle.set(lifecycle);
     }
 
-    /// After an iteration: cookies and connections as the plan says.
+    /// After an iteration: what it has left open is closed; cookies and connections as the plan says.
     pub fn end(&self) {
+        let at_end = self.at_end.take();
+        at_end.into_iter().for_each(|close| close(self));
         if let Some(client) = &*self.client.borrow() {
             client.end_iteration();
         }
@@ -203,6 +212,27 @@ impl VuContext {
         let client = Rc::new(net::Client::new(self.host.net()?, self.id));
         *self.client.borrow_mut() = Some(Rc::clone(&client));
         Ok(client)
+    }
+
+    /// Has something done when the iteration is over; it is dropped undone if the iteration never ends.
+    pub fn at_end(&self, close: AtEnd) {
+        self.at_end.borrow_mut().push(close);
+    }
+
+    /// Its gRPC channel to a server, made at first use. It survives edits of the script, as its connection does.
+    ///
+    /// # Errors
+    /// While the file loads, and for options that cannot work.
+    pub fn channel(&self, address: &str, options: &grpc::Options) -> Result<Rc<grpc::Channel>, ApiError> {
+        let endpoint = grpc::Endpoint::of(&*self.host.net()?, address, options);
+        let endpoint = endpoint.map_err(|error| ApiError::Text(error.to_string()))?;
+        let mut channels = self.channels.borrow_mut();
+        if let Some(known) = channels.iter().find(|known| Rc::ptr_eq(known.endpoint(), &endpoint)) {
+            return Ok(Rc::clone(known));
+        }
+        let channel = Rc::new(grpc::Channel::new(&endpoint, self.id));
+        channels.push(Rc::clone(&channel));
+        Ok(channel)
     }
 
     /// The `stage` tag of the iteration: the name of its stage, step or wave, or its index; `None` outside of journeys

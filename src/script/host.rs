@@ -65,6 +65,7 @@ pub struct Host {
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
     http_samples: OnceCell<samples::Http>,
+    grpc_samples: OnceCell<samples::Grpc>,
     /// What the operation that has just been started is doing; taken by whoever resumed its coroutine.
     pub(super) pending: RefCell<Option<Pending>>,
     /// What it has given; taken by its second half when the coroutine goes on.
@@ -135,6 +136,7 @@ impl Host {
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),
+            grpc_samples: OnceCell::new(),
             net: RefCell::default(),
             watch,
             current: RefCell::default(),
@@ -446,6 +448,15 @@ impl Host {
     pub fn http_samples(&self) -> Result<&samples::Http, ApiError> {
         let recorder = self.recorder()?;
         Ok(self.http_samples.get_or_init(|| samples::Http::new(recorder)))
+    }
+
+    /// Where the samples of gRPC calls go.
+    ///
+    /// # Errors
+    /// As [`Host::recorder`].
+    pub fn grpc_samples(&self) -> Result<&samples::Grpc, ApiError> {
+        let recorder = self.recorder()?;
+        Ok(self.grpc_samples.get_or_init(|| samples::Grpc::new(recorder)))
     }
 }
 

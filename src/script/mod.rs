@@ -21,6 +21,7 @@ pub mod locate;
 pub mod meeting;
 pub mod plan_reader;
 pub mod pool;
+pub mod protos;
 pub mod raw;
 pub mod render;
 pub mod repl;

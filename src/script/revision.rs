@@ -9,6 +9,7 @@ use crate::plan::Plan;
 
 use super::dataset::DataStore;
 use super::loader::{self, Sources};
+use super::protos::ProtoStore;
 use super::stamp::Files;
 
 /// A state of the script, the same for all VMs.
@@ -20,6 +21,8 @@ pub struct Revision {
     pub sources: Sources,
     /// Data sets, each parsed once.
     pub data: DataStore,
+    /// Services and messages, each compiled once.
+    pub protos: ProtoStore,
     script: PathBuf,
     plan: OnceLock<Arc<Plan>>,
 }
@@ -32,6 +35,7 @@ impl Revision {
             number: u32::from(is_watched),
             sources: Sources::default(),
             data: DataStore::default(),
+            protos: ProtoStore::default(),
             script: script.to_owned(),
             plan: OnceLock::new(),
         }
@@ -45,6 +49,7 @@ impl Revision {
             number: self.number + 1,
             sources: Sources::default(),
             data: self.data.next(),
+            protos: ProtoStore::default(),
             script: self.script.clone(),
             plan: OnceLock::new(),
         }
@@ -87,14 +92,15 @@ impl Revision {
     pub fn files(&self) -> Files {
         let mut files = self.sources.files();
         files.extend(self.data.files());
+        files.extend(self.protos.files());
         files
     }
 
     /// SHA-256 (hex) of each file that was read, by name; helpers that are embedded in the binary included.
     #[must_use]
     pub fn hashes(&self) -> BTreeMap<String, String> {
-        let data = self.data.hashes();
-        self.sources.hashes().into_iter().chain(data).collect()
+        let read = self.data.hashes().into_iter().chain(self.protos.hashes());
+        self.sources.hashes().into_iter().chain(read).collect()
     }
 
     /// SHA-256 (hex) over names and contents of everything that was read.

@@ -15,6 +15,7 @@ use super::errors::ErrorLog;
 use super::flow::Flows;
 use super::meeting::Meetings;
 use super::pool::Pools;
+use super::protos::Reflected;
 use super::revision::Revision;
 use super::trace::Trace;
 use super::waits::Waits;
@@ -46,6 +47,9 @@ pub struct Session {
     pub commons: Arc<Commons>,
     /// HTTP connections that all virtual users share, where the plan says so.
     pub connections: Arc<Connections>,
+    /// What servers have told of their services.
+    pub reflected: Reflected,
+    limits: Mutex<BTreeSet<Limit>>,
     /// The switches of the run.
     pub control: Arc<Control>,
     /// From when on `kt.time.monotonic` counts.
@@ -64,6 +68,15 @@ pub struct Session {
     unset: Mutex<BTreeSet<String>>,
     names: Mutex<HashSet<String>>,
     failed_as: Mutex<HashSet<u32>>,
+}
+
+/// What gRPC calls waited for: the address of the server, and the number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// `max_in_flight` of the client.
+    Cap(String, usize),
+    /// The streams that the server allows on a connection.
+    Streams(String, usize),
 }
 
 /// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
@@ -90,6 +103,8 @@ impl Session {
             pools: Pools::default(),
             commons: Arc::default(),
             connections: Arc::default(),
+            reflected: Reflected::default(),
+            limits: Mutex::default(),
             control,
             created: crate::clock::now(),
             started: OnceLock::new(),
@@ -189,6 +204,18 @@ impl Session {
     pub fn exhausted(&self) -> Vec<String> {
         let exhausted = self.exhausted.lock().unwrap_or_else(PoisonError::into_inner);
         exhausted.iter().cloned().collect()
+    }
+
+    /// A gRPC call has waited for a limit.
+    pub fn waited(&self, limit: Limit) {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(limit);
+    }
+
+    /// The limits that gRPC calls have waited for.
+    #[must_use]
+    pub fn waited_for(&self) -> Vec<Limit> {
+        let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        limits.iter().cloned().collect()
     }
 
     /// A script has asked for a variable that is not set, and has no other value for it.

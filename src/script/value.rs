@@ -50,7 +50,7 @@ impl ArrayMark {
     }
 
     /// Marks the table at `index` as an array.
-    fn mark(stack: &mut Stack<'_>, index: i32) {
+    pub fn mark(stack: &mut Stack<'_>, index: i32) {
         let lua = stack.lua();
         if let Some(mark) = lua.app_data_ref::<Self>() {
             stack.push_pinned(&mark.pinned);
@@ -59,7 +59,7 @@ impl ArrayMark {
     }
 
     /// Whether the table at `index` is marked.
-    fn is_on(stack: &mut Stack<'_>, index: i32) -> bool {
+    pub fn is_on(stack: &mut Stack<'_>, index: i32) -> bool {
         if !stack.push_metatable(index) {
             return false;
         }

@@ -1,6 +1,7 @@
 //! Runs every `*.test.lua` of the API and of the helper library against a server in this process, and compares each
 //! module with its stub. Files are found, never listed; what they test is in them.
 
+mod grpc;
 mod parity;
 mod server;
 mod shop;
@@ -55,12 +56,14 @@ async fn demo() -> BTreeMap<String, String> {
 async fn run(
     file: &Path,
     server: &server::Server,
+    lab: &str,
     demo: &BTreeMap<String, String>,
 ) -> (Arc<Session>, Result<Vec<TestResult>, ScriptError>) {
     let mut vars = BTreeMap::from([
         ("TEST_URL".to_owned(), server.url.clone()),
         ("CLOSING_URL".to_owned(), server.closing_url.clone()),
         ("REFUSED_URL".to_owned(), server.refused_url.clone()),
+        ("TEST_GRPC".to_owned(), lab.to_owned()),
         ("TEST_SECRET".to_owned(), "s3cret-value".to_owned()),
     ]);
     // Of the shop there is none: its client is tested against a fake.
@@ -89,14 +92,19 @@ async fn run(
 
 #[tokio::test]
 async fn all_lua_tests_pass() {
+    tokio::task::LocalSet::new().run_until(all()).await;
+}
+
+async fn all() {
     let server = server::start().await;
+    let lab = grpc::start().await;
     let demo = demo().await;
     let files = test_files();
     assert!(files.len() > 10, "only {} test files were found", files.len());
     let (mut passed, mut failures) = (0, Vec::new());
     for file in &files {
         let name = file.display();
-        let (session, results) = run(file, &server, &demo).await;
+        let (session, results) = run(file, &server, &lab, &demo).await;
         let results = match results {
             Ok(results) if results.is_empty() => {
                 failures.push(format!("{name} has no test"));

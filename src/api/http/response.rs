@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mlua::{Table, Value};
 use serde::de::DeserializeSeed as _;
 
-use crate::net::{Exchange, Headers};
+use crate::net::{Exchange, Headers, Timings};
 use crate::script::fields::{describe, suggest};
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::value::{Seek, push, push_json};
@@ -77,10 +77,7 @@ impl Face {
     /// Prepares a VM for response tables.
     pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
         let lua = &host.lua;
-        let lower: Value = lua.globals().get::<Table>("string")?.get("lower")?;
-        let headers_meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
-        headers_meta.set_readonly(true);
-        let headers_meta = Pinned::new(lua, headers_meta)?;
+        let headers_meta = headers_meta(host)?;
         let name = |name: &str| Pinned::new(lua, name);
         let answer = Rc::new(name("__answer")?);
         let own = Rc::clone(&answer);
@@ -108,6 +105,14 @@ impl Face {
             answer,
         })
     }
+}
+
+/// The metatable of headers, whose names may be asked for in any case of letters.
+pub(in crate::api) fn headers_meta(host: &Rc<Host>) -> mlua::Result<Pinned> {
+    let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
+    let meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
+    meta.set_readonly(true);
+    Pinned::new(&host.lua, meta)
 }
 
 impl Answer {
@@ -294,7 +299,7 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
         ("remote_addr", _) => exchange
             .remote_addr
             .map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
-        ("timings", _) => timings(host, exchange).map(Value::Table),
+        ("timings", _) => timings(host, &exchange.timings).map(Value::Table),
         _ => Ok(Value::Nil),
     }
 }
@@ -321,8 +326,7 @@ fn headers(host: &Host, headers: &Headers) -> mlua::Result<Table> {
 }
 
 /// Phases in milliseconds.
-fn timings(host: &Host, exchange: &Exchange) -> mlua::Result<Table> {
-    let timings = &exchange.timings;
+pub(in crate::api) fn timings(host: &Host, timings: &Timings) -> mlua::Result<Table> {
     let table = host.lua.create_table_with_capacity(0, 8)?;
     for (name, value) in [
         ("blocked", timings.blocked),

@@ -126,7 +126,7 @@ fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
 }
 
 /// Whether what is called so is a credential.
-fn is_telling(name: &str) -> bool {
+pub(in crate::api) fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let parts = [
         "auth",

@@ -18,18 +18,26 @@ pub(super) fn line(number: usize, checkpoint: &CheckpointTotal, plan: &Plan) -> 
         let ended = counts.completed + counts.failed;
         parts.push(format!("{} {ended} ({:.1}/s)", scenario.name, rate(ended, over)));
     }
-    let (requests, per_second) = match checkpoint.metrics.get("http_reqs") {
+    let counted = |name: &str| match checkpoint.metrics.get(name) {
         Some(MetricSummary::Counter { count, rate, .. }) => (*count, *rate),
         _ => (0.0, 0.0),
     };
-    parts.push(format!("http_reqs {requests} ({per_second:.1}/s)"));
-    parts.push(match checkpoint.metrics.get("http_req_duration") {
+    // What there is of one kind alone; HTTP where there is both.
+    let is_grpc = counted("http_reqs").0 == 0.0 && counted("grpc_reqs").0 > 0.0;
+    let [reqs, duration, failed] = if is_grpc {
+        ["grpc_reqs", "grpc_req_duration", "grpc_req_failed"]
+    } else {
+        ["http_reqs", "http_req_duration", "http_req_failed"]
+    };
+    let (requests, per_second) = counted(reqs);
+    parts.push(format!("{reqs} {requests} ({per_second:.1}/s)"));
+    parts.push(match checkpoint.metrics.get(duration) {
         Some(MetricSummary::Trend {
             values: Some(values), ..
         }) => format!("p95 {:.1} ms", values.p95),
         _ => "p95 -".to_owned(),
     });
-    parts.push(match checkpoint.metrics.get("http_req_failed") {
+    parts.push(match checkpoint.metrics.get(failed) {
         Some(MetricSummary::Rate { rate: Some(rate), .. }) => format!("{:.1} % failed", rate * 100.0),
         _ => "- failed".to_owned(),
     });

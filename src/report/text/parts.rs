@@ -180,7 +180,7 @@ fn numbers(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Cell> {
 
 /// The share of requests that failed.
 pub(super) fn failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> Cell {
-    match find(metrics, "http_req_failed", tags) {
+    match find(metrics, "http_req_failed", tags).or_else(|| find(metrics, "grpc_req_failed", tags)) {
         Some(MetricSummary::Rate { rate: Some(rate), .. }) => {
             let paint = if *rate > 0.0 { Paint::Warn } else { Paint::Plain };
             Cell::new(human::percent(*rate), paint)

@@ -147,7 +147,11 @@ fn url(fields: &Fields, key: &str) -> Result<Option<Url>, FieldError> {
     }
 }
 
-fn tls(http: &Fields, script: &Path) -> Result<TlsConfig, FieldError> {
+/// The TLS options below `tls`; files are looked for beside the script.
+///
+/// # Errors
+/// Unknown options, and files that are not there.
+pub fn tls(http: &Fields, script: &Path) -> Result<TlsConfig, FieldError> {
     let Some(fields) = http.inner("tls", &["insecure", "ca", "cert", "key", "server_name"])? else {
         return Ok(TlsConfig::default());
     };

@@ -20,6 +20,7 @@ use super::fields::{FieldError, Fields, describe, suggest, to_size};
 use super::session::Session;
 use super::vu::Loaded;
 
+pub use http::tls as read_tls;
 pub use invariants::functions as invariants;
 
 /// The name of the scenario of a script that returns a function.

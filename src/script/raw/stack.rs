@@ -315,6 +315,13 @@ impl<'a> Stack<'a> {
         }
     }
 
+    /// Puts the value on top in the place of another, and takes it off there.
+    pub fn replace(&mut self, index: i32) {
+        debug_assert!(index > 0 && index < self.top(), "a place below the top");
+        // SAFETY: both are there.
+        unsafe { ffi::lua_replace(self.state, index) }
+    }
+
     /// Pushes userdata that owns `object`.
     pub fn push_object<T: 'static>(&self, object: Box<T>) {
         unsafe fn drop_box<T>(boxed: *mut c_void) {
