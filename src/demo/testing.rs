@@ -38,7 +38,7 @@ impl Running {
 
     pub(super) fn address(&self, name: &str) -> String {
         let (_, url) = self.names.iter().find(|(key, _)| key == name).unwrap();
-        url.strip_prefix("http://").unwrap().to_owned()
+        url.strip_prefix("http://").unwrap_or(url).to_owned()
     }
 
     /// A connection to what the first of its names says.
