@@ -9,7 +9,8 @@ use clap_complete::Shell;
 use url::Url;
 
 use super::quick::QuickArgs;
-use crate::demo::{BreakerMode, FaultSpec, orchestrator, shop};
+use crate::demo::challenge::{Overflow, StatMode};
+use crate::demo::{BreakerMode, FaultSpec, challenge, orchestrator, shop};
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
 use crate::schedule::Stage;
@@ -282,7 +283,8 @@ pub(super) struct DemoArgs {
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Port of BASE_URL; the shop's services take the four after it, the orchestrator the fifth. 0 takes free ports.
+    /// Port of BASE_URL; the shop's services take the four after it, the other systems the three after those. 0 takes
+    /// free ports.
     #[arg(long, value_name = "N", default_value_t = 8080)]
     pub(super) port: u16,
     /// The shop at BASE_URL only, without ports for its four services.
@@ -329,6 +331,8 @@ pub(super) struct DemoArgs {
     pub(super) until_stdin_closes: bool,
     #[command(flatten)]
     pub(super) orchestrator: OrchestratorArgs,
+    #[command(flatten)]
+    pub(super) challenge: ChallengeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -350,6 +354,60 @@ pub(super) struct OrchestratorArgs {
         value_parser = orchestrator::fault
     )]
     pub(super) orchestrator_faults: Vec<FaultSpec>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Challenge system")]
+pub(super) struct ChallengeArgs {
+    /// Users, user-000000 and so on.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(super) challenge_users: u32,
+    /// Challenges, challenge-0 and so on.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) challenge_count: u16,
+    /// Goals of each challenge, goal-0 and so on.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) challenge_goals: u16,
+    /// Fraction of users who have played before, those with even numbers first.
+    #[arg(long, value_name = "F", default_value_t = 0.5)]
+    pub(super) challenge_progress: f64,
+    /// How long a token lives at most.
+    #[arg(long, value_name = "D", default_value = "24h", value_parser = duration::parse)]
+    pub(super) challenge_token_lifetime: Duration,
+    /// What an event takes under its user's lock.
+    #[arg(long, value_name = "D", default_value = "1ms", value_parser = duration::parse)]
+    pub(super) challenge_handler: Duration,
+    /// Up to this long more for each event, uniform.
+    #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
+    pub(super) challenge_jitter: Duration,
+    /// Calls that a gRPC connection may have open at once.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(super) challenge_streams: u32,
+    /// How often buffered events are written to the database.
+    #[arg(long, value_name = "D", default_value = "1s", value_parser = duration::parse)]
+    pub(super) challenge_flush: Duration,
+    /// Events that fit into the buffer.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(super) challenge_buffer: usize,
+    /// When the buffer is full: drop-oldest, or block.
+    #[arg(long, value_name = "MODE", default_value = "drop-oldest")]
+    pub(super) challenge_overflow: Overflow,
+    /// What the value of a statItemUpdated is: absolute, or an increment.
+    #[arg(long, value_name = "MODE", default_value = "absolute")]
+    pub(super) challenge_stat: StatMode,
+    /// HTTP requests per second that it can do; more wait in a queue. Without it, what the machine can do.
+    #[arg(long, value_name = "R")]
+    pub(super) challenge_api_capacity: Option<f64>,
+    /// Events per second that it can do; more wait in a queue.
+    #[arg(long, value_name = "R")]
+    pub(super) challenge_event_capacity: Option<f64>,
+    /// A fault of the challenge system from a time on, for a time; may be given several times.
+    #[arg(
+        long = "challenge-fault",
+        value_name = "KIND=VALUE[@START][+DURATION]",
+        value_parser = challenge::fault
+    )]
+    pub(super) challenge_faults: Vec<FaultSpec>,
 }
 
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {

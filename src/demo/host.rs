@@ -25,6 +25,14 @@ pub enum DemoError {
         /// What is wrong.
         reason: String,
     },
+    /// A system cannot be made.
+    #[error("the {system} cannot start: {reason}")]
+    Start {
+        /// Which one.
+        system: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
     /// The port is taken, or the system refuses.
     #[error("cannot listen on 127.0.0.1:{port}: {source}; `--port 0` takes free ports")]
     Listen {

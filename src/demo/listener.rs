@@ -23,6 +23,13 @@ pub(super) struct Doors {
     pub open: AtomicU64,
 }
 
+impl Doors {
+    /// Starts the count of those that came anew.
+    pub(super) fn reset(&self) {
+        self.opened.store(0, Ordering::Relaxed);
+    }
+}
+
 /// What a handler knows about the connection that its request came on.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {

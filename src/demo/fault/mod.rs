@@ -27,7 +27,7 @@ mod set;
 mod spec;
 mod value;
 
-pub(super) use set::{ChallengeEffects, Faults, StockLimit};
+pub(super) use set::{Faults, StockLimit};
 pub(super) use spec::Knob;
 pub use spec::{FaultError, FaultSpec};
 pub(super) use value::invalid;
