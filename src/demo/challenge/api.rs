@@ -79,7 +79,11 @@ impl Challenge {
         challenge: Option<&str>,
     ) -> Response {
         let began = clock::now();
-        let operation = if challenge.is_some() { Operation::Get } else { Operation::List };
+        let operation = if challenge.is_some() {
+            Operation::Get
+        } else {
+            Operation::List
+        };
         let user = match self.enter(operation, headers).await {
             Ok(entered) => entered.user,
             Err(hurdle) => return self.hurdle(connection, operation, began, hurdle),
@@ -158,7 +162,10 @@ impl Challenge {
                 } else {
                     "the goal is being claimed already"
                 };
-                return (ClaimEnd::AlreadyClaimed, coded(StatusCode::CONFLICT, "already_claimed", text));
+                return (
+                    ClaimEnd::AlreadyClaimed,
+                    coded(StatusCode::CONFLICT, "already_claimed", text),
+                );
             }
             Ok(Begun::NotCompleted { progress }) => {
                 let text = format!("the goal is not completed: {progress} of {}", goal.target);
@@ -205,7 +212,13 @@ impl Challenge {
     fn authorize(&self, headers: &HeaderMap) -> Result<u32, Reply> {
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let verified = bearer(value).and_then(|token| self.mint.verify(token, self.wall()));
-        let verified = verified.and_then(|user| if user < self.options.users { Ok(user) } else { Err(Refused::Invalid) });
+        let verified = verified.and_then(|user| {
+            if user < self.options.users {
+                Ok(user)
+            } else {
+                Err(Refused::Invalid)
+            }
+        });
         verified.map_err(|refused| {
             let mut counts = self.tally.counts();
             match refused {

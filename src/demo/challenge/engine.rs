@@ -182,7 +182,10 @@ impl Challenge {
             let taken = Arc::new(self.buffer.take(left.min(BATCH)));
             left -= taken.len();
             let batch = Arc::clone(&taken);
-            match self.query("upsert", move |connection| store::upsert(connection, &batch)).await {
+            match self
+                .query("upsert", move |connection| store::upsert(connection, &batch))
+                .await
+            {
                 Ok(written) => {
                     rows += written;
                     self.buffer.settle(taken.len());

@@ -145,7 +145,13 @@ mod tests {
         // name, payload, mode, statistic, change
         let kills = [("statCode", "enemy_kills"), ("value", "42")];
         let table: [(_, &[(&str, &str)], _, _, _); 5] = [
-            ("userLoggedIn", &[("platform", "PC")], StatMode::Absolute, 1, Change::Add(1)),
+            (
+                "userLoggedIn",
+                &[("platform", "PC")],
+                StatMode::Absolute,
+                1,
+                Change::Add(1),
+            ),
             ("userLoggedIn", &[], StatMode::Increment, 1, Change::Add(1)),
             ("statItemUpdated", &kills, StatMode::Absolute, 0, Change::Set(42)),
             ("statItemUpdated", &kills, StatMode::Increment, 0, Change::Add(42)),
@@ -173,17 +179,37 @@ mod tests {
             ("userLoggedIn", "user-000010", &[], "no user `user-000010`"),
             ("userLoggedIn", "user-1", &[], "no user `user-1`"),
             ("userLoggedIn", "", &[], "no user ``"),
-            ("userLoggedIn", "user-000001", &[("userId", "user-000002")], "payload.userId"),
-            ("statItemUpdated", "user-000001", &[("value", "1")], "payload.statCode: is missing"),
+            (
+                "userLoggedIn",
+                "user-000001",
+                &[("userId", "user-000002")],
+                "payload.userId",
+            ),
+            (
+                "statItemUpdated",
+                "user-000001",
+                &[("value", "1")],
+                "payload.statCode: is missing",
+            ),
             (
                 "statItemUpdated",
                 "user-000001",
                 &[("value", "1"), ("stat_code", "enemy_kills")],
                 "not stat_code",
             ),
-            ("statItemUpdated", "user-000001", &[("value", "1"), ("statCode", "kills")], "`kills`"),
+            (
+                "statItemUpdated",
+                "user-000001",
+                &[("value", "1"), ("statCode", "kills")],
+                "`kills`",
+            ),
             ("statItemUpdated", "user-000001", &[code], "payload.value: is missing"),
-            ("statItemUpdated", "user-000001", &[code, ("value", "4.5")], "`4.5` is not a whole"),
+            (
+                "statItemUpdated",
+                "user-000001",
+                &[code, ("value", "4.5")],
+                "`4.5` is not a whole",
+            ),
             ("statItemUpdated", "user-000001", &[code, ("value", "-1")], "`-1`"),
         ];
         for (name, user, payload, part) in table {

@@ -109,13 +109,25 @@ impl Meters {
         to.register("db_query_duration_seconds", help, self.query_times.clone());
         for (name, help, gauge) in [
             ("db_connections_active", "Connections in use", &self.connections_active),
-            ("db_connections_idle", "Connections open and not in use", &self.connections_idle),
-            ("db_connections_max", "Connections that there may be", &self.connections_max),
+            (
+                "db_connections_idle",
+                "Connections open and not in use",
+                &self.connections_idle,
+            ),
+            (
+                "db_connections_max",
+                "Connections that there may be",
+                &self.connections_max,
+            ),
         ] {
             to.register(name, help, gauge.clone());
         }
         let help = "Calls to the platform, retries counted apart";
-        to.register("ags_platform_request_duration_seconds", help, self.platform_times.clone());
+        to.register(
+            "ags_platform_request_duration_seconds",
+            help,
+            self.platform_times.clone(),
+        );
         let help = "Calls to the platform that failed or took too long";
         to.register("ags_platform_request_errors", help, self.platform_errors.clone());
         to.register("challenges_claimed", "Claims won", self.claimed.clone());
@@ -125,7 +137,11 @@ impl Meters {
     fn register_events(&mut self) {
         let to = &mut self.registry;
         to.register("events_received", "Events that were read", self.received.clone());
-        to.register("events_processed", "Events answered with success", self.processed.clone());
+        to.register(
+            "events_processed",
+            "Events answered with success",
+            self.processed.clone(),
+        );
         let help = "Events answered with success that a full buffer lost";
         to.register("events_dropped", help, self.dropped.clone());
         let help = "An event's call read until answered";
@@ -165,7 +181,9 @@ impl Meters {
 
     pub(super) fn processed(&self, kind: Kind, took: Duration) {
         self.processed.get_or_create(&labels(kind)).inc();
-        self.event_times.get_or_create(&labels(kind)).observe(took.as_secs_f64());
+        self.event_times
+            .get_or_create(&labels(kind))
+            .observe(took.as_secs_f64());
     }
 
     pub(super) fn dropped(&self, kind: Kind) {

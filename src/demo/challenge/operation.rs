@@ -69,6 +69,9 @@ mod tests {
             assert!(PARTS.contains(&front::Operation::part(operation)));
         }
         assert_eq!(Operation::List.request(), ("GET", "/v1/challenges"));
-        assert_eq!(Operation::NAMES[Operation::OnMessage as usize], "EventService/OnMessage");
+        assert_eq!(
+            Operation::NAMES[Operation::OnMessage as usize],
+            "EventService/OnMessage"
+        );
     }
 }

@@ -152,9 +152,11 @@ mod tests {
     async fn the_file_goes_with_the_pool() {
         let pool = pool();
         let path = pool.path.clone();
-        pool.run("insert", |connection| connection.execute("INSERT INTO t VALUES (1)", []))
-            .await
-            .unwrap();
+        pool.run("insert", |connection| {
+            connection.execute("INSERT INTO t VALUES (1)", [])
+        })
+        .await
+        .unwrap();
         let count = pool.run("count", |connection| {
             connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
         });
@@ -192,7 +194,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_says_what_failed() {
-        let failed = pool().run("nonsense", |connection| connection.execute("NONSENSE", [])).await;
+        let failed = pool()
+            .run("nonsense", |connection| connection.execute("NONSENSE", []))
+            .await;
         let said = failed.unwrap_err().to_string();
         assert!(said.contains("NONSENSE"), "{said}");
     }

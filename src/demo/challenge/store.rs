@@ -122,7 +122,9 @@ pub(super) enum Begun {
     /// It is this caller's.
     Won,
     /// It is, or was, somebody else's.
-    Taken { won: bool },
+    Taken {
+        won: bool,
+    },
     NotCompleted {
         progress: i64,
     },
@@ -263,7 +265,12 @@ mod tests {
         assert_eq!(who, [0, 1, 2, 3, 4, 6, 8]);
         let again = profile(&mut opened(10, 0.7), 4).unwrap();
         assert_eq!(profile(&mut connection, 4).unwrap(), again, "the same each time");
-        assert!(again.stats.iter().all(|stat| (0..100).contains(&stat.value) && stat.peak == stat.value));
+        assert!(
+            again
+                .stats
+                .iter()
+                .all(|stat| (0..100).contains(&stat.value) && stat.peak == stat.value)
+        );
     }
 
     #[test]
@@ -273,7 +280,11 @@ mod tests {
             begin_claim(&mut connection, key(1, 0), GOAL, 5).unwrap(),
             Begun::NotCompleted { progress: 0 }
         );
-        upsert(&mut connection, &[update(1, 0, Change::Set(60)), update(1, 0, Change::Set(7))]).unwrap();
+        upsert(
+            &mut connection,
+            &[update(1, 0, Change::Set(60)), update(1, 0, Change::Set(7))],
+        )
+        .unwrap();
         // It was completed once, and stays so.
         assert_eq!(begin_claim(&mut connection, key(1, 0), GOAL, 5).unwrap(), Begun::Won);
         assert_eq!(
@@ -281,14 +292,22 @@ mod tests {
             Begun::Taken { won: false }
         );
         end_claim(&mut connection, key(1, 0), false).unwrap();
-        assert_eq!(begin_claim(&mut connection, key(1, 0), GOAL, 5).unwrap(), Begun::Won, "it was given up");
+        assert_eq!(
+            begin_claim(&mut connection, key(1, 0), GOAL, 5).unwrap(),
+            Begun::Won,
+            "it was given up"
+        );
         end_claim(&mut connection, key(1, 0), true).unwrap();
         end_claim(&mut connection, key(1, 0), false).unwrap();
         assert_eq!(
             begin_claim(&mut connection, key(1, 0), GOAL, 5).unwrap(),
             Begun::Taken { won: true }
         );
-        assert_eq!(begin_claim(&mut connection, key(1, 1), GOAL, 5).unwrap(), Begun::Won, "another goal");
+        assert_eq!(
+            begin_claim(&mut connection, key(1, 1), GOAL, 5).unwrap(),
+            Begun::Won,
+            "another goal"
+        );
         let claims = profile(&mut connection, 1).unwrap().claims;
         let row = ClaimRow {
             won: true,

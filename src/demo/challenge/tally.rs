@@ -291,7 +291,12 @@ mod tests {
             user: 5,
             goal: GoalKey { challenge: 1, goal: 2 },
         };
-        for end in [ClaimEnd::Won, ClaimEnd::AlreadyClaimed, ClaimEnd::Won, ClaimEnd::NotCompleted] {
+        for end in [
+            ClaimEnd::Won,
+            ClaimEnd::AlreadyClaimed,
+            ClaimEnd::Won,
+            ClaimEnd::NotCompleted,
+        ] {
             tally.counts().claims.record(key, end);
         }
         let row = json!({ "userId": "user-000005", "challengeId": "challenge-1", "goalId": "goal-2", "won": 2, "refused": 1 });
