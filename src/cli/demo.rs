@@ -1,5 +1,7 @@
 //! `kingtide demo`, and the child process behind `--demo`.
 
+mod args;
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,12 +10,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{ChallengeArgs, DemoArgs};
+pub(super) use args::DemoArgs;
+
 use super::{Failure, block_on, terminal};
 use crate::clock;
 use crate::demo::{self, ChallengeOptions, DemoOptions, OrchestratorOptions, ShopOptions};
 use crate::results::ExitCode;
 use crate::run;
+use args::ChallengeArgs;
 
 /// Serves until Ctrl-C, SIGTERM, or the end of stdin.
 pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {

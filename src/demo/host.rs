@@ -60,7 +60,7 @@ pub(super) enum Serves {
     /// Its address is a URL.
     Http(Router),
     /// Its address is host:port, as gRPC clients want it; its connections are counted.
-    Grpc(tonic::transport::server::Router, Arc<Doors>),
+    Grpc(Box<tonic::transport::server::Router>, Arc<Doors>),
 }
 
 /// Serves all sites until `shutdown` completes, and then for at most a second more. `on_ready` is called once, when all

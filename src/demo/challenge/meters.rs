@@ -95,6 +95,13 @@ impl Meters {
             // 1 to 131,072 rows.
             flush_rows: Histogram::new(exponential_buckets(1.0, 2.0, 18)),
         };
+        // From 0 on, so that a rate over the first of them is right.
+        let _ = meters.platform_errors.get_or_create(&GRANT);
+        for kind in [Kind::LoggedIn, Kind::StatUpdated] {
+            for family in [&meters.received, &meters.processed, &meters.dropped] {
+                let _ = family.get_or_create(&labels(kind));
+            }
+        }
         meters.register_api();
         meters.register_events();
         meters

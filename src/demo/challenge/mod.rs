@@ -121,7 +121,7 @@ pub(in crate::demo) fn sites(options: &ChallengeOptions) -> Result<Vec<Site>, De
             name: "CHALLENGE_GRPC".to_owned(),
             port: options.grpc_port,
             gateway: false,
-            serves: Serves::Grpc(events, doors),
+            serves: Serves::Grpc(Box::new(events), doors),
         },
     ])
 }

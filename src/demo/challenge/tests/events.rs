@@ -162,6 +162,8 @@ async fn the_limit_of_streams_holds_calls_back() {
         ..ChallengeOptions::default()
     };
     let mut system = start(options).await;
+    // The client knows the limit from the answer on.
+    system.stat(USER, "enemy_kills", 1).await;
     let calls = (0..30).map(|user| {
         send(
             &system.channel,
