@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
+use super::demo::DemoArgs;
 use super::quick::QuickArgs;
-use crate::demo::{BreakerMode, FaultSpec, orchestrator, shop};
+use crate::clock;
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
 use crate::schedule::Stage;
@@ -263,6 +264,21 @@ pub(super) enum DataSet {
         #[arg(long, value_name = "DIR", default_value = "data")]
         out: PathBuf,
     },
+    /// Users of the challenge system, its challenges, and a token for each user.
+    Challenge {
+        /// Folder to write to.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        out: PathBuf,
+        /// How many users.
+        #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        users: u32,
+        /// When tokens begin: a time such as 2026-01-01T00:00:00Z, or now, which makes other bytes each time.
+        #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z", value_parser = moment)]
+        issued_at: i64,
+        /// How long tokens live; ten years unless told otherwise.
+        #[arg(long, value_name = "D", default_value = "87600h", value_parser = duration::parse)]
+        lifetime: Duration,
+    },
     /// Events for the orchestrator, a line of JSON each, with unique correlation ids.
     Events {
         /// How many.
@@ -277,86 +293,23 @@ pub(super) enum DataSet {
     },
 }
 
-#[derive(Debug, Args)]
-pub(super) struct DemoArgs {
-    /// Seed of everything random.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Port of BASE_URL; the shop's services take the four after it, the orchestrator the fifth. 0 takes free ports.
-    #[arg(long, value_name = "N", default_value_t = 8080)]
-    pub(super) port: u16,
-    /// The shop at BASE_URL only, without ports for its four services.
-    #[arg(long)]
-    pub(super) no_services: bool,
-    /// BASE_URL behaves like a gateway: 2-5 ms more, and 20 writes/s per client, then 429.
-    #[arg(long)]
-    pub(super) gateway: bool,
-    /// Units of each product; 0 fails every reservation.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub(super) stock: u64,
-    /// Fraction of sagas that never advance.
-    #[arg(long, value_name = "F", default_value_t = 0.0)]
-    pub(super) stuck: f64,
-    /// The circuit breaker around products: off, trip or open.
-    #[arg(long, value_name = "MODE", default_value = "off")]
-    pub(super) breaker: BreakerMode,
-    /// After this long a pending order fails; 0 keeps it pending.
-    #[arg(long, value_name = "D", default_value = "30s", value_parser = duration::parse)]
-    pub(super) pending_timeout: Duration,
-    /// Duration of a saga that has the shop for itself.
-    #[arg(long, value_name = "D", default_value = "1.4s", value_parser = duration::parse)]
-    pub(super) saga_base: Duration,
-    /// Sagas per second that the shared queue can do.
-    #[arg(long, value_name = "R", default_value_t = 19.5)]
-    pub(super) saga_capacity: f64,
-    /// Added to every operation's service time.
-    #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
-    pub(super) latency: Duration,
-    /// Fraction of requests answered with 500.
-    #[arg(long, value_name = "F", default_value_t = 0.0)]
-    pub(super) error_rate: f64,
-    /// Fraction of requests whose connection is reset.
-    #[arg(long, value_name = "F", default_value_t = 0.0)]
-    pub(super) reset_rate: f64,
-    /// For this long after the start answers take longer, 700 ms at first.
-    #[arg(long, value_name = "D", default_value = "0s", value_parser = duration::parse)]
-    pub(super) cold_start: Duration,
-    /// A fault from a time on, for a time; may be given several times.
-    #[arg(long = "fault", value_name = "KIND=VALUE[@START][+DURATION]", value_parser = shop::fault)]
-    pub(super) faults: Vec<FaultSpec>,
-    /// End when stdin closes instead of on Ctrl-C; ties the demo to the process that started it.
-    #[arg(long)]
-    pub(super) until_stdin_closes: bool,
-    #[command(flatten)]
-    pub(super) orchestrator: OrchestratorArgs,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Orchestrator")]
-pub(super) struct OrchestratorArgs {
-    /// Events routed per second; what comes faster makes its queue grow.
-    #[arg(long, value_name = "R", default_value_t = 5_000.0)]
-    pub(super) orchestrator_drain: f64,
-    /// Events that fit into its queue; more are refused.
-    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
-    pub(super) orchestrator_queue: u64,
-    /// Status of what does not fit: 429 or 503.
-    #[arg(long, value_name = "STATUS", default_value_t = 429)]
-    pub(super) orchestrator_full: u16,
-    /// A fault of the orchestrator from a time on, for a time; may be given several times.
-    #[arg(
-        long = "orchestrator-fault",
-        value_name = "KIND=VALUE[@START][+DURATION]",
-        value_parser = orchestrator::fault
-    )]
-    pub(super) orchestrator_faults: Vec<FaultSpec>,
-}
-
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
     }
+}
+
+/// Seconds since 1970.
+fn moment(text: &str) -> Result<i64, String> {
+    if text == "now" {
+        let since = clock::wall().duration_since(UNIX_EPOCH);
+        return Ok(since.map_or(0, |since| since.as_secs() as i64));
+    }
+    let parsed = text.parse::<jiff::Timestamp>();
+    parsed
+        .map(jiff::Timestamp::as_second)
+        .map_err(|error| format!("{error}; write it as 2026-01-01T00:00:00Z, or now"))
 }
 
 pub(super) fn count(text: &str) -> Result<u64, String> {

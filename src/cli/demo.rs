@@ -1,5 +1,7 @@
 //! `kingtide demo`, and the child process behind `--demo`.
 
+mod args;
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,12 +10,14 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::DemoArgs;
+pub(super) use args::DemoArgs;
+
 use super::{Failure, block_on, terminal};
 use crate::clock;
-use crate::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
+use crate::demo::{self, ChallengeOptions, DemoOptions, OrchestratorOptions, ShopOptions};
 use crate::results::ExitCode;
 use crate::run;
+use args::ChallengeArgs;
 
 /// Serves until Ctrl-C, SIGTERM, or the end of stdin.
 pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {
@@ -32,33 +36,60 @@ pub(super) fn command(args: DemoArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The port of the orchestrator, counted from the shop's: the services' four are between them.
+/// The ports of the other systems, counted from the shop's: its services' four come first.
 const ORCHESTRATOR_OFFSET: u16 = 5;
+const CHALLENGE_OFFSET: u16 = 6;
+const CHALLENGE_GRPC_OFFSET: u16 = 7;
 
 fn options(args: DemoArgs) -> Result<DemoOptions, Failure> {
-    let port = match args.port {
-        0 => Some(0),
-        port => port.checked_add(ORCHESTRATOR_OFFSET),
-    };
-    let port = port.ok_or_else(|| {
+    if args.port > u16::MAX - CHALLENGE_GRPC_OFFSET {
         let text = format!(
-            "--port {}: there is no room for the {ORCHESTRATOR_OFFSET} ports after it",
+            "--port {}: there is no room for the {CHALLENGE_GRPC_OFFSET} ports after it",
             args.port
         );
-        Failure::new(ExitCode::Invalid, anyhow!(text))
-    })?;
+        return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
+    }
+    let port = |offset| if args.port == 0 { 0 } else { args.port + offset };
     let orchestrator = OrchestratorOptions {
         seed: args.seed,
-        port,
+        port: port(ORCHESTRATOR_OFFSET),
         drain: args.orchestrator.orchestrator_drain,
         queue: args.orchestrator.orchestrator_queue,
         full: args.orchestrator.orchestrator_full,
         faults: args.orchestrator.orchestrator_faults.clone(),
     };
+    let challenge = ChallengeOptions {
+        port: port(CHALLENGE_OFFSET),
+        grpc_port: port(CHALLENGE_GRPC_OFFSET),
+        ..challenge_options(args.seed, &args.challenge)
+    };
     Ok(DemoOptions {
         shop: shop_options(args),
         orchestrator,
+        challenge,
     })
+}
+
+fn challenge_options(seed: u64, args: &ChallengeArgs) -> ChallengeOptions {
+    ChallengeOptions {
+        seed,
+        users: args.challenge_users,
+        challenges: args.challenge_count,
+        goals: args.challenge_goals,
+        progress: args.challenge_progress,
+        token_lifetime: args.challenge_token_lifetime,
+        handler: args.challenge_handler,
+        jitter: args.challenge_jitter,
+        streams: args.challenge_streams,
+        flush: args.challenge_flush,
+        buffer: args.challenge_buffer,
+        overflow: args.challenge_overflow,
+        stat: args.challenge_stat,
+        api_capacity: args.challenge_api_capacity,
+        event_capacity: args.challenge_event_capacity,
+        faults: args.challenge_faults.clone(),
+        ..ChallengeOptions::default()
+    }
 }
 
 fn shop_options(args: DemoArgs) -> ShopOptions {

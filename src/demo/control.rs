@@ -22,6 +22,8 @@ pub(super) trait System: Send + Sync + 'static {
     fn menu(&self) -> &'static Menu;
     /// What `/__stats` tells besides the service times; brings the metrics up to date.
     fn counts(&self) -> Value;
+    /// Starts those counts anew that a measurement wants to start at none, besides the service times.
+    fn reset(&self) {}
     /// The OpenMetrics text.
     fn metrics(&self) -> String;
 }
@@ -81,6 +83,7 @@ async fn stats<S: System>(State(system): State<Arc<S>>) -> Reply {
 
 async fn reset_stats<S: System>(State(system): State<Arc<S>>) -> StatusCode {
     system.front().stats.reset();
+    system.reset();
     StatusCode::NO_CONTENT
 }
 

@@ -50,6 +50,14 @@ impl Ticket {
     }
 }
 
+/// What a request meets instead of its work.
+#[derive(Debug)]
+pub(super) enum Hurdle {
+    /// Its connection is to be reset.
+    Reset,
+    Answer(Reply),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     operation: &'static str,
@@ -110,6 +118,29 @@ impl Front {
         work: impl FnOnce(Duration, Ticket) -> Reply,
     ) -> Response {
         let began = clock::now();
+        let reply = match self.enter(operation, admit).await {
+            Ok((now, ticket)) => work(now, ticket),
+            Err(Hurdle::Reset) => {
+                connection.reset();
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            }
+            Err(Hurdle::Answer(reply)) => reply,
+        };
+        self.record(operation, reply.status.as_u16(), began);
+        reply.into_response()
+    }
+
+    /// What comes before a request's work: stalls, its service time, faults. For systems whose work waits for something
+    /// else; they [`Self::record`] what became of it.
+    ///
+    /// # Errors
+    /// What the request gets instead of work.
+    pub(super) async fn enter(
+        &self,
+        operation: impl Operation,
+        admit: impl FnOnce(Ticket) -> Result<Duration, Reply>,
+    ) -> Result<(Duration, Ticket), Hurdle> {
+        let began = clock::now();
         let ticket = Ticket {
             number: self.numbers[operation.index()].fetch_add(1, Ordering::Relaxed),
             // Requests of different operations must not share their luck.
@@ -118,27 +149,29 @@ impl Front {
         let effects = self.faults.on_request(self.now(), operation.name());
 
         self.wait_out_stall().await;
-        let service = match admit(ticket) {
-            Ok(service) => service + effects.latency,
-            Err(refusal) => return self.answer(operation, began, refusal),
-        };
+        let service = admit(ticket).map_err(Hurdle::Answer)? + effects.latency;
         let stalled = clock::now() - began;
         self.pacer.until(began + stalled + service).await;
         self.wait_out_stall().await;
 
         if ticket.throw(purpose::RESET) < effects.reset {
-            connection.reset();
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            return Err(Hurdle::Reset);
         }
         let now = self.now();
-        let reply = if self.faults.down(now, operation.part()) {
-            Reply::error(StatusCode::SERVICE_UNAVAILABLE, "the service is down")
-        } else if ticket.throw(purpose::ERROR) < effects.errors {
-            Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "injected error")
-        } else {
-            work(now, ticket)
-        };
-        self.answer(operation, began, reply)
+        if self.faults.down(now, operation.part()) {
+            let reply = Reply::error(StatusCode::SERVICE_UNAVAILABLE, "the service is down");
+            return Err(Hurdle::Answer(reply));
+        }
+        if ticket.throw(purpose::ERROR) < effects.errors {
+            let reply = Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "injected error");
+            return Err(Hurdle::Answer(reply));
+        }
+        Ok((now, ticket))
+    }
+
+    /// Returns `by` from now, to a fraction of a millisecond.
+    pub(super) async fn pause(&self, by: Duration) {
+        self.pacer.until(clock::now() + by).await;
     }
 
     /// `UP`, unless a fault says otherwise; health answers do not take a service's time, but a stall holds them too.
@@ -168,9 +201,8 @@ impl Front {
         }
     }
 
-    fn answer(&self, operation: impl Operation, began: Instant, reply: Reply) -> Response {
-        let status = reply.status.as_u16();
-        let response = reply.into_response();
+    /// Counts an answer and its service time; `status` is HTTP's, or gRPC's code.
+    pub(super) fn record(&self, operation: impl Operation, status: u16, began: Instant) {
         // The server writes the response in the same turn of the loop in which it gets it.
         let took = clock::now() - began;
         self.stats.record(operation.index(), status, took);
@@ -179,7 +211,6 @@ impl Front {
             status,
         };
         self.times.get_or_create(&labels).observe(took.as_secs_f64());
-        response
     }
 }
 

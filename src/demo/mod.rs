@@ -1,10 +1,11 @@
 //! The built-in systems under test and their sample data: something real to load, on loopback, in a process of its own.
 //! Nothing of the generator is here; kingtide talks to these systems over sockets like to any other.
 //!
-//! [`serve`] runs the [`shop`] and the [`orchestrator`]; [`data`] writes the rows that journeys read, with the ids that the
+//! [`serve`] runs the [`shop`], the [`orchestrator`] and the [`challenge`] system; [`data`] writes the rows that journeys read, with the ids that the
 //! shop is preloaded with. What the systems share: where they listen (`host`), the life of a request (`front`), faults
 //! (`fault`) and the endpoints to look and disturb (`control`).
 
+pub mod challenge;
 mod control;
 pub mod data;
 mod dice;
@@ -24,6 +25,7 @@ mod testing;
 
 use std::future::Future;
 
+pub use challenge::ChallengeOptions;
 pub use fault::{FaultError, FaultSpec};
 pub use host::DemoError;
 pub use orchestrator::OrchestratorOptions;
@@ -36,13 +38,15 @@ pub struct DemoOptions {
     pub shop: ShopOptions,
     /// The orchestrator.
     pub orchestrator: OrchestratorOptions,
+    /// The challenge system.
+    pub challenge: ChallengeOptions,
 }
 
 /// Runs all systems on the current runtime (I/O and time enabled; one thread is enough) until `shutdown` completes, and
 /// then for at most a second more.
 ///
 /// `on_ready` is called once, when every port listens, with what a journey needs to know as (name, value): the addresses
-/// of the shop, `BASE_URL` first, then `ORCHESTRATOR_URL`.
+/// of the shop, `BASE_URL` first, then `ORCHESTRATOR_URL`, `CHALLENGE_URL` and `CHALLENGE_GRPC`.
 ///
 /// # Errors
 /// [`DemoError`] before `on_ready`, never after.
@@ -53,5 +57,6 @@ pub async fn serve(
 ) -> Result<(), DemoError> {
     let mut sites = shop::sites(&options.shop)?;
     sites.extend(orchestrator::sites(&options.orchestrator)?);
+    sites.extend(challenge::sites(&options.challenge)?);
     host::serve(sites, shutdown, on_ready).await
 }

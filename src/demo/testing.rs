@@ -38,7 +38,7 @@ impl Running {
 
     pub(super) fn address(&self, name: &str) -> String {
         let (_, url) = self.names.iter().find(|(key, _)| key == name).unwrap();
-        url.strip_prefix("http://").unwrap().to_owned()
+        url.strip_prefix("http://").unwrap_or(url).to_owned()
     }
 
     /// A connection to what the first of its names says.
@@ -94,10 +94,20 @@ impl Client {
         self.send("POST", path, body).await.unwrap()
     }
 
+    /// With a bearer token, and without a body.
+    pub(super) async fn send_as(&mut self, token: &str, method: &str, path: &str) -> Answer {
+        let head = format!("Authorization: Bearer {token}\r\n");
+        self.exchange(method, path, &head, "").await.unwrap()
+    }
+
     pub(super) async fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+        self.exchange(method, path, "", body).await
+    }
+
+    async fn exchange(&mut self, method: &str, path: &str, head: &str, body: &str) -> io::Result<Answer> {
         let began = clock::now();
         let length = body.len();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: demo\r\nContent-Length: {length}\r\n\r\n{body}");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: demo\r\n{head}Content-Length: {length}\r\n\r\n{body}");
         self.stream.write_all(request.as_bytes()).await?;
         let mut status = None;
         let mut length = 0;

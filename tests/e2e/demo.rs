@@ -60,7 +60,7 @@ impl Demo {
 
     /// `-e NAME=value` for each service of the shop, but not for all of them together.
     pub fn services(&self) -> Vec<String> {
-        let others = ["BASE_URL", "ORCHESTRATOR_URL"];
+        let others = ["BASE_URL", "ORCHESTRATOR_URL", "CHALLENGE_URL", "CHALLENGE_GRPC"];
         let services = self
             .variables
             .iter()
@@ -80,6 +80,11 @@ impl Demo {
         let stats = self.ask("ORCHESTRATOR_URL", "GET /__stats", "").await;
         ["received", "successful", "failed", "refused"]
             .map(|key| stats["events"][key].as_f64().expect("events are counted"))
+    }
+
+    /// What the challenge system counts.
+    pub async fn challenge(&self) -> Value {
+        self.ask("CHALLENGE_URL", "GET /__stats", "").await
     }
 
     /// Sets a fault of the shop, as JSON.

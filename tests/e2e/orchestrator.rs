@@ -47,9 +47,14 @@ async fn the_demo_tells_the_address_of_each_system() {
                 "ORDER_URL",
                 "PAYMENT_URL",
                 "ORCHESTRATOR_URL",
+                "CHALLENGE_URL",
+                "CHALLENGE_GRPC",
             ],
         ),
-        (&["--no-services"], &["BASE_URL", "ORCHESTRATOR_URL"]),
+        (
+            &["--no-services"],
+            &["BASE_URL", "ORCHESTRATOR_URL", "CHALLENGE_URL", "CHALLENGE_GRPC"],
+        ),
     ];
     for (options, expected) in table {
         let demo = Demo::start(options).await;
@@ -73,7 +78,7 @@ async fn options_that_make_no_sense_are_refused() {
         (&["--orchestrator-fault", "stock=1"], 2, "faults are latency"),
         (&["--orchestrator-fault", "slow_drain=2"], 2, "not a fraction"),
         (&["--fault", "slow_drain=0.5"], 2, "no fault `slow_drain`"),
-        (&["--port", "65531"], 104, "no room"),
+        (&["--port", "65529"], 104, "no room"),
     ];
     for (options, code, part) in table {
         let args: Vec<&str> = ["demo"].iter().chain(*options).copied().collect();

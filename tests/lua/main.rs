@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 use kingtide::api;
 use kingtide::control::Control;
-use kingtide::demo::{self, DemoOptions, OrchestratorOptions, ShopOptions};
+use kingtide::demo::{self, ChallengeOptions, DemoOptions, OrchestratorOptions, ShopOptions};
 use kingtide::net::{HeaderList, HttpConfig};
 use kingtide::plan::{HttpPlan, Limits};
 use kingtide::script::testing::{self, Setting, TestResult};
@@ -45,6 +45,11 @@ async fn demo() -> BTreeMap<String, String> {
             port: 0,
             ..OrchestratorOptions::default()
         },
+        challenge: ChallengeOptions {
+            port: 0,
+            grpc_port: 0,
+            ..ChallengeOptions::default()
+        },
     };
     let (ready, names) = tokio::sync::oneshot::channel();
     tokio::spawn(demo::serve(options, std::future::pending(), |names| {
@@ -67,8 +72,9 @@ async fn run(
         ("TEST_SECRET".to_owned(), "s3cret-value".to_owned()),
     ]);
     // Of the shop there is none: its client is tested against a fake.
-    let orchestrator = demo.iter().filter(|(name, _)| *name == "ORCHESTRATOR_URL");
-    vars.extend(orchestrator.map(|(name, url)| (name.clone(), url.clone())));
+    let others = ["ORCHESTRATOR_URL", "CHALLENGE_URL", "CHALLENGE_GRPC"];
+    let others = demo.iter().filter(|(name, _)| others.contains(&name.as_str()));
+    vars.extend(others.map(|(name, url)| (name.clone(), url.clone())));
     let session = Arc::new(Session::new(file, vars, 1, Arc::new(Control::new())));
     let http = HttpPlan {
         base_url: Some(server.url.parse().expect("the server's URL parses")),

@@ -1,6 +1,7 @@
 //! Deterministic sample data: the same bytes on every machine and in every run. The shop's rows have nothing random, and
 //! events follow from a seed; no generated person or address exists.
 
+mod challenge;
 pub(in crate::demo) mod customers;
 pub(in crate::demo) mod events;
 pub(in crate::demo) mod products;
@@ -8,6 +9,7 @@ pub(in crate::demo) mod products;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -47,18 +49,58 @@ pub fn shop_files() -> Vec<(&'static str, String)> {
 /// # Errors
 /// [`DataError`] naming the file.
 pub fn write_shop(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    write_files(dir, shop_files())
+}
+
+fn write_files(dir: &Path, files: Vec<(&'static str, String)>) -> Result<Vec<PathBuf>, DataError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| DataError { path, source }
     };
     std::fs::create_dir_all(dir).map_err(failed(dir))?;
     let mut written = Vec::new();
-    for (name, contents) in shop_files() {
+    for (name, contents) in files {
         let path = dir.join(name);
         replace(dir, &path, |file| file.write_all(contents.as_bytes())).map_err(failed(&path))?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// What `kingtide data challenge` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChallengeData {
+    /// `--users N`: of the demo's users, from the first on.
+    pub users: u32,
+    /// `--issued-at`: when tokens begin, in seconds since 1970.
+    pub issued_at: i64,
+    /// `--lifetime`: how long they live.
+    pub lifetime: Duration,
+}
+
+impl ChallengeData {
+    /// The files as (name, contents): users, challenges with their goals, and a token for each user.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, String)> {
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let expires_at = self.issued_at.saturating_add(lifetime);
+        vec![
+            ("users.json", rows(challenge::users(self.users))),
+            ("challenges.json", rows(challenge::challenges())),
+            (
+                "tokens.json",
+                rows(challenge::tokens(self.users, self.issued_at, expires_at)),
+            ),
+        ]
+    }
+
+    /// Writes [`Self::files`] into `dir`, as [`write_shop`] does.
+    ///
+    /// # Errors
+    /// [`DataError`] naming the file.
+    pub fn write(&self, dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+        write_files(dir, self.files())
+    }
 }
 
 /// Writes `count` events of a seed, a line of JSON each.
@@ -169,6 +211,47 @@ mod tests {
             assert!(
                 there == contents,
                 "data/{name} is stale: run `kingtide data shop --out data`"
+            );
+        }
+    }
+
+    const CHALLENGE: ChallengeData = ChallengeData {
+        users: 10_000,
+        issued_at: 1_767_225_600,
+        lifetime: Duration::from_secs(87_600 * 3_600),
+    };
+
+    #[test]
+    fn the_challenge_system_has_these_users_and_takes_these_tokens() {
+        let files = CHALLENGE.files();
+        assert_eq!(files, CHALLENGE.files(), "the same bytes each time");
+        let parse = |index: usize| serde_json::from_str::<Vec<Value>>(&files[index].1).unwrap();
+        let (users, challenges, tokens) = (parse(0), parse(1), parse(2));
+        assert_eq!((users.len(), challenges.len(), tokens.len()), (10_000, 10, 10_000));
+        assert!(
+            challenges
+                .iter()
+                .all(|row| row["goals"].as_array().unwrap().len() == 50)
+        );
+        assert_eq!(users[9_999], json!({ "userId": "user-009999", "platform": "PC" }));
+        let mint = crate::demo::challenge::token::Mint::new();
+        for (number, (user, token)) in (0..).zip(users.iter().zip(&tokens)) {
+            assert_eq!(user["userId"], token["userId"]);
+            let text = token["token"].as_str().unwrap();
+            assert_eq!(mint.user(text, 1_800_000_000.0), Some(number));
+            assert_eq!(mint.user(text, 2_100_000_000.0), None, "ten years later");
+        }
+    }
+
+    #[test]
+    fn the_repository_has_users_and_challenges() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+        // Tokens are too large to keep, and are made in a moment.
+        for (name, contents) in &CHALLENGE.files()[..2] {
+            let there = std::fs::read_to_string(data.join(name)).unwrap_or_default();
+            assert!(
+                there == *contents,
+                "data/{name} is stale: run `kingtide data challenge --out data`"
             );
         }
     }

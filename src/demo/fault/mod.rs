@@ -14,6 +14,10 @@
 //! | `breaker` | shop | `off`, `trip` or `open` | see [`BreakerMode`](super::shop::BreakerMode) |
 //! | `slow_drain` | orchestrator | fraction | the queue drains at that share of its rate; 0: not at all |
 //! | `failed_events` | orchestrator | fraction | that share of the valid events fails all the same |
+//! | `handler` | challenge | duration | what an event takes under its user's lock |
+//! | `api_capacity`, `event_capacity` | challenge | rate | requests, or events, per second; more wait in a queue |
+//! | `reward_delay` | challenge | duration | what a reward takes, in place of 50 to 200 ms |
+//! | `reward_errors` | challenge | fraction | that share of the calls for a reward fails |
 //!
 //! `start` and `end` count from when the fault is posted, or from the system's start for a flag; `duration` may replace
 //! `end`. Durations are texts like `"1m30s"` or numbers of seconds. `latency`, `errors` and `reset` may name one

@@ -42,6 +42,16 @@ pub(in crate::demo) struct SagaEffects {
     pub stock: Option<StockLimit>,
 }
 
+/// What the active faults do to the challenge system; none where nothing is set.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(in crate::demo) struct ChallengeEffects {
+    pub handler: Option<Duration>,
+    pub api_capacity: Option<f64>,
+    pub event_capacity: Option<f64>,
+    pub reward_delay: Option<Duration>,
+    pub reward_errors: f64,
+}
+
 /// A `stock` fault: of each product only `units` can be reserved while fault `id` is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::demo) struct StockLimit {
@@ -106,6 +116,20 @@ impl Faults {
             Knob::Breaker(mode) => effects.breaker = mode,
             Knob::Stock(units) => effects.stock = Some(StockLimit { id: fault.id, units }),
             _ => {}
+        })
+    }
+
+    /// Of several of a kind the newest counts, of shares the largest.
+    pub(in crate::demo) fn on_challenge(&self, now: Duration) -> ChallengeEffects {
+        self.fold(now, ChallengeEffects::default(), |effects, fault| {
+            match fault.spec.knob {
+                Knob::Handler(time) => effects.handler = Some(time),
+                Knob::ApiCapacity(rate) => effects.api_capacity = Some(rate),
+                Knob::EventCapacity(rate) => effects.event_capacity = Some(rate),
+                Knob::RewardDelay(time) => effects.reward_delay = Some(time),
+                Knob::RewardErrors(share) => effects.reward_errors = effects.reward_errors.max(share),
+                _ => {}
+            }
         })
     }
 

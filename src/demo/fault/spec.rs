@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Menu;
-use super::value::{fraction, invalid, length, operation, part, text, time, units};
+use super::value::{fraction, invalid, length, operation, part, rate, text, time, units};
 use crate::demo::shop::BreakerMode;
 use crate::plan::duration;
 
@@ -51,6 +51,11 @@ pub(in crate::demo) enum Knob {
     Breaker(BreakerMode),
     SlowDrain(f64),
     FailedEvents(f64),
+    Handler(Duration),
+    ApiCapacity(f64),
+    EventCapacity(f64),
+    RewardDelay(Duration),
+    RewardErrors(f64),
 }
 
 /// One fault with its window.
@@ -125,18 +130,25 @@ impl FaultSpec {
             Knob::Breaker(_) => "breaker",
             Knob::SlowDrain(_) => "slow_drain",
             Knob::FailedEvents(_) => "failed_events",
+            Knob::Handler(_) => "handler",
+            Knob::ApiCapacity(_) => "api_capacity",
+            Knob::EventCapacity(_) => "event_capacity",
+            Knob::RewardDelay(_) => "reward_delay",
+            Knob::RewardErrors(_) => "reward_errors",
         }
     }
 
     /// The value as it would be posted; null where the window says it all.
     pub(super) fn value(&self) -> Value {
         match self.knob {
-            Knob::Latency(added) => json!(duration::format(added)),
+            Knob::Latency(time) | Knob::Handler(time) | Knob::RewardDelay(time) => json!(duration::format(time)),
             Knob::Errors(share)
             | Knob::Reset(share)
             | Knob::Stuck(share)
             | Knob::SlowDrain(share)
-            | Knob::FailedEvents(share) => json!(share),
+            | Knob::FailedEvents(share)
+            | Knob::RewardErrors(share) => json!(share),
+            Knob::ApiCapacity(rate) | Knob::EventCapacity(rate) => json!(rate),
             Knob::Stall | Knob::ColdStart => Value::Null,
             Knob::Down(part) => json!(part.unwrap_or("all")),
             Knob::Stock(units) => json!(units),
@@ -171,6 +183,11 @@ impl FaultSpec {
             "breaker" => Knob::Breaker(given()?.parse()?),
             "slow_drain" => Knob::SlowDrain(fraction(given()?)?),
             "failed_events" => Knob::FailedEvents(fraction(given()?)?),
+            "handler" => Knob::Handler(length("value", given()?)?),
+            "api_capacity" => Knob::ApiCapacity(rate(given()?)?),
+            "event_capacity" => Knob::EventCapacity(rate(given()?)?),
+            "reward_delay" => Knob::RewardDelay(length("value", given()?)?),
+            "reward_errors" => Knob::RewardErrors(fraction(given()?)?),
             _ => return Err(unknown()),
         };
         if operation.is_some() && !matches!(knob, Knob::Latency(_) | Knob::Errors(_) | Knob::Reset(_)) {

@@ -48,6 +48,17 @@ pub(super) fn units(text: &str) -> Result<u64, FaultError> {
         .map_err(|_| invalid("value", format!("`{text}` is not a whole number of units")))
 }
 
+/// Requests per second; a thousandth is the slowest.
+pub(super) fn rate(text: &str) -> Result<f64, FaultError> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
+        _ => Err(invalid(
+            "value",
+            format!("`{text}` is not a rate from 0.001 to 1000000 per second"),
+        )),
+    }
+}
+
 /// One of the system's parts; none for all of it.
 pub(super) fn part(text: &str, menu: &Menu) -> Result<Option<&'static str>, FaultError> {
     if text == "all" {

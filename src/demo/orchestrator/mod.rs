@@ -39,7 +39,7 @@ use engine::Orchestrator;
 use operation::{Operation, PART};
 
 use super::fault::{FaultError, FaultSpec, Menu};
-use super::host::{DemoError, Site};
+use super::host::{DemoError, Serves, Site};
 
 pub use options::OrchestratorOptions;
 
@@ -80,6 +80,6 @@ pub(in crate::demo) fn sites(options: &OrchestratorOptions) -> Result<Vec<Site>,
         name: "ORCHESTRATOR_URL".to_owned(),
         port: options.port,
         gateway: false,
-        router: routes::routes().with_state(orchestrator),
+        serves: Serves::Http(routes::routes().with_state(orchestrator)),
     }])
 }

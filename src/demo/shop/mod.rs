@@ -52,7 +52,7 @@ use engine::Shop;
 use operation::{Operation, Service};
 
 use super::fault::{FaultError, FaultSpec, Menu};
-use super::host::{DemoError, Site};
+use super::host::{DemoError, Serves, Site};
 
 pub use options::{BreakerMode, ShopOptions};
 
@@ -95,7 +95,7 @@ pub(in crate::demo) fn sites(options: &ShopOptions) -> Result<Vec<Site>, DemoErr
         name: "BASE_URL".to_owned(),
         port: options.port,
         gateway: options.gateway,
-        router: control::everything().with_state(Arc::clone(&shop)),
+        serves: Serves::Http(control::everything().with_state(Arc::clone(&shop))),
     }];
     if options.service_ports {
         for (offset, service) in (1..).zip(Service::ALL) {
@@ -103,7 +103,7 @@ pub(in crate::demo) fn sites(options: &ShopOptions) -> Result<Vec<Site>, DemoErr
                 name: format!("{}_URL", service.name().to_uppercase()),
                 port: if options.port == 0 { 0 } else { options.port + offset },
                 gateway: false,
-                router: control::only(service).with_state(Arc::clone(&shop)),
+                serves: Serves::Http(control::only(service).with_state(Arc::clone(&shop))),
             });
         }
     }

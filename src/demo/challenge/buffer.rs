@@ -1,0 +1,170 @@
+//! Events that were answered with success and are not in the database yet. When they get there is the engine's business.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::event::Update;
+use super::options::Overflow;
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Update>,
+    /// Taken for the database, and not known to be there.
+    leaving: usize,
+    deepest: usize,
+}
+
+impl State {
+    fn len(&self) -> usize {
+        self.waiting.len() + self.leaving
+    }
+}
+
+/// A bounded queue of events.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    limit: usize,
+    overflow: Overflow,
+    state: Mutex<State>,
+    room: Notify,
+}
+
+impl Buffer {
+    pub(super) fn new(limit: usize, overflow: Overflow) -> Self {
+        Self {
+            limit,
+            overflow,
+            state: Mutex::default(),
+            room: Notify::new(),
+        }
+    }
+
+    /// Puts an event in; returns the one that had to go for it. With [`Overflow::Block`] it waits for room instead, and
+    /// dropping this then leaves the event out.
+    pub(super) async fn push(&self, update: Update) -> Option<Update> {
+        loop {
+            let room = self.room.notified();
+            {
+                let mut state = self.state();
+                if state.len() < self.limit {
+                    state.waiting.push_back(update);
+                    state.deepest = state.deepest.max(state.len());
+                    return None;
+                }
+                if self.overflow == Overflow::DropOldest {
+                    state.waiting.push_back(update);
+                    // When all others are leaving already, it is the oldest itself.
+                    return state.waiting.pop_front();
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Takes the oldest events, at most so many, until [`Self::settle`].
+    pub(super) fn take(&self, most: usize) -> Vec<Update> {
+        let mut state = self.state();
+        let count = most.min(state.waiting.len());
+        let taken: Vec<Update> = state.waiting.drain(..count).collect();
+        state.leaving += taken.len();
+        taken
+    }
+
+    /// What was taken is in the database.
+    pub(super) fn settle(&self, taken: usize) {
+        self.state().leaving -= taken;
+        self.room.notify_waiters();
+    }
+
+    /// What was taken comes back, where it was.
+    pub(super) fn put_back(&self, taken: &[Update]) {
+        let mut state = self.state();
+        state.leaving -= taken.len();
+        for update in taken.iter().rev() {
+            state.waiting.push_front(*update);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.state().len()
+    }
+
+    /// The most that it ever held.
+    pub(super) fn deepest(&self) -> usize {
+        self.state().deepest
+    }
+
+    /// Starts the most anew, with what it holds.
+    pub(super) fn reset(&self) {
+        let mut state = self.state();
+        state.deepest = state.len();
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock;
+    use crate::demo::challenge::event::{Change, Kind};
+
+    fn update(user: u32) -> Update {
+        Update {
+            user,
+            stat: 0,
+            change: Change::Add(1),
+            kind: Kind::LoggedIn,
+        }
+    }
+
+    fn users(updates: &[Update]) -> Vec<u32> {
+        updates.iter().map(|update| update.user).collect()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_goes_when_it_is_full() {
+        let buffer = Buffer::new(3, Overflow::DropOldest);
+        for user in 1..=3 {
+            assert_eq!(buffer.push(update(user)).await, None);
+        }
+        assert_eq!(buffer.push(update(4)).await.map(|gone| gone.user), Some(1));
+        let taken = buffer.take(2);
+        assert_eq!((users(&taken), buffer.len()), (vec![2, 3], 3), "they are not gone yet");
+        assert_eq!(buffer.push(update(5)).await.map(|gone| gone.user), Some(4));
+        buffer.put_back(&taken);
+        assert_eq!(users(&buffer.take(9)), [2, 3, 5]);
+        assert_eq!(buffer.push(update(6)).await.map(|gone| gone.user), Some(6));
+        buffer.settle(3);
+        assert_eq!((buffer.len(), buffer.deepest()), (0, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn or_the_newest_waits() {
+        let buffer = Buffer::new(2, Overflow::Block);
+        let began = clock::now();
+        buffer.push(update(1)).await;
+        buffer.push(update(2)).await;
+        let given_up = clock::timeout(Duration::from_millis(10), buffer.push(update(3))).await;
+        assert!(given_up.is_err());
+        let flush = async {
+            clock::sleep(Duration::from_secs(1)).await;
+            let taken = buffer.take(9);
+            assert_eq!(users(&taken), [1, 2], "who gave up left nothing");
+            buffer.settle(taken.len());
+        };
+        let (lost, ()) = tokio::join!(buffer.push(update(4)), flush);
+        assert_eq!((lost, buffer.len()), (None, 1));
+        assert_eq!((clock::now() - began).as_millis(), 1_010);
+    }
+}
