@@ -108,6 +108,7 @@ impl ScriptArgs {
             time_scale: self.time_scale,
             scenarios: self.scenarios.clone(),
             tags: self.tags.iter().cloned().collect(),
+            ..Overrides::default()
         }
     }
 }

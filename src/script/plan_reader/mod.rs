@@ -77,6 +77,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         change = Overrides {
             scenarios: change.scenarios,
             time_scale: change.time_scale,
+            probe: change.probe,
             ..Overrides::default()
         };
     }
@@ -98,7 +99,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         scenarios,
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
-        thresholds: thresholds::read(&fields, &session.registry)?,
+        thresholds: thresholds::read(&fields, &overrides.thresholds, &session.registry)?,
         invariants: invariants::read(&fields)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
