@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
+use super::capacity::CapacityArgs;
 use super::quick::QuickArgs;
 use crate::demo::{BreakerMode, FaultSpec, orchestrator, shop};
 use crate::plan::duration;
@@ -31,6 +32,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load one URL, without a script.
     Quick(QuickArgs),
+    /// Find the highest load that the system holds.
+    Capacity(CapacityArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
     /// Open a prompt with kt loaded, as one virtual user.
@@ -95,7 +98,7 @@ pub(super) struct ScriptArgs {
 }
 
 /// A double, which every reader of JSON uses, holds integers up to this.
-const MAX_SEED: u64 = 1 << 53;
+pub(super) const MAX_SEED: u64 = 1 << 53;
 
 impl ScriptArgs {
     pub(super) fn overrides(&self) -> Overrides {

@@ -97,6 +97,30 @@ fn whole_sentence(capacity: &Capacity) -> String {
     }
 }
 
+/// What a probe has shown, in one line: `api=500 held: 500/s offered, 499.8/s achieved`.
+#[must_use]
+pub fn line(capacity: &Capacity, probe: &Probe) -> String {
+    let levels = named(capacity, &probe.levels);
+    let doubt = match probe.generator.verdict {
+        GeneratorVerdict::Valid => String::new(),
+        _ => format!("; the generator was doubtful: {}", probe.generator.reasons.join("; ")),
+    };
+    if probe.held {
+        let (offered, achieved) = rates(probe);
+        return format!("{levels} held: {offered} offered, {achieved} achieved{doubt}");
+    }
+    let messages: Vec<&str> = probe.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    format!("{levels} broke: {}", messages.join("; "))
+}
+
+/// Offered and achieved over all scenarios.
+fn rates(probe: &Probe) -> (String, String) {
+    let offered: f64 = probe.scenarios.values().map(|scenario| scenario.offered_per_s).sum();
+    let achieved: Option<f64> = probe.scenarios.values().map(|scenario| scenario.achieved_per_s).sum();
+    let achieved = achieved.map_or_else(|| "-".to_owned(), |rate| human::per_second(tidy(rate)));
+    (human::per_second(tidy(offered)), achieved)
+}
+
 /// Renders a search, ending with a line break.
 #[must_use]
 pub fn render(capacity: &Capacity, style: Style) -> String {
@@ -197,13 +221,10 @@ fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
 }
 
 fn row(probe: &Probe, names: &[&str], columns: &[usize]) -> Vec<Cell> {
-    let offered: f64 = probe.scenarios.values().map(|scenario| scenario.offered_per_s).sum();
-    let achieved: Option<f64> = probe.scenarios.values().map(|scenario| scenario.achieved_per_s).sum();
+    let (offered, achieved) = rates(probe);
     let levels = names.iter().map(|name| probe.levels.get(*name).map_or(String::new(), |value| level(*value)));
     let mut cells: Vec<Cell> = levels.map(Cell::plain).collect();
-    cells.push(Cell::plain(human::per_second(tidy(offered))));
-    let achieved = achieved.map_or_else(|| "-".to_owned(), |rate| human::per_second(tidy(rate)));
-    cells.push(Cell::plain(achieved));
+    cells.extend([Cell::plain(offered), Cell::plain(achieved)]);
     for index in columns {
         let threshold = probe.thresholds.get(*index);
         let text = threshold.and_then(value).unwrap_or_else(|| "-".to_owned());
