@@ -30,8 +30,10 @@ pub struct Course {
     strategy: Strategy,
     confirm: u32,
     ruled: Vec<Ruled>,
-    /// The probes of the load that is being decided on.
-    pending: Vec<Grade>,
+    /// Each load that was probed, and what its probes have shown.
+    probed: Vec<(Cell, Vec<Grade>)>,
+    /// The load that has to be probed again at once.
+    again: Option<Cell>,
 }
 
 impl Course {
@@ -42,26 +44,47 @@ impl Course {
             strategy,
             confirm,
             ruled: Vec::new(),
-            pending: Vec::new(),
+            probed: Vec::new(),
+            again: None,
         }
     }
 
     /// The load to probe next, and the how-manieth probe of it that will be; `None` when the search is over.
     #[must_use]
     pub fn next(&self) -> Option<(Cell, u32)> {
-        let cell = self.strategy.next(&self.ruled)?;
-        let attempt = u32::try_from(self.pending.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Some((cell, attempt))
+        let again = self.again.clone();
+        let cell = again.or_else(|| self.strategy.next(&self.ruled))?;
+        let probed = self.probed.iter().find(|(known, _)| *known == cell);
+        let before = probed.map_or(0, |(_, grades)| grades.len());
+        Some((cell, u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)))
     }
 
-    /// Takes in what the probe of [`Course::next`] has shown. Gives whether the system holds that load once it is decided.
-    pub fn take(&mut self, grade: Grade) -> Option<bool> {
-        let cell = self.strategy.next(&self.ruled)?;
-        self.pending.push(grade);
-        let held = rule(&self.pending, self.confirm)?;
-        self.pending.clear();
-        self.ruled.push(Ruled { cell, held });
-        Some(held)
+    /// Takes in what the probe of [`Course::next`] has shown.
+    pub fn take(&mut self, grade: Grade) {
+        let Some((cell, _)) = self.next() else { return };
+        let known = self.probed.iter().position(|(known, _)| *known == cell);
+        let index = known.unwrap_or_else(|| {
+            self.probed.push((cell.clone(), Vec::new()));
+            self.probed.len() - 1
+        });
+        let grades = &mut self.probed[index].1;
+        grades.push(grade);
+        let ruling = rule(grades, self.confirm);
+        // What is above the limit anyway need not be confirmed: a search goes on below it, and comes back at its end.
+        let waits = matches!(self.strategy, Strategy::Search(_)) && grades.iter().all(|g| !g.held && !g.doubtful);
+        self.again = None;
+        match ruling {
+            Some(held) => self.decide(cell, held, true),
+            None if waits => self.decide(cell, false, false),
+            None => self.again = Some(cell),
+        }
+    }
+
+    fn decide(&mut self, cell: Cell, held: bool, sure: bool) {
+        match self.ruled.iter_mut().find(|ruled| ruled.cell == cell) {
+            Some(ruled) => (ruled.held, ruled.sure) = (held, sure),
+            None => self.ruled.push(Ruled { cell, held, sure }),
+        }
     }
 
     /// Every load that has been decided on, in order.

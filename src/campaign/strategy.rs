@@ -41,6 +41,8 @@ pub struct Ruled {
     pub cell: Cell,
     /// Whether the system holds it.
     pub held: bool,
+    /// Whether that is for good: a search confirms what broke only where the limit turns out to be.
+    pub sure: bool,
 }
 
 impl Strategy {
@@ -137,11 +139,12 @@ impl Range {
     }
 
     fn next(&self, ruled: &[Ruled]) -> Option<f64> {
-        match self.bracket(ruled) {
+        let (held, broke) = self.bracket(ruled);
+        match (held, broke) {
             (None, None) => Some(self.low),
-            (None, Some(_)) => None,
+            (None, Some(broke)) => confirmation(ruled, broke),
             (Some(held), None) => (held < self.high).then(|| (2.0 * held).min(self.high)),
-            (Some(held), Some(broke)) => self.between(held, broke),
+            (Some(held), Some(broke)) => self.between(held, broke).or_else(|| confirmation(ruled, broke)),
         }
     }
 
@@ -161,6 +164,12 @@ impl Range {
         };
         (low < middle && middle < high).then_some(middle)
     }
+}
+
+/// The lowest level that broke, if it may have been by chance.
+fn confirmation(ruled: &[Ruled], broke: f64) -> Option<f64> {
+    let mut unsure = ruled.iter().filter(|ruled| !ruled.held && !ruled.sure);
+    unsure.any(|ruled| ruled.cell.iter().all(|level| level.value <= broke)).then_some(broke)
 }
 
 /// To the nearest multiple of a power of ten, as exact as a double is.

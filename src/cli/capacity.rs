@@ -294,12 +294,14 @@ impl Witness for Notes<'_> {
             return;
         }
         let document = search.document();
-        let number = search.course().ruled().len() + 1;
-        let of = search.course().strategy().most().map_or(String::new(), |most| format!(" of at most {most}"));
+        let load = match search.course().strategy().most() {
+            Some(most) => format!("load {} of at most {most}", search.course().ruled().len() + 1),
+            None => format!("probe {}", document.probes.len() + 1),
+        };
         let again = if attempt > 1 { ", again to be sure" } else { "" };
         let levels = cell.iter().map(|level| (level.name.clone(), level.value)).collect();
         terminal::note(&format!(
-            "capacity: load {number}{of}: {}{again}: {:?} to settle, {:?} measured",
+            "capacity: {load}: {}{again}: {:?} to settle, {:?} measured",
             text::named(document, &levels),
             self.times.settle,
             self.times.measure

@@ -267,8 +267,8 @@ fn ruling(probe: &Probe) -> Cell {
 fn reasons(capacity: &Capacity, style: &Style) -> Vec<String> {
     let probes = capacity.probes.iter().enumerate();
     let decisive = probes.filter(|(index, probe)| {
-        let later = capacity.probes.get(index + 1);
-        !probe.held && later.is_none_or(|later| later.levels != probe.levels)
+        let mut later = capacity.probes.iter().skip(index + 1);
+        !probe.held && later.all(|later| later.levels != probe.levels)
     });
     let mut lines = Vec::new();
     for (_, probe) in decisive {
