@@ -4,9 +4,7 @@
 use super::course::{Course, Grade};
 use super::strategy::{Cell, Strategy};
 use crate::report;
-use crate::results::{
-    Asked, Best, Bracket, Broke, BrokeKind, CAPACITY_SCHEMA, Capacity, ExitCode, Levels, Probe,
-};
+use crate::results::{Asked, Best, Bracket, Broke, BrokeKind, CAPACITY_SCHEMA, Capacity, ExitCode, Levels, Probe};
 
 /// Why a search ends before it is finished.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,7 +139,9 @@ impl Search {
     }
 
     fn next_number(&self) -> u32 {
-        u32::try_from(self.document.probes.len()).unwrap_or(u32::MAX).saturating_add(1)
+        u32::try_from(self.document.probes.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1)
     }
 
     /// What follows from the probes so far.
@@ -204,11 +204,7 @@ fn exit_code(document: &Capacity) -> ExitCode {
 ///
 /// # Errors
 /// [`Halt`] when it ends before; what was found until then is in the search.
-pub async fn conduct(
-    search: &mut Search,
-    prober: &mut impl Prober,
-    witness: &mut impl Witness,
-) -> Result<(), Halt> {
+pub async fn conduct(search: &mut Search, prober: &mut impl Prober, witness: &mut impl Witness) -> Result<(), Halt> {
     while let Some((cell, attempt)) = search.course.next() {
         witness.begins(search, &cell, attempt);
         let probe = prober.probe(&cell, search.next_number(), attempt).await?;

@@ -93,7 +93,9 @@ pub struct Engine<'a> {
 
 impl std::fmt::Debug for Engine<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("load", &self.load).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("load", &self.load)
+            .finish_non_exhaustive()
     }
 }
 

@@ -95,7 +95,10 @@ impl Journal {
                 env_hash: document.asked.env_hash.clone(),
                 ..asked.clone()
             };
-            differences(&document.asked, &loaded).into_iter().chain(other_seed(document, seed)).collect::<Vec<_>>()
+            differences(&document.asked, &loaded)
+                .into_iter()
+                .chain(other_seed(document, seed))
+                .collect::<Vec<_>>()
         };
         let mut busy = None;
         for (folder, document) in all.iter().filter(|(_, document)| fits(document).is_empty()) {

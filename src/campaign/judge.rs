@@ -86,9 +86,17 @@ impl Found<'_> {
             return Err(Halt::Stopped);
         }
         let never_loaded = self.scenarios().all(|(_, _, s)| total(s).offered == 0);
-        let ends = [ExitCode::Internal, ExitCode::LiveStop, ExitCode::SetupTimeout, ExitCode::TeardownTimeout];
+        let ends = [
+            ExitCode::Internal,
+            ExitCode::LiveStop,
+            ExitCode::SetupTimeout,
+            ExitCode::TeardownTimeout,
+        ];
         let code = ends.into_iter().find(|code| has(*code));
-        let first = ExitCode::ALL.into_iter().find(|code| has(*code)).filter(|_| never_loaded);
+        let first = ExitCode::ALL
+            .into_iter()
+            .find(|code| has(*code))
+            .filter(|_| never_loaded);
         let Some(code) = code.or(first) else {
             return Ok(());
         };
@@ -124,10 +132,15 @@ impl Found<'_> {
             add(BrokeKind::Threshold, report::capacity::observed(threshold));
         }
         for invariant in summary.invariants.iter().filter(|invariant| !invariant.ok) {
-            add(BrokeKind::Threshold, format!("the invariant `{}` was broken", invariant.name));
+            add(
+                BrokeKind::Threshold,
+                format!("the invariant `{}` was broken", invariant.name),
+            );
         }
         // A run that something ended early has not offered all, and has a reason already.
-        let ended_early = reasons_of(summary, &[ExitCode::ScriptAbort, ExitCode::Saturation]).next().is_some()
+        let ended_early = reasons_of(summary, &[ExitCode::ScriptAbort, ExitCode::Saturation])
+            .next()
+            .is_some()
             || summary.thresholds.iter().any(|threshold| threshold.aborted);
         for (_, scenario, counts) in self.scenarios() {
             let waiting = scenarios.get(&scenario.name).map_or(0, |offered| offered.waiting);
@@ -152,13 +165,7 @@ impl Found<'_> {
     }
 
     /// What was not offered as asked, or not seen to its end.
-    fn missing(
-        &self,
-        scenario: &Scenario,
-        counts: &ScenarioSummary,
-        waiting: u64,
-        ended_early: bool,
-    ) -> Vec<String> {
+    fn missing(&self, scenario: &Scenario, counts: &ScenarioSummary, waiting: u64, ended_early: bool) -> Vec<String> {
         let Executor::Open { shape, max_vus, .. } = &scenario.executor else {
             return Vec::new();
         };
@@ -186,11 +193,17 @@ impl Found<'_> {
         let (planned, offered) = (shape.planned(), total(counts).offered);
         // Random arrivals differ from their mean by its root; five times that does not happen.
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-        let spread = if shape.is_random() { 5.0 * (planned as f64).sqrt() } else { 0.0 };
+        let spread = if shape.is_random() {
+            5.0 * (planned as f64).sqrt()
+        } else {
+            0.0
+        };
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
         let short = planned.saturating_sub(offered) as f64 > SLACK * planned as f64 + spread;
         if short && !ended_early {
-            missing.push(format!("only {offered} of {planned} iterations of `{name}` were offered"));
+            missing.push(format!(
+                "only {offered} of {planned} iterations of `{name}` were offered"
+            ));
         }
         missing
     }
@@ -218,13 +231,17 @@ fn rate(count: u64, seconds: f64) -> f64 {
 fn reasons_of<'a>(summary: &'a Summary, codes: &'a [ExitCode]) -> impl Iterator<Item = &'a str> {
     let is_one = |number: u8| codes.iter().any(|code| code.number() == number);
     let reasons = summary.run.reasons.iter();
-    reasons.filter(move |reason| is_one(reason.exit_code)).map(|reason| reason.message.as_str())
+    reasons
+        .filter(move |reason| is_one(reason.exit_code))
+        .map(|reason| reason.message.as_str())
 }
 
 /// The share of all requests that failed, whatever they spoke.
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
 fn errors(summary: &Summary) -> Option<f64> {
-    let rates = ["http_req_failed", "grpc_req_failed"].into_iter().filter_map(|name| summary.metrics.get(name));
+    let rates = ["http_req_failed", "grpc_req_failed"]
+        .into_iter()
+        .filter_map(|name| summary.metrics.get(name));
     let (failed, all) = rates.fold((0, 0), |(failed, all), metric| match metric {
         MetricSummary::Rate { passes, total, .. } => (failed + passes, all + total),
         _ => (failed, all),

@@ -28,7 +28,9 @@ pub enum SpecError {
     #[error("`{0}` is named twice; put all of its levels into one list")]
     Twice(String),
     /// Lists of different lengths, taken together.
-    #[error("levels are taken together, the first of each name, then the second, so all names need as many: {0}; --grid takes each with every other")]
+    #[error(
+        "levels are taken together, the first of each name, then the second, so all names need as many: {0}; --grid takes each with every other"
+    )]
     Lengths(String),
     /// Levels that do not rise.
     #[error("{name}: {next} comes after {before}; levels rise, because the first that is not held ends the search")]
@@ -69,7 +71,10 @@ pub fn levels(text: &str, grid: bool) -> Result<Vec<Axis>, SpecError> {
         if axes.iter().any(|axis| axis.name == name) {
             return Err(SpecError::Twice(name.to_owned()));
         }
-        let values = list.split(',').map(|text| number(name, text)).collect::<Result<Vec<_>, _>>()?;
+        let values = list
+            .split(',')
+            .map(|text| number(name, text))
+            .collect::<Result<Vec<_>, _>>()?;
         axes.push(Axis {
             name: name.to_owned(),
             values,
@@ -155,7 +160,10 @@ mod tests {
     #[test]
     fn levels_are_read_in_their_order() {
         let read = levels(" api=50,100.5  events=100,100 ", false).unwrap();
-        let read: Vec<_> = read.iter().map(|axis| (axis.name.as_str(), axis.values.clone())).collect();
+        let read: Vec<_> = read
+            .iter()
+            .map(|axis| (axis.name.as_str(), axis.values.clone()))
+            .collect();
         assert_eq!(read, [("api", vec![50.0, 100.5]), ("events", vec![100.0, 100.0])]);
         assert_eq!(levels("a=1,2,3 b=1", true).unwrap().len(), 2);
         let range = range("rate=100..20000", 0.05).unwrap();

@@ -169,7 +169,9 @@ impl Range {
 /// The lowest level that broke, if it may have been by chance.
 fn confirmation(ruled: &[Ruled], broke: f64) -> Option<f64> {
     let mut unsure = ruled.iter().filter(|ruled| !ruled.held && !ruled.sure);
-    unsure.any(|ruled| ruled.cell.iter().all(|level| level.value <= broke)).then_some(broke)
+    unsure
+        .any(|ruled| ruled.cell.iter().all(|level| level.value <= broke))
+        .then_some(broke)
 }
 
 /// To the nearest multiple of a power of ten, as exact as a double is.

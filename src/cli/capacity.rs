@@ -110,10 +110,13 @@ fn begin(
         journal.same(&document, &asked).map_err(refused)?;
         let search = Search::resume(strategy, document).map_err(|error| {
             let folder = journal.folder().display();
-            Failure::new(ExitCode::Invalid, anyhow!("--resume: {error} in {folder}; begin a new one"))
+            Failure::new(
+                ExitCode::Invalid,
+                anyhow!("--resume: {error} in {folder}; begin a new one"),
+            )
         })?;
         terminal::note(&format!(
-            "capacity: goes on after {} probes, in {}",
+            "capacity: goes on after probe {}, in {}",
             search.document().probes.len(),
             journal.folder().display()
         ));
@@ -151,8 +154,8 @@ fn told_and_kept(args: &CapacityArgs, search: &Search, journal: Option<&Journal>
         terminal::error(&halt.to_string());
         let count = document.probes.len();
         let hint = match journal {
-            Some(_) => format!("{count} probes are kept; the same command with --resume goes on after them"),
-            None => format!("{count} probes were made and, with --no-results, not kept"),
+            Some(_) => format!("probes that are kept: {count}; the same command with --resume goes on after them"),
+            None => format!("probes that were made and, with --no-results, not kept: {count}"),
         };
         terminal::note(&format!("capacity: {hint}"));
     }
@@ -170,10 +173,17 @@ fn told_and_kept(args: &CapacityArgs, search: &Search, journal: Option<&Journal>
 /// What is searched.
 fn strategy(args: &CapacityArgs) -> Result<Strategy, campaign::SpecError> {
     if let Some(search) = &args.search {
-        return Ok(Strategy::Search(range(search, args.tolerance.unwrap_or(DEFAULT_TOLERANCE))?));
+        return Ok(Strategy::Search(range(
+            search,
+            args.tolerance.unwrap_or(DEFAULT_TOLERANCE),
+        )?));
     }
     let axes = levels(&args.levels.join(" "), args.grid)?;
-    Ok(if args.grid { Strategy::Grid(axes) } else { Strategy::Levels(axes) })
+    Ok(if args.grid {
+        Strategy::Grid(axes)
+    } else {
+        Strategy::Levels(axes)
+    })
 }
 
 /// Close enough to plan with, and about as close as probes of some seconds repeat.
@@ -193,7 +203,11 @@ fn extremes(strategy: &Strategy) -> Vec<Cell> {
     };
     let axes = axes(strategy);
     let most = axes.iter().map(|axis| axis.values.len()).max().unwrap_or(0);
-    let nth = |index: usize| cell(&axes, &|axis: &Axis| axis.values.get(index).or(axis.values.last()).copied());
+    let nth = |index: usize| {
+        cell(&axes, &|axis: &Axis| {
+            axis.values.get(index).or(axis.values.last()).copied()
+        })
+    };
     (0..most).map(nth).collect()
 }
 
@@ -218,7 +232,11 @@ fn asked(args: &CapacityArgs, strategy: &Strategy) -> Asked {
         kind: kind.to_owned(),
         levels: axes(strategy),
         tolerance,
-        stop: args.stop.iter().map(|(metric, condition)| format!("{metric}: {condition}")).collect(),
+        stop: args
+            .stop
+            .iter()
+            .map(|(metric, condition)| format!("{metric}: {condition}"))
+            .collect(),
         settle_ms: millis(args.settle),
         measure_ms: millis(args.measure),
         drain_ms: millis(args.drain),

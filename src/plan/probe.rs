@@ -38,7 +38,9 @@ pub struct Level {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The name is nobody's.
-    #[error("level `{name}`: the script has no such scenario; it has {known}, and `rate` stands for all open scenarios, `vus` for all closed ones")]
+    #[error(
+        "level `{name}`: the script has no such scenario; it has {known}, and `rate` stands for all open scenarios, `vus` for all closed ones"
+    )]
     NoScenario {
         /// What was asked for.
         name: String,
@@ -66,7 +68,9 @@ pub enum ProbeError {
         second: String,
     },
     /// The scenario has no level at all.
-    #[error("level `{scenario}`: it is {executor}, which has neither a rate nor a number of users that could be held; a search needs constant-arrival-rate or constant-vus")]
+    #[error(
+        "level `{scenario}`: it is {executor}, which has neither a rate nor a number of users that could be held; a search needs constant-arrival-rate or constant-vus"
+    )]
     NoLevel {
         /// The scenario.
         scenario: String,
@@ -74,7 +78,9 @@ pub enum ProbeError {
         executor: &'static str,
     },
     /// A scenario without a level that has none of its own.
-    #[error("scenario `{scenario}` is {executor}, which is no steady load; give it a level (`{scenario}=…`), or choose others by --scenario")]
+    #[error(
+        "scenario `{scenario}` is {executor}, which is no steady load; give it a level (`{scenario}=…`), or choose others by --scenario"
+    )]
     Unsteady {
         /// The scenario.
         scenario: String,
@@ -104,7 +110,9 @@ impl Probe {
     /// [`ProbeError`] naming the level or the scenario that does not fit.
     pub fn apply(&self, scenarios: &mut [Scenario]) -> Result<(), ProbeError> {
         let known = || {
-            let named = scenarios.iter().map(|s| format!("`{}` ({})", s.name, s.executor.name()));
+            let named = scenarios
+                .iter()
+                .map(|s| format!("`{}` ({})", s.name, s.executor.name()));
             named.collect::<Vec<_>>().join(", ")
         };
         let mut taken: Vec<Option<&Level>> = vec![None; scenarios.len()];

@@ -40,7 +40,9 @@ impl Fake {
     /// Decided by the load and its attempt alone, as a system's own chance is not: a search that goes on must meet the same.
     fn chance(levels: &Levels, attempt: u32) -> f64 {
         let bits = levels.values().fold(u64::from(attempt), |bits, value| {
-            (bits ^ value.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            (bits ^ value.to_bits())
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
         });
         (bits % 2_000) as f64 / 1_000.0 - 1.0
     }
@@ -78,7 +80,11 @@ impl Prober for Fake {
             scenarios: BTreeMap::from([("all".to_owned(), load)]),
             thresholds: Vec::new(),
             errors: None,
-            generator: generator(if suspect { GeneratorVerdict::Suspect } else { GeneratorVerdict::Valid }),
+            generator: generator(if suspect {
+                GeneratorVerdict::Suspect
+            } else {
+                GeneratorVerdict::Valid
+            }),
             summary: None,
         })
     }
@@ -153,7 +159,12 @@ fn new(strategy: &Strategy) -> Search {
 /// Runs a future in virtual time.
 fn virtually<T>(future: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().unwrap().block_on(future)
+    builder
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn searched(strategy: &Strategy, mut fake: Fake) -> (Search, Disk) {
@@ -178,7 +189,12 @@ fn the_verdict_is_one_sentence() {
             "holds api=500 events=2,000; breaks at api=1,000 events=5,000: http_req_duration p(95)<2s was 3.40s",
             0,
         ),
-        (team(), 1e9, "holds api=1,000 events=5,000, the highest load asked for: nothing broke", 0),
+        (
+            team(),
+            1e9,
+            "holds api=1,000 events=5,000, the highest load asked for: nothing broke",
+            0,
+        ),
         (
             team(),
             10.0,
@@ -220,7 +236,11 @@ fn who_gave_out_decides_the_exit_code() {
         let fake = Fake { kind, ..Fake::new(1.0) };
         let (search, _) = searched(&team(), fake);
         assert_eq!(search.document().exit_code, Some(code), "{kind:?}");
-        assert!(search.document().verdict.starts_with(part), "{}", search.document().verdict);
+        assert!(
+            search.document().verdict.starts_with(part),
+            "{}",
+            search.document().verdict
+        );
     }
     let fake = Fake {
         kind: BrokeKind::Generator,
@@ -244,7 +264,10 @@ fn what_is_told_while_it_goes_on_is_what_is_known() {
     assert_eq!(ended, Err(Halt::Stopped));
     let document = search.document();
     assert_eq!(document.verdict, "not finished; so far: holds api=100 events=500");
-    assert_eq!((document.finished, document.exit_code, document.probes.len()), (false, None, 2));
+    assert_eq!(
+        (document.finished, document.exit_code, document.probes.len()),
+        (false, None, 2)
+    );
 }
 
 #[test]
@@ -273,7 +296,9 @@ fn probes_of_another_search_are_refused() {
 fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy> {
     prop_oneof![
         Just(team()),
-        Just(Strategy::Grid(levels("api=50,100,200,500 events=100,500,1000,2000", true).unwrap())),
+        Just(Strategy::Grid(
+            levels("api=50,100,200,500 events=100,500,1000,2000", true).unwrap()
+        )),
         (1.0_f64..400.0, 0.002_f64..0.3).prop_map(|(low, tolerance)| {
             let mut range = range("rate=100..20000", tolerance).unwrap();
             range.low = low;

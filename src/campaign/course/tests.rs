@@ -87,7 +87,10 @@ fn levels_end_at_the_first_that_breaks() {
 /// The team's own matrix: the first-named inside, the last-named outermost, and what breaks ends its row.
 #[test]
 fn a_grid_is_walked_row_by_row() {
-    let axes = vec![axis("api", &[50.0, 100.0, 200.0]), axis("events", &[1.0, 2.0, 4.0, 8.0])];
+    let axes = vec![
+        axis("api", &[50.0, 100.0, 200.0]),
+        axis("events", &[1.0, 2.0, 4.0, 8.0]),
+    ];
     let weight = |load: &[f64]| load[0] * load[1];
     let system = move |load: &[f64], _: u32| if weight(load) <= 200.0 { HELD } else { BROKE };
     let (course, probed) = search(Strategy::Grid(axes.clone()), 0, system);
@@ -104,11 +107,18 @@ fn a_grid_is_walked_row_by_row() {
     ];
     assert_eq!(probed, expected.map(|load| load.to_vec()));
     let frontier: Vec<Vec<f64>> = course.frontier().into_iter().map(values).collect();
-    assert_eq!(frontier, [[200.0, 1.0], [100.0, 2.0], [50.0, 4.0]].map(|load| load.to_vec()));
+    assert_eq!(
+        frontier,
+        [[200.0, 1.0], [100.0, 2.0], [50.0, 4.0]].map(|load| load.to_vec())
+    );
     assert_eq!(course.best().map(values), Some(vec![50.0, 4.0]));
 
     // A row that breaks at once says the same of all rows above it.
-    let (course, probed) = search(Strategy::Grid(axes), 0, |load, _| if load[1] < 2.0 { HELD } else { BROKE });
+    let (course, probed) = search(
+        Strategy::Grid(axes),
+        0,
+        |load, _| if load[1] < 2.0 { HELD } else { BROKE },
+    );
     assert_eq!(probed.len(), 4, "{probed:?}");
     assert_eq!(course.strategy().most(), Some(12));
 }
@@ -119,7 +129,13 @@ fn rows_of_three_names_are_passed_over_where_a_lower_one_broke_at_once() {
     let grid = Strategy::Grid(vec![two("a"), two("b"), two("c")]);
     // b = 2 breaks whatever the others are; c alone does not.
     let (_, probed) = search(grid, 0, |load, _| if load[1] < 2.0 { HELD } else { BROKE });
-    let expected = [[1.0, 1.0, 1.0], [2.0, 1.0, 1.0], [1.0, 2.0, 1.0], [1.0, 1.0, 2.0], [2.0, 1.0, 2.0]];
+    let expected = [
+        [1.0, 1.0, 1.0],
+        [2.0, 1.0, 1.0],
+        [1.0, 2.0, 1.0],
+        [1.0, 1.0, 2.0],
+        [2.0, 1.0, 2.0],
+    ];
     assert_eq!(probed, expected.map(|load| load.to_vec()));
 }
 
@@ -127,7 +143,10 @@ fn rows_of_three_names_are_passed_over_where_a_lower_one_broke_at_once() {
 fn a_search_doubles_and_then_bisects_in_round_numbers() {
     let (course, probed) = search(range(100.0, 20_000.0, 0.05, false), 0, up_to(1_234.0));
     let loads: Vec<f64> = probed.iter().map(|load| load[0]).collect();
-    assert_eq!(loads, [100.0, 200.0, 400.0, 800.0, 1_600.0, 1_200.0, 1_400.0, 1_300.0, 1_250.0]);
+    assert_eq!(
+        loads,
+        [100.0, 200.0, 400.0, 800.0, 1_600.0, 1_200.0, 1_400.0, 1_300.0, 1_250.0]
+    );
     let (_, low, high) = course.bracket().unwrap();
     assert_eq!((low, high), (1_200.0, 1_250.0));
 }
@@ -163,7 +182,10 @@ fn what_broke_by_chance_misleads_no_search() {
     };
     let (course, probed) = search(range(100.0, 20_000.0, 0.05, false), 1, unlucky);
     let (_, low, high) = course.bracket().unwrap();
-    assert!(low <= 1_234.0 && 1_234.0 < high && high <= 1.05 * low, "{low}..{high}: {probed:?}");
+    assert!(
+        low <= 1_234.0 && 1_234.0 < high && high <= 1.05 * low,
+        "{low}..{high}: {probed:?}"
+    );
 }
 
 #[test]

@@ -46,7 +46,10 @@ fn begun(results: &Path, asked: &Asked, script: &str) -> Journal {
 fn two_searches_at_once_have_folders_of_their_own() {
     let results = tempfile::tempdir().unwrap();
     let asked = asked("api=1,2");
-    let (a, b) = (begun(results.path(), &asked, "a.lua"), begun(results.path(), &asked, "a.lua"));
+    let (a, b) = (
+        begun(results.path(), &asked, "a.lua"),
+        begun(results.path(), &asked, "a.lua"),
+    );
     assert_ne!(a.folder(), b.folder());
     assert!(a.folder().ends_with("20261120T100000Z-a-capacity"), "{:?}", a.folder());
     // Both go on somewhere: nobody else can.
@@ -86,14 +89,19 @@ fn the_newest_that_asked_for_the_same_goes_on() {
         ..one
     };
     let refused = journal.same(&document, &edited).unwrap_err().to_string();
-    assert!(refused.contains("the script or its data have changed; give the same"), "{refused}");
+    assert!(
+        refused.contains("the script or its data have changed; give the same"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn what_differs_is_named() {
     let results = tempfile::tempdir().unwrap();
     let one = asked("api=1,2");
-    let none = Journal::resume(results.path(), "a.lua", &one, None).unwrap_err().to_string();
+    let none = Journal::resume(results.path(), "a.lua", &one, None)
+        .unwrap_err()
+        .to_string();
     assert!(none.contains("no search with a.lua is in"), "{none}");
     begun(results.path(), &one, "a.lua");
     let settle = Asked {
@@ -101,10 +109,17 @@ fn what_differs_is_named() {
         stop: vec!["http_req_failed: rate<0.5".to_owned()],
         ..one.clone()
     };
-    let refused = Journal::resume(results.path(), "a.lua", &settle, None).unwrap_err().to_string();
-    for part in ["`settle` was 5000, now 6000", "`stop` was [], now [\"http_req_failed: rate<0.5\"]"] {
+    let refused = Journal::resume(results.path(), "a.lua", &settle, None)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "`settle` was 5000, now 6000",
+        "`stop` was [], now [\"http_req_failed: rate<0.5\"]",
+    ] {
         assert!(refused.contains(part), "{refused}");
     }
-    let refused = Journal::resume(results.path(), "a.lua", &one, Some(8)).unwrap_err().to_string();
+    let refused = Journal::resume(results.path(), "a.lua", &one, Some(8))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("`seed` was 7, now 8"), "{refused}");
 }

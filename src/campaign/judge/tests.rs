@@ -111,15 +111,40 @@ fn a_load_breaks_for_its_reasons() {
     let table = [
         (missed, 0, K::Threshold, "http_req_duration p(95)<2s was 3.40s"),
         (broken, 0, K::Threshold, "the invariant `no_oversell` was broken"),
-        (with("/scenarios/api/iterations", counts(2_000, 7, 0)), 0, K::Load, "7 of 2000 iterations of `api` never started"),
-        (good(), 21, K::Load, "21 iterations of `api` waited for a virtual user in the end: all 40 were busy"),
-        (with("/scenarios/api/iterations", counts(2_000, 0, 21)), 0, K::Load, "21 of 2000 iterations of `api` had not ended 5 s"),
-        (with("/scenarios/api/iterations", counts(1_900, 0, 0)), 0, K::Load, "only 2400 of 2500 iterations of `api` were offered"),
+        (
+            with("/scenarios/api/iterations", counts(2_000, 7, 0)),
+            0,
+            K::Load,
+            "7 of 2000 iterations of `api` never started",
+        ),
+        (
+            good(),
+            21,
+            K::Load,
+            "21 iterations of `api` waited for a virtual user in the end: all 40 were busy",
+        ),
+        (
+            with("/scenarios/api/iterations", counts(2_000, 0, 21)),
+            0,
+            K::Load,
+            "21 of 2000 iterations of `api` had not ended 5 s",
+        ),
+        (
+            with("/scenarios/api/iterations", counts(1_900, 0, 0)),
+            0,
+            K::Load,
+            "only 2400 of 2500 iterations of `api` were offered",
+        ),
         (reason(114), 0, K::Load, "so it was"),
         (reason(107), 0, K::Script, "so it was"),
         (reason(108), 0, K::Script, "so it was"),
         (reason(110), 0, K::Script, "so it was"),
-        (with("/generator", invalid.clone()), 0, K::Generator, "the generator is invalid: late"),
+        (
+            with("/generator", invalid.clone()),
+            0,
+            K::Generator,
+            "the generator is invalid: late",
+        ),
     ];
     for (summary, backlog, kind, part) in table {
         let probe = judged_with(&summary, backlog, false).unwrap();
@@ -143,7 +168,12 @@ fn a_load_that_a_threshold_cut_short_breaks_for_that_alone() {
     summary["thresholds"][0]["ok"] = json!(false);
     summary["thresholds"][0]["aborted"] = json!(true);
     summary["scenarios"]["api"]["iterations"] = counts(300, 0, 0);
-    let kinds: Vec<_> = judged(&summary).unwrap().reasons.iter().map(|reason| reason.kind).collect();
+    let kinds: Vec<_> = judged(&summary)
+        .unwrap()
+        .reasons
+        .iter()
+        .map(|reason| reason.kind)
+        .collect();
     assert_eq!(kinds, [BrokeKind::Threshold]);
 }
 

@@ -110,7 +110,10 @@ fn some_seconds(text: &str) -> Result<Duration, String> {
 
 /// A share, written with its sign so that 5 and 0.05 cannot be mistaken for each other.
 fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    let number = text
+        .trim()
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
     match number {
         Some(percent) if (0.1..=100.0).contains(&percent) => Ok(percent / 100.0),
         _ => Err("write it as a percentage from 0.1% to 100%, for example 5%".to_owned()),
@@ -146,14 +149,22 @@ mod tests {
         ];
         for (text, expected) in table {
             let got = stop(text).ok();
-            let got = got.as_ref().map(|(metric, condition)| (metric.as_str(), condition.as_str()));
+            let got = got
+                .as_ref()
+                .map(|(metric, condition)| (metric.as_str(), condition.as_str()));
             assert_eq!(got, expected, "{text}");
         }
     }
 
     #[test]
     fn shares_carry_their_sign_and_parts_are_whole_seconds() {
-        for (text, share) in [("5%", Some(0.05)), (" 0.5 %", Some(0.005)), ("5", None), ("0%", None), ("200%", None)] {
+        for (text, share) in [
+            ("5%", Some(0.05)),
+            (" 0.5 %", Some(0.005)),
+            ("5", None),
+            ("0%", None),
+            ("200%", None),
+        ] {
             assert_eq!(percent(text).ok(), share, "{text}");
         }
         for (text, seconds) in [("5s", Some(5)), ("1m", Some(60)), ("0", Some(0)), ("1500ms", None)] {

@@ -90,7 +90,11 @@ fn every_scenario_is_held_at_its_level() {
         (&[("s1", 20.0)], vec![constant(5.0), constant(6.0)], &[5.0, 20.0]),
         (&[("s0", 20.0)], vec![constant(5.0), users()], &[20.0, 3.0]),
         // `rate` is everybody's who has one, `vus` everybody's who has that.
-        (&[("rate", 2.5)], vec![constant(5.0), users(), ramping()], &[2.5, 3.0, 2.5]),
+        (
+            &[("rate", 2.5)],
+            vec![constant(5.0), users(), ramping()],
+            &[2.5, 3.0, 2.5],
+        ),
         (&[("vus", 7.0), ("s0", 1.0)], vec![constant(5.0), users()], &[1.0, 7.0]),
     ];
     for (levels, executors, expected) in table {
@@ -114,20 +118,44 @@ fn every_scenario_is_held_at_its_level() {
 
 #[test]
 fn a_scenario_called_rate_is_meant_itself() {
-    let mut scenarios = vec![Scenario::of("other", constant(5.0)), Scenario::of("rate", constant(6.0))];
+    let mut scenarios = vec![
+        Scenario::of("other", constant(5.0)),
+        Scenario::of("rate", constant(6.0)),
+    ];
     probe(&[("rate", 9.0)]).apply(&mut scenarios).unwrap();
     assert_eq!(held(&scenarios), [5.0, 9.0]);
 }
 
 #[test]
 fn what_cannot_be_held_is_refused() {
-    let table: [(&[(&str, f64)], Vec<Executor>, &str); 7] = [
-        (&[("x", 1.0)], vec![users()], "it has `s0` (constant-vus), and `rate` stands for"),
+    type Row<'a> = (&'a [(&'a str, f64)], Vec<Executor>, &'a str);
+    let table: [Row<'_>; 7] = [
+        (
+            &[("x", 1.0)],
+            vec![users()],
+            "it has `s0` (constant-vus), and `rate` stands for",
+        ),
         (&[("rate", 1.0)], vec![users()], "no selected scenario has a rate"),
-        (&[("vus", 1.0)], vec![constant(1.0)], "no selected scenario has a number of users"),
-        (&[("rate", 1.0), ("s0", 2.0)], vec![constant(1.0)], "two levels, `rate` and `s0`"),
-        (&[("s0", 1.0)], vec![iterations()], "level `s0`: it is shared-iterations"),
-        (&[("s0", 1.0)], vec![constant(1.0), ramping()], "give it a level (`s1=…`)"),
+        (
+            &[("vus", 1.0)],
+            vec![constant(1.0)],
+            "no selected scenario has a number of users",
+        ),
+        (
+            &[("rate", 1.0), ("s0", 2.0)],
+            vec![constant(1.0)],
+            "two levels, `rate` and `s0`",
+        ),
+        (
+            &[("s0", 1.0)],
+            vec![iterations()],
+            "level `s0`: it is shared-iterations",
+        ),
+        (
+            &[("s0", 1.0)],
+            vec![constant(1.0), ramping()],
+            "give it a level (`s1=…`)",
+        ),
         (&[("s0", 1.5)], vec![users()], "a whole number, got 1.5"),
     ];
     for (levels, executors, part) in table {
@@ -174,5 +202,8 @@ fn what_a_steady_load_cannot_have_is_left_out_and_told() {
     assert_eq!(windows, [None, Some(8 * SECOND)]);
     assert!(plan.phases.is_empty() && plan.checkpoints.is_none());
     assert_eq!(told.len(), 3, "{told:?}");
-    assert!(told[0].contains("without a phase") && told[2].contains("shorter than its window"), "{told:?}");
+    assert!(
+        told[0].contains("without a phase") && told[2].contains("shorter than its window"),
+        "{told:?}"
+    );
 }

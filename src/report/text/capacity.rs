@@ -92,7 +92,11 @@ fn whole_sentence(capacity: &Capacity) -> String {
             why(&broke.reasons)
         ),
         (Some(held), Some(broke)) => {
-            format!("holds {held}; breaks at {}: {}", name(&broke.levels), why(&broke.reasons))
+            format!(
+                "holds {held}; breaks at {}: {}",
+                name(&broke.levels),
+                why(&broke.reasons)
+            )
         }
     }
 }
@@ -166,13 +170,22 @@ fn verdict(capacity: &Capacity, style: &Style) -> Vec<String> {
         capacity.seed,
         capacity.started_at
     );
-    lines.extend(wrap("  ", &about, style).iter().map(|line| style.paint(line, Paint::Dim)));
+    lines.extend(
+        wrap("  ", &about, style)
+            .iter()
+            .map(|line| style.paint(line, Paint::Dim)),
+    );
     lines
 }
 
 /// The thresholds that have a column: those that broke first, then the others, back in their order.
 fn columns(capacity: &Capacity) -> Vec<usize> {
-    let count = capacity.probes.iter().map(|probe| probe.thresholds.len()).max().unwrap_or(0);
+    let count = capacity
+        .probes
+        .iter()
+        .map(|probe| probe.thresholds.len())
+        .max()
+        .unwrap_or(0);
     let broke = |index: usize| {
         let of_probe = |probe: &Probe| probe.thresholds.get(index).is_some_and(|threshold| !threshold.ok);
         capacity.probes.iter().any(of_probe)
@@ -188,7 +201,9 @@ fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
     let columns = columns(capacity);
     let names: Vec<&str> = capacity.asked.levels.iter().map(|axis| axis.name.as_str()).collect();
     let numbers = names.len() + 3 + columns.len();
-    let aligns: Vec<Align> = std::iter::repeat_n(Align::Right, numbers).chain([Align::Left]).collect();
+    let aligns: Vec<Align> = std::iter::repeat_n(Align::Right, numbers)
+        .chain([Align::Left])
+        .collect();
     let mut table = Table::new(&aligns, 2, numbers);
     let heads = names.iter().map(|name| (*name).to_owned());
     let heads = heads.chain(["offered".to_owned(), "achieved".to_owned()]);
@@ -200,21 +215,38 @@ fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
     }
     let mut lines = vec![style.heading("PROBES", "")];
     lines.extend(table.lines(style));
-    let thresholds = capacity.probes.last().map(|probe| probe.thresholds.as_slice()).unwrap_or_default();
+    let thresholds = capacity
+        .probes
+        .last()
+        .map(|probe| probe.thresholds.as_slice())
+        .unwrap_or_default();
     for index in &columns {
         if let Some(threshold) = thresholds.get(*index) {
             let first = format!("  [{}] ", index + 1);
             let text = format!("{} {}", threshold.metric, threshold.expression);
-            lines.extend(wrap(&first, &text, style).iter().map(|line| style.paint(line, Paint::Dim)));
+            lines.extend(
+                wrap(&first, &text, style)
+                    .iter()
+                    .map(|line| style.paint(line, Paint::Dim)),
+            );
         }
     }
     if thresholds.len() > columns.len() {
-        let text = format!("{} more thresholds were met each time", thresholds.len() - columns.len());
-        let all_met = (0..thresholds.len()).filter(|index| !columns.contains(index)).all(|index| {
-            let met = |probe: &Probe| probe.thresholds.get(index).is_none_or(|threshold| threshold.ok);
-            capacity.probes.iter().all(met)
-        });
-        let text = if all_met { text } else { "capacity.json has the other thresholds".to_owned() };
+        let text = format!(
+            "{} more thresholds were met each time",
+            thresholds.len() - columns.len()
+        );
+        let all_met = (0..thresholds.len())
+            .filter(|index| !columns.contains(index))
+            .all(|index| {
+                let met = |probe: &Probe| probe.thresholds.get(index).is_none_or(|threshold| threshold.ok);
+                capacity.probes.iter().all(met)
+            });
+        let text = if all_met {
+            text
+        } else {
+            "capacity.json has the other thresholds".to_owned()
+        };
         lines.push(style.paint(&format!("  {text}"), Paint::Dim));
     }
     lines
@@ -222,7 +254,9 @@ fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
 
 fn row(probe: &Probe, names: &[&str], columns: &[usize]) -> Vec<Cell> {
     let (offered, achieved) = rates(probe);
-    let levels = names.iter().map(|name| probe.levels.get(*name).map_or(String::new(), |value| level(*value)));
+    let levels = names
+        .iter()
+        .map(|name| probe.levels.get(*name).map_or(String::new(), |value| level(*value)));
     let mut cells: Vec<Cell> = levels.map(Cell::plain).collect();
     cells.extend([Cell::plain(offered), Cell::plain(achieved)]);
     for index in columns {
@@ -238,7 +272,11 @@ fn row(probe: &Probe, names: &[&str], columns: &[usize]) -> Vec<Cell> {
 
 /// Rates come from counting over a span, so that their last digits say nothing.
 fn tidy(rate: f64) -> f64 {
-    if rate >= 1_000.0 { rate.round() } else { (rate * 10.0).round() / 10.0 }
+    if rate >= 1_000.0 {
+        rate.round()
+    } else {
+        (rate * 10.0).round() / 10.0
+    }
 }
 
 fn ruling(probe: &Probe) -> Cell {
@@ -252,7 +290,11 @@ fn ruling(probe: &Probe) -> Cell {
         let paint = if doubt.is_empty() { Paint::Good } else { Paint::Warn };
         return Cell::new(format!("held{again}{doubt}"), paint);
     }
-    let failed = probe.thresholds.iter().enumerate().filter(|(_, threshold)| !threshold.ok);
+    let failed = probe
+        .thresholds
+        .iter()
+        .enumerate()
+        .filter(|(_, threshold)| !threshold.ok);
     let mut marks: Vec<String> = failed.map(|(index, _)| format!("[{}]", index + 1)).collect();
     let kinds = [(BrokeKind::Load, "load"), (BrokeKind::Script, "script")];
     for (kind, word) in kinds {
@@ -260,7 +302,10 @@ fn ruling(probe: &Probe) -> Cell {
             marks.push(word.to_owned());
         }
     }
-    Cell::new(format!("broke {}{again}{doubt}", marks.join(" ")).replace("broke ,", "broke,"), Paint::Bad)
+    Cell::new(
+        format!("broke {}{again}{doubt}", marks.join(" ")).replace("broke ,", "broke,"),
+        Paint::Bad,
+    )
 }
 
 /// Why each load broke, by its last probe.
@@ -330,3 +375,6 @@ fn round_down(value: f64) -> f64 {
         (value * grains).floor() / grains
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,11 @@ use crate::metrics::{LONGEST_WINDOW, NoData, Registry, Threshold};
 use crate::plan::Plan;
 
 /// All thresholds, in the order of their keys: those of the plan, and `more`, which the command line brings.
-pub(super) fn read(plan: &Fields, more: &[(String, String)], registry: &Registry) -> Result<Vec<Threshold>, FieldError> {
+pub(super) fn read(
+    plan: &Fields,
+    more: &[(String, String)],
+    registry: &Registry,
+) -> Result<Vec<Threshold>, FieldError> {
     let mut all = of_plan(plan, registry)?;
     for (series, expression) in more {
         let read = Threshold::parse(series, expression, registry);
