@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::results::{BrokeKind, BrokeReason, Capacity, GeneratorVerdict, Levels, Probe, ThresholdSummary};
+use crate::results::{Bracket, BrokeKind, BrokeReason, Capacity, GeneratorVerdict, Levels, Probe, ThresholdSummary};
 
 use super::{Align, Cell, Paint, Style, Table, human, metrics, painted, wrap};
 
-/// No more thresholds have a column of their own: lines keep to the terminal.
+/// No more thresholds have a column of their own, and fewer where the terminal is narrow.
 const MOST_COLUMNS: usize = 4;
 
 /// What a threshold asked for and what was observed: `http_req_duration p(95)<2s was 3.40s`.
@@ -61,13 +61,17 @@ pub fn sentence(capacity: &Capacity) -> String {
     }
 }
 
+/// Whether the generator broke before the system did.
+fn only_generator(reasons: &[BrokeReason]) -> bool {
+    reasons.iter().all(|reason| reason.kind == BrokeKind::Generator)
+}
+
 fn whole_sentence(capacity: &Capacity) -> String {
     let name = |levels: &Levels| named(capacity, levels);
     let why = |reasons: &[BrokeReason]| {
         let messages: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
         messages.join("; ")
     };
-    let only_generator = |reasons: &[BrokeReason]| reasons.iter().all(|reason| reason.kind == BrokeKind::Generator);
     let held = match (&capacity.best, capacity.frontier.as_slice()) {
         (Some(_), [first, more @ ..]) if !more.is_empty() => {
             let all: Vec<String> = std::iter::once(first).chain(more).map(name).collect();
@@ -140,6 +144,12 @@ pub fn render(capacity: &Capacity, style: Style) -> String {
     sections.join("\n")
 }
 
+/// Between which loads the system's own limit is, where that was found.
+fn system_bracket(capacity: &Capacity) -> Option<&Bracket> {
+    let broke = capacity.broke.as_ref().filter(|broke| !only_generator(&broke.reasons));
+    capacity.bracket.as_ref().filter(|_| broke.is_some())
+}
+
 fn verdict(capacity: &Capacity, style: &Style) -> Vec<String> {
     let (mark, paint) = match (&capacity.best, capacity.finished) {
         (Some(_), true) => ("✓", Paint::Good),
@@ -148,7 +158,7 @@ fn verdict(capacity: &Capacity, style: &Style) -> Vec<String> {
     };
     let first = format!("{} ", style.glyph(mark));
     let mut lines = painted(wrap(&first, &capacity.verdict, style), first.trim_end(), paint, style);
-    if let Some(bracket) = &capacity.bracket {
+    if let Some(bracket) = system_bracket(capacity) {
         let text = format!(
             "the limit is between {name}={} and {name}={}, {:.1}% apart",
             level(bracket.low),
@@ -178,8 +188,8 @@ fn verdict(capacity: &Capacity, style: &Style) -> Vec<String> {
     lines
 }
 
-/// The thresholds that have a column: those that broke first, then the others, back in their order.
-fn columns(capacity: &Capacity) -> Vec<usize> {
+/// The thresholds that have one of `most` columns: those that broke first, then the others, back in their order.
+fn columns(capacity: &Capacity, most: usize) -> Vec<usize> {
     let count = capacity
         .probes
         .iter()
@@ -192,27 +202,20 @@ fn columns(capacity: &Capacity) -> Vec<usize> {
     };
     let mut columns: Vec<usize> = (0..count).collect();
     columns.sort_by_key(|index| !broke(*index));
-    columns.truncate(MOST_COLUMNS);
+    columns.truncate(most);
     columns.sort_unstable();
     columns
 }
 
 fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
-    let columns = columns(capacity);
-    let names: Vec<&str> = capacity.asked.levels.iter().map(|axis| axis.name.as_str()).collect();
-    let numbers = names.len() + 3 + columns.len();
-    let aligns: Vec<Align> = std::iter::repeat_n(Align::Right, numbers)
-        .chain([Align::Left])
-        .collect();
-    let mut table = Table::new(&aligns, 2, numbers);
-    let heads = names.iter().map(|name| (*name).to_owned());
-    let heads = heads.chain(["offered".to_owned(), "achieved".to_owned()]);
-    let heads = heads.chain(columns.iter().map(|index| format!("[{}]", index + 1)));
-    let heads = heads.chain(["errors".to_owned(), String::new()]);
-    table.push(heads.map(Cell::dim).collect());
-    for probe in &capacity.probes {
-        table.push(row(probe, &names, &columns));
-    }
+    let mut tables = (0..=MOST_COLUMNS).rev().map(|most| {
+        let columns = columns(capacity, most);
+        (table(capacity, &columns), columns)
+    });
+    let fitting = tables.find(|(table, columns)| columns.is_empty() || table.fits_uncut(style));
+    let Some((table, columns)) = fitting else {
+        return Vec::new();
+    };
     let mut lines = vec![style.heading("PROBES", "")];
     lines.extend(table.lines(style));
     let thresholds = capacity
@@ -250,6 +253,24 @@ fn probes(capacity: &Capacity, style: &Style) -> Vec<String> {
         lines.push(style.paint(&format!("  {text}"), Paint::Dim));
     }
     lines
+}
+
+fn table(capacity: &Capacity, columns: &[usize]) -> Table {
+    let names: Vec<&str> = capacity.asked.levels.iter().map(|axis| axis.name.as_str()).collect();
+    let numbers = names.len() + 3 + columns.len();
+    let aligns: Vec<Align> = std::iter::repeat_n(Align::Right, numbers)
+        .chain([Align::Left])
+        .collect();
+    let mut table = Table::new(&aligns, 2, numbers);
+    let heads = names.iter().map(|name| (*name).to_owned());
+    let heads = heads.chain(["offered".to_owned(), "achieved".to_owned()]);
+    let heads = heads.chain(columns.iter().map(|index| format!("[{}]", index + 1)));
+    let heads = heads.chain(["errors".to_owned(), String::new()]);
+    table.push(heads.map(Cell::dim).collect());
+    for probe in &capacity.probes {
+        table.push(row(probe, &names, columns));
+    }
+    table
 }
 
 fn row(probe: &Probe, names: &[&str], columns: &[usize]) -> Vec<Cell> {
@@ -302,10 +323,10 @@ fn ruling(probe: &Probe) -> Cell {
             marks.push(word.to_owned());
         }
     }
-    Cell::new(
-        format!("broke {}{again}{doubt}", marks.join(" ")).replace("broke ,", "broke,"),
-        Paint::Bad,
-    )
+    if marks.is_empty() {
+        marks.push("generator invalid".to_owned());
+    }
+    Cell::new(format!("broke {}{again}", marks.join(" ")), Paint::Bad)
 }
 
 /// Why each load broke, by its last probe.
@@ -342,7 +363,7 @@ fn next(capacity: &Capacity, style: &Style) -> Vec<String> {
     }
     match (&capacity.best, &capacity.broke) {
         (Some(best), Some(_)) => {
-            if let Some(bracket) = &capacity.bracket {
+            if let Some(bracket) = system_bracket(capacity) {
                 let headroom = round_down(0.8 * bracket.low);
                 advice.push(format!(
                     "at the limit a little more is too much: plan with about {}={}, 80 % of it",
