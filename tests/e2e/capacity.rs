@@ -319,67 +319,71 @@ async fn both(project: &Project, levels: &str) -> Ended {
     project.call(&args(&["--levels", levels])).await
 }
 
+/// Arguments, the exit code, and what is said.
+type Refusal = (&'static [&'static str], i32, &'static str);
+
+const REFUSED: [Refusal; 16] = [
+    (&[], 2, "--levels"),
+    (&["--levels", "api=1", "--search", "api=1..2"], 2, "cannot be used with"),
+    (
+        &["--levels", "api=1,2 events=1"],
+        2,
+        "api has 2, events has 1; --grid takes each with every other",
+    ),
+    (&["--levels", "api=2,1"], 2, "levels rise"),
+    (&["--search", "api=1"], 2, "is not NAME=LOW..HIGH"),
+    (&["--search", "api=1..2", "--grid"], 2, "cannot be used with"),
+    (
+        &["--search", "api=1..2", "--tolerance", "5"],
+        2,
+        "write it as a percentage",
+    ),
+    (&["--levels", "api=1", "--tolerance", "5%"], 2, "cannot be used with"),
+    (
+        &["--levels", "api=1", "--stop", "http_req_failed=rate<1"],
+        2,
+        "METRIC: CONDITION",
+    ),
+    (
+        &["--levels", "api=1", "--resume", "--no-results"],
+        2,
+        "cannot be used with",
+    ),
+    (
+        &["--levels", "api=1", "--stop", "http_req_faild: rate<1"],
+        104,
+        "did you mean `http_req_failed`?",
+    ),
+    (
+        &["--levels", "apis=1"],
+        104,
+        "it has `api` (constant-arrival-rate), `events`",
+    ),
+    (
+        &["--levels", "vus=1"],
+        104,
+        "no selected scenario has a number of users",
+    ),
+    (&["--levels", "api=1,99999999"], 104, "`rate` is 99999999"),
+    (
+        &["--levels", "api=1", "--resume"],
+        104,
+        "no search with j.lua is in results",
+    ),
+    (
+        &["--levels", "api=1", "--summary-json", "none/x"],
+        104,
+        "there is no folder `none`",
+    ),
+];
+
 #[tokio::test]
 async fn what_cannot_be_meant_is_refused_before_any_load() {
     let (server, project) = slow().await;
-    let table: [(&[&str], i32, &str); 16] = [
-        (&[], 2, "--levels"),
-        (&["--levels", "api=1", "--search", "api=1..2"], 2, "cannot be used with"),
-        (
-            &["--levels", "api=1,2 events=1"],
-            2,
-            "api has 2, events has 1; --grid takes each with every other",
-        ),
-        (&["--levels", "api=2,1"], 2, "levels rise"),
-        (&["--search", "api=1"], 2, "is not NAME=LOW..HIGH"),
-        (&["--search", "api=1..2", "--grid"], 2, "cannot be used with"),
-        (
-            &["--search", "api=1..2", "--tolerance", "5"],
-            2,
-            "write it as a percentage",
-        ),
-        (&["--levels", "api=1", "--tolerance", "5%"], 2, "cannot be used with"),
-        (
-            &["--levels", "api=1", "--stop", "http_req_failed=rate<1"],
-            2,
-            "METRIC: CONDITION",
-        ),
-        (
-            &["--levels", "api=1", "--resume", "--no-results"],
-            2,
-            "cannot be used with",
-        ),
-        (
-            &["--levels", "api=1", "--stop", "http_req_faild: rate<1"],
-            104,
-            "did you mean `http_req_failed`?",
-        ),
-        (
-            &["--levels", "apis=1"],
-            104,
-            "it has `api` (constant-arrival-rate), `events`",
-        ),
-        (
-            &["--levels", "vus=1"],
-            104,
-            "no selected scenario has a number of users",
-        ),
-        (&["--levels", "api=1,99999999"], 104, "`rate` is 99999999"),
-        (
-            &["--levels", "api=1", "--resume"],
-            104,
-            "no search with j.lua is in results",
-        ),
-        (
-            &["--levels", "api=1", "--summary-json", "none/x"],
-            104,
-            "there is no folder `none`",
-        ),
-    ];
-    for (more, code, part) in table {
+    for (more, code, part) in &REFUSED {
         let ended = project.call(&args(more)).await;
         assert_eq!(ended.stdout, "", "{more:?}: {ended}");
-        ended.says(code, &[part]);
+        ended.says(*code, &[part]);
     }
     let ended = project.call(&["capacity", "none.lua", "--levels", "a=1"]).await;
     ended.says(104, &["there is no file `none.lua`"]);

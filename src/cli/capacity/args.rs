@@ -16,7 +16,7 @@ pub(in crate::cli) struct CapacityArgs {
 
     /// Levels to try, as "api=50,100,200 events=100,500,1000": NAME is a scenario, rate (all open scenarios) or vus (all
     /// closed ones). The first levels of all names go together, then the second ones; the first that is not held ends it.
-    #[arg(long, value_name = "NAME=N,N,…", help_heading = LOAD)]
+    #[arg(long, value_name = "NAME=N,N,...", help_heading = LOAD)]
     pub(super) levels: Vec<String>,
     /// With --levels: each level with every other. The first-named makes a row, the last-named is outermost, and what is
     /// not held ends its row.
