@@ -93,6 +93,16 @@ fn a_load_that_was_offered_and_met_everything_is_held() {
     assert_eq!(probe.errors, Some(20.0 / 4_000.0));
 }
 
+/// A threshold that was not met, as the run tells it, and an invariant that was broken.
+fn missed_and_broken() -> (Value, Value) {
+    let (mut missed, mut broken) = (good(), good());
+    missed["thresholds"][0]["ok"] = json!(false);
+    missed["thresholds"][0]["observed"] = json!(3_400.0);
+    missed["run"]["reasons"] = json!([{ "exit_code": 99, "message": "as the threshold says" }]);
+    broken["invariants"] = json!([{ "name": "no_oversell", "ok": false, "checks": 3, "broken_checks": 1 }]);
+    (missed, broken)
+}
+
 #[test]
 fn a_load_breaks_for_its_reasons() {
     use BrokeKind as K;
@@ -101,11 +111,7 @@ fn a_load_breaks_for_its_reasons() {
         *summary.pointer_mut(pointer).unwrap() = value;
         summary
     };
-    let mut missed = with("/thresholds/0/ok", json!(false));
-    missed["thresholds"][0]["observed"] = json!(3_400.0);
-    missed["run"]["reasons"] = json!([{ "exit_code": 99, "message": "as the threshold says" }]);
-    let mut broken = good();
-    broken["invariants"] = json!([{ "name": "no_oversell", "ok": false, "checks": 3, "broken_checks": 1 }]);
+    let (missed, broken) = missed_and_broken();
     let reason = |code: u8| with("/run/reasons", json!([{ "exit_code": code, "message": "so it was" }]));
     let invalid = json!({ "verdict": "invalid", "start_lag_p99_ms": 40, "cpu_percent": 99, "reasons": ["late"] });
     let table = [
