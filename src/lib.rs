@@ -9,7 +9,8 @@
 //! 4. [`exec`], [`script`], [`api`], [`report`], [`live`]: who runs when; the Lua host; its modules; results as text; live
 //!    control.
 //! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.
-//! 6. [`cli`]: the only code that prints or exits.
+//! 6. [`campaign`]: several runs with one question.
+//! 7. [`cli`]: the only code that prints or exits.
 //!
 //! ```text
 //! plan ─► exec ──Iteration──► Vu (script + api) ──► net
@@ -18,6 +19,7 @@
 //! ```
 
 pub mod api;
+pub mod campaign;
 pub mod cli;
 pub mod clock;
 pub mod control;

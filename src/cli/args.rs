@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
+use super::capacity::CapacityArgs;
 use super::demo::DemoArgs;
 use super::quick::QuickArgs;
 use crate::clock;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Load one URL, without a script.
     Quick(QuickArgs),
+    /// Find the highest load that the system holds.
+    Capacity(CapacityArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
     /// Open a prompt with kt loaded, as one virtual user.
@@ -96,7 +99,7 @@ pub(super) struct ScriptArgs {
 }
 
 /// A double, which every reader of JSON uses, holds integers up to this.
-const MAX_SEED: u64 = 1 << 53;
+pub(super) const MAX_SEED: u64 = 1 << 53;
 
 impl ScriptArgs {
     pub(super) fn overrides(&self) -> Overrides {
@@ -109,6 +112,7 @@ impl ScriptArgs {
             time_scale: self.time_scale,
             scenarios: self.scenarios.clone(),
             tags: self.tags.iter().cloned().collect(),
+            ..Overrides::default()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: the only code that prints or exits. What commands do is in the library below.
 
 mod args;
+mod capacity;
 mod check;
 mod ctl;
 mod data;
@@ -65,6 +66,7 @@ pub fn main() -> Process {
     let done = match cli.command {
         Command::Run(options) => run::command(options),
         Command::Quick(options) => quick::command(options),
+        Command::Capacity(options) => capacity::command(options),
         Command::Check(options) => check::command(options),
         Command::Repl(options) => repl::command(options),
         Command::Test(options) => test::command(options),

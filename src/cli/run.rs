@@ -152,7 +152,7 @@ pub(super) async fn prepare(
 }
 
 /// Six digits are easy to repeat by hand.
-fn new_seed() -> u64 {
+pub(super) fn new_seed() -> u64 {
     let nanos = clock::wall()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(1, |since| since.as_nanos());
@@ -223,14 +223,16 @@ fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
 
 /// The summary as people read it.
 pub(super) fn text(summary: &Summary) -> String {
-    render(
-        summary,
-        Style {
-            unicode: terminal::unicode(),
-            colour: terminal::colour(),
-            width: terminal::width(),
-        },
-    )
+    render(summary, style())
+}
+
+/// How text for stdout is to look.
+pub(super) fn style() -> Style {
+    Style {
+        unicode: terminal::unicode(),
+        colour: terminal::colour(),
+        width: terminal::width(),
+    }
 }
 
 fn manifest(args: &RunArgs, test: &Test) -> Manifest {

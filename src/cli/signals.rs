@@ -10,6 +10,11 @@ use crate::control::{Control, Reason};
 
 /// Listens until the run is over; ends with the `LocalSet` that it runs on.
 pub(super) fn listen(control: Arc<Control>) -> std::io::Result<()> {
+    listen_to(move || Arc::clone(&control))
+}
+
+/// The same where several runs follow each other: `current` gives the switches of the one that runs now.
+pub(super) fn listen_to(current: impl Fn() -> Arc<Control> + 'static) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::task::spawn_local(async move {
@@ -18,6 +23,7 @@ pub(super) fn listen(control: Arc<Control>) -> std::io::Result<()> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
+            let control = current();
             match (time, control.is_closing()) {
                 (2.., true) | (3.., _) => control.cut(),
                 (_, true) => {

@@ -5,6 +5,7 @@ pub mod duration;
 pub mod expect;
 pub mod order;
 pub mod overrides;
+pub mod probe;
 pub mod validate;
 
 use std::collections::BTreeMap;

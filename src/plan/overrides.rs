@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::probe::{Probe, ProbeError};
 use super::{Executor, OnSaturation, Scenario, scale};
 use crate::schedule::{Shape, Spacing, Stage};
 
@@ -26,6 +27,10 @@ pub struct Overrides {
     pub scenarios: Vec<String>,
     /// Test-wide tags.
     pub tags: BTreeMap<String, String>,
+    /// Makes the plan that of one probe of a search.
+    pub probe: Option<Probe>,
+    /// Thresholds besides those of the script: series and expression.
+    pub thresholds: Vec<(String, String)>,
 }
 
 /// Why the command line does not fit the plan.
@@ -54,6 +59,9 @@ pub enum OverrideError {
     /// Flags that cannot go together for a script without scenarios.
     #[error("{0}")]
     Conflict(String),
+    /// The plan cannot be probed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
 }
 
 /// VUs that an open scenario may have when the plan does not say: they are cheap.
@@ -100,6 +108,9 @@ impl Overrides {
         }
         scenarios.iter_mut().try_for_each(|scenario| self.change(scenario))?;
         self.stretch(scenarios);
+        if let Some(probe) = &self.probe {
+            probe.apply(scenarios)?;
+        }
         Ok(())
     }
 
@@ -180,6 +191,9 @@ impl Overrides {
     /// [`OverrideError::Conflict`] when the flags do not make one executor.
     pub fn scenario_of_function(&self) -> Result<Executor, OverrideError> {
         let conflict = |text: &str| Err(OverrideError::Conflict(text.to_owned()));
+        if let Some(probe) = &self.probe {
+            return Ok(probe.executor_of_function()?);
+        }
         let vus = self.vus.unwrap_or(1);
         if !self.stages.is_empty() {
             return match (self.rate, self.iterations, self.duration) {

@@ -4,4 +4,4 @@ mod human;
 mod table;
 pub mod text;
 
-pub use text::{Style, render};
+pub use text::{Style, capacity, render};

@@ -80,6 +80,11 @@ impl Table {
         self.width(&self.widths(&self.texts(style), style)) <= style.columns()
     }
 
+    /// Whether all lines keep to the style's columns as they are.
+    pub(super) fn fits_uncut(&self, style: &Style) -> bool {
+        self.width(&self.full_widths(&self.texts(style))) <= style.columns()
+    }
+
     /// The lines, indented, without spaces at their ends.
     pub(super) fn lines(&self, style: &Style) -> Vec<String> {
         let texts = self.texts(style);
@@ -94,16 +99,21 @@ impl Table {
     }
 
     fn widths(&self, texts: &[Vec<String>], style: &Style) -> Vec<usize> {
+        let mut widths = self.full_widths(texts);
+        let excess = self.width(&widths).saturating_sub(style.columns());
+        // Ten characters are the least that still tells one name from another.
+        let elastic = widths[self.elastic];
+        widths[self.elastic] = elastic.saturating_sub(excess).max(elastic.min(10));
+        widths
+    }
+
+    fn full_widths(&self, texts: &[Vec<String>]) -> Vec<usize> {
         let mut widths = vec![0; self.aligns.len()];
         for row in texts {
             for (width, text) in widths.iter_mut().zip(row) {
                 *width = (*width).max(chars(text));
             }
         }
-        let excess = self.width(&widths).saturating_sub(style.columns());
-        // Ten characters are the least that still tells one name from another.
-        let elastic = widths[self.elastic];
-        widths[self.elastic] = elastic.saturating_sub(excess).max(elastic.min(10));
         widths
     }
 

@@ -8,6 +8,7 @@ use crate::results::{ErrorSummary, Generator, GeneratorVerdict, Summary, Thresho
 use super::human;
 use super::table::{Align, Cell, Paint, Table, wrap};
 
+pub mod capacity;
 mod checkpoints;
 mod invariants;
 mod iterations;

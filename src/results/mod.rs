@@ -1,11 +1,15 @@
 //! What a run leaves on disk: `results/<run>/` with its manifest and summary. How they are shown is `report`'s; what
 //! streams out during a run is `output`'s.
 
+mod capacity;
 mod exit;
 mod manifest;
 mod store;
 mod summary;
 
+pub use capacity::{
+    Asked, Axis, Best, Bracket, Broke, BrokeKind, BrokeReason, CAPACITY_SCHEMA, Capacity, Levels, Offered, Probe,
+};
 pub use exit::ExitCode;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use store::{RunFolder, StoreError, write_json};

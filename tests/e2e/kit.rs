@@ -128,6 +128,11 @@ impl Project {
         self.running(self.run_command(args))
     }
 
+    /// Starts a command of [`Project::command`].
+    pub fn start_command(&self, command: Command) -> Running<'_> {
+        self.running(command)
+    }
+
     fn running(&self, mut command: Command) -> Running<'_> {
         let mut child = command.spawn().expect("the binary can be started");
         let stderr = child.stderr.take().expect("stderr is piped");

@@ -5,6 +5,7 @@
 mod bad_input;
 mod bad_plans;
 mod bad_servers;
+mod capacity;
 mod challenge;
 mod checkpoints;
 mod commons;

@@ -72,16 +72,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     };
     // Those that were not selected are known all the same.
     let names: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-    // The short forms have made the scenario of a function already.
-    let mut change = overrides.clone();
-    if !fields.has("scenarios") {
-        change = Overrides {
-            scenarios: change.scenarios,
-            time_scale: change.time_scale,
-            ..Overrides::default()
-        };
-    }
-    change
+    change(&fields, overrides)
         .apply(&mut scenarios)
         .map_err(|error| wrong(&[], error.to_string()))?;
     order::check(&scenarios).map_err(|error| {
@@ -99,7 +90,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         scenarios,
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
-        thresholds: thresholds::read(&fields, &session.registry)?,
+        thresholds: thresholds::read(&fields, &overrides.thresholds, &session.registry)?,
         invariants: invariants::read(&fields)?,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
@@ -116,6 +107,20 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         plan.scale_phases(factor);
     }
     Ok(plan)
+}
+
+/// What changes the scenarios. The short forms have made the one of a function already.
+fn change(fields: &Fields, overrides: &Overrides) -> Overrides {
+    let overrides = overrides.clone();
+    if fields.has("scenarios") {
+        return overrides;
+    }
+    Overrides {
+        scenarios: overrides.scenarios,
+        time_scale: overrides.time_scale,
+        probe: overrides.probe,
+        ..Overrides::default()
+    }
 }
 
 /// Refuses a scenario whose numbers cannot be meant together.

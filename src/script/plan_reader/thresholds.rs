@@ -9,8 +9,27 @@ use super::wrong;
 use crate::metrics::{LONGEST_WINDOW, NoData, Registry, Threshold};
 use crate::plan::Plan;
 
-/// All thresholds, in the order of their keys.
-pub(super) fn read(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, FieldError> {
+/// All thresholds, in the order of their keys: those of the plan, and `more`, which the command line brings.
+pub(super) fn read(
+    plan: &Fields,
+    more: &[(String, String)],
+    registry: &Registry,
+) -> Result<Vec<Threshold>, FieldError> {
+    let mut all = of_plan(plan, registry)?;
+    for (series, expression) in more {
+        let read = Threshold::parse(series, expression, registry);
+        all.push(read.map_err(|error| wrong(&[], format!("`{series}: {expression}`: {error}")))?);
+    }
+    all.sort_by(|a, b| {
+        a.selector
+            .to_string()
+            .cmp(&b.selector.to_string())
+            .then_with(|| a.expression.cmp(&b.expression))
+    });
+    Ok(all)
+}
+
+fn of_plan(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, FieldError> {
     let table = match plan.get("thresholds") {
         Value::Nil => return Ok(Vec::new()),
         Value::Table(table) => table,
@@ -34,12 +53,6 @@ pub(super) fn read(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>,
             all.push(threshold(&key, &one, registry)?);
         }
     }
-    all.sort_by(|a, b| {
-        a.selector
-            .to_string()
-            .cmp(&b.selector.to_string())
-            .then_with(|| a.expression.cmp(&b.expression))
-    });
     Ok(all)
 }
 
