@@ -1,5 +1,5 @@
----A client of a challenge system's HTTP API, as the one of `kingtide demo` has it: what users have achieved, and claims.
----`require "challenge"`, at the top of the file. Its events go over gRPC.
+---A client of a challenge system, as the one of `kingtide demo`: its HTTP API (what users have achieved, and claims) and its
+---event handler, which is called over gRPC. `require "challenge"`, at the top of the file.
 ---
 ---Each user has a token of their own, which is fetched when it is needed first and again before it expires (see
 ---`tokens`). A claim may be refused for good reasons: that a goal is not completed, or claimed already, is an answer and no
@@ -55,7 +55,7 @@ challenge.TOKEN = "POST /v1/token"
 ---@field timeout? kt.Duration
 ---@field token_lifetime? number seconds
 ---@field ready_made? table<string, string>
----@field private tokens table<string, tokens.Token>
+---@field private last? { user: string, token: tokens.Token } of the user who was asked for last
 local Client = {}
 Client.__index = Client
 
@@ -93,7 +93,6 @@ function challenge.new(options)
     timeout = o.timeout,
     token_lifetime = lifetime,
     ready_made = o.tokens,
-    tokens = {},
   }, Client)
 end
 
@@ -132,31 +131,51 @@ end
 function Client:token(user)
   local made = self.ready_made and self.ready_made[user]
   if made then return made end
-  local kept = self.tokens[user]
-  if not kept then
-    kept = tokens.new { key = "challenge/" .. user, fetch = function() return self:fetch(user) end }
-    self.tokens[user] = kept
+  local last = self.last
+  -- Only one is remembered here: thousands of users times thousands of virtual users would be too many. All tokens are
+  -- kept where `tokens` keeps them.
+  if not last or last.user ~= user then
+    local token = tokens.new { key = "challenge/" .. user, fetch = function() return self:fetch(user) end }
+    last = { user = user, token = token }
+    self.last = last
   end
-  return kept:get()
+  return last.token:get()
 end
 
+---A request of a user, as an entry of `http.batch`, and the token that it carries.
 ---@private
 ---@param method string
 ---@param user string
 ---@param path string
----@param name string
----@param expect integer[]
----@return kt.http.Response
-function Client:request(method, user, path, name, expect)
+---@param options kt.http.Options
+---@return { [1]: string, [2]: string, [3]: kt.http.Options } entry
+---@return string token
+function Client:entry(method, user, path, options)
   local token = self:token(user)
-  local response = http.request(method, self.base_url .. path, {
-    name = name,
-    auth = { bearer = token },
-    timeout = self.timeout,
-    expect = expect,
-  })
+  options.auth = { bearer = token }
+  options.timeout = self.timeout
+  return { method, self.base_url .. path, options }, token
+end
+
+---@private
+---@param user string
+---@param token string
+---@param response kt.http.Response
+function Client:looked_at(user, token, response)
   -- The next request of anybody for this user fetches another one.
-  if response.status == 401 and self.tokens[user] then self.tokens[user]:reject(token) end
+  local last = self.last
+  if response.status == 401 and last and last.user == user then last.token:reject(token) end
+end
+
+---@private
+---@param user string
+---@param path string
+---@param name string
+---@return kt.http.Response
+function Client:read(user, path, name)
+  local entry, token = self:entry("GET", user, path, { name = name, expect = 200 })
+  local response = http.request(entry[1], entry[2], entry[3])
+  self:looked_at(user, token, response)
   return response
 end
 
@@ -168,7 +187,7 @@ end
 ---```
 ---@param user string
 ---@return kt.http.Response
-function Client:list(user) return self:request("GET", user, "/v1/challenges", challenge.LIST, { 200 }) end
+function Client:list(user) return self:read(user, "/v1/challenges", challenge.LIST) end
 
 ---One challenge of a user.
 ---
@@ -178,9 +197,7 @@ function Client:list(user) return self:request("GET", user, "/v1/challenges", ch
 ---@param user string
 ---@param cid string
 ---@return kt.http.Response
-function Client:get(user, cid)
-  return self:request("GET", user, "/v1/challenges/" .. cid, challenge.GET, { 200 })
-end
+function Client:get(user, cid) return self:read(user, "/v1/challenges/" .. cid, challenge.GET) end
 
 ---What a claim's status means, of those that are answers.
 ---@type table<integer, challenge.Result>
@@ -193,6 +210,30 @@ local RESULTS = {
   [503] = "unavailable",
 }
 
+---@private
+---@param user string
+---@param cid string
+---@param gid string
+---@return { [1]: string, [2]: string, [3]: kt.http.Options } entry
+---@return string token
+function Client:claiming(user, cid, gid)
+  local path = "/v1/challenges/" .. cid .. "/goals/" .. gid .. "/claim"
+  return self:entry("POST", user, path, { name = challenge.CLAIM, expect = { 200, 400, 409 } })
+end
+
+---@private
+---@param user string
+---@param token string
+---@param response kt.http.Response
+---@return challenge.Outcome
+function Client:claimed(user, token, response)
+  self:looked_at(user, token, response)
+  local result = RESULTS[response.status] or "error"
+  claims:add(1, { result = result })
+  if result == "won" then claim_duration:add(response.timings.duration) end
+  return { result = result, error = result ~= "won" and problem(response) or nil, response = response }
+end
+
 ---Claims a goal. `won`, `already_claimed` and `not_completed` are expected; all else counts as a failed request.
 ---
 ---```lua
@@ -204,12 +245,25 @@ local RESULTS = {
 ---@param gid string
 ---@return challenge.Outcome
 function Client:claim(user, cid, gid)
-  local path = "/v1/challenges/" .. cid .. "/goals/" .. gid .. "/claim"
-  local response = self:request("POST", user, path, challenge.CLAIM, { 200, 400, 409 })
-  local result = RESULTS[response.status] or "error"
-  claims:add(1, { result = result })
-  if result == "won" then claim_duration:add(response.timings.duration) end
-  return { result = result, error = result ~= "won" and problem(response) or nil, response = response }
+  local entry, token = self:claiming(user, cid, gid)
+  return self:claimed(user, token, http.request(entry[1], entry[2], entry[3]))
+end
+
+---Claims a goal twice at the same moment, on two connections.
+---
+---```lua
+---local one, other = client:claim_twice("user-000001", "challenge-0", "goal-3")
+---kt.check(one, { ["one wins"] = (one.result == "won") ~= (other.result == "won") })
+---```
+---@param user string
+---@param cid string
+---@param gid string
+---@return challenge.Outcome
+---@return challenge.Outcome
+function Client:claim_twice(user, cid, gid)
+  local one, token = self:claiming(user, cid, gid)
+  local both = http.batch { one, (self:claiming(user, cid, gid)) }
+  return self:claimed(user, token, both[1]), self:claimed(user, token, both[2])
 end
 
 ---The goals of a list of challenges that have a status.
@@ -255,7 +309,9 @@ end
 function Client:stats()
   local response = http.get(self.base_url .. "/__stats", { name = "GET /__stats" })
   local stats = response:json()
-  if not response.ok or type(stats) ~= "table" then error("the challenge system has no statistics: " .. problem(response), 2) end
+  if not response.ok or type(stats) ~= "table" then
+    error("the challenge system has no statistics: " .. problem(response), 2)
+  end
   return stats
 end
 
@@ -276,5 +332,113 @@ end
 ---client:clear_faults()
 ---```
 function Client:clear_faults() http.delete(self.base_url .. "/__fault", { name = "DELETE /__fault", expect = 204 }) end
+
+---@class challenge.EventOptions
+---@field address? string host and port; default the variable `CHALLENGE_GRPC`, and without it the demo's usual address
+---@field proto? string the file that describes the handler; without it the server is asked
+---@field share? integer connections for the whole run; default 1, as the system's own event stream has
+---@field max_in_flight? integer calls that are in flight at once, over all virtual users; default 500
+---@field timeout? kt.Duration for each call; default 10s
+
+---@class challenge.Events
+---@field private client kt.grpc.Client
+local Events = {}
+Events.__index = Events
+
+local EVENT_OPTIONS = { address = true, proto = true, share = true, max_in_flight = true, timeout = true }
+
+---The event handler.
+---
+---```lua
+---local events = challenge.events { proto = "event.proto", max_in_flight = 500 }
+---return function() events:log_in "user-000017" end
+---```
+---@param options? kt.Exact<challenge.EventOptions>
+---@return challenge.Events
+function challenge.events(options)
+  local o = options or {}
+  for key in pairs(o) do
+    if not EVENT_OPTIONS[key] then
+      local list = "address, max_in_flight, proto, share, timeout"
+      error("challenge.events: there is no option `" .. tostring(key) .. "`; options are " .. list, 2)
+    end
+  end
+  if o.proto then kt.grpc.load(o.proto) end
+  local client = kt.grpc.connect(o.address or kt.env("CHALLENGE_GRPC", "127.0.0.1:8087"), {
+    plaintext = true,
+    reflect = o.proto == nil,
+    share = o.share or 1,
+    max_in_flight = o.max_in_flight or 500,
+    timeout = o.timeout or "10s",
+  })
+  return setmetatable({ client = client }, Events)
+end
+
+---Sends an event. The handler answers OK also when there is something wrong with the event, and says so in its message:
+---`taken` is whether it was fine.
+---
+---```lua
+---local taken, res = events:send("userLoggedIn", "user-000017", { platform = "PC" })
+---if not taken then kt.log.warn(res.error or res.message.error) end
+---```
+---@param name "userLoggedIn"|"statItemUpdated"|string
+---@param user string
+---@param payload table<string, string>
+---@return boolean taken
+---@return kt.grpc.Response
+function Events:send(name, user, payload)
+  local request = { event_name = name, namespace = "kingtide", user_id = user, payload = payload }
+  local res = self.client:call("EventService/OnMessage", request, { name = name })
+  local message = res.message
+  return res.ok and message ~= nil and message.success == true, res
+end
+
+---A user logs in: one more in `login_count`.
+---
+---```lua
+---events:log_in "user-000017"
+---```
+---@param user string
+---@return boolean taken
+---@return kt.grpc.Response
+function Events:log_in(user) return self:send("userLoggedIn", user, { platform = "PC" }) end
+
+---A statistic of a user has a new value.
+---
+---```lua
+---events:update("user-000017", "enemy_kills", 42)
+---```
+---@param user string
+---@param stat "enemy_kills"|"login_count"|"games_played"|string
+---@param value integer
+---@return boolean taken
+---@return kt.grpc.Response
+function Events:update(user, stat, value)
+  -- The payload is map<string, string>: numbers travel as text.
+  return self:send("statItemUpdated", user, { statCode = stat, value = tostring(value) })
+end
+
+---@type ("enemy_kills"|"login_count"|"games_played")[]
+challenge.STATS = { "enemy_kills", "login_count", "games_played" }
+
+---The statistic that a goal is about.
+---
+---```lua
+---challenge.stat(4) --> login_count
+---```
+---@param goal integer its number, from 0
+---@return "enemy_kills"|"login_count"|"games_played"
+function challenge.stat(goal)
+  return challenge.STATS[goal % 3 + 1] --[[@as "enemy_kills"|"login_count"|"games_played"]]
+end
+
+---The id of a user.
+---
+---```lua
+---challenge.user(17) --> user-000017
+---```
+---@param number integer from 0
+---@return string
+function challenge.user(number) return string.format("user-%06d", number) end
 
 return challenge

@@ -44,6 +44,7 @@ end)
 
 test("a claim, and what is wrong with others", function()
   local ready = challenge.goals_with(client:list "user-000104":json "challenges", "completed")[1]
+  if not ready then error "nothing to claim" end
   local outcome = client:claim("user-000104", ready.cid, ready.gid)
   assert(outcome.result == "won" and outcome.error == nil, outcome.error)
   assert(won "count" == 1 and won "min" >= 50)
@@ -59,6 +60,7 @@ end)
 
 test("a reward that fails, and a database that is away", function()
   local ready = challenge.goals_with(client:list "user-000106":json "challenges", "completed")[1]
+  if not ready then error "nothing to claim" end
   with_fault({ fault = "reward_errors", value = 1 }, function()
     local outcome = client:claim("user-000106", ready.cid, ready.gid)
     assert(outcome.result == "reward_failed" and not outcome.response.ok)

@@ -20,25 +20,13 @@
 
 local kt = require "kt"
 local challenge = require "challenge"
+local players = require "players"
 
 local LEVELS = { 50, 100, 200, 500, 1000, 2000, 5000 }
 
----@param name string
----@param default string
----@param least number
----@param most number
----@return number
-local function number(name, default, least, most)
-  local value = tonumber(kt.env(name, default))
-  if not value or value < least or value > most then
-    error(name .. " must be a number from " .. least .. " to " .. most .. ", not " .. kt.env(name, default))
-  end
-  return value
-end
-
-local claim_share = number("CLAIMS", "0.1", 0, 1)
+local claim_share = players.number("CLAIMS", "0.1", 0, 1)
 local users = kt.data.array "users.json"
-local taking_part = math.min(#users, math.floor(number("USERS", "1000", 1, 1000000)))
+local taking_part = math.min(#users, players.integer("USERS", "1000", 1, 1000000))
 
 ---@type table<string, string>?
 local ready_made
