@@ -59,6 +59,7 @@ challenge.TOKEN = "POST /v1/token"
 local Client = {}
 Client.__index = Client
 
+---@type table<any, boolean>
 local KNOWN = { base_url = true, timeout = true, token_lifetime = true, tokens = true }
 
 ---Makes a client. Declares metrics, so the module belongs to the top of the file.
@@ -178,9 +179,7 @@ function Client:list(user) return self:request("GET", user, "/v1/challenges", ch
 ---@param user string
 ---@param cid string
 ---@return kt.http.Response
-function Client:get(user, cid)
-  return self:request("GET", user, "/v1/challenges/" .. cid, challenge.GET, { 200 })
-end
+function Client:get(user, cid) return self:request("GET", user, "/v1/challenges/" .. cid, challenge.GET, { 200 }) end
 
 ---What a claim's status means, of those that are answers.
 ---@type table<integer, challenge.Result>
@@ -255,7 +254,9 @@ end
 function Client:stats()
   local response = http.get(self.base_url .. "/__stats", { name = "GET /__stats" })
   local stats = response:json()
-  if not response.ok or type(stats) ~= "table" then error("the challenge system has no statistics: " .. problem(response), 2) end
+  if not response.ok or type(stats) ~= "table" then
+    error("the challenge system has no statistics: " .. problem(response), 2)
+  end
   return stats
 end
 
