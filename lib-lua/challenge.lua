@@ -59,6 +59,7 @@ challenge.TOKEN = "POST /v1/token"
 local Client = {}
 Client.__index = Client
 
+---@type table<any, boolean>
 local KNOWN = { base_url = true, timeout = true, token_lifetime = true, tokens = true }
 
 ---Makes a client. Declares metrics, so the module belongs to the top of the file.
@@ -345,6 +346,7 @@ function Client:clear_faults() http.delete(self.base_url .. "/__fault", { name =
 local Events = {}
 Events.__index = Events
 
+---@type table<any, boolean>
 local EVENT_OPTIONS = { address = true, proto = true, share = true, max_in_flight = true, timeout = true }
 
 ---The event handler.

@@ -20,6 +20,13 @@ end
 -- Users with even numbers have played before.
 local VETERAN, ROOKIE = "user-000100", "user-000101"
 
+---A goal that a user can claim.
+---@param user string
+---@return { cid: string, gid: string, goal: challenge.Goal }
+local function claimable(user)
+  return (assert(challenge.goals_with(client:list(user):json "challenges", "completed")[1], "nothing is completed"))
+end
+
 test("a user's challenges, with one fetch for the token", function()
   local res = client:list(VETERAN)
   assert(res.ok and #res:json "challenges" == 10, res.error)
@@ -43,8 +50,7 @@ test("goals by status", function()
 end)
 
 test("a claim, and what is wrong with others", function()
-  local ready = challenge.goals_with(client:list "user-000104":json "challenges", "completed")[1]
-  if not ready then error "nothing to claim" end
+  local ready = claimable "user-000104"
   local outcome = client:claim("user-000104", ready.cid, ready.gid)
   assert(outcome.result == "won" and outcome.error == nil, outcome.error)
   assert(won "count" == 1 and won "min" >= 50)
@@ -59,8 +65,7 @@ test("a claim, and what is wrong with others", function()
 end)
 
 test("a reward that fails, and a database that is away", function()
-  local ready = challenge.goals_with(client:list "user-000106":json "challenges", "completed")[1]
-  if not ready then error "nothing to claim" end
+  local ready = claimable "user-000106"
   with_fault({ fault = "reward_errors", value = 1 }, function()
     local outcome = client:claim("user-000106", ready.cid, ready.gid)
     assert(outcome.result == "reward_failed" and not outcome.response.ok)
