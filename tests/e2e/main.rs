@@ -15,6 +15,7 @@ mod documents;
 mod ends;
 mod examples;
 mod frozen;
+mod grpcio;
 mod hooks;
 mod http2;
 mod journeys;
