@@ -5,6 +5,7 @@
 //! for a profiler to watch.
 
 mod codec;
+mod grpc;
 mod samples;
 mod schedule;
 mod script;
@@ -32,8 +33,8 @@ fn each(mut once: impl FnMut() + 'static) -> Repeat {
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let protocol = codec::CASES.iter().chain(samples::CASES);
-    schedule::CASES.iter().chain(protocol).chain(script::CASES)
+    let rooms = [schedule::CASES, codec::CASES, grpc::CASES, samples::CASES, script::CASES];
+    rooms.into_iter().flatten()
 }
 
 fn main() {
