@@ -57,7 +57,11 @@ impl Pools {
     /// What the cores have in common of a gRPC client.
     pub(super) fn client(&self, wanted: Common) -> Arc<Common> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = inner.clients.iter().filter_map(Weak::upgrade).find(|known| known.is_like(&wanted));
+        let known = inner
+            .clients
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|known| known.is_like(&wanted));
         known.unwrap_or_else(|| {
             let common = Arc::new(wanted);
             inner.clients.retain(|common| common.strong_count() > 0);

@@ -86,7 +86,9 @@ impl Channel {
         progress.waits_for_cap();
         let permit = Box::pin(Arc::clone(cap).acquire_owned()).await;
         progress.has_waited();
-        permit.map(Some).map_err(|_| NetError::new(ErrorKind::Other, "the client is gone"))
+        permit
+            .map(Some)
+            .map_err(|_| NetError::new(ErrorKind::Other, "the client is gone"))
     }
 
     /// Waits for a stream, and opens a connection if that is what is missing.
@@ -136,13 +138,7 @@ impl Channel {
     }
 }
 
-async fn open(
-    endpoint: &Endpoint,
-    pool: &Arc<Pool>,
-    slot: Slot,
-    vu_id: u64,
-    hop: &mut Hop,
-) -> Result<Lease, NetError> {
+async fn open(endpoint: &Endpoint, pool: &Arc<Pool>, slot: Slot, vu_id: u64, hop: &mut Hop) -> Result<Lease, NetError> {
     match dial::open(&endpoint.shared, &endpoint.target, vu_id, hop).await? {
         Opened::Http2(stream, meter) => http2::start(stream, meter, hop.remote, pool, slot).await,
         Opened::Http1(_) => Err(NetError::new(ErrorKind::NoHttp2, "")),

@@ -332,8 +332,14 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// What an answer means that is not gRPC's.
 fn no_status(head: &http::response::Parts) -> Ended {
-    let kind = head.headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let kind = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .map(|kind| String::from_utf8_lossy(kind.as_bytes()));
     let kind = kind.map_or_else(|| "no content type".to_owned(), |kind| format!("content type {kind:?}"));
-    let message = format!("the server answered HTTP {} with {kind} and no `grpc-status`", head.status.as_u16());
+    let message = format!(
+        "the server answered HTTP {} with {kind} and no `grpc-status`",
+        head.status.as_u16()
+    );
     Ended::broken(Code::of_http(head.status), message)
 }

@@ -81,7 +81,10 @@ pub async fn health(
         discard: false,
     };
     let reply = channel.unary(&call).await;
-    let answer = reply.message.clone().and_then(|bytes| HealthCheckResponse::decode(bytes).ok());
+    let answer = reply
+        .message
+        .clone()
+        .and_then(|bytes| HealthCheckResponse::decode(bytes).ok());
     let health = answer.map(|answer| Health::try_from(answer.status).unwrap_or(Health::Unknown));
     (reply, health)
 }

@@ -82,14 +82,18 @@ impl Message {
     /// It is larger than `limit`.
     pub(super) fn framed(self, compression: Option<Compression>, limit: usize) -> Result<Bytes, Ended> {
         if self.len() > limit {
-            let message = format!("the message of {} bytes is larger than {limit} (max_send_size)", self.len());
+            let message = format!(
+                "the message of {} bytes is larger than {limit} (max_send_size)",
+                self.len()
+            );
             return Err(NetError::new(ErrorKind::BodyTooLarge, message).into());
         }
         let Some(Compression::Gzip) = compression else {
             return Ok(self.0);
         };
         let packed = body::compress(Codec::Gzip, &self.0[PREFIX..]);
-        let packed = packed.map_err(|error| Ended::with(Code::Internal, NetError::new(ErrorKind::Other, error.to_string())))?;
+        let packed =
+            packed.map_err(|error| Ended::with(Code::Internal, NetError::new(ErrorKind::Other, error.to_string())))?;
         let mut framed = Self::from(&*packed).0.to_vec();
         framed[0] = 1;
         Ok(framed.into())
@@ -129,7 +133,8 @@ impl Inbox {
             return;
         }
         if self.gathered.is_empty() {
-            self.gathered.reserve(self.wanted(&self.chunk).max(self.chunk.len() + chunk.len()));
+            self.gathered
+                .reserve(self.wanted(&self.chunk).max(self.chunk.len() + chunk.len()));
             self.gathered.extend_from_slice(&std::mem::take(&mut self.chunk));
         }
         self.gathered.extend_from_slice(&chunk);
@@ -150,7 +155,11 @@ impl Inbox {
     /// # Errors
     /// It is too large or broken.
     pub fn next(&mut self) -> Result<Option<Bytes>, Ended> {
-        let seen = if self.gathered.is_empty() { &self.chunk[..] } else { &self.gathered[..] };
+        let seen = if self.gathered.is_empty() {
+            &self.chunk[..]
+        } else {
+            &self.gathered[..]
+        };
         let Some(length) = length(seen) else {
             return Ok(None);
         };
@@ -171,13 +180,19 @@ impl Inbox {
             0 if length <= SMALL => Ok(Some(Bytes::copy_from_slice(&whole[PREFIX..]))),
             0 => Ok(Some(whole.slice(PREFIX..))),
             1 => self.unpacked(&whole[PREFIX..]).map(Some),
-            flag => Err(Ended::broken(Code::Internal, format!("a message with the flag {flag}, which nobody knows"))),
+            flag => Err(Ended::broken(
+                Code::Internal,
+                format!("a message with the flag {flag}, which nobody knows"),
+            )),
         }
     }
 
     fn unpacked(&self, packed: &[u8]) -> Result<Bytes, Ended> {
         if self.packing.is_none() {
-            return Err(Ended::broken(Code::Internal, "a compressed message, but no `grpc-encoding` that says how"));
+            return Err(Ended::broken(
+                Code::Internal,
+                "a compressed message, but no `grpc-encoding` that says how",
+            ));
         }
         let data = decode::undo(Codec::Gzip, packed, self.limit as u64).map_err(|error| {
             let message = format!("cannot decompress a message (gzip): {error}");
@@ -246,9 +261,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told() {
-        let bomb = Message::from(&[0; 2_000][..]).framed(Some(Compression::Gzip), 2_000).unwrap();
+        let bomb = Message::from(&[0; 2_000][..])
+            .framed(Some(Compression::Gzip), 2_000)
+            .unwrap();
         for (bytes, packing, code, text) in [
-            (&[0, 0, 0, 4, 1][..], true, Code::ResourceExhausted, "a message of 1025 bytes, larger than 1024 (max_receive_size)"),
+            (
+                &[0, 0, 0, 4, 1][..],
+                true,
+                Code::ResourceExhausted,
+                "a message of 1025 bytes, larger than 1024 (max_receive_size)",
+            ),
             (&bomb, true, Code::ResourceExhausted, "when decompressed"),
             (&bomb, false, Code::Internal, "no `grpc-encoding`"),
             (&[1, 0, 0, 0, 1, 7], true, Code::Internal, "cannot decompress"),
@@ -273,7 +295,10 @@ mod tests {
         });
         let message = message.unwrap();
         assert_eq!(message, Message::from(&b"abc"[..]));
-        assert_eq!((message.len(), message.bytes(), message.is_empty()), (3, Bytes::from_static(b"abc"), false));
+        assert_eq!(
+            (message.len(), message.bytes(), message.is_empty()),
+            (3, Bytes::from_static(b"abc"), false)
+        );
         assert_eq!(message.framed(None, 3).unwrap(), &b"\0\0\0\0\x03abc"[..]);
     }
 }

@@ -222,6 +222,9 @@ mod tests {
         own.append("b", b"4").unwrap();
         let mut map = HeaderMap::new();
         own.write(&common, &mut map);
-        assert_eq!((map.len(), &map["a"], &map["b"]), (2, &HeaderValue::from_static("1"), &HeaderValue::from_static("4")));
+        assert_eq!(
+            (map.len(), &map["a"], &map["b"]),
+            (2, &HeaderValue::from_static("1"), &HeaderValue::from_static("4"))
+        );
     }
 }

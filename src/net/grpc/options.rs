@@ -79,7 +79,10 @@ impl Options {
         };
         let mut tls = self.tls.clone();
         if self.plaintext && tls != TlsConfig::default() {
-            return Err(wrong("plaintext", "there is no TLS then; take away `tls` or `plaintext`"));
+            return Err(wrong(
+                "plaintext",
+                "there is no TLS then; take away `tls` or `plaintext`",
+            ));
         }
         if tls.server_name.is_none() {
             tls.server_name = authority.as_ref().map(|authority| authority.host().to_owned());
@@ -105,9 +108,13 @@ impl Options {
         if address.starts_with("unix:") {
             return Err(unfit("sockets of this machine are not supported"));
         }
-        let place = address.strip_prefix("dns:").map_or(address, |rest| rest.trim_start_matches('/'));
+        let place = address
+            .strip_prefix("dns:")
+            .map_or(address, |rest| rest.trim_start_matches('/'));
         if place.contains("://") {
-            return Err(unfit("write it without a scheme, as \"host:port\"; `plaintext` says whether there is TLS"));
+            return Err(unfit(
+                "write it without a scheme, as \"host:port\"; `plaintext` says whether there is TLS",
+            ));
         }
         if place.is_empty() || place.contains(|c: char| c.is_whitespace() || "/?#@".contains(c)) {
             return Err(unfit("write it as \"host:port\""));
@@ -116,9 +123,9 @@ impl Options {
         let url = Url::parse(&format!("{scheme}://{place}/"));
         let url = url.map_err(|error| unfit(&format!("{error}; write it as \"host:port\"")))?;
         // 80 is a port for it, but `url` does not keep it; so what is written counts.
-        let has_port = place.rsplit_once(':').is_some_and(|(host, port)| {
-            !port.ends_with(']') && (!host.contains(':') || host.ends_with(']'))
-        });
+        let has_port = place
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !port.ends_with(']') && (!host.contains(':') || host.ends_with(']')));
         if self.plaintext && !has_port {
             return Err(unfit("it has no port"));
         }
@@ -150,9 +157,10 @@ fn wrong(option: &str, reason: impl Into<String>) -> OptionsError {
 /// An error of HTTP's options in this one's terms.
 pub(super) fn explained(error: &ConfigError) -> OptionsError {
     match error {
-        ConfigError::File { option, path, source } => {
-            wrong(&format!("tls.{option}"), format!("cannot read {}: {source}", path.display()))
-        }
+        ConfigError::File { option, path, source } => wrong(
+            &format!("tls.{option}"),
+            format!("cannot read {}: {source}", path.display()),
+        ),
         ConfigError::Tls { option, reason } => wrong(&format!("tls.{option}"), reason),
         ConfigError::UserAgent(text) => wrong("user_agent", format!("not a valid header value: {text:?}")),
         // These are the plan's, and have been checked there.
@@ -227,10 +235,22 @@ mod tests {
         let ca = |options: &mut Options| options.tls.ca = Some(Pem::Path("none.pem".into()));
         for (change, expected) in [
             (ca as fn(&mut Options), "tls.ca: cannot read none.pem: "),
-            (|options| options.tls.cert = Some(Pem::Bytes(Vec::new())), "tls.key: missing"),
-            (|options| options.user_agent = "a\nb".to_owned(), "user_agent: not a valid"),
-            (|options| options.authority = Some("a b".to_owned()), "authority: not a host"),
-            (|options| options.authority = Some("a@b".to_owned()), "authority: a user"),
+            (
+                |options| options.tls.cert = Some(Pem::Bytes(Vec::new())),
+                "tls.key: missing",
+            ),
+            (
+                |options| options.user_agent = "a\nb".to_owned(),
+                "user_agent: not a valid",
+            ),
+            (
+                |options| options.authority = Some("a b".to_owned()),
+                "authority: not a host",
+            ),
+            (
+                |options| options.authority = Some("a@b".to_owned()),
+                "authority: a user",
+            ),
             (
                 |options| (options.plaintext, options.tls.insecure) = (true, true),
                 "plaintext: there is no TLS",

@@ -30,7 +30,10 @@ static METHODS: LazyLock<[Method; 2]> = LazyLock::new(|| {
             }}
             "#
         );
-        Schema::standard(&text, &format!("grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"))
+        Schema::standard(
+            &text,
+            &format!("grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"),
+        )
     })
 });
 

@@ -52,7 +52,8 @@ impl Schema {
     pub fn compile(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<Self, SchemaError> {
         let mut includes = import_paths.to_vec();
         for file in files {
-            let inside = |include: &PathBuf| file.starts_with(include) || (file.is_relative() && include.join(file).is_file());
+            let inside =
+                |include: &PathBuf| file.starts_with(include) || (file.is_relative() && include.join(file).is_file());
             if !includes.iter().any(inside) {
                 includes.push(file.parent().map(Path::to_owned).unwrap_or_default());
             }
@@ -81,7 +82,9 @@ impl Schema {
         let pool = DescriptorPool::decode(bytes).or_else(|_| {
             let mut pool = well_known()?;
             let added = pool.decode_file_descriptor_set(bytes);
-            added.map(|()| pool).map_err(|error| SchemaError::Descriptors(format!("{error:?}")))
+            added
+                .map(|()| pool)
+                .map_err(|error| SchemaError::Descriptors(format!("{error:?}")))
         })?;
         if pool.files().len() == 0 {
             return Err(SchemaError::Descriptors("there is no file in it".to_owned()));
@@ -119,7 +122,14 @@ impl Schema {
             added.map_err(|error| SchemaError::Descriptors(format!("{error:?}")))?;
         }
         let mut files = self.0.files.clone();
-        files.extend(other.0.files.iter().filter(|file| !self.0.files.contains(file)).cloned());
+        files.extend(
+            other
+                .0
+                .files
+                .iter()
+                .filter(|file| !self.0.files.contains(file))
+                .cloned(),
+        );
         Ok(Self::new(pool, files))
     }
 
@@ -187,7 +197,10 @@ fn compile_error(error: &protox::Error) -> SchemaError {
 }
 
 fn not_found(file: &Path, includes: &[PathBuf]) -> SchemaError {
-    let looked: Vec<String> = includes.iter().map(|path| format!("{:?}", path.display().to_string())).collect();
+    let looked: Vec<String> = includes
+        .iter()
+        .map(|path| format!("{:?}", path.display().to_string()))
+        .collect();
     let looked = looked.join(", ");
     SchemaError::Compile(format!("{}: not found in the import paths {looked}", file.display()))
 }
@@ -195,7 +208,17 @@ fn not_found(file: &Path, includes: &[PathBuf]) -> SchemaError {
 /// The types that every schema may use without bringing them.
 fn well_known() -> Result<DescriptorPool, SchemaError> {
     const FILES: [&str; 11] = [
-        "any", "api", "descriptor", "duration", "empty", "field_mask", "source_context", "struct", "timestamp", "type", "wrappers",
+        "any",
+        "api",
+        "descriptor",
+        "duration",
+        "empty",
+        "field_mask",
+        "source_context",
+        "struct",
+        "timestamp",
+        "type",
+        "wrappers",
     ];
     let mut compiler = Compiler::with_file_resolver(protox::file::GoogleFileResolver::new());
     for file in FILES {
@@ -218,7 +241,10 @@ fn nearest(name: &str, known: &[String], part: impl Fn(&str) -> &str) -> String 
     match known.iter().min_by_key(distance) {
         Some(best) if distance(&best) <= 2.max(name.len() / 3) => format!("; did you mean {best:?}?"),
         _ if known.is_empty() => String::new(),
-        _ => format!("; there is {}", known.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ")),
+        _ => format!(
+            "; there is {}",
+            known.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 

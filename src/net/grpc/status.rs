@@ -248,8 +248,18 @@ mod tests {
             ("5", "no%20such%20%C3%A4", Code::NotFound, "no such \u{e4}"),
             ("13", "100% %zz %4", Code::Internal, "100% %zz %4"),
             ("16", "%FF", Code::Unauthenticated, "\u{fffd}"),
-            ("17", "", Code::Unknown, "the server sent grpc-status \"17\", which nobody knows"),
-            ("x", "y", Code::Unknown, "the server sent grpc-status \"x\", which nobody knows; y"),
+            (
+                "17",
+                "",
+                Code::Unknown,
+                "the server sent grpc-status \"17\", which nobody knows",
+            ),
+            (
+                "x",
+                "y",
+                Code::Unknown,
+                "the server sent grpc-status \"x\", which nobody knows; y",
+            ),
         ];
         for (number, message, code, text) in table {
             let status = said(&[("grpc-status", number), ("grpc-message", message)]).unwrap();
@@ -274,7 +284,11 @@ mod tests {
             (500, Code::Unknown),
             (418, Code::Unknown),
         ] {
-            assert_eq!(Code::of_http(http::StatusCode::from_u16(status).unwrap()), code, "{status}");
+            assert_eq!(
+                Code::of_http(http::StatusCode::from_u16(status).unwrap()),
+                code,
+                "{status}"
+            );
         }
         for (reason, code) in [
             (0, Code::Internal),

@@ -184,7 +184,10 @@ impl Stream {
         }
         let received = self.progress.messages.1;
         let answer = answer.filter(|_| self.is_single && !self.discard);
-        let ended = self.ended.take().unwrap_or_else(|| Ended::broken(Code::Internal, "the call is over"));
+        let ended = self
+            .ended
+            .take()
+            .unwrap_or_else(|| Ended::broken(Code::Internal, "the call is over"));
         let ended = match ended.status.code {
             Code::Ok if self.is_single && received != 1 => {
                 let message = format!("the server sent {received} messages where it is to send one");
@@ -200,7 +203,10 @@ impl Stream {
     #[must_use]
     pub fn cancel(mut self) -> Reply {
         let ended = self.ended.take().unwrap_or_else(|| {
-            Ended::with(Code::Cancelled, NetError::new(ErrorKind::Other, "the call was cancelled here"))
+            Ended::with(
+                Code::Cancelled,
+                NetError::new(ErrorKind::Other, "the call was cancelled here"),
+            )
         });
         self.reply(ended, None)
     }

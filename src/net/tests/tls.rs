@@ -55,7 +55,10 @@ impl Authority {
     /// A client's certificate and its key.
     pub(in crate::net) fn identity(&self, name: &str) -> (Pem, Pem) {
         let (cert, key) = self.issue(&[name], |_| {});
-        (Pem::Bytes(cert.pem().into_bytes()), Pem::Bytes(key.serialize_pem().into_bytes()))
+        (
+            Pem::Bytes(cert.pem().into_bytes()),
+            Pem::Bytes(key.serialize_pem().into_bytes()),
+        )
     }
 
     /// One that speaks these protocols.

@@ -44,7 +44,11 @@ fn files_compile_with_imports_and_well_known_types() {
         let schema = schema.unwrap();
         let files: Vec<&Path> = schema.files().collect();
         assert_eq!(files, [dir.path().join("types/kind.proto"), file.clone()]);
-        for name in ["EventService/OnMessage", "/EventService/OnMessage", "EventService.OnMessage"] {
+        for name in [
+            "EventService/OnMessage",
+            "/EventService/OnMessage",
+            "EventService.OnMessage",
+        ] {
             let method = schema.method(name).unwrap();
             assert_eq!(method.path(), "/EventService/OnMessage");
             assert_eq!((method.service(), method.name()), ("EventService", "OnMessage"));
@@ -61,11 +65,20 @@ fn files_compile_with_imports_and_well_known_types() {
 
 #[test]
 fn an_import_path_finds_files_elsewhere() {
-    let dir = folder(&[("a/main.proto", "syntax = \"proto3\"; import \"kind.proto\"; message M { types.Kind k = 1; }"), ("b/kind.proto", KIND)]);
+    let dir = folder(&[
+        (
+            "a/main.proto",
+            "syntax = \"proto3\"; import \"kind.proto\"; message M { types.Kind k = 1; }",
+        ),
+        ("b/kind.proto", KIND),
+    ]);
     let (file, include) = (dir.path().join("a/main.proto"), dir.path().join("b"));
     assert!(Schema::compile(std::slice::from_ref(&file), &[include]).is_ok());
     let error = Schema::compile(&[file], &[]).unwrap_err().to_string();
-    assert!(error.contains("main.proto:1:20") && error.contains("import 'kind.proto' not found"), "{error}");
+    assert!(
+        error.contains("main.proto:1:20") && error.contains("import 'kind.proto' not found"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -73,7 +86,10 @@ fn what_does_not_compile_is_told_with_its_place() {
     let dir = folder(&[
         ("syntax.proto", "syntax = \"proto3\";\nmessage A {\n  string x 1;\n}\n"),
         ("type.proto", "syntax = \"proto3\";\nmessage A {\n  Missing x = 1;\n}\n"),
-        ("twice.proto", "syntax = \"proto3\";\nmessage A { string x = 1; string y = 1; }\n"),
+        (
+            "twice.proto",
+            "syntax = \"proto3\";\nmessage A { string x = 1; string y = 1; }\n",
+        ),
     ]);
     for (name, place, text) in [
         ("syntax.proto", "syntax.proto:3:12", "expected"),
@@ -92,11 +108,26 @@ fn unknown_names_name_the_nearest() {
     let dir = folder(&[("a.proto", text)]);
     let schema = Schema::compile(&[dir.path().join("a.proto")], &[]).unwrap();
     for (name, expected) in [
-        ("shop.v1.Inventory/Chek", "service \"shop.v1.Inventory\" has no method \"Chek\"; did you mean \"Check\"?"),
-        ("shop.v1.Inventory/Delete", "service \"shop.v1.Inventory\" has no method \"Delete\"; there is Check, Reserve"),
-        ("Inventory/Check", "there is no service \"Inventory\"; did you mean \"shop.v1.Inventory\"?"),
-        ("shop.v1.Inventry/Check", "there is no service \"shop.v1.Inventry\"; did you mean \"shop.v1.Inventory\"?"),
-        ("Reserve", "\"Reserve\" is not a method: write it as \"pkg.Service/Method\"; did you mean \"shop.v1.Inventory/Reserve\"?"),
+        (
+            "shop.v1.Inventory/Chek",
+            "service \"shop.v1.Inventory\" has no method \"Chek\"; did you mean \"Check\"?",
+        ),
+        (
+            "shop.v1.Inventory/Delete",
+            "service \"shop.v1.Inventory\" has no method \"Delete\"; there is Check, Reserve",
+        ),
+        (
+            "Inventory/Check",
+            "there is no service \"Inventory\"; did you mean \"shop.v1.Inventory\"?",
+        ),
+        (
+            "shop.v1.Inventry/Check",
+            "there is no service \"shop.v1.Inventry\"; did you mean \"shop.v1.Inventory\"?",
+        ),
+        (
+            "Reserve",
+            "\"Reserve\" is not a method: write it as \"pkg.Service/Method\"; did you mean \"shop.v1.Inventory/Reserve\"?",
+        ),
     ] {
         assert_eq!(schema.method(name).unwrap_err().to_string(), expected);
     }
@@ -108,18 +139,35 @@ fn descriptor_sets_and_merging() {
     let dir = folder(&[("event.proto", EVENT), ("types/kind.proto", KIND)]);
     let event = Schema::compile(&[dir.path().join("event.proto")], &[]).unwrap();
     let whole = event.pool().encode_to_vec();
-    assert_eq!(Schema::from_descriptor_set(&whole).unwrap().method("EventService/Talk").unwrap().path(), "/EventService/Talk");
+    assert_eq!(
+        Schema::from_descriptor_set(&whole)
+            .unwrap()
+            .method("EventService/Talk")
+            .unwrap()
+            .path(),
+        "/EventService/Talk"
+    );
     // As protoc writes it without `--include_imports`, but for our own import.
     let mut set = prost_reflect::prost_types::FileDescriptorSet::decode(&*whole).unwrap();
     set.file.retain(|file| !file.name().starts_with("google/"));
     assert!(Schema::from_descriptor_set(&set.encode_to_vec()).is_ok());
     set.file.retain(|file| file.name() == "event.proto");
-    for (bytes, text) in [(set.encode_to_vec(), "types/kind.proto"), (Vec::new(), "no file"), (b"nonsense".to_vec(), "")] {
+    for (bytes, text) in [
+        (set.encode_to_vec(), "types/kind.proto"),
+        (Vec::new(), "no file"),
+        (b"nonsense".to_vec(), ""),
+    ] {
         let error = Schema::from_descriptor_set(&bytes).unwrap_err().to_string();
-        assert!(error.starts_with("not a usable descriptor set: ") && error.contains(text), "{error}");
+        assert!(
+            error.starts_with("not a usable descriptor set: ") && error.contains(text),
+            "{error}"
+        );
     }
 
-    let other = folder(&[("b.proto", "syntax = \"proto3\"; package b; import \"google/protobuf/timestamp.proto\"; message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }")]);
+    let other = folder(&[(
+        "b.proto",
+        "syntax = \"proto3\"; package b; import \"google/protobuf/timestamp.proto\"; message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }",
+    )]);
     let other = Schema::compile(&[other.path().join("b.proto")], &[]).unwrap();
     let both = event.merge(&other).unwrap().merge(&event).unwrap();
     assert!(both.method("b.S/Do").is_ok() && both.method("EventService/Push").is_ok());

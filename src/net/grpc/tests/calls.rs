@@ -18,11 +18,19 @@ fn calls_of_one_user_use_one_connection() {
             assert_eq!(reply.headers.get("x-head").as_deref(), Some(&b"1"[..]));
             assert_eq!(reply.headers.get("x-head-bin").as_deref(), Some(&[0, 255, 10][..]));
             assert_eq!(reply.remote_addr, Some(server.addr));
-            assert_eq!(reply.timings.connecting > Duration::ZERO, nth == 0, "{:?}", reply.timings);
+            assert_eq!(
+                reply.timings.connecting > Duration::ZERO,
+                nth == 0,
+                "{:?}",
+                reply.timings
+            );
             assert_eq!((reply.timings.blocked, reply.blocked_by), (Duration::ZERO, None));
             assert!(reply.timings.waiting > Duration::ZERO);
             let total = reply.finished_at - reply.started_at;
-            assert!(reply.timings.duration() + reply.timings.connecting <= total, "{reply:?}");
+            assert!(
+                reply.timings.duration() + reply.timings.connecting <= total,
+                "{reply:?}"
+            );
             assert!(reply.sent > 12 && reply.received > 12);
             assert_eq!(reply.error, None);
         }
@@ -43,11 +51,18 @@ fn a_status_of_the_servers_is_told_as_it_is() {
                 ..Ask::default()
             };
             let reply = channel.unary(&call(&method, &asked)).await;
-            assert_eq!((reply.ending(), &*reply.status.message), ((*code, None), "b\u{e4}d 100%\n"));
+            assert_eq!(
+                (reply.ending(), &*reply.status.message),
+                ((*code, None), "b\u{e4}d 100%\n")
+            );
             assert_eq!(reply.trailers.get("x-more").as_deref(), Some(&b"details"[..]));
             assert_eq!(reply.message, None);
         }
-        let unknown = schema().merge(&other_service()).unwrap().method("other.Service/Do").unwrap();
+        let unknown = schema()
+            .merge(&other_service())
+            .unwrap()
+            .method("other.Service/Do")
+            .unwrap();
         let reply = channel.unary(&call(&unknown, &ask(""))).await;
         assert_eq!(reply.ending(), (Code::Unimplemented, None));
         assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
@@ -96,7 +111,11 @@ fn metadata_and_the_protocols_own_headers() {
         }
         // The first has opened a connection, so that less of its time is left; what the second has waited is nothing.
         let answer = channel.unary(&asked).await.answer();
-        assert!(answer.text.contains(r#""grpc-timeout": ["10000000u"]"#), "{}", answer.text);
+        assert!(
+            answer.text.contains(r#""grpc-timeout": ["10000000u"]"#),
+            "{}",
+            answer.text
+        );
     });
 }
 
@@ -128,7 +147,10 @@ fn messages_of_any_size_compressed_or_not() {
         let mut asked = call(&method, &ask("echo"));
         asked.discard = true;
         let reply = channel.unary(&asked).await;
-        assert_eq!((reply.status.code, reply.message, reply.messages), (Code::Ok, None, (1, 1)));
+        assert_eq!(
+            (reply.status.code, reply.message, reply.messages),
+            (Code::Ok, None, (1, 1))
+        );
     });
 }
 
@@ -143,14 +165,17 @@ fn messages_over_the_limits() {
         };
         let channel = channel(server.addr, &options);
         let method = method("One");
-        let data = |count| Ask {
-            count,
-            ..ask("data")
-        };
+        let data = |count| Ask { count, ..ask("data") };
         for (asked, expected) in [
             (data(9_900), None),
             (data(10_100), Some("larger than 10000 (max_receive_size)")),
-            (Ask { data: vec![1; 20_100], ..ask("x") }, Some("larger than 20000 (max_send_size)")),
+            (
+                Ask {
+                    data: vec![1; 20_100],
+                    ..ask("x")
+                },
+                Some("larger than 20000 (max_send_size)"),
+            ),
             (data(10), None),
         ] {
             let reply = channel.unary(&call(&method, &asked)).await;
@@ -182,7 +207,10 @@ fn a_limit_ends_a_call_here_and_there() {
             let reply = channel.unary(&asked).await;
             assert_eq!(reply.status.code, Code::DeadlineExceeded, "{reply:?}");
             let took = reply.finished_at - reply.started_at;
-            assert!(took >= Duration::from_millis(99) && took < Duration::from_millis(900), "{took:?}");
+            assert!(
+                took >= Duration::from_millis(99) && took < Duration::from_millis(900),
+                "{took:?}"
+            );
         }
         // What was given up is given up there too.
         while server.seen.now.load(Ordering::SeqCst) > 0 {

@@ -16,12 +16,16 @@ pub(super) fn answering<Fut: Future<Output = ()> + 'static>(answer: impl Fn(Aske
 
 fn head() -> http::Response<()> {
     let mut head = http::Response::new(());
-    head.headers_mut().insert("content-type", "application/grpc+proto".parse().unwrap());
+    head.headers_mut()
+        .insert("content-type", "application/grpc+proto".parse().unwrap());
     head
 }
 
 fn trailers(pairs: &[(&'static str, &str)]) -> http::HeaderMap {
-    pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+        .collect()
 }
 
 fn framed(text: &str) -> Bytes {
@@ -91,7 +95,11 @@ fn resets_mean_what_the_specification_says() {
             ] {
                 reason.set(Reason::from(number));
                 let reply = one(&channel, 9_000).await;
-                assert_eq!(reply.ending(), (code, Some(ErrorKind::StreamReset)), "{number} {half}: {reply:?}");
+                assert_eq!(
+                    reply.ending(),
+                    (code, Some(ErrorKind::StreamReset)),
+                    "{number} {half}: {reply:?}"
+                );
                 // Only what the server has not looked at is sent once more.
                 assert_eq!(reply.retried, number == 7, "{number}");
             }
@@ -106,7 +114,14 @@ fn answers_that_are_not_grpc() {
         let server = serve2(
             None,
             answering(|mut asked| async move {
-                let path = asked.request.headers().get("x-case").unwrap().to_str().unwrap().to_owned();
+                let path = asked
+                    .request
+                    .headers()
+                    .get("x-case")
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
                 let mut plain = http::Response::new(());
                 plain.headers_mut().insert("content-type", "text/html".parse().unwrap());
                 let only = |pairs| {
@@ -115,13 +130,21 @@ fn answers_that_are_not_grpc() {
                     response
                 };
                 match path.as_str() {
-                    "trailers" => drop(asked.answer.send_response(only(&[("grpc-status", "5"), ("grpc-message", "gone")]), true)),
+                    "trailers" => drop(
+                        asked
+                            .answer
+                            .send_response(only(&[("grpc-status", "5"), ("grpc-message", "gone")]), true),
+                    ),
                     "empty" => drop(asked.answer.send_response(head(), true)),
                     "none" => answer(asked, framed("x"), &[]),
                     "other" => answer(asked, framed("x"), &[("x-a", "b")]),
                     "odd" => answer(asked, framed("x"), &[("grpc-status", "nonsense")]),
                     "cut" => answer(asked, framed("xyz").slice(..6), &[("grpc-status", "0")]),
-                    "two" => answer(asked, [framed("x"), framed("y")].concat().into(), &[("grpc-status", "0")]),
+                    "two" => answer(
+                        asked,
+                        [framed("x"), framed("y")].concat().into(),
+                        &[("grpc-status", "0")],
+                    ),
                     "silent" => answer(asked, Bytes::new(), &[("grpc-status", "0")]),
                     "packed" => answer(asked, vec![1, 0, 0, 0, 1, 9].into(), &[("grpc-status", "0")]),
                     "flag" => answer(asked, vec![9, 0, 0, 0, 0].into(), &[("grpc-status", "0")]),
@@ -155,7 +178,12 @@ fn answers_that_are_not_grpc() {
             ("silent", Code::Internal, odd, "no message"),
             ("packed", Code::Internal, odd, "no `grpc-encoding`"),
             ("flag", Code::Internal, odd, "flag 9"),
-            ("huge", Code::ResourceExhausted, Some(ErrorKind::BodyTooLarge), "4294967295 bytes"),
+            (
+                "huge",
+                Code::ResourceExhausted,
+                Some(ErrorKind::BodyTooLarge),
+                "4294967295 bytes",
+            ),
             ("coding", Code::Internal, odd, "rot13"),
             ("html", Code::Unknown, odd, "HTTP 200 with content type \"text/html\""),
             ("said", Code::FailedPrecondition, None, ""),
@@ -180,7 +208,10 @@ fn answers_that_are_not_grpc() {
 #[test]
 fn a_refused_connection_and_one_that_is_never_answered() {
     run(async {
-        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let gone = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         for options in [plaintext(), sharing(1)] {
             let channel = channel(gone, &options);
             // Some at once: each has its own outcome.
@@ -200,8 +231,15 @@ fn a_refused_connection_and_one_that_is_never_answered() {
             ..Options::default()
         };
         let reply = one(&channel(silent.addr, &options), 9_000).await;
-        assert_eq!(reply.ending(), (Code::Unavailable, Some(ErrorKind::ConnectTimeout)), "{reply:?}");
-        assert_eq!(&*reply.status.message, format!("no connection to {} within 100ms", silent.addr));
+        assert_eq!(
+            reply.ending(),
+            (Code::Unavailable, Some(ErrorKind::ConnectTimeout)),
+            "{reply:?}"
+        );
+        assert_eq!(
+            &*reply.status.message,
+            format!("no connection to {} within 100ms", silent.addr)
+        );
         // No settings ever.
         let (one, two) = {
             let channel = channel(silent.addr, &plaintext());
@@ -210,7 +248,10 @@ fn a_refused_connection_and_one_that_is_never_answered() {
         let waiting = "while waiting for the server's HTTP/2 settings";
         assert_eq!(&*one.status.message, format!("timed out after 150ms {waiting}"));
         assert_eq!(&*two.status.message, format!("timed out after 100ms {waiting}"));
-        assert_eq!((one.status.code, two.status.code), (Code::DeadlineExceeded, Code::DeadlineExceeded));
+        assert_eq!(
+            (one.status.code, two.status.code),
+            (Code::DeadlineExceeded, Code::DeadlineExceeded)
+        );
         assert_eq!((one.blocked_by, two.blocked_by), (None, Some(Bound::Connection)));
     });
 }
@@ -238,7 +279,11 @@ fn a_call_with_a_short_limit_leaves_the_connection_to_the_next() {
         let reply = one(&channel, 50).await;
         assert_eq!(reply.ending(), (Code::DeadlineExceeded, Some(ErrorKind::Timeout)));
         let reply = one(&channel, 9_000).await;
-        assert_eq!((reply.status.code, reply.blocked_by), (Code::Ok, Some(Bound::Connection)), "{reply:?}");
+        assert_eq!(
+            (reply.status.code, reply.blocked_by),
+            (Code::Ok, Some(Bound::Connection)),
+            "{reply:?}"
+        );
         assert_eq!(server.connections.get(), 1);
     });
 }
@@ -253,14 +298,21 @@ fn servers_that_speak_something_else() {
         })
         .await;
         let reply = one(&channel(http1.addr, &plaintext()), 9_000).await;
-        assert_eq!(reply.ending(), (Code::Unavailable, Some(ErrorKind::NoHttp2)), "{reply:?}");
+        assert_eq!(
+            reply.ending(),
+            (Code::Unavailable, Some(ErrorKind::NoHttp2)),
+            "{reply:?}"
+        );
         let closing = tests::Server::raw(|_, mut stream| async move {
             let _ = stream.read_buf(&mut Vec::with_capacity(100)).await;
         })
         .await;
         let reply = one(&channel(closing.addr, &plaintext()), 9_000).await;
         assert_eq!(reply.status.code, Code::Unavailable, "{reply:?}");
-        assert!(matches!(reply.ending().1, Some(ErrorKind::Closed | ErrorKind::Reset)), "{reply:?}");
+        assert!(
+            matches!(reply.ending().1, Some(ErrorKind::Closed | ErrorKind::Reset)),
+            "{reply:?}"
+        );
     });
 }
 
@@ -293,7 +345,11 @@ fn a_connection_that_goes_away_is_replaced() {
                 assert_eq!(reply.status.code, Code::Ok, "{reply:?}");
             }
         }
-        assert!((8..=20).contains(&server.connections.get()), "{}", server.connections.get());
+        assert!(
+            (8..=20).contains(&server.connections.get()),
+            "{}",
+            server.connections.get()
+        );
     });
 }
 

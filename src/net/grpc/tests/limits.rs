@@ -15,14 +15,17 @@ fn capped(cap: usize, options: Options) -> Options {
 }
 
 fn slow(count: i64) -> Ask {
-    Ask {
-        count,
-        ..ask("sleep")
-    }
+    Ask { count, ..ask("sleep") }
 }
 
 /// Calls from several threads, as the cores of a run make them; what blocked them.
-async fn from_threads(addr: SocketAddr, cores: usize, options: &Options, users: u64, rounds: usize) -> Vec<Option<Bound>> {
+async fn from_threads(
+    addr: SocketAddr,
+    cores: usize,
+    options: &Options,
+    users: u64,
+    rounds: usize,
+) -> Vec<Option<Bound>> {
     let pools = Arc::<Pools>::default();
     pools.deal(cores);
     // A connection is driven by the thread that opened it.
@@ -42,7 +45,11 @@ async fn from_threads(addr: SocketAddr, cores: usize, options: &Options, users: 
                         for _ in 0..rounds {
                             let reply = channel.unary(&call(method, &slow(5))).await;
                             assert_eq!(reply.status.code, Code::Ok, "{reply:?}");
-                            assert_eq!(reply.timings.blocked > Duration::ZERO, reply.blocked_by.is_some(), "{reply:?}");
+                            assert_eq!(
+                                reply.timings.blocked > Duration::ZERO,
+                                reply.blocked_by.is_some(),
+                                "{reply:?}"
+                            );
                             bounds.push(reply.blocked_by);
                         }
                         bounds
@@ -55,7 +62,8 @@ async fn from_threads(addr: SocketAddr, cores: usize, options: &Options, users: 
         })
     });
     let threads: Vec<_> = threads.collect();
-    let joined = tokio::task::spawn_blocking(move || threads.into_iter().map(|thread| thread.join().unwrap()).collect());
+    let joined =
+        tokio::task::spawn_blocking(move || threads.into_iter().map(|thread| thread.join().unwrap()).collect());
     let bounds: Vec<Vec<_>> = joined.await.unwrap();
     bounds.concat()
 }
@@ -83,7 +91,10 @@ fn the_servers_stream_limit_holds_and_is_named() {
             let bounds = from_threads(server.addr, 2, &sharing(1), 10, 5).await;
             assert_eq!(server.seen.most.load(Ordering::SeqCst), allowed as usize);
             assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
-            let by_server = bounds.iter().filter(|bound| **bound == Some(Bound::Streams(allowed as usize))).count();
+            let by_server = bounds
+                .iter()
+                .filter(|bound| **bound == Some(Bound::Streams(allowed as usize)))
+                .count();
             assert!(by_server >= 60, "{allowed}: {by_server} of {bounds:?}");
         }
     });
@@ -123,7 +134,10 @@ fn who_waits_for_the_cap_is_served_in_order_and_told_so() {
         asked.timeout = Duration::from_millis(50);
         let reply = channel.unary(&asked).await;
         assert_eq!(reply.ending(), (Code::DeadlineExceeded, Some(ErrorKind::Timeout)));
-        assert_eq!(&*reply.status.message, "timed out after 50ms while waiting for `max_in_flight`");
+        assert_eq!(
+            &*reply.status.message,
+            "timed out after 50ms while waiting for `max_in_flight`"
+        );
         assert_eq!(reply.blocked_by, Some(Bound::Cap));
         assert!(reply.timings.blocked >= Duration::from_millis(49) && reply.timings.duration() == Duration::ZERO);
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
-use tonic::codegen::{BoxFuture, CompressionEncoding, Context, Poll, Service};
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::{BoxFuture, CompressionEncoding, Context, Poll, Service};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Answer, Ask};
@@ -240,7 +240,10 @@ impl Server {
         let echo = Echo(Arc::clone(&seen));
         let counted = Arc::clone(&seen);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));

@@ -19,11 +19,16 @@ fn a_servers_schema_is_learned_by_either_version() {
             }
             let unknown = reflect(&channel, reflection::Ask::Service("no.Such"), &NO_METADATA, LIMIT).await;
             let text = unknown.unwrap_err().to_string();
-            assert!(text.starts_with("reflection: the server has no service \"no.Such\"") || text.contains("NOT_FOUND"), "{text}");
+            assert!(
+                text.starts_with("reflection: the server has no service \"no.Such\"") || text.contains("NOT_FOUND"),
+                "{text}"
+            );
         }
         let server = Server::start();
         let channel = channel(server.addr, &plaintext());
-        let error = reflect(&channel, reflection::Ask::All, &NO_METADATA, LIMIT).await.unwrap_err();
+        let error = reflect(&channel, reflection::Ask::All, &NO_METADATA, LIMIT)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "reflection: UNIMPLEMENTED; the server has none");
     });
 }
@@ -31,7 +36,10 @@ fn a_servers_schema_is_learned_by_either_version() {
 #[test]
 fn a_server_that_is_not_there_has_no_schema() {
     run(async {
-        let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let addr = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let error = reflect(&channel(addr, &plaintext()), reflection::Ask::All, &NO_METADATA, LIMIT).await;
         let text = error.unwrap_err().to_string();
         assert_eq!(text, format!("reflection: UNAVAILABLE: connection refused by {addr}"));

@@ -69,7 +69,10 @@ fn a_client_sends_many() {
         assert_eq!(stream.recv().await, Received::End);
         assert!(!stream.is_open() && !stream.send(message(&ask("more"))).await);
         let reply = stream.finish().await;
-        assert_eq!((reply.ending(), &*reply.status.message), ((Code::Aborted, None), "enough"));
+        assert_eq!(
+            (reply.ending(), &*reply.status.message),
+            ((Code::Aborted, None), "enough")
+        );
     });
 }
 
@@ -117,7 +120,10 @@ fn finishing_drops_what_nobody_has_asked_for() {
             assert!(stream.send(message(&ask("x"))).await);
         }
         let reply = stream.finish().await;
-        assert_eq!((reply.ending(), reply.messages, reply.message), ((Code::Ok, None), (3, 3), None));
+        assert_eq!(
+            (reply.ending(), reply.messages, reply.message),
+            ((Code::Ok, None), (3, 3), None)
+        );
     });
 }
 
@@ -137,14 +143,20 @@ fn streams_that_do_not_end_are_ended_by_their_limit_or_here() {
         assert_eq!(received(&mut stream).await.len(), 1);
         let reply = stream.finish().await;
         assert_eq!(reply.ending(), (Code::DeadlineExceeded, Some(ErrorKind::Timeout)));
-        assert_eq!(reply.status.message, "timed out after 100ms while receiving the response".into());
+        assert_eq!(
+            reply.status.message,
+            "timed out after 100ms while receiving the response".into()
+        );
 
         let mut stream = channel.open(&call(&method, &endless)).await;
         assert!(matches!(stream.recv().await, Received::Message(_)));
         let reply = stream.cancel();
         assert_eq!((reply.status.code, reply.messages), (Code::Cancelled, (1, 1)));
         drop(channel.open(&call(&method, &endless)).await);
-        assert_eq!(channel.open(&call(&method, &ask("x"))).await.finish().await.status.code, Code::Ok);
+        assert_eq!(
+            channel.open(&call(&method, &ask("x"))).await.finish().await.status.code,
+            Code::Ok
+        );
     });
 }
 
@@ -169,7 +181,11 @@ fn a_stream_that_the_server_does_not_read_holds_up_its_sender() {
         }
         assert!(count >= 3, "{count}");
         let reply = stream.finish().await;
-        assert_eq!(reply.ending(), (Code::DeadlineExceeded, Some(ErrorKind::Timeout)), "{reply:?}");
+        assert_eq!(
+            reply.ending(),
+            (Code::DeadlineExceeded, Some(ErrorKind::Timeout)),
+            "{reply:?}"
+        );
         assert_eq!(reply.messages.0, count);
     });
 }

@@ -58,7 +58,10 @@ fn names_and_authorities() {
             options.tls.ca = Some(authority.pem());
             options.authority = Some("right.test:99".to_owned());
         });
-        assert_eq!(one(&server, "127.0.0.1", &named).await.answer().text, "https right.test:99");
+        assert_eq!(
+            one(&server, "127.0.0.1", &named).await.answer().text,
+            "https right.test:99"
+        );
         let wrong = tls(|options| {
             options.tls.ca = Some(authority.pem());
             options.authority = Some("wrong.test".to_owned());
@@ -74,7 +77,10 @@ fn names_and_authorities() {
         let insecure = tls(|options| options.tls.insecure = true);
         assert_eq!(one(&server, "127.0.0.1", &insecure).await.status.code, Code::Ok);
         let reply = one(&server, "localhost", &Options::default()).await;
-        assert_eq!(reply.ending(), (Code::Unavailable, Some(ErrorKind::TlsUnknownAuthority)));
+        assert_eq!(
+            reply.ending(),
+            (Code::Unavailable, Some(ErrorKind::TlsUnknownAuthority))
+        );
         assert!(reply.status.message.contains("(tls.ca adds one)"), "{}", reply.status);
     });
 }
