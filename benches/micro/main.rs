@@ -4,6 +4,7 @@
 //! With `--list` this prints the names, and with `--repeat NAME COUNT` it does one thing so many times and nothing else,
 //! for a profiler to watch.
 
+mod grpc;
 mod samples;
 mod schedule;
 mod script;
@@ -31,7 +32,11 @@ fn each(mut once: impl FnMut() + 'static) -> Repeat {
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    schedule::CASES.iter().chain(samples::CASES).chain(script::CASES)
+    grpc::CASES
+        .iter()
+        .chain(schedule::CASES)
+        .chain(samples::CASES)
+        .chain(script::CASES)
 }
 
 fn main() {

@@ -229,12 +229,12 @@ impl Flight {
                     let _ = body.flow_control().release_capacity(chunk.len());
                     self.inbox.push(chunk);
                 }
-                Some(Err(error)) => return Poll::Ready(Err(self.failed(&error, progress))),
+                Some(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
                 None => {
                     let trailers = ready!(body.poll_trailers(cx));
                     return Poll::Ready(Err(match trailers {
                         Ok(trailers) => self.over(trailers.as_ref(), progress),
-                        Err(error) => self.failed(&error, progress),
+                        Err(error) => self.failed(&error),
                     }));
                 }
             }
@@ -250,7 +250,7 @@ impl Flight {
         self.response = None;
         let (head, body) = match answer {
             Ok(answer) => answer.into_parts(),
-            Err(error) => return Poll::Ready(Err(self.failed(&error, progress))),
+            Err(error) => return Poll::Ready(Err(self.failed(&error))),
         };
         if let Some(watch) = progress.hop.stream() {
             watch.head();
@@ -294,12 +294,11 @@ impl Flight {
         }
     }
 
-    fn failed(&self, error: &h2::Error, progress: &mut Progress) -> Ended {
+    fn failed(&self, error: &h2::Error) -> Ended {
         if !error.is_reset() {
             self.lease.retire();
         }
-        let is_settled = progress.hop.stream().is_none_or(|watch| watch.is_settled());
-        let (failure, again) = classify(error, is_settled);
+        let (failure, again) = self.lease.line.explain(error);
         let code = match error.reason().filter(|_| error.is_reset() && error.is_remote()) {
             Some(reason) => Code::of_reset(reason),
             None => Code::of_failure(failure.kind),

@@ -109,7 +109,7 @@ async fn send(lease: &Lease, watch: &mut Watch, request: http::Request<()>, body
         }
         poll_response(&mut response, cx)
     });
-    let answer = answer.await.map_err(|error| failed(lease, watch, &error))?;
+    let answer = answer.await.map_err(|error| failed(lease, &error))?;
     watch.head();
     let (head, body) = answer.into_parts();
     Ok(Receiving {
@@ -140,11 +140,11 @@ fn unsent(lease: &Lease, error: Option<h2::Error>) -> Failure {
     }
 }
 
-fn failed(lease: &Lease, watch: &Watch, error: &h2::Error) -> Failure {
+fn failed(lease: &Lease, error: &h2::Error) -> Failure {
     if !error.is_reset() {
         lease.retire();
     }
-    let (error, again) = classify(error, watch.is_settled());
+    let (error, again) = lease.line.explain(error);
     Failure { error, again }
 }
 
@@ -163,11 +163,11 @@ impl Receiving {
                 // All that there is has been said, and the rest of the request is not wanted (RFC 9113, section 8.1).
                 Some(Err(error)) if error.is_remote() && error.reason() == Some(Reason::NO_ERROR) => {
                     if announced.is_some_and(|announced| announced != size) {
-                        return Err(failed(lease, watch, &error).error);
+                        return Err(failed(lease, &error).error);
                     }
                     break;
                 }
-                Some(Err(error)) => return Err(failed(lease, watch, &error).error),
+                Some(Err(error)) => return Err(failed(lease, &error).error),
             };
             size += chunk.len() as u64;
             watch.chunk(chunk.len());

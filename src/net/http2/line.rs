@@ -14,6 +14,8 @@ use h2::SendStream;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::error::classify;
+use super::exchange::Again;
 use super::wire::Wire;
 use super::{CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW};
 use crate::net::NetError;
@@ -69,6 +71,14 @@ impl Line {
         drop(sender);
     }
 
+    /// What an error of one of its streams means, and whether the request may be sent again.
+    pub fn explain(&self, error: &h2::Error) -> (NetError, Again) {
+        match self.wire.fault().filter(|_| error.is_io()) {
+            Some(fault) => (fault.clone(), Again::Idempotent),
+            None => classify(error, self.is_settled()),
+        }
+    }
+
     /// Whether the server's settings have arrived.
     pub fn is_settled(&self) -> bool {
         self.wire.is_settled()
@@ -88,6 +98,7 @@ pub(in crate::net) async fn start(
     slot: Slot,
 ) -> Result<Lease, NetError> {
     meter.begin_payload();
+    let wire = Arc::new(Wire::new());
     let shaken = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -98,12 +109,14 @@ pub(in crate::net) async fn start(
         .handshake(Wired {
             stream,
             meter: Rc::clone(&meter),
+            wire: Arc::clone(&wire),
         })
         .await;
-    let (sender, connection) = shaken.map_err(|error| super::error::classify(&error, false).0)?;
+    let (sender, connection) =
+        shaken.map_err(|error| wire.fault().cloned().unwrap_or_else(|| classify(&error, false).0))?;
     let line = Arc::new(Line {
         sender: Mutex::new(Some(sender)),
-        wire: Arc::new(Wire::new()),
+        wire,
         remote,
         slot: slot.number,
     });
@@ -126,13 +139,18 @@ pub(in crate::net) async fn start(
 struct Wired {
     stream: Stream,
     meter: Rc<Meter>,
+    wire: Arc<Wire>,
 }
 
 impl Wired {
     fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &result {
             Poll::Pending => self.meter.write_blocked(),
-            Poll::Ready(_) => self.meter.after_write(),
+            Poll::Ready(Ok(_)) => self.meter.after_write(),
+            Poll::Ready(Err(error)) => {
+                self.wire.fail(error);
+                self.meter.after_write();
+            }
         }
         result
     }
@@ -141,7 +159,7 @@ impl Wired {
 impl AsyncRead for Wired {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(self.stream.poll_read(cx, buf))?;
+        ready!(self.stream.poll_read(cx, buf)).inspect_err(|error| self.wire.fail(error))?;
         self.meter.after_read(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }

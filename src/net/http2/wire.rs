@@ -7,12 +7,14 @@
 //! Bytes: each exchange has those of its own bodies. The rest of the connection's bytes (frames, headers, settings, TLS)
 //! goes to the exchange that ends next, so that the sum over the exchanges is what the socket has counted.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::net::io::{Meter, Reading};
+use crate::net::{NetError, tls};
 
 /// What a connection's task tells those who use its streams.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(in crate::net) struct Wire {
     received: AtomicU64,
     last_read: AtomicU64,
     settled: AtomicBool,
+    /// What TLS said when the connection broke; `h2` keeps no more of it than a text.
+    fault: OnceLock<NetError>,
     books: Mutex<Books>,
 }
 
@@ -62,6 +66,7 @@ impl Wire {
             received: AtomicU64::new(0),
             last_read: AtomicU64::new(0),
             settled: AtomicBool::new(false),
+            fault: OnceLock::new(),
             books: Mutex::default(),
         }
     }
@@ -100,6 +105,18 @@ impl Wire {
             }
         }
         *before = now;
+    }
+
+    /// Reading or writing has failed.
+    pub fn fail(&self, error: &io::Error) {
+        if let Some(error) = tls::find(error) {
+            let _ = self.fault.set(tls::classify(error));
+        }
+    }
+
+    /// Why the connection broke, where TLS knows it.
+    pub fn fault(&self) -> Option<&NetError> {
+        self.fault.get()
     }
 
     /// The server's settings have arrived.

@@ -108,96 +108,97 @@ fn resets_mean_what_the_specification_says() {
     });
 }
 
+/// Answers in one of many ways that are wrong.
+fn misanswer(mut asked: Asked, case: &str) {
+    let mut plain = http::Response::new(());
+    plain.headers_mut().insert("content-type", "text/html".parse().unwrap());
+    let only = |pairs| {
+        let mut response = head();
+        response.headers_mut().extend(trailers(pairs));
+        response
+    };
+    match case {
+        "trailers" => drop(
+            asked
+                .answer
+                .send_response(only(&[("grpc-status", "5"), ("grpc-message", "gone")]), true),
+        ),
+        "empty" => drop(asked.answer.send_response(head(), true)),
+        "none" => answer(asked, framed("x"), &[]),
+        "other" => answer(asked, framed("x"), &[("x-a", "b")]),
+        "odd" => answer(asked, framed("x"), &[("grpc-status", "nonsense")]),
+        "cut" => answer(asked, framed("xyz").slice(..6), &[("grpc-status", "0")]),
+        "two" => answer(
+            asked,
+            [framed("x"), framed("y")].concat().into(),
+            &[("grpc-status", "0")],
+        ),
+        "silent" => answer(asked, Bytes::new(), &[("grpc-status", "0")]),
+        "packed" => answer(asked, vec![1, 0, 0, 0, 1, 9].into(), &[("grpc-status", "0")]),
+        "flag" => answer(asked, vec![9, 0, 0, 0, 0].into(), &[("grpc-status", "0")]),
+        "huge" => answer(asked, vec![0, 255, 255, 255, 255].into(), &[("grpc-status", "0")]),
+        "coding" => drop(asked.answer.send_response(only(&[("grpc-encoding", "rot13")]), false)),
+        "html" => drop(asked.answer.send_response(plain, false)),
+        "said" => {
+            *plain.status_mut() = http::StatusCode::BAD_GATEWAY;
+            plain.headers_mut().extend(trailers(&[("grpc-status", "9")]));
+            drop(asked.answer.send_response(plain, false));
+        }
+        status => {
+            *plain.status_mut() = status.parse().unwrap();
+            drop(asked.answer.send_response(plain, true));
+        }
+    }
+}
+
+/// The way, what it means, and what is said.
+const MISANSWERS: &[(&str, Code, Option<ErrorKind>, &str)] = &[
+    ("trailers", Code::NotFound, None, "gone"),
+    ("empty", Code::Unknown, ODD, "no `grpc-status`"),
+    ("none", Code::Unknown, ODD, "without `grpc-status`"),
+    ("other", Code::Unknown, ODD, "without `grpc-status`"),
+    ("odd", Code::Unknown, None, "\"nonsense\""),
+    ("cut", Code::Internal, ODD, "inside of a message"),
+    ("two", Code::Internal, ODD, "more than one message"),
+    ("silent", Code::Internal, ODD, "no message"),
+    ("packed", Code::Internal, ODD, "no `grpc-encoding`"),
+    ("flag", Code::Internal, ODD, "flag 9"),
+    (
+        "huge",
+        Code::ResourceExhausted,
+        Some(ErrorKind::BodyTooLarge),
+        "4294967295 bytes",
+    ),
+    ("coding", Code::Internal, ODD, "rot13"),
+    ("html", Code::Unknown, ODD, "HTTP 200 with content type \"text/html\""),
+    ("said", Code::FailedPrecondition, None, ""),
+    ("404", Code::Unimplemented, ODD, "HTTP 404"),
+    ("401", Code::Unauthenticated, ODD, "HTTP 401"),
+    ("503", Code::Unavailable, ODD, "HTTP 503"),
+    ("500", Code::Unknown, ODD, "HTTP 500"),
+];
+const ODD: Option<ErrorKind> = Some(ErrorKind::NotGrpc);
+
 #[test]
 fn answers_that_are_not_grpc() {
     run(async {
         let server = serve2(
             None,
-            answering(|mut asked| async move {
-                let path = asked
-                    .request
-                    .headers()
-                    .get("x-case")
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
-                let mut plain = http::Response::new(());
-                plain.headers_mut().insert("content-type", "text/html".parse().unwrap());
-                let only = |pairs| {
-                    let mut response = head();
-                    response.headers_mut().extend(trailers(pairs));
-                    response
-                };
-                match path.as_str() {
-                    "trailers" => drop(
-                        asked
-                            .answer
-                            .send_response(only(&[("grpc-status", "5"), ("grpc-message", "gone")]), true),
-                    ),
-                    "empty" => drop(asked.answer.send_response(head(), true)),
-                    "none" => answer(asked, framed("x"), &[]),
-                    "other" => answer(asked, framed("x"), &[("x-a", "b")]),
-                    "odd" => answer(asked, framed("x"), &[("grpc-status", "nonsense")]),
-                    "cut" => answer(asked, framed("xyz").slice(..6), &[("grpc-status", "0")]),
-                    "two" => answer(
-                        asked,
-                        [framed("x"), framed("y")].concat().into(),
-                        &[("grpc-status", "0")],
-                    ),
-                    "silent" => answer(asked, Bytes::new(), &[("grpc-status", "0")]),
-                    "packed" => answer(asked, vec![1, 0, 0, 0, 1, 9].into(), &[("grpc-status", "0")]),
-                    "flag" => answer(asked, vec![9, 0, 0, 0, 0].into(), &[("grpc-status", "0")]),
-                    "huge" => answer(asked, vec![0, 255, 255, 255, 255].into(), &[("grpc-status", "0")]),
-                    "coding" => drop(asked.answer.send_response(only(&[("grpc-encoding", "rot13")]), false)),
-                    "html" => drop(asked.answer.send_response(plain, false)),
-                    "said" => {
-                        *plain.status_mut() = http::StatusCode::BAD_GATEWAY;
-                        plain.headers_mut().extend(trailers(&[("grpc-status", "9")]));
-                        drop(asked.answer.send_response(plain, false));
-                    }
-                    status => {
-                        *plain.status_mut() = status.parse().unwrap();
-                        drop(asked.answer.send_response(plain, true));
-                    }
-                }
+            answering(|asked| async move {
+                let case = asked.request.headers()["x-case"].to_str().unwrap().to_owned();
+                misanswer(asked, &case);
             }),
         )
         .await;
         let channel = channel(server.addr, &plaintext());
         let method = method("One");
-        let odd = Some(ErrorKind::NotGrpc);
-        for (case, code, kind, text) in [
-            ("trailers", Code::NotFound, None, "gone"),
-            ("empty", Code::Unknown, odd, "no `grpc-status`"),
-            ("none", Code::Unknown, odd, "without `grpc-status`"),
-            ("other", Code::Unknown, odd, "without `grpc-status`"),
-            ("odd", Code::Unknown, None, "\"nonsense\""),
-            ("cut", Code::Internal, odd, "inside of a message"),
-            ("two", Code::Internal, odd, "more than one message"),
-            ("silent", Code::Internal, odd, "no message"),
-            ("packed", Code::Internal, odd, "no `grpc-encoding`"),
-            ("flag", Code::Internal, odd, "flag 9"),
-            (
-                "huge",
-                Code::ResourceExhausted,
-                Some(ErrorKind::BodyTooLarge),
-                "4294967295 bytes",
-            ),
-            ("coding", Code::Internal, odd, "rot13"),
-            ("html", Code::Unknown, odd, "HTTP 200 with content type \"text/html\""),
-            ("said", Code::FailedPrecondition, None, ""),
-            ("404", Code::Unimplemented, odd, "HTTP 404"),
-            ("401", Code::Unauthenticated, odd, "HTTP 401"),
-            ("503", Code::Unavailable, odd, "HTTP 503"),
-            ("500", Code::Unknown, odd, "HTTP 500"),
-        ] {
+        for (case, code, kind, text) in MISANSWERS {
             let mut metadata = Metadata::new();
             metadata.append("x-case", case.as_bytes()).unwrap();
             let mut asked = call(&method, &ask("x"));
             asked.metadata = &metadata;
             let reply = channel.unary(&asked).await;
-            assert_eq!(reply.ending(), (code, kind), "{case}: {reply:?}");
+            assert_eq!(reply.ending(), (*code, *kind), "{case}: {reply:?}");
             assert!(reply.status.message.contains(text), "{case}: {}", reply.status);
             assert_eq!(reply.message, None);
         }
