@@ -62,16 +62,26 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     client_methods(host, &module, &clients)?;
     stream_methods(host, &module, &streams)?;
     strict(host, "client", &clients, &["call", "stream", "health", "close"])?;
-    strict(host, "stream", &streams, &["send", "close_send", "recv", "finish", "cancel"])?;
+    strict(
+        host,
+        "stream",
+        &streams,
+        &["send", "close_send", "recv", "finish", "cancel"],
+    )?;
     let table = lua.create_table()?;
     let own = Rc::clone(&module);
-    table.raw_set("load", host.sync_fn(move |host, values| load(host, &own, &Args::new("grpc.load", values)))?)?;
+    table.raw_set(
+        "load",
+        host.sync_fn(move |host, values| load(host, &own, &Args::new("grpc.load", values)))?,
+    )?;
     let own = Rc::clone(&module);
-    let descriptors = host.sync_fn(move |host, values| {
-        load_descriptor_set(host, &own, &Args::new("grpc.load_descriptor_set", values))
-    })?;
+    let descriptors = host
+        .sync_fn(move |host, values| load_descriptor_set(host, &own, &Args::new("grpc.load_descriptor_set", values)))?;
     table.raw_set("load_descriptor_set", descriptors)?;
-    table.raw_set("connect", host.stack_fn(move |host, stack| connect(host, &module, stack))?)?;
+    table.raw_set(
+        "connect",
+        host.stack_fn(move |host, stack| connect(host, &module, stack))?,
+    )?;
     Ok(Value::Table(table))
 }
 
@@ -101,7 +111,9 @@ fn stream_methods(host: &Rc<Host>, module: &Rc<Module>, table: &Table) -> mlua::
     })?;
     table.raw_set("send", send)?;
     let own = Rc::clone(module);
-    let recv = host.wait_fn("stream:recv", move |vu, stack| stream::recv(&own.stream("stream:recv", stack)?, vu))?;
+    let recv = host.wait_fn("stream:recv", move |vu, stack| {
+        stream::recv(&own.stream("stream:recv", stack)?, vu)
+    })?;
     table.raw_set("recv", recv)?;
     let own = Rc::clone(module);
     let finish = host.wait_fn("stream:finish", move |vu, stack| {
@@ -165,7 +177,9 @@ impl Module {
                 return Ok(found);
             }
         }
-        Err(ApiError::Text(format!("{owner}: call it with a colon, on a {what}: `{owner}(…)`")))
+        Err(ApiError::Text(format!(
+            "{owner}: call it with a colon, on a {what}: `{owner}(…)`"
+        )))
     }
 }
 
@@ -174,12 +188,23 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
     let revision = host.current()?.revision();
     let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["import_paths"])?;
     let folder = host.session.script.parent().unwrap_or(Path::new("")).to_owned();
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    };
     let mut import_paths = Vec::new();
-    for path in options.map(|options| options.list("import_paths")).transpose()?.unwrap_or_default() {
+    for path in options
+        .map(|options| options.list("import_paths"))
+        .transpose()?
+        .unwrap_or_default()
+    {
         let found = folder.join(&path);
         if !found.is_dir() {
-            return Err(args.error(format!("`import_paths` names `{}`, which is no folder", found.display())));
+            return Err(args.error(format!(
+                "`import_paths` names `{}`, which is no folder",
+                found.display()
+            )));
         }
         import_paths.push(found);
     }
@@ -200,7 +225,10 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
     }
     let mut files = Vec::new();
     for name in &names {
-        let in_imports = import_paths.iter().map(|path| path.join(name)).find(|path| path.is_file());
+        let in_imports = import_paths
+            .iter()
+            .map(|path| path.join(name))
+            .find(|path| path.is_file());
         let beside = folder.join(name);
         let found = match in_imports {
             _ if beside.is_file() => Ok(beside),
@@ -211,7 +239,10 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
     }
     import_paths.push(folder);
     let source = Source::Protos { files, import_paths };
-    module.library(&revision).add(host, &source).map_err(|error| args.error(error))?;
+    module
+        .library(&revision)
+        .add(host, &source)
+        .map_err(|error| args.error(error))?;
     Ok(().into_multi(&host.lua)?)
 }
 
@@ -221,7 +252,10 @@ fn load_descriptor_set(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResu
     let name = args.string(0, "file")?.to_string_lossy();
     let path = revision.find_data(&name).map_err(|error| args.error(error))?;
     let source = Source::Descriptors(path);
-    module.library(&revision).add(host, &source).map_err(|error| args.error(error))?;
+    module
+        .library(&revision)
+        .add(host, &source)
+        .map_err(|error| args.error(error))?;
     Ok(().into_multi(&host.lua)?)
 }
 
@@ -231,7 +265,9 @@ fn connect(host: &Rc<Host>, module: &Module, stack: &mut Stack<'_>) -> Result<Fl
     stack.resize(2);
     let Some(address) = stack.lossy(1).map(std::borrow::Cow::into_owned) else {
         let got = describe(&stack.value(1)?);
-        return Err(ApiError::Text(format!("{OWNER}: `address` must be a string, got {got}")));
+        return Err(ApiError::Text(format!(
+            "{OWNER}: `address` must be a string, got {got}"
+        )));
     };
     let vu = host.current()?;
     let connect = Connect::read(&vu, &stack.value(2)?)?;

@@ -19,11 +19,16 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
             registry.definition(metric).name
         )
     });
-    let failed = [(builtin::HTTP_REQ_FAILED, "requests"), (builtin::GRPC_REQ_FAILED, "gRPC calls")];
+    let failed = [
+        (builtin::HTTP_REQ_FAILED, "requests"),
+        (builtin::GRPC_REQ_FAILED, "gRPC calls"),
+    ];
     let nothing_worked = failed.into_iter().filter_map(|(metric, what)| {
         let all = totals.root(metric, Aggregation::Rate).is_some_and(|share| share >= 1.0);
         let count = totals.root(metric, Aggregation::Count).filter(|_| all)?;
-        Some(format!("all {count} {what} failed: this run says nothing about the system's speed"))
+        Some(format!(
+            "all {count} {what} failed: this run says nothing about the system's speed"
+        ))
     });
     let count = |metric| totals.root(metric, Aggregation::Count).unwrap_or_default();
     let bound = bounds(
@@ -76,7 +81,11 @@ fn bounds(limits: &[Limit], calls: f64, for_cap: f64, for_stream: f64) -> Vec<St
         let names: Vec<String> = limits.iter().filter_map(what).collect();
         (share >= BOUND && !names.is_empty()).then(|| {
             let (s, them) = if names.len() == 1 { ("", "it") } else { ("s", "them") };
-            let percent = if share < 0.1 { format!("{:.1}", share * 100.0) } else { format!("{:.0}", share * 100.0) };
+            let percent = if share < 0.1 {
+                format!("{:.1}", share * 100.0)
+            } else {
+                format!("{:.0}", share * 100.0)
+            };
             let names = names.join(" and ");
             format!("the {word}{s} {names} bound the load: {percent} % of calls waited for {them}")
         })
@@ -111,7 +120,9 @@ mod tests {
         let other = Limit::Cap("b:2".to_owned(), 10);
         assert_eq!(
             bounds(&[cap.clone(), other], 10.0, 10.0, 0.0),
-            ["the caps max_in_flight = 500 (a:1) and max_in_flight = 10 (b:2) bound the load: 100 % of calls waited for them"]
+            [
+                "the caps max_in_flight = 500 (a:1) and max_in_flight = 10 (b:2) bound the load: 100 % of calls waited for them"
+            ]
         );
         assert!(bounds(&[cap], 1000.0, 9.0, 0.0).is_empty());
         assert!(bounds(&[], 0.0, 0.0, 0.0).is_empty());

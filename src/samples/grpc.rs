@@ -77,7 +77,14 @@ impl Grpc {
 }
 
 fn record(batch: &mut Batch<'_>, reply: &Reply, is_stream: bool, expected: bool, intended: Option<Instant>) {
-    batch.record(if is_stream { builtin::GRPC_STREAMS } else { builtin::GRPC_REQS }, 1.0);
+    batch.record(
+        if is_stream {
+            builtin::GRPC_STREAMS
+        } else {
+            builtin::GRPC_REQS
+        },
+        1.0,
+    );
     batch.record(builtin::GRPC_REQ_FAILED, f64::from(u8::from(!expected)));
     #[expect(clippy::cast_precision_loss, reason = "no call has 2^52 bytes or messages")]
     let [sent, received, messages_sent, messages_received] =

@@ -84,7 +84,11 @@ impl ProtoStore {
     #[must_use]
     pub fn hashes(&self) -> Vec<(String, String)> {
         let state = self.lock();
-        state.hashes.iter().map(|(file, hash)| (file.clone(), hash.clone())).collect()
+        state
+            .hashes
+            .iter()
+            .map(|(file, hash)| (file.clone(), hash.clone()))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

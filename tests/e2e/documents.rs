@@ -54,6 +54,9 @@ async fn every_whole_script_is_valid() {
                 let rows = std::fs::read(root().join("data").join(data)).expect("the data is there");
                 project.file(&format!("data/{data}"), rows);
             }
+            for (_, proto) in blocks(&text, "proto") {
+                project.file("event.proto", proto);
+            }
             for (_, trace) in blocks(&text, "jsonl") {
                 project.file("data/friday.jsonl", trace);
             }

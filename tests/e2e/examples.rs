@@ -14,7 +14,7 @@ struct Example {
 }
 
 /// Names that a part of a script takes as given, as anything.
-const GIVEN: [&str; 24] = [
+const GIVEN: [&str; 25] = [
     "accounts",
     "body",
     "browse",
@@ -33,6 +33,7 @@ const GIVEN: [&str; 24] = [
     "s",
     "sagas",
     "sign_up",
+    "stream",
     "text",
     "token",
     "total",

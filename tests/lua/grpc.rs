@@ -235,7 +235,9 @@ impl Service<http::Request<tonic::body::Body>> for Lab {
 
 /// Starts the server, which ends with the runtime; gives its address.
 pub async fn start() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
     let set = protox::compile(["lab.proto"], [PROTOS]).expect("the protos compile");
@@ -247,7 +249,9 @@ pub async fn start() -> String {
         .expect("the descriptors are whole");
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<Lab>().await;
-    reporter.set_service_status("lab.v1.Asleep", tonic_health::ServingStatus::NotServing).await;
+    reporter
+        .set_service_status("lab.v1.Asleep", tonic_health::ServingStatus::NotServing)
+        .await;
     let serving = tonic::transport::Server::builder()
         .add_service(Lab { method: String::new() })
         .add_service(health)

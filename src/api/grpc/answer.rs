@@ -83,7 +83,10 @@ impl Face {
         template.set_metatable(Some(meta))?;
         Ok(Self {
             template: Pinned::new(lua, template)?,
-            codes: Code::ALL.iter().map(|code| name(code.name())).collect::<mlua::Result<_>>()?,
+            codes: Code::ALL
+                .iter()
+                .map(|code| name(code.name()))
+                .collect::<mlua::Result<_>>()?,
             status: name("status")?,
             code: name("code")?,
             ok: name("ok")?,
@@ -134,7 +137,9 @@ fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pin
         message(stack, at)?;
     } else {
         let Some(answer) = stack.object::<Answer>(at) else {
-            return Err(ApiError::Text("response: this is a copy without its response".to_owned()));
+            return Err(ApiError::Text(
+                "response: this is a copy without its response".to_owned(),
+            ));
         };
         let value = field(host, &answer.reply, &name)?;
         stack.push_values(value)?;
@@ -153,7 +158,9 @@ fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pin
 /// Pushes the message of the answer at `at`, or nil.
 fn message(stack: &mut Stack<'_>, at: i32) -> Result<(), ApiError> {
     let Some(answer) = stack.object::<Answer>(at) else {
-        return Err(ApiError::Text("response: this is a copy without its response".to_owned()));
+        return Err(ApiError::Text(
+            "response: this is a copy without its response".to_owned(),
+        ));
     };
     match (&answer.content, &answer.reply.message) {
         (Content::Of(callee), Some(bytes)) => {
@@ -199,7 +206,10 @@ fn field(host: &Host, reply: &Reply, name: &str) -> mlua::Result<Value> {
 fn metadata(host: &Host, fields: &Fields) -> mlua::Result<Table> {
     let mut values = BTreeMap::<String, Vec<Vec<u8>>>::new();
     for (name, value) in fields.iter() {
-        values.entry(name.to_ascii_lowercase()).or_default().push(value.into_owned());
+        values
+            .entry(name.to_ascii_lowercase())
+            .or_default()
+            .push(value.into_owned());
     }
     let table = host.lua.create_table_with_capacity(0, values.len())?;
     for (name, values) in values {

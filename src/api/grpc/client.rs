@@ -15,7 +15,9 @@ use super::record::Recording;
 use super::schemas::{Callee, Library, Server, Unreflected};
 use super::trace;
 use crate::clock;
-use crate::net::grpc::{Call, Channel, Code, Compression, Fields, Health, Message, Metadata, Reply as NetReply, Status};
+use crate::net::grpc::{
+    Call, Channel, Code, Compression, Fields, Health, Message, Metadata, Reply as NetReply, Status,
+};
 use crate::net::{Timings, grpc};
 use crate::script::fields::describe;
 use crate::script::raw::{self, Kind, Stack};
@@ -98,7 +100,8 @@ impl Client {
             (Some(server), _) => Ok(server.known(name).map_or(Found::Ask, Found::Callee)),
             (None, Some(Err(error))) => Err(wrong(error)),
             (None, None) => Err(wrong(
-                "no method is known: load files with `kt.grpc.load(\"a.proto\")`, or connect with `reflect = true`".into(),
+                "no method is known: load files with `kt.grpc.load(\"a.proto\")`, or connect with `reflect = true`"
+                    .into(),
             )),
         }
     }
@@ -238,7 +241,9 @@ pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_
                 let prepared = raw::with_stack(&vu.host.lua, (request, options), |stack| {
                     unary(&vu, OWNER, &client, callee, stack, (1, 2))
                 })??;
-                send(vu, module, Box::new(prepared)).await.map(|answer| Reply::Push(answer))
+                send(vu, module, Box::new(prepared))
+                    .await
+                    .map(|answer| Reply::Push(answer))
             }))
         }
     }
@@ -257,7 +262,10 @@ pub(super) fn not_asked(
         Unasked::Failed(reply) => {
             let name = name.trim_start_matches('/');
             let recording = Recording {
-                tags: vu.host.recorder()?.tags(&vu.tags()?, &[("method", name), ("name", name)]),
+                tags: vu
+                    .host
+                    .recorder()?
+                    .tags(&vu.tags()?, &[("method", name), ("name", name)]),
                 expected: Expected::default(),
             };
             let ok = recording.ended(vu, client, &reply, false, false);
@@ -353,7 +361,9 @@ pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<
         Kind::String => stack.lossy(2).unwrap_or_default().into_owned(),
         _ => {
             let got = describe(&stack.value(2)?);
-            return Err(ApiError::Text(format!("{OWNER}: `service` must be a string, got {got}")));
+            return Err(ApiError::Text(format!(
+                "{OWNER}: `service` must be a string, got {got}"
+            )));
         }
     };
     let options = Options::read(OWNER, stack, 3)?;

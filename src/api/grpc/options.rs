@@ -14,7 +14,15 @@ use crate::script::plan_reader::read_tls;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, VuContext};
 
-const OF_CALLS: [&str; 7] = ["timeout", "metadata", "name", "tags", "expect", "compress", "discard_message"];
+const OF_CALLS: [&str; 7] = [
+    "timeout",
+    "metadata",
+    "name",
+    "tags",
+    "expect",
+    "compress",
+    "discard_message",
+];
 
 const OF_CLIENTS: [&str; 13] = [
     "plaintext",
@@ -135,7 +143,10 @@ fn metadata(table: &Table) -> Result<Metadata, String> {
     for pair in table.pairs::<Value, Value>() {
         let (name, value) = pair.map_err(|error| error.to_string())?;
         let Value::String(name) = &name else {
-            return Err(format!("`metadata` must be a table with names as keys, got {}", describe(&name)));
+            return Err(format!(
+                "`metadata` must be a table with names as keys, got {}",
+                describe(&name)
+            ));
         };
         let name = name.to_string_lossy();
         let plain = |value: &Value| match value {
@@ -146,7 +157,8 @@ fn metadata(table: &Table) -> Result<Metadata, String> {
         let values = match &value {
             Value::Table(list) => {
                 let list = list.sequence_values::<Value>();
-                list.map(|value| plain(&value.map_err(|error| error.to_string())?)).collect::<Result<_, _>>()?
+                list.map(|value| plain(&value.map_err(|error| error.to_string())?))
+                    .collect::<Result<_, _>>()?
             }
             one => vec![plain(one)?],
         };
@@ -173,7 +185,8 @@ fn expected(value: &Value) -> Result<Expected, String> {
                 code.ok_or_else(|| format!("`expect`: \"{name}\" is no status{}", suggest(&name, names)))
             }
             other => {
-                let code = number(other).and_then(|number| Code::ALL.iter().find(|code| f64::from(code.number()) == number));
+                let code =
+                    number(other).and_then(|number| Code::ALL.iter().find(|code| f64::from(code.number()) == number));
                 code.ok_or_else(|| {
                     let got = describe(other);
                     format!("`expect` must be a status as \"NOT_FOUND\" or 5, or a list of them, got {got}")

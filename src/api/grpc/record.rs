@@ -21,12 +21,7 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Of a call of `callee` with these options, whose name is on the stack.
-    pub(super) fn new(
-        vu: &VuContext,
-        callee: &Callee,
-        options: &Options,
-        stack: &Stack<'_>,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn new(vu: &VuContext, callee: &Callee, options: &Options, stack: &Stack<'_>) -> Result<Self, ApiError> {
         let name = options.name.and_then(|name| stack.lossy(name));
         Ok(Self {
             tags: tags(vu, callee, name.as_deref(), &options.tags)?,
@@ -35,7 +30,14 @@ impl Recording {
     }
 
     /// Records one call or stream. `by_script`: the script itself gave it up.
-    pub(super) fn ended(&self, vu: &VuContext, client: &Client, reply: &Reply, is_stream: bool, by_script: bool) -> bool {
+    pub(super) fn ended(
+        &self,
+        vu: &VuContext,
+        client: &Client,
+        reply: &Reply,
+        is_stream: bool,
+        by_script: bool,
+    ) -> bool {
         let expected = by_script || self.expected.holds(reply.status.code);
         // While the file loads there are no calls.
         if let Ok(samples) = vu.host.grpc_samples() {
@@ -108,11 +110,13 @@ fn tell(vu: &VuContext, reply: &Reply) {
     /// Above the codes of requests.
     const STATUS: u32 = 1_000_000;
     let code = u32::from(reply.status.code.number());
-    let key = reply.error.as_ref().map_or(STATUS + code, |error| STATUS + 100 + u32::from(error.code));
+    let key = reply
+        .error
+        .as_ref()
+        .map_or(STATUS + code, |error| STATUS + 100 + u32::from(error.code));
     let session = &vu.host.session;
     if session.is_first_failure(key) {
         let text = session.redact(&reply.status.to_string());
         tracing::warn!(target: "kingtide::grpc", "{text} (status {code}; told once)");
     }
 }
-

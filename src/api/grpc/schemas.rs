@@ -71,7 +71,10 @@ impl Library {
         if self.sources.borrow().contains(source) {
             return Ok(());
         }
-        let revision = host.current().map_err(|_| "no script is running".to_owned())?.revision();
+        let revision = host
+            .current()
+            .map_err(|_| "no script is running".to_owned())?
+            .revision();
         let schema = revision.protos.schema(source);
         // Compiling is not the script's own computing.
         host.watch.forgive();
@@ -177,8 +180,12 @@ impl Server {
                 book
             }
         };
-        let callee = book.find(name.as_bytes()).map_err(|error| Unreflected::Misuse(ApiError::Text(error)))?;
-        self.methods.borrow_mut().insert(name.as_bytes().into(), Rc::clone(&callee));
+        let callee = book
+            .find(name.as_bytes())
+            .map_err(|error| Unreflected::Misuse(ApiError::Text(error)))?;
+        self.methods
+            .borrow_mut()
+            .insert(name.as_bytes().into(), Rc::clone(&callee));
         Ok(callee)
     }
 }

@@ -217,11 +217,7 @@ pub(super) fn finish(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Pending,
 }
 
 /// `stream:cancel()`: gives it up.
-pub(super) fn cancel(
-    stream: &Rc<Stream>,
-    host: &Rc<Host>,
-    stack: &mut Stack<'_>,
-) -> Result<Flow, ApiError> {
+pub(super) fn cancel(stream: &Rc<Stream>, host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
     match stream.cancel(&*host.current()?) {
         Some(answer) => answer.push(host, stack).map(Flow::Return),
         None => Err(ApiError::Text("stream:cancel: the stream is over".to_owned())),

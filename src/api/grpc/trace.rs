@@ -48,13 +48,24 @@ pub(super) fn ended(vu: &VuContext, callee: &Callee, reply: &Reply) {
             lines.extend(metadata(fields));
         }
         if let Some(bytes) = &reply.message {
-            let read = raw::make(&vu.host.lua, |stack| Reader::new(&callee.types).push(stack, bytes, callee.output));
+            let read = raw::make(&vu.host.lua, |stack| {
+                Reader::new(&callee.types).push(stack, bytes, callee.output)
+            });
             lines.extend(read.ok().and_then(Result::ok).map(|value| json(vu, &value)));
         }
         let time = reply.finished_at.saturating_duration_since(reply.started_at);
         Step {
-            mark: if reply.error.is_some() { Mark::Failed } else { Mark::Received },
-            title: format!("{} {} in {:.2}ms", callee.name(), reply.status, time.as_secs_f64() * 1e3),
+            mark: if reply.error.is_some() {
+                Mark::Failed
+            } else {
+                Mark::Received
+            },
+            title: format!(
+                "{} {} in {:.2}ms",
+                callee.name(),
+                reply.status,
+                time.as_secs_f64() * 1e3
+            ),
             lines,
         }
     });

@@ -7,6 +7,7 @@
 //! names in the proto; the names that JSON has are taken too. What differs: NaN and infinity are Lua's own numbers, and what
 //! always has a value has it when it is not on the wire.
 
+mod number;
 mod read;
 mod shape;
 mod special;
@@ -14,6 +15,7 @@ mod text;
 mod verify;
 mod wire;
 mod write;
+mod wrong;
 
 #[cfg(test)]
 mod tests;

@@ -384,7 +384,10 @@ fn opened(stack: &mut Stack<'_>, table: i32, field: &Field) -> Open {
 
 /// Of the fields of a oneof, the last one on the wire counts.
 fn forget_others(stack: &mut Stack<'_>, table: i32, shape: &Shape, field: &Field, chosen: &mut u64) {
-    let bit = field.oneof.and_then(|oneof| 1_u64.checked_shl(u32::from(oneof))).unwrap_or_default();
+    let bit = field
+        .oneof
+        .and_then(|oneof| 1_u64.checked_shl(u32::from(oneof)))
+        .unwrap_or_default();
     if bit != 0 && *chosen & bit == 0 {
         *chosen |= bit;
         return;

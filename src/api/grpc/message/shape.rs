@@ -84,9 +84,15 @@ pub(super) struct Field {
 pub(super) enum Form {
     One,
     /// `collection`: which of the message's lists and maps it is.
-    Many { packed: bool, collection: u16 },
+    Many {
+        packed: bool,
+        collection: u16,
+    },
     /// [`Field::of`] is the type of the values.
-    Map { keys: Type, collection: u16 },
+    Map {
+        keys: Type,
+        collection: u16,
+    },
 }
 
 /// What a value is.
@@ -192,7 +198,10 @@ impl Types {
         for (index, field) in (0_u16..).zip(&described) {
             names.insert(field.name().as_bytes().into(), index);
         }
-        let dense_to = sparse.iter().map(|(number, _)| *number).filter(|number| *number < DENSE);
+        let dense_to = sparse
+            .iter()
+            .map(|(number, _)| *number)
+            .filter(|number| *number < DENSE);
         let mut dense = vec![NO_FIELD; dense_to.max().map_or(0, |number| number as usize + 1)];
         for (number, index) in &sparse {
             if let Some(place) = dense.get_mut(*number as usize) {
@@ -285,9 +294,17 @@ impl Names {
         Self {
             name: descriptor.name().into(),
             is_null: descriptor.full_name() == "google.protobuf.NullValue",
-            by_name: descriptor.values().map(|value| (value.name().as_bytes().into(), value.number())).collect(),
+            by_name: descriptor
+                .values()
+                .map(|value| (value.name().as_bytes().into(), value.number()))
+                .collect(),
             by_number,
-            all: descriptor.enum_descriptor_proto().value.iter().map(|value| value.name().into()).collect(),
+            all: descriptor
+                .enum_descriptor_proto()
+                .value
+                .iter()
+                .map(|value| value.name().into())
+                .collect(),
         }
     }
 }
@@ -381,7 +398,10 @@ fn default(lua: &Lua, of: &Type) -> mlua::Result<mlua::Value> {
         Type::String | Type::Bytes => text(""),
         Type::Int64 | Type::Uint64 | Type::Sint64 | Type::Fixed64 | Type::Sfixed64 => text("0"),
         Type::Enum(names) if names.is_null => Ok(mlua::Value::NULL),
-        Type::Enum(names) => names.by_number.get(&0).map_or(Ok(mlua::Value::Integer(0)), |name| text(name)),
+        Type::Enum(names) => names
+            .by_number
+            .get(&0)
+            .map_or(Ok(mlua::Value::Integer(0)), |name| text(name)),
         _ => Ok(mlua::Value::Integer(0)),
     }
 }

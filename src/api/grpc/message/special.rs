@@ -5,7 +5,8 @@ use super::read::{MAX_DEPTH, Reader};
 use super::shape::{Field, Form, Shape, Special};
 use super::text;
 use super::wire::{Wire, WireType, begin_nested, end_nested, put_bytes, put_varint};
-use super::write::{Failed, Got, Writer, Wrong, got, is_list};
+use super::write::{Writer, is_list};
+use super::wrong::{Failed, Got, Wrong, got};
 use crate::script::fields::{nearest, to_duration};
 use crate::script::raw::{Kind, Stack};
 
@@ -45,7 +46,10 @@ pub(super) fn write(
     }
 }
 
-#[expect(clippy::cast_sign_loss, reason = "negative values are numbers of 64 bits on the wire")]
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "negative values are numbers of 64 bits on the wire"
+)]
 fn put_time(writer: &mut Writer<'_>, (seconds, nanos): (i64, i32)) {
     for (key, value) in [(1 << 3, seconds), (2 << 3, i64::from(nanos))] {
         if value != 0 {
@@ -80,13 +84,7 @@ fn moment(
     }
 }
 
-fn span(
-    writer: &mut Writer<'_>,
-    stack: &mut Stack<'_>,
-    index: i32,
-    shape: &Shape,
-    depth: usize,
-) -> Result<(), Failed> {
+fn span(writer: &mut Writer<'_>, stack: &mut Stack<'_>, index: i32, shape: &Shape, depth: usize) -> Result<(), Failed> {
     let time = match stack.kind(index) {
         Kind::Table => return writer.table(stack, index, shape, depth, None),
         Kind::String => {
@@ -115,17 +113,13 @@ fn span(
 }
 
 fn of_duration(time: &std::time::Duration) -> Option<(i64, i32)> {
-    let seconds = i64::try_from(time.as_secs()).ok().filter(|seconds| *seconds <= text::MOST_SECONDS)?;
+    let seconds = i64::try_from(time.as_secs())
+        .ok()
+        .filter(|seconds| *seconds <= text::MOST_SECONDS)?;
     Some((seconds, i32::try_from(time.subsec_nanos()).ok()?))
 }
 
-fn mask(
-    writer: &mut Writer<'_>,
-    stack: &mut Stack<'_>,
-    index: i32,
-    shape: &Shape,
-    depth: usize,
-) -> Result<(), Failed> {
+fn mask(writer: &mut Writer<'_>, stack: &mut Stack<'_>, index: i32, shape: &Shape, depth: usize) -> Result<(), Failed> {
     match stack.kind(index) {
         Kind::String => {
             let Some(paths) = stack.text(index) else {
@@ -164,14 +158,25 @@ fn any(writer: &mut Writer<'_>, stack: &mut Stack<'_>, index: i32, depth: usize)
     stack.truncate(top);
     let name = url.rsplit_once('/').map_or(&*url, |(_, name)| name);
     let Some(message) = writer.types.pool().get_message_by_name(name) else {
-        let names: Vec<String> = writer.types.pool().all_messages().map(|known| known.full_name().to_owned()).collect();
+        let names: Vec<String> = writer
+            .types
+            .pool()
+            .all_messages()
+            .map(|known| known.full_name().to_owned())
+            .collect();
         let near = nearest(name, names.iter().map(String::as_str));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        return Err(Got::new(format!("`@type` \"{url}\", which no proto declares")).hint(hint).into());
+        return Err(Got::new(format!("`@type` \"{url}\", which no proto declares"))
+            .hint(hint)
+            .into());
     };
     let id = writer.types.id(&message);
     let inner = writer.shape(stack, id)?;
-    let url = if url.contains('/') { url } else { format!("{TYPE_PREFIX}{url}") };
+    let url = if url.contains('/') {
+        url
+    } else {
+        format!("{TYPE_PREFIX}{url}")
+    };
     put_varint(&mut writer.out, 1 << 3 | WireType::Bytes as u64);
     put_bytes(&mut writer.out, url.as_bytes());
     put_varint(&mut writer.out, 2 << 3 | WireType::Bytes as u64);
@@ -290,7 +295,11 @@ fn paths(stack: &mut Stack<'_>, list: i32) -> String {
     paths.join(",")
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "signed numbers are so on the wire")]
+#[expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "signed numbers are so on the wire"
+)]
 fn time(wire: &mut Wire<'_>) -> Result<(i64, i32), String> {
     let (mut seconds, mut nanos) = (0, 0);
     while !wire.is_empty() {

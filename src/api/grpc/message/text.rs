@@ -43,7 +43,11 @@ pub(super) fn parse_moment(text: &str) -> Option<(i64, i32)> {
             .then(|| digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
     };
     let sign = |at: usize, wanted: &[u8]| bytes.get(at).filter(|byte| wanted.contains(byte));
-    (sign(4, b"-").and(sign(7, b"-")).and(sign(10, b"Tt ")).and(sign(13, b":")).and(sign(16, b":")))?;
+    (sign(4, b"-")
+        .and(sign(7, b"-"))
+        .and(sign(10, b"Tt "))
+        .and(sign(13, b":"))
+        .and(sign(16, b":")))?;
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     let is_date = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
@@ -82,7 +86,9 @@ pub(super) fn format_moment(seconds: i64, nanos: i32) -> Option<String> {
     let time = seconds.rem_euclid(DAY);
     let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
     let fraction = show_fraction(nanos);
-    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"))
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z"
+    ))
 }
 
 /// `3.5s`, as seconds and nanoseconds, which have the same sign.
@@ -99,7 +105,11 @@ pub(super) fn parse_span(text: &str) -> Option<(i64, i32)> {
     }
     let seconds: i64 = whole.parse().ok().filter(|seconds| *seconds <= MOST_SECONDS)?;
     let nanos = if part.is_empty() { 0 } else { fraction(part)? };
-    Some(if is_negative { (-seconds, -nanos) } else { (seconds, nanos) })
+    Some(if is_negative {
+        (-seconds, -nanos)
+    } else {
+        (seconds, nanos)
+    })
 }
 
 /// `3.500s`.
@@ -156,7 +166,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let year = year + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -200,7 +214,12 @@ mod tests {
         // text, seconds, nanoseconds, as shown
         let table = [
             ("1970-01-01T00:00:00Z", 0, 0, "1970-01-01T00:00:00Z"),
-            ("2024-02-29T23:59:59.5Z", 1_709_251_199, 500_000_000, "2024-02-29T23:59:59.500Z"),
+            (
+                "2024-02-29T23:59:59.5Z",
+                1_709_251_199,
+                500_000_000,
+                "2024-02-29T23:59:59.500Z",
+            ),
             ("2026-01-01T01:30:00+01:30", 1_767_225_600, 0, "2026-01-01T00:00:00Z"),
             ("0001-01-01T00:00:00Z", -62_135_596_800, 0, "0001-01-01T00:00:00Z"),
             (
@@ -243,7 +262,17 @@ mod tests {
             assert_eq!(parse_span(text), Some((seconds, nanos)), "{text}");
             assert_eq!(format_span(seconds, nanos).as_deref(), Some(shown));
         }
-        for text in ["", "s", "1", "1.s", ".5s", "1e3s", "315576000001s", "--1s", "1.0000000001s"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "1.s",
+            ".5s",
+            "1e3s",
+            "315576000001s",
+            "--1s",
+            "1.0000000001s",
+        ] {
             assert_eq!(parse_span(text), None, "{text}");
         }
         assert_eq!(format_span(1, -1), None);

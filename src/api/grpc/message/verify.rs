@@ -24,7 +24,10 @@ impl Verifier<'_> {
         if depth > MAX_DEPTH {
             return Err("messages nest deeper than 100 levels".to_owned());
         }
-        let shape = self.types.shape(|| self.lua.clone(), id).map_err(|error| error.to_string())?;
+        let shape = self
+            .types
+            .shape(|| self.lua.clone(), id)
+            .map_err(|error| error.to_string())?;
         if shape.special == Special::Any {
             return self.any(wire, depth);
         }
@@ -62,7 +65,8 @@ impl Verifier<'_> {
                 _ => Err(OTHER_TYPE.to_owned()),
             },
             Form::Many { .. }
-                if wire_type == WireType::Bytes && !matches!(field.of.wire_type(), WireType::Bytes | WireType::Start) =>
+                if wire_type == WireType::Bytes
+                    && !matches!(field.of.wire_type(), WireType::Bytes | WireType::Start) =>
             {
                 let mut packed = Wire::new(wire.bytes()?);
                 let mut all = Ok(());

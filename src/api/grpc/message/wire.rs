@@ -57,10 +57,18 @@ impl<'a> Wire<'a> {
             if *byte < 0x80 {
                 self.0 = &self.0[n + 1..];
                 // The tenth byte holds one bit.
-                return if n == 9 && *byte > 1 { Err("a number has more than 64 bits") } else { Ok(value) };
+                return if n == 9 && *byte > 1 {
+                    Err("a number has more than 64 bits")
+                } else {
+                    Ok(value)
+                };
             }
         }
-        Err(if self.0.len() < 10 { SHORT } else { "a number has more than 64 bits" })
+        Err(if self.0.len() < 10 {
+            SHORT
+        } else {
+            "a number has more than 64 bits"
+        })
     }
 
     #[inline]

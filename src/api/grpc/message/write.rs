@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use bytes::{BufMut as _, BytesMut};
 
+use super::number::{double, whole};
 use super::shape::{Field, Form, Id, Shape, Special, Type, Types};
 use super::special;
 use super::wire::{WireType, begin_nested, end_nested, put_bytes, put_varint, zigzag};
+use super::wrong::{Failed, Got, Wrong, element, got, key_text, mismatch, show, step, told, unknown};
 use crate::net::grpc::Message;
 use crate::script::fields::suggest;
 use crate::script::raw::{Kind, Stack};
@@ -15,76 +17,6 @@ use crate::script::value::ArrayMark;
 
 /// How deep messages may nest, which also ends circular tables.
 const MAX_DEPTH: usize = 100;
-
-/// The largest whole number up to which a double is exact.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
-/// What does not fit, and where.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    /// From the message outwards: `.items[2].name`.
-    path: String,
-    /// `is int64, got string "x"`.
-    what: String,
-}
-
-impl Wrong {
-    pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            path: String::new(),
-            what: what.into(),
-        }
-    }
-
-    fn inside(mut self, step: &str) -> Self {
-        self.path.insert_str(0, step);
-        self
-    }
-
-    fn of(self, message: &str) -> String {
-        format!("`{message}{}` {}", self.path, self.what)
-    }
-}
-
-/// Why a value is not of a type: what it is instead, and a word about what to do.
-pub(super) struct Got {
-    pub(super) what: String,
-    pub(super) hint: String,
-}
-
-impl Got {
-    pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            hint: String::new(),
-        }
-    }
-
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
-        self
-    }
-}
-
-/// Why an element of a field was not written.
-pub(super) enum Failed {
-    /// It is of another type.
-    Got(Got),
-    /// Something in it is wrong.
-    Inside(Wrong),
-}
-
-impl From<Got> for Failed {
-    fn from(got: Got) -> Self {
-        Self::Got(got)
-    }
-}
-
-impl From<Wrong> for Failed {
-    fn from(wrong: Wrong) -> Self {
-        Self::Inside(wrong)
-    }
-}
 
 /// Writes one message.
 pub struct Writer<'t> {
@@ -117,7 +49,9 @@ impl<'t> Writer<'t> {
     }
 
     pub(super) fn shape(&self, stack: &Stack<'_>, id: Id) -> Result<Rc<Shape>, Wrong> {
-        self.types.shape(|| stack.lua(), id).map_err(|error| Wrong::new(error.to_string()))
+        self.types
+            .shape(|| stack.lua(), id)
+            .map_err(|error| Wrong::new(error.to_string()))
     }
 
     /// The content of a message, without anything around it.
@@ -179,7 +113,9 @@ impl<'t> Writer<'t> {
         let is_there = stack.kind(top) != Kind::Nil;
         stack.truncate(top - 1);
         if is_there {
-            return Err(Wrong::new("is given twice, by both of its names").inside(&step(&field.name)).into());
+            return Err(Wrong::new("is given twice, by both of its names")
+                .inside(&step(&field.name))
+                .into());
         }
         Ok(())
     }
@@ -196,7 +132,9 @@ impl<'t> Writer<'t> {
             });
             stack.truncate(top);
             if !is_there {
-                return Err(Wrong::new(format!("is required ({})", field.describe())).inside(&step(&field.name)).into());
+                return Err(Wrong::new(format!("is required ({})", field.describe()))
+                    .inside(&step(&field.name))
+                    .into());
             }
         }
         Ok(())
@@ -208,7 +146,9 @@ impl<'t> Writer<'t> {
             return Ok(false);
         }
         let written = match &field.form {
-            Form::One => self.one(stack, value, field, depth).map_err(|failed| told(failed, field, "")),
+            Form::One => self
+                .one(stack, value, field, depth)
+                .map_err(|failed| told(failed, field, "")),
             Form::Many { packed, .. } => self.list(stack, value, field, *packed, depth),
             Form::Map { keys, .. } => self.map(stack, value, field, keys, depth),
         };
@@ -225,13 +165,7 @@ impl<'t> Writer<'t> {
     }
 
     /// A field with one value: key and value. What has no presence is left out when it is the default.
-    pub(super) fn one(
-        &mut self,
-        stack: &mut Stack<'_>,
-        value: i32,
-        field: &Field,
-        depth: usize,
-    ) -> Result<(), Failed> {
+    pub(super) fn one(&mut self, stack: &mut Stack<'_>, value: i32, field: &Field, depth: usize) -> Result<(), Failed> {
         let start = self.out.len();
         put_varint(&mut self.out, field.key);
         let at = self.out.len();
@@ -352,13 +286,7 @@ impl<'t> Writer<'t> {
 
     /// One value, without its key.
     #[inline]
-    pub(super) fn value(
-        &mut self,
-        stack: &mut Stack<'_>,
-        index: i32,
-        of: &Type,
-        depth: usize,
-    ) -> Result<(), Failed> {
+    pub(super) fn value(&mut self, stack: &mut Stack<'_>, index: i32, of: &Type, depth: usize) -> Result<(), Failed> {
         match of {
             Type::String => match stack.bytes(index) {
                 Some(text) if std::str::from_utf8(text).is_ok() => put_bytes(&mut self.out, text),
@@ -435,7 +363,10 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    #[expect(clippy::cast_sign_loss, reason = "negative values are numbers of 64 bits on the wire")]
+    #[expect(
+        clippy::cast_sign_loss,
+        reason = "negative values are numbers of 64 bits on the wire"
+    )]
     fn enumerated(&mut self, stack: &Stack<'_>, index: i32, names: &super::shape::Names) -> Result<(), Got> {
         let value = match stack.kind(index) {
             Kind::String => {
@@ -445,7 +376,11 @@ impl<'t> Writer<'t> {
                     let hint = match suggest(&name, names.all.iter().map(|name| &**name)) {
                         hint if hint.is_empty() => {
                             let some: Vec<&str> = names.all.iter().take(8).map(|name| &**name).collect();
-                            format!("; it has {}{}", some.join(", "), if names.all.len() > 8 { ", …" } else { "" })
+                            format!(
+                                "; it has {}{}",
+                                some.join(", "),
+                                if names.all.len() > 8 { ", …" } else { "" }
+                            )
                         }
                         hint => hint,
                     };
@@ -464,74 +399,8 @@ impl<'t> Writer<'t> {
     }
 }
 
-/// What a value is, as errors say it.
-pub(super) fn got(stack: &Stack<'_>, index: i32) -> Got {
-    Got::new(match stack.kind(index) {
-        Kind::Pointer if stack.is_null(index) => "kt.json.null",
-        _ => stack.type_name(index),
-    })
-}
-
-/// What a value is, with the value where it is short.
-fn show(stack: &Stack<'_>, index: i32) -> String {
-    match stack.kind(index) {
-        Kind::String => format!("\"{}\"", stack.lossy(index).unwrap_or_default().chars().take(40).collect::<String>()),
-        Kind::Number => stack.number(index).unwrap_or_default().to_string(),
-        _ => stack.type_name(index).to_owned(),
-    }
-}
-
-fn key_text(stack: &Stack<'_>, key: i32) -> String {
-    match stack.kind(key) {
-        Kind::String => stack.lossy(key).unwrap_or_default().into_owned(),
-        Kind::Boolean => stack.is_true(key).to_string(),
-        _ => show(stack, key),
-    }
-}
-
-fn step(name: &str) -> String {
-    format!(".{name}")
-}
-
-fn mismatch(field: &Field, got: &Got, at: &str) -> Wrong {
-    Wrong::new(format!("is {}, got {}{at}{}", field.describe(), got.what, got.hint))
-}
-
-fn told(failed: Failed, field: &Field, at: &str) -> Wrong {
-    match failed {
-        Failed::Got(got) => mismatch(field, &got, at),
-        Failed::Inside(wrong) => wrong,
-    }
-}
-
-fn element(failed: Failed, field: &Field, position: i32) -> Wrong {
-    match failed {
-        Failed::Got(got) => mismatch(field, &got, &format!(" at index {position}")),
-        Failed::Inside(wrong) => wrong.inside(&format!("[{position}]")),
-    }
-}
-
-#[cold]
-fn unknown(shape: &Shape, name: &str) -> Wrong {
-    let hint = match suggest(name, shape.fields.iter().map(|field| &*field.name)) {
-        hint if hint.is_empty() && shape.fields.is_empty() => "; it has none".to_owned(),
-        hint if hint.is_empty() => {
-            let some: Vec<&str> = shape.fields.iter().take(12).map(|field| &*field.name).collect();
-            format!("; it has {}{}", some.join(", "), if shape.fields.len() > 12 { ", …" } else { "" })
-        }
-        hint => hint,
-    };
-    Wrong::new(format!("has no field `{name}`{hint}"))
-}
-
 /// Of the fields of a oneof, one at most is set.
-fn choose(
-    shape: &Shape,
-    field: &Field,
-    chosen: &mut u64,
-    stack: &mut Stack<'_>,
-    table: i32,
-) -> Result<(), Failed> {
+fn choose(shape: &Shape, field: &Field, chosen: &mut u64, stack: &mut Stack<'_>, table: i32) -> Result<(), Failed> {
     let Some(oneof) = field.oneof else { return Ok(()) };
     let bit = 1_u64.checked_shl(u32::from(oneof)).unwrap_or_default();
     let is_second = *chosen & bit != 0;
@@ -560,7 +429,10 @@ fn choose(
     names.extend(others);
     names.sort_unstable();
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    let what = format!("is a oneof: only one of its fields may be set, got {}", names.join(" and "));
+    let what = format!(
+        "is a oneof: only one of its fields may be set, got {}",
+        names.join(" and ")
+    );
     Err(Wrong::new(what).inside(&step(&shape.oneofs[usize::from(oneof)])).into())
 }
 
@@ -590,47 +462,4 @@ pub(super) fn length(stack: &mut Stack<'_>, list: i32) -> Result<i32, Got> {
 /// Whether a table is a list: it has elements, or is marked as one.
 pub(super) fn is_list(stack: &mut Stack<'_>, table: i32) -> bool {
     stack.list_len(table) > 0 || ArrayMark::is_on(stack, table)
-}
-
-/// A number, or one of the texts that JSON has for those that it cannot hold.
-fn double(stack: &Stack<'_>, index: i32) -> Result<f64, Got> {
-    if let Some(value) = stack.number(index) {
-        return Ok(value);
-    }
-    match stack.text(index) {
-        Some("NaN") => Ok(f64::NAN),
-        Some("Infinity") => Ok(f64::INFINITY),
-        Some("-Infinity") => Ok(f64::NEG_INFINITY),
-        Some(text) => {
-            let is_number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-            let value = text.parse::<f64>().ok().filter(|value| is_number && value.is_finite());
-            value.ok_or_else(|| Got::new(show(stack, index)))
-        }
-        None => Err(got(stack, index)),
-    }
-}
-
-/// A whole number, as a number or as text.
-fn whole(stack: &Stack<'_>, index: i32) -> Result<i128, Got> {
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and exact")]
-    let exact = |value: f64| (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i128);
-    if let Some(value) = stack.number(index) {
-        return exact(value).ok_or_else(|| {
-            if value.fract() == 0.0 {
-                let hint = "; numbers above 2^53 lose digits in Lua: give them as strings";
-                return Got::new(value.to_string()).hint(hint);
-            }
-            Got::new(format!("{value}, which is no whole number"))
-        });
-    }
-    let Some(text) = stack.text(index) else {
-        return Err(got(stack, index));
-    };
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if !digits.is_empty() && digits.len() <= 30 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map_err(|_| Got::new(show(stack, index)));
-    }
-    // JSON allows `1.0` and `1e3` for whole numbers.
-    let value = text.parse::<f64>().ok().filter(|_| digits.starts_with(|c: char| c.is_ascii_digit()));
-    value.and_then(exact).ok_or_else(|| Got::new(format!("string {}", show(stack, index))))
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, SerializeOptions, Value};
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
+use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 use super::Bench;
@@ -19,7 +19,10 @@ impl Maker {
         let mut message = DynamicMessage::new(descriptor.clone());
         match descriptor.full_name() {
             "google.protobuf.Timestamp" => {
-                message.set_field_by_name("seconds", Value::I64(self.dice.random_range(-62_135_596_800..253_402_300_800)));
+                message.set_field_by_name(
+                    "seconds",
+                    Value::I64(self.dice.random_range(-62_135_596_800..253_402_300_800)),
+                );
                 message.set_field_by_name("nanos", Value::I32(self.dice.random_range(0..1_000_000_000)));
                 return message;
             }
@@ -32,13 +35,20 @@ impl Maker {
             }
             "google.protobuf.FieldMask" => {
                 let paths = ["user.display_name", "photo", "a_b.c_d"];
-                let paths = paths.iter().filter(|_| self.dice.random()).map(|path| Value::String((*path).to_owned()));
+                let paths = paths
+                    .iter()
+                    .filter(|_| self.dice.random())
+                    .map(|path| Value::String((*path).to_owned()));
                 message.set_field_by_name("paths", Value::List(paths.collect()));
                 return message;
             }
             "google.protobuf.Any" => {
                 let pool = descriptor.parent_pool();
-                let name = if self.dice.random() { "shop.All" } else { "google.protobuf.Duration" };
+                let name = if self.dice.random() {
+                    "shop.All"
+                } else {
+                    "google.protobuf.Duration"
+                };
                 let inner = self.message(&pool.get_message_by_name(name).unwrap(), depth + 1);
                 message.set_field_by_name("type_url", Value::String(format!("type.googleapis.com/{name}")));
                 message.set_field_by_name("value", Value::Bytes(inner.encode_to_vec().into()));
@@ -48,7 +58,10 @@ impl Maker {
         }
         let is_value = descriptor.full_name() == "google.protobuf.Value";
         let choice = self.dice.random_range(0..4_u32);
-        let members = descriptor.oneofs().map(|oneof| self.dice.random_range(0..oneof.fields().len())).collect::<Vec<_>>();
+        let members = descriptor
+            .oneofs()
+            .map(|oneof| self.dice.random_range(0..oneof.fields().len()))
+            .collect::<Vec<_>>();
         for field in descriptor.fields() {
             if let Some(oneof) = field.containing_oneof().filter(|oneof| !oneof.is_synthetic()) {
                 let at = descriptor.oneofs().position(|known| known == oneof).unwrap();
@@ -113,7 +126,7 @@ impl Maker {
             Kind::Uint64 | Kind::Fixed64 => Value::U64(self.bits()),
             Kind::Bool => Value::Bool(self.dice.random()),
             Kind::String => {
-                let length = self.dice.random_range(0..150_usize) / 3 *  usize::from(self.dice.random::<bool>());
+                let length = self.dice.random_range(0..150_usize) / 3 * usize::from(self.dice.random::<bool>());
                 Value::String((0..length).map(|_| self.dice.random::<char>()).collect())
             }
             Kind::Bytes => {
@@ -195,16 +208,24 @@ fn check(bench: &Bench, name: &str, seed: u64) -> Result<(), TestCaseError> {
     };
     let message = maker.message(&descriptor, 0);
     // Read: what JSON says.
-    let value = bench.read(name, &message.encode_to_vec()).map_err(TestCaseError::fail)?;
+    let value = bench
+        .read(name, &message.encode_to_vec())
+        .map_err(TestCaseError::fail)?;
     let text = to_json(&bench.lua, &value).map_err(TestCaseError::fail)?;
     let ours: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let whole = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
+    let whole = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .skip_default_fields(false);
     let wanted = numbers(canonical(&message, &whole));
     same("read", ours, &wanted)?;
     // Written again: the same message.
     let written = bench.write(name, &value).map_err(TestCaseError::fail)?;
     // By their JSON: what is in an Any is bytes, in which the order of the fields may be another.
-    same("written", canonical(&bench.decode(name, &written.bytes()), &whole), &wanted)?;
+    same(
+        "written",
+        canonical(&bench.decode(name, &written.bytes()), &whole),
+        &wanted,
+    )?;
     // JSON of any flavour is taken.
     let options = SerializeOptions::new()
         .use_proto_field_name(seed % 2 == 0)
@@ -213,7 +234,11 @@ fn check(bench: &Bench, name: &str, seed: u64) -> Result<(), TestCaseError> {
     let json = canonical(&message, &options).to_string();
     let value = parse(&bench.lua, json.as_bytes(), true).unwrap();
     let written = bench.write(name, &value).map_err(TestCaseError::fail)?;
-    same("from JSON", canonical(&bench.decode(name, &written.bytes()), &whole), &wanted)?;
+    same(
+        "from JSON",
+        canonical(&bench.decode(name, &written.bytes()), &whole),
+        &wanted,
+    )?;
     Ok(())
 }
 

@@ -157,52 +157,140 @@ fn what_does_not_fit_is_told_with_its_field() {
     let bench = Bench::new();
     // a value, what is wrong with it
     let table = [
-        ("{ payload = { value = 1 } }", "`Event.payload` is map<string,string>, got number at key `value`"),
+        (
+            "{ payload = { value = 1 } }",
+            "`Event.payload` is map<string,string>, got number at key `value`",
+        ),
         ("{ payload = 'x' }", "`Event.payload` is map<string,string>, got string"),
-        ("{ payload = { 'x' } }", "`Event.payload` is map<string,string>, got number as a key"),
-        ("{ playload = {} }", "`Event` has no field `playload`; did you mean `payload`?"),
+        (
+            "{ payload = { 'x' } }",
+            "`Event.payload` is map<string,string>, got number as a key",
+        ),
+        (
+            "{ playload = {} }",
+            "`Event` has no field `playload`; did you mean `payload`?",
+        ),
         ("{ user_id = 7 }", "`Event.user_id` is string, got number"),
-        ("{ userId = 'a', user_id = 'b' }", "`Event.user_id` is given twice, by both of its names"),
-        ("{ user_id = '\\255' }", "`Event.user_id` is string, got a string that is not UTF-8; text is UTF-8, other bytes need a field of type bytes"),
-        ("{ big = 2^53 + 2 }", "`Event.big` is int64, got 9007199254740994; numbers above 2^53 lose digits in Lua: give them as strings"),
-        ("{ big = 1.5 }", "`Event.big` is int64, got 1.5, which is no whole number"),
+        (
+            "{ userId = 'a', user_id = 'b' }",
+            "`Event.user_id` is given twice, by both of its names",
+        ),
+        (
+            "{ user_id = '\\255' }",
+            "`Event.user_id` is string, got a string that is not UTF-8; text is UTF-8, other bytes need a field of type bytes",
+        ),
+        (
+            "{ big = 2^53 + 2 }",
+            "`Event.big` is int64, got 9007199254740994; numbers above 2^53 lose digits in Lua: give them as strings",
+        ),
+        (
+            "{ big = 1.5 }",
+            "`Event.big` is int64, got 1.5, which is no whole number",
+        ),
         ("{ big = 'ten' }", "`Event.big` is int64, got string \"ten\""),
-        ("{ big = '9223372036854775808' }", "`Event.big` is int64, got 9223372036854775808, which is out of range"),
-        ("{ maybe = 2^31 }", "`Event.maybe` is int32, got 2147483648, which is out of range"),
-        ("{ tags = { 'a', 2 } }", "`Event.tags` is repeated string, got number at index 2"),
+        (
+            "{ big = '9223372036854775808' }",
+            "`Event.big` is int64, got 9223372036854775808, which is out of range",
+        ),
+        (
+            "{ maybe = 2^31 }",
+            "`Event.maybe` is int32, got 2147483648, which is out of range",
+        ),
+        (
+            "{ tags = { 'a', 2 } }",
+            "`Event.tags` is repeated string, got number at index 2",
+        ),
         ("{ tags = 'a' }", "`Event.tags` is repeated string, got string"),
-        ("{ tags = { a = 'b' } }", "`Event.tags` is repeated string, got a table with key `a`"),
-        ("{ tags = { 'a', nil, 'c' } }", "`Event.tags` is repeated string, got a list with holes"),
-        ("{ colour = 'GREN' }", "`Event.colour` is Colour, got \"GREN\"; did you mean `GREEN`?"),
-        ("{ colour = 'x' }", "`Event.colour` is Colour, got \"x\"; it has NONE, RED, GREEN, BLUE"),
+        (
+            "{ tags = { a = 'b' } }",
+            "`Event.tags` is repeated string, got a table with key `a`",
+        ),
+        (
+            "{ tags = { 'a', nil, 'c' } }",
+            "`Event.tags` is repeated string, got a list with holes",
+        ),
+        (
+            "{ colour = 'GREN' }",
+            "`Event.colour` is Colour, got \"GREN\"; did you mean `GREEN`?",
+        ),
+        (
+            "{ colour = 'x' }",
+            "`Event.colour` is Colour, got \"x\"; it has NONE, RED, GREEN, BLUE",
+        ),
         ("{ colour = true }", "`Event.colour` is Colour, got boolean"),
         ("{ inner = { name = 1 } }", "`Event.inner.name` is string, got number"),
-        ("{ items = { {}, { deeper = { nam = 1 } } } }", "`Event.items[2].deeper` has no field `nam`; did you mean `name`?"),
-        ("{ items = { {}, 5 } }", "`Event.items` is repeated shop.Inner, got number at index 2"),
-        ("{ by_number = { [3] = { price = 'x' } } }", "`Event.by_number[\"3\"].price` is double, got \"x\""),
-        ("{ text = 'a', number = 1 }", "`Event.kind` is a oneof: only one of its fields may be set, got `number` and `text`"),
-        ("{ blob = '*' }", "`Event.blob` is bytes, got a string that is not base64; bytes are given as base64: kt.encoding.base64_encode(…)"),
+        (
+            "{ items = { {}, { deeper = { nam = 1 } } } }",
+            "`Event.items[2].deeper` has no field `nam`; did you mean `name`?",
+        ),
+        (
+            "{ items = { {}, 5 } }",
+            "`Event.items` is repeated shop.Inner, got number at index 2",
+        ),
+        (
+            "{ by_number = { [3] = { price = 'x' } } }",
+            "`Event.by_number[\"3\"].price` is double, got \"x\"",
+        ),
+        (
+            "{ text = 'a', number = 1 }",
+            "`Event.kind` is a oneof: only one of its fields may be set, got `number` and `text`",
+        ),
+        (
+            "{ blob = '*' }",
+            "`Event.blob` is bytes, got a string that is not base64; bytes are given as base64: kt.encoding.base64_encode(…)",
+        ),
         ("{ 'x' }", "`Event` is a message, got 1 as the name of a field"),
-        ("(function() local t = {} t.deeper = t return { inner = t } end)()", "nests deeper than 100 levels, or contains itself"),
+        (
+            "(function() local t = {} t.deeper = t return { inner = t } end)()",
+            "nests deeper than 100 levels, or contains itself",
+        ),
         ("5", "`Event` is a message, got number"),
     ];
     for (code, wanted) in table {
         let error = bench.write("shop.Event", &bench.eval(code)).unwrap_err();
-        assert!(error == wanted || (wanted.starts_with("nests") && error.ends_with(wanted)), "{code}\n{error}");
+        assert!(
+            error == wanted || (wanted.starts_with("nests") && error.ends_with(wanted)),
+            "{code}\n{error}"
+        );
     }
     let table = [
-        ("{ at = 5 }", "`All.at` is google.protobuf.Timestamp, got number; write it as in RFC 3339: \"2026-01-31T12:00:00Z\""),
-        ("{ at = 'now' }", "`All.at` is google.protobuf.Timestamp, got \"now\"; write it as in RFC 3339: \"2026-01-31T12:00:00Z\""),
-        ("{ took = 'x' }", "`All.took` is google.protobuf.Duration, got \"x\"; write it as seconds: \"1.5s\", or 1.5"),
+        (
+            "{ at = 5 }",
+            "`All.at` is google.protobuf.Timestamp, got number; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
+        ),
+        (
+            "{ at = 'now' }",
+            "`All.at` is google.protobuf.Timestamp, got \"now\"; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
+        ),
+        (
+            "{ took = 'x' }",
+            "`All.took` is google.protobuf.Duration, got \"x\"; write it as seconds: \"1.5s\", or 1.5",
+        ),
         ("{ w3 = {} }", "`All.w3` is google.protobuf.Int64Value, got table"),
         ("{ free = 1 }", "`All.free` is google.protobuf.Struct, got number"),
-        ("{ any_value = print }", "`All.any_value` is google.protobuf.Value, got function"),
-        ("{ anything = { x = 1 } }", "`All.anything` is google.protobuf.Any, got a table without `@type`; a message of any type says which: { [\"@type\"] = \"pkg.Message\", … }"),
-        ("{ anything = { ['@type'] = 'shop.Ivent' } }", "`All.anything` is google.protobuf.Any, got `@type` \"shop.Ivent\", which no proto declares; did you mean `shop.Event`?"),
-        ("{ anything = { ['@type'] = 'shop.Event', nope = 1 } }", "`All.anything` has no field `nope`; it has user_id, payload, big, tags, colour, inner, items, text, number, other, blob, maybe, …"),
+        (
+            "{ any_value = print }",
+            "`All.any_value` is google.protobuf.Value, got function",
+        ),
+        (
+            "{ anything = { x = 1 } }",
+            "`All.anything` is google.protobuf.Any, got a table without `@type`; a message of any type says which: { [\"@type\"] = \"pkg.Message\", … }",
+        ),
+        (
+            "{ anything = { ['@type'] = 'shop.Ivent' } }",
+            "`All.anything` is google.protobuf.Any, got `@type` \"shop.Ivent\", which no proto declares; did you mean `shop.Event`?",
+        ),
+        (
+            "{ anything = { ['@type'] = 'shop.Event', nope = 1 } }",
+            "`All.anything` has no field `nope`; it has user_id, payload, big, tags, colour, inner, items, text, number, other, blob, maybe, …",
+        ),
     ];
     for (code, wanted) in table {
-        assert_eq!(bench.write("shop.All", &bench.eval(code)).unwrap_err(), wanted, "{code}");
+        assert_eq!(
+            bench.write("shop.All", &bench.eval(code)).unwrap_err(),
+            wanted,
+            "{code}"
+        );
     }
     let error = bench.write("old.Order", &bench.eval("{}")).unwrap_err();
     assert_eq!(error, "`Order.id` is required (string)");
@@ -238,7 +326,11 @@ fn what_is_written_is_read_in_its_one_form() {
         ("w3", "'9007199254740993'", "\"9007199254740993\""),
         ("w1", "0", "0"),
         ("w8", "''", "\"\""),
-        ("free", "{ a = { 1, true, null, { b = 'c' } } }", r#"{"a":[1,true,null,{"b":"c"}]}"#),
+        (
+            "free",
+            "{ a = { 1, true, null, { b = 'c' } } }",
+            r#"{"a":[1,true,null,{"b":"c"}]}"#,
+        ),
         ("free", "{}", "{}"),
         ("any_value", "null", "null"),
         ("any_value", "{ 1, 'x' }", r#"[1,"x"]"#),
@@ -272,10 +364,14 @@ fn what_is_written_is_read_in_its_one_form() {
 #[test]
 fn numbers_that_json_lacks_are_lua_s_own() {
     let bench = Bench::new();
-    let written = bench.write("shop.All", &bench.eval("{ f1 = 0/0, f2 = -1/0, r1 = { 'NaN', 'Infinity', -0.0 } }"));
+    let written = bench.write(
+        "shop.All",
+        &bench.eval("{ f1 = 0/0, f2 = -1/0, r1 = { 'NaN', 'Infinity', -0.0 } }"),
+    );
     let value = bench.read("shop.All", &written.unwrap().bytes()).unwrap();
     bench.lua.globals().set("v", value).unwrap();
-    let code = "assert(v.f1 ~= v.f1 and v.f2 == -1/0 and v.r1[1] ~= v.r1[1] and v.r1[2] == 1/0 and 1 / v.r1[3] == -1/0)";
+    let code =
+        "assert(v.f1 ~= v.f1 and v.f2 == -1/0 and v.r1[1] ~= v.r1[1] and v.r1[2] == 1/0 and 1 / v.r1[3] == -1/0)";
     bench.lua.load(code).exec().unwrap();
 }
 
@@ -287,11 +383,20 @@ fn bytes_that_are_no_message_are_refused() {
         (b"\x0a", "`Event.user_id`: it ends in the middle of a field"),
         (b"\x0a\x05ab", "`Event.user_id`: it ends in the middle of a field"),
         (b"\x0a\x01\xff", "`Event.user_id`: a string is not UTF-8"),
-        (b"\x08\x01", "`Event.user_id`: it is of another type on the wire: the server has another schema"),
+        (
+            b"\x08\x01",
+            "`Event.user_id`: it is of another type on the wire: the server has another schema",
+        ),
         (b"\x0f", "a field has an unknown wire type"),
         (b"\x00", "a field has an impossible number"),
-        (b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "`Event.big`: a number has more than 64 bits"),
-        (b"\x32\x02\x0a\x05", "`Event.inner`: `Inner.name`: it ends in the middle of a field"),
+        (
+            b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+            "`Event.big`: a number has more than 64 bits",
+        ),
+        (
+            b"\x32\x02\x0a\x05",
+            "`Event.inner`: `Inner.name`: it ends in the middle of a field",
+        ),
     ];
     for (bytes, wanted) in table {
         assert_eq!(bench.read("shop.Event", bytes).unwrap_err(), wanted, "{bytes:x?}");
@@ -301,17 +406,36 @@ fn bytes_that_are_no_message_are_refused() {
         prost::encoding::encode_varint(inner.len() as u64, &mut out);
         [out, inner].concat()
     });
-    assert!(bench.read("shop.Inner", &deep).unwrap_err().ends_with("messages nest deeper than 100 levels"));
+    assert!(
+        bench
+            .read("shop.Inner", &deep)
+            .unwrap_err()
+            .ends_with("messages nest deeper than 100 levels")
+    );
 }
 
 #[test]
 fn parts_of_a_message_are_put_together() {
     let bench = Bench::new();
-    let first = bench.write("shop.Event", &bench.eval("{ inner = { name = 'a' }, tags = { 'x' }, text = 't' }")).unwrap();
-    let then = bench.write("shop.Event", &bench.eval("{ inner = { price = 2 }, tags = { 'y' }, number = 4 }")).unwrap();
+    let first = bench
+        .write(
+            "shop.Event",
+            &bench.eval("{ inner = { name = 'a' }, tags = { 'x' }, text = 't' }"),
+        )
+        .unwrap();
+    let then = bench
+        .write(
+            "shop.Event",
+            &bench.eval("{ inner = { price = 2 }, tags = { 'y' }, number = 4 }"),
+        )
+        .unwrap();
     let both = [first.bytes(), then.bytes()].concat();
     let json = to_json(&bench.lua, &bench.read("shop.Event", &both).unwrap()).unwrap();
-    for part in [r#""inner":{"name":"a","price":2}"#, r#""tags":["x","y"]"#, r#""number":4"#] {
+    for part in [
+        r#""inner":{"name":"a","price":2}"#,
+        r#""tags":["x","y"]"#,
+        r#""number":4"#,
+    ] {
         assert!(json.contains(part), "{part} is not in {json}");
     }
     assert!(!json.contains("text"), "{json}");
