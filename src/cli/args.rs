@@ -43,7 +43,7 @@ pub(super) enum Command {
     Test(TestArgs),
     /// Write a project: a sample journey with data and a test, settings for editors, a CI workflow.
     Init(InitArgs),
-    /// Start the built-in systems to try journeys on: a shop and an orchestrator of events.
+    /// Start the built-in systems to try journeys on: a shop, an orchestrator of events and a challenge system.
     Demo(DemoArgs),
     /// Look at a run that was started with --control, or change it.
     Ctl(CtlArgs),
