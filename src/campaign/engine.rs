@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock;
 use crate::control::{Control, Reason};
 use crate::metrics::CheckpointTotal;
 use crate::plan::probe::Probe as PlanProbe;
@@ -25,6 +26,8 @@ pub struct Times {
     pub measure: Duration,
     /// How long iterations in flight have then.
     pub drain: Duration,
+    /// How long the system is left alone after a probe that it did not hold.
+    pub rest: Duration,
 }
 
 impl Times {
@@ -87,6 +90,8 @@ pub struct Engine<'a> {
     pub script_hash: String,
     /// Its switches.
     pub switch: &'a Switch,
+    /// Whether the probe before was not held.
+    pub broke: bool,
     /// Where summaries go.
     pub keep: Box<Keep<'a>>,
 }
@@ -145,6 +150,11 @@ pub async fn check(
 impl Prober for Engine<'_> {
     async fn probe(&mut self, cell: &Cell, number: u32, attempt: u32) -> Result<Probe, Halt> {
         let control = self.switch.renew()?;
+        if self.broke {
+            // The stop is looked at again by the run.
+            let stop = control.stop_token().cancelled();
+            let _ = clock::timeout(self.times.rest, stop).await;
+        }
         let probe = self.times.plan(cell);
         let invalid = |message: String| Halt::Failed {
             code: ExitCode::Invalid,
@@ -178,6 +188,7 @@ impl Prober for Engine<'_> {
             allow_suspect: self.options.allow_suspect,
         };
         let mut probe = found.probe()?;
+        self.broke = !probe.held;
         probe.summary = (self.keep)(number, &outcome.summary)?;
         Ok(probe)
     }
@@ -201,13 +212,19 @@ impl Watch {
         });
         Self {
             times,
-            span: Span { begin, end: None },
+            span: Span {
+                begin,
+                ..Span::default()
+            },
         }
     }
 }
 
 impl Observer for Watch {
-    fn stage(&mut self, _: Stage) {}
+    fn stage(&mut self, stage: Stage) {
+        self.span.cut |= stage == Stage::Stopping;
+    }
+
     fn reload(&mut self, _: &Reload) {}
     fn checkpoint(&mut self, _: usize, _: &CheckpointTotal, _: &Plan) {}
 
@@ -217,7 +234,7 @@ impl Observer for Watch {
             progress: tick.progress.clone(),
         };
         let ends = self.times.settle + self.times.measure + LATE;
-        if tick.elapsed >= ends {
+        if tick.elapsed >= ends || self.span.cut {
             return;
         }
         if let Some(begin) = &mut self.span.begin {

@@ -30,6 +30,8 @@ pub(super) struct Look {
 pub(super) struct Span {
     pub(super) begin: Option<Look>,
     pub(super) end: Option<Look>,
+    /// The load was stopped before its end; the looks are those before that.
+    pub(super) cut: bool,
 }
 
 /// What is judged.
@@ -115,10 +117,13 @@ impl Found<'_> {
             let (begin, end) = (begin.progress.get(index)?, end.progress.get(index)?);
             (over > 0.0).then_some((begin, end, over))
         });
-        let achieved = progress.map(|(begin, end, over)| rate(end.finished.saturating_sub(begin.finished), over));
+        let between =
+            |of: fn(&Progress) -> u64| progress.map(|(begin, end, over)| rate(of(end).saturating_sub(of(begin)), over));
+        let whole = rate(scenario.iterations.offered, measured);
+        let cut_short = between(|progress| progress.offered).filter(|_| self.span.cut);
         Offered {
-            offered_per_s: rate(scenario.iterations.offered, measured),
-            achieved_per_s: achieved,
+            offered_per_s: cut_short.unwrap_or(whole),
+            achieved_per_s: between(|progress| progress.finished),
             iterations: scenario.iterations,
             waiting: progress.map_or(0, |(_, end, _)| end.backlog),
         }

@@ -84,6 +84,7 @@ async fn search(
         },
         script_hash: search.document().asked.script_hash.clone(),
         switch: &switch,
+        broke: search.document().probes.last().is_some_and(|probe| !probe.held),
         keep: Box::new(|number, summary| match &journal {
             Some(journal) => journal.write_summary(number, summary).map(Some).map_err(unkept),
             None => Ok(None),
@@ -240,6 +241,7 @@ fn asked(args: &CapacityArgs, strategy: &Strategy) -> Asked {
         settle_ms: millis(args.settle),
         measure_ms: millis(args.measure),
         drain_ms: millis(args.drain),
+        rest_ms: millis(args.rest),
         confirm: args.confirm,
         allow_suspect: args.allow_suspect,
         scenarios: args.scenarios.clone(),
@@ -280,6 +282,7 @@ fn times(args: &CapacityArgs) -> Times {
         settle: args.settle,
         measure: args.measure,
         drain: args.drain,
+        rest: args.rest,
     }
 }
 
@@ -317,9 +320,15 @@ impl Witness for Notes<'_> {
             None => format!("probe {}", document.probes.len() + 1),
         };
         let again = if attempt > 1 { ", again to be sure" } else { "" };
+        let broke = document.probes.last().is_some_and(|probe| !probe.held);
+        let rest = if broke && !self.times.rest.is_zero() {
+            format!("{:?} of rest, ", self.times.rest)
+        } else {
+            String::new()
+        };
         let levels = cell.iter().map(|level| (level.name.clone(), level.value)).collect();
         terminal::note(&format!(
-            "capacity: {load}: {}{again}: {:?} to settle, {:?} measured",
+            "capacity: {load}: {}{again}: {rest}{:?} to settle, {:?} measured",
             text::named(document, &levels),
             self.times.settle,
             self.times.measure

@@ -66,6 +66,8 @@ pub struct Asked {
     pub measure_ms: u64,
     /// How long iterations in flight had then.
     pub drain_ms: u64,
+    /// How long the system was left alone after a load that it did not hold.
+    pub rest_ms: u64,
     /// How often a cell that broke was probed again.
     pub confirm: u32,
     /// Whether a generator that cannot be trusted decides nothing.

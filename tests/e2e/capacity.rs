@@ -38,7 +38,17 @@ return {
 }";
 
 /// As short as probes can be. Whether this machine is quiet enough is nothing that these tests are about.
-const SHORT: &[&str] = &["--settle", "0s", "--measure", "1s", "--drain", "1s", "--allow-suspect"];
+const SHORT: &[&str] = &[
+    "--settle",
+    "0s",
+    "--measure",
+    "1s",
+    "--drain",
+    "1s",
+    "--rest",
+    "1s",
+    "--allow-suspect",
+];
 
 fn args<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["capacity", "j.lua"], SHORT, more].concat()
@@ -415,6 +425,7 @@ async fn the_commands_of_the_guide_work() {
             ("--measure", "1s"),
             ("--drain", "1s"),
             ("--confirm", "0"),
+            ("--rest", "0s"),
         ] {
             match call.iter().position(|word| *word == option) {
                 Some(at) => call[at + 1] = value,

@@ -140,6 +140,7 @@ fn asked(strategy: &Strategy) -> Asked {
         settle_ms: 5_000,
         measure_ms: 20_000,
         drain_ms: 5_000,
+        rest_ms: 5_000,
         confirm: 1,
         allow_suspect: false,
         scenarios: Vec::new(),

@@ -14,6 +14,7 @@ fn asked(levels: &str) -> Asked {
         settle_ms: 5_000,
         measure_ms: 20_000,
         drain_ms: 5_000,
+        rest_ms: 5_000,
         confirm: 1,
         allow_suspect: false,
         scenarios: Vec::new(),

@@ -10,6 +10,7 @@ const TIMES: Times = Times {
     settle: Duration::from_secs(5),
     measure: Duration::from_secs(20),
     drain: Duration::from_secs(5),
+    rest: Duration::ZERO,
 };
 
 /// 100/s for 25 s, 5 of them settling.
@@ -51,6 +52,7 @@ fn good() -> Value {
 
 fn look(at: u64, finished: u64, backlog: u64) -> Look {
     let progress = Progress {
+        offered: finished + 10,
         finished,
         backlog,
         ..Progress::default()
@@ -66,6 +68,7 @@ fn judged_with(summary: &Value, backlog: u64, allow_suspect: bool) -> Result<Pro
     let span = Span {
         begin: Some(look(5, 490, 0)),
         end: Some(look(24, 2_390, backlog)),
+        cut: summary.thresholds.iter().any(|threshold| threshold.aborted),
     };
     let found = Found {
         levels: Levels::from([("api".to_owned(), 100.0)]),
@@ -182,12 +185,9 @@ fn a_load_that_a_threshold_cut_short_breaks_for_that_alone() {
     summary["thresholds"][0]["ok"] = json!(false);
     summary["thresholds"][0]["aborted"] = json!(true);
     summary["scenarios"]["api"]["iterations"] = counts(300, 0, 0);
-    let kinds: Vec<_> = judged(&summary)
-        .unwrap()
-        .reasons
-        .iter()
-        .map(|reason| reason.kind)
-        .collect();
+    let probe = judged(&summary).unwrap();
+    assert_eq!(probe.scenarios["api"].offered_per_s, 100.0, "as long as it lasted");
+    let kinds: Vec<_> = probe.reasons.iter().map(|reason| reason.kind).collect();
     assert_eq!(kinds, [BrokeKind::Threshold]);
 }
 

@@ -37,6 +37,9 @@ pub(in crate::cli) struct CapacityArgs {
     /// How long iterations in flight have after that.
     #[arg(long, value_name = "D", default_value = "5s", value_parser = duration::parse, help_heading = LOAD)]
     pub(super) drain: Duration,
+    /// How long the system is left alone after a load that it did not hold, to work off what is left of it.
+    #[arg(long, value_name = "D", default_value = "5s", value_parser = duration::parse, help_heading = LOAD)]
+    pub(super) rest: Duration,
 
     /// What a load has to meet besides the script's own thresholds, as 'http_req_failed: rate<0.01'; may be given several
     /// times.

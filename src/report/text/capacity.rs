@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::results::{Bracket, BrokeKind, BrokeReason, Capacity, GeneratorVerdict, Levels, Probe, ThresholdSummary};
+use crate::results::{
+    Best, Bracket, BrokeKind, BrokeReason, Capacity, GeneratorVerdict, Levels, Probe, ThresholdSummary,
+};
 
 use super::{Align, Cell, Paint, Style, Table, human, metrics, painted, wrap};
 
@@ -363,20 +365,28 @@ fn next(capacity: &Capacity, style: &Style) -> Vec<String> {
     }
     match (&capacity.best, &capacity.broke) {
         (Some(best), Some(_)) => {
+            let kept_up = kept_up(best);
             if let Some(bracket) = system_bracket(capacity) {
-                let headroom = round_down(0.8 * bracket.low);
                 advice.push(format!(
-                    "at the limit a little more is too much: plan with about {}={}, 80 % of it",
+                    "at the limit a little more is too much: plan with about {}={}, 80 % of {}",
                     bracket.name,
-                    level(headroom)
+                    level(round_down(0.8 * bracket.low * kept_up)),
+                    if kept_up < 1.0 { "what ended" } else { "it" }
                 ));
             }
-            let short = Duration::from_millis(capacity.asked.measure_ms);
-            advice.push(format!(
-                "{} was held for {}; what builds up slowly shows only in a longer run at that load",
-                named(capacity, &best.levels),
-                human::duration(short)
-            ));
+            let name = named(capacity, &best.levels);
+            let short = human::duration(Duration::from_millis(capacity.asked.measure_ms));
+            advice.push(match best.achieved_per_s.filter(|_| kept_up < 1.0) {
+                Some(achieved) => format!(
+                    "{name} was held for {short} while work piled up: {} were offered and {} ended; with a longer \
+                     --measure the limit will be lower",
+                    human::per_second(tidy(best.offered_per_s)),
+                    human::per_second(tidy(achieved))
+                ),
+                None => format!(
+                    "{name} was held for {short}; what builds up slowly shows only in a longer run at that load"
+                ),
+            });
         }
         (Some(_), None) => advice.push("nothing broke: search higher".to_owned()),
         (None, _) => advice.push("begin lower: the lowest load was too much already".to_owned()),
@@ -384,6 +394,14 @@ fn next(capacity: &Capacity, style: &Style) -> Vec<String> {
     let mut lines = vec![style.heading("NEXT", "")];
     lines.extend(advice.iter().flat_map(|text| wrap("  - ", text, style)));
     lines
+}
+
+/// The share of the offered load that ended while it was measured; 1 when that is all of it but what chance explains.
+fn kept_up(best: &Best) -> f64 {
+    let share = best
+        .achieved_per_s
+        .map_or(1.0, |achieved| achieved / best.offered_per_s);
+    if share < 0.95 { share } else { 1.0 }
 }
 
 /// To two digits.

@@ -47,7 +47,7 @@ fn capacity(kind: &str, probes: Value) -> Value {
         "script": "scripts/combined.lua", "seed": 1, "started_at": "2026-11-20T10:00:00Z",
         "asked": { "kind": kind,
             "levels": [ { "name": "api", "values": [50, 500, 1000] }, { "name": "events", "values": [100, 2000, 5000] } ],
-            "stop": [], "settle_ms": 5_000, "measure_ms": 20_000, "drain_ms": 5_000, "confirm": 1, "allow_suspect": false,
+            "stop": [], "settle_ms": 5_000, "measure_ms": 20_000, "drain_ms": 5_000, "rest_ms": 5_000, "confirm": 1, "allow_suspect": false,
             "scenarios": [], "tags": {}, "demo": false, "threads": 1, "script_hash": "", "env_hash": "" },
         "best": null, "broke": null, "probes": probes })
 }
@@ -127,6 +127,23 @@ fn a_search_that_the_generator_ended_in_ascii_on_a_narrow_terminal() {
         ..WIDE
     };
     compare("capacity-search", bisected(), style);
+}
+
+/// Where work piles up, the highest load that was held is more than can be held for long.
+#[test]
+fn work_that_piles_up_is_told() {
+    let mut value = bisected();
+    value["broke"]["reasons"] = json!([{ "kind": "threshold", "message": "http_req_failed rate<0.01 was 3%" }]);
+    value["best"]["achieved_per_s"] = json!(960.4);
+    let mut capacity: Capacity = serde_json::from_value(value).unwrap();
+    capacity.verdict = sentence(&capacity);
+    let text = render(&capacity, WIDE);
+    for part in [
+        "plan with about api=760, 80 % of what ended",
+        "1,201/s were offered and 960/s ended",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
