@@ -33,7 +33,13 @@ fn each(mut once: impl FnMut() + 'static) -> Repeat {
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let rooms = [schedule::CASES, codec::CASES, grpc::CASES, samples::CASES, script::CASES];
+    let rooms = [
+        schedule::CASES,
+        codec::CASES,
+        grpc::CASES,
+        samples::CASES,
+        script::CASES,
+    ];
     rooms.into_iter().flatten()
 }
 

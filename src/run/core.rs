@@ -77,6 +77,34 @@ pub(super) struct CoreSeed {
     pub(super) reports: mpsc::UnboundedSender<CoreReport>,
     pub(super) start: watch::Receiver<Option<Instant>>,
     pub(super) created: Arc<Barrier>,
+    pub(super) busy: Busy,
+}
+
+/// Says that a core still has load of its own, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Busy(watch::Sender<usize>);
+
+impl Busy {
+    /// One for each of so many cores.
+    pub(super) fn each(cores: usize) -> impl Iterator<Item = Self> {
+        let count = watch::Sender::new(cores);
+        (0..cores).map(move |_| Self(count.clone()))
+    }
+
+    /// Waits until no core is busy any more. Connections that several cores share are driven by the one that opened them,
+    /// and die with its runtime.
+    async fn over(self) {
+        let mut count = self.0.subscribe();
+        drop(self);
+        // It cannot be closed while somebody is busy.
+        let _ = count.wait_for(|busy| *busy == 0).await;
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|busy| *busy -= 1);
+    }
 }
 
 /// Starts the thread of a core.
@@ -166,6 +194,7 @@ async fn drive<F: VuFactory + 'static>(
         cpu: clock::thread_cpu().saturating_sub(cpu),
         ended,
     });
+    seed.busy.over().await;
     // Taking a virtual machine down takes its time, which nobody has to wait for.
     drop(factory);
     Ok(())

@@ -8,6 +8,18 @@ use crate::kit::{Project, Ran, root};
 
 const LIST: &str = "GET /v1/challenges";
 
+/// The challenge system's scripts that are run here or in `events`, and what they share.
+const SCRIPTS: [&str; 8] = [
+    "api",
+    "claim",
+    "combined",
+    "e2e",
+    "events",
+    "patterns",
+    "player_day",
+    "players",
+];
+
 /// Runs `scripts/challenge/api.lua` against a demo.
 async fn run_against(demo: &Demo, args: &[&str]) -> Ran {
     let url = format!("CHALLENGE_URL={}", demo.url("CHALLENGE_URL"));
@@ -30,7 +42,7 @@ fn every_script_is_run() {
         .filter_map(|path| path.file_stem().map(|name| name.to_string_lossy().into_owned()))
         .collect();
     names.sort();
-    assert_eq!(names, ["api"], "a new script needs a test");
+    assert_eq!(names, SCRIPTS, "a new script needs a test");
 }
 
 fn number(value: &Value) -> f64 {
@@ -127,6 +139,8 @@ async fn tokens_may_come_from_a_file() {
     );
     let script = std::fs::read_to_string(root().join("scripts/challenge/api.lua")).expect("it is there");
     project.file("api.lua", &script);
+    let shared = std::fs::read_to_string(root().join("scripts/challenge/players.lua")).expect("it is there");
+    project.file("players.lua", &shared);
     let url = format!("CHALLENGE_URL={}", demo.url("CHALLENGE_URL"));
     let ran = project
         .run(&["api.lua", "-e", &url, "-e", "TOKENS=file", "-e", "LEVEL=50", "-d", "1s"])

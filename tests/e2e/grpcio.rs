@@ -203,7 +203,17 @@ else
 end
 ";
     let project = project(body);
-    let args = ["j.lua", "--vus", "10", "-d", "6s", "-e", &address, "-e", "REFLECT=false"];
+    let args = [
+        "j.lua",
+        "--vus",
+        "10",
+        "-d",
+        "6s",
+        "-e",
+        &address,
+        "-e",
+        "REFLECT=false",
+    ];
     let mut running = project.start(&args);
     running.said("ready").await;
     server.process.kill().await.expect("it is a child of ours");

@@ -13,6 +13,7 @@ mod counts;
 mod demo;
 mod documents;
 mod ends;
+mod events;
 mod examples;
 mod frozen;
 mod grpcio;
