@@ -77,6 +77,32 @@ pub(super) struct CoreSeed {
     pub(super) reports: mpsc::UnboundedSender<CoreReport>,
     pub(super) start: watch::Receiver<Option<Instant>>,
     pub(super) created: Arc<Barrier>,
+    pub(super) at_work: AtWork,
+}
+
+/// Says that a core is at work until it is dropped, and hears when none is any more.
+#[derive(Debug)]
+pub(super) struct AtWork {
+    mine: watch::Receiver<()>,
+    all: Arc<watch::Sender<()>>,
+}
+
+impl AtWork {
+    /// One for each of so many cores.
+    pub(super) fn of(cores: u32) -> Vec<Self> {
+        let all = Arc::new(watch::Sender::new(()));
+        let one = |_| Self {
+            mine: all.subscribe(),
+            all: Arc::clone(&all),
+        };
+        (0..cores).map(one).collect()
+    }
+
+    /// Waits until the others are done too.
+    async fn done(self) {
+        drop(self.mine);
+        self.all.closed().await;
+    }
 }
 
 /// Starts the thread of a core.
@@ -166,6 +192,8 @@ async fn drive<F: VuFactory + 'static>(
         cpu: clock::thread_cpu().saturating_sub(cpu),
         ended,
     });
+    // Connections that this core has opened may carry requests of the others.
+    seed.at_work.done().await;
     // Taking a virtual machine down takes its time, which nobody has to wait for.
     drop(factory);
     Ok(())

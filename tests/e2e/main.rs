@@ -13,6 +13,7 @@ mod documents;
 mod ends;
 mod examples;
 mod frozen;
+mod grpc;
 mod hooks;
 mod http2;
 mod journeys;
