@@ -75,13 +75,10 @@ fn on_a_core<F: Future>(what: F) -> F::Output {
 }
 
 /// Does `once` for each of fifty users, `count` times in all.
-fn users<U: Clone + 'static, F: Future<Output = ()>>(
+fn users<U: Clone + 'static, F: Future<Output = ()> + 'static>(
     make: impl FnOnce(SocketAddr) -> U,
     once: fn(U, u64) -> F,
-) -> Repeat
-where
-    F: 'static,
-{
+) -> Repeat {
     let addr = serve();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (runtime, set) = (runtime.expect("a runtime"), LocalSet::new());

@@ -105,7 +105,7 @@ impl Endpoint {
             address: address.to_owned(),
             options: options.clone(),
             config: reach.config,
-            cap: options.max_in_flight.map(|cap| Arc::new(Semaphore::new(cap.get()))),
+            cap: options.cap().map(|cap| Arc::new(Semaphore::new(cap))),
             cores: pools.cores(),
             pools: Mutex::default(),
         });
@@ -134,8 +134,8 @@ impl Endpoint {
     /// Calls in flight now, over all cores; zero without a cap.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        match (&self.common.cap, self.options().max_in_flight) {
-            (Some(cap), Some(all)) => all.get().saturating_sub(cap.available_permits()),
+        match (&self.common.cap, self.options().cap()) {
+            (Some(cap), Some(all)) => all.saturating_sub(cap.available_permits()),
             _ => 0,
         }
     }

@@ -63,6 +63,12 @@ impl Options {
         reach.checked().map(drop)
     }
 
+    /// How many calls there may be in flight; more than can be counted are as good as any number.
+    pub(super) fn cap(&self) -> Option<usize> {
+        let cap = self.max_in_flight?.get();
+        Some(cap.min(tokio::sync::Semaphore::MAX_PERMITS))
+    }
+
     /// Where `address` is and how it is reached; `hosts`, `dns` and `local_addrs` are the plan's.
     pub(super) fn reach(&self, address: &str, plan: &HttpConfig) -> Result<Reach, OptionsError> {
         let url = self.url(address)?;
