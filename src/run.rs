@@ -28,7 +28,7 @@ use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, b
 use crate::plan::{Plan, Scenario, order};
 use crate::results::Summary;
 
-use self::core::{Busy, CoreReport, CoreSeed, Users, start_core};
+use self::core::{AtWork, CoreReport, CoreSeed, Users, start_core};
 use self::fold::Load;
 use self::judge::Judge;
 use self::reload::Reloads;
@@ -297,7 +297,7 @@ fn start_cores(
 ) -> (Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<CoreReport>) {
     let (reports, inbox) = mpsc::unbounded_channel();
     let created = Arc::new(tokio::sync::Barrier::new(threads as usize));
-    let start_one = |(index, busy)| {
+    let start_one = |(index, at_work)| {
         start_core(CoreSeed {
             session: Arc::clone(&test.session),
             users: Users::of(&test.work),
@@ -308,11 +308,10 @@ fn start_cores(
             reports: reports.clone(),
             start: start.clone(),
             created: Arc::clone(&created),
-            busy,
+            at_work,
         })
     };
-    let seats = (0..threads).zip(Busy::each(threads as usize));
-    (seats.map(start_one).collect(), inbox)
+    ((0..).zip(AtWork::of(threads)).map(start_one).collect(), inbox)
 }
 
 async fn wait_until_ready(

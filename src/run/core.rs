@@ -77,33 +77,31 @@ pub(super) struct CoreSeed {
     pub(super) reports: mpsc::UnboundedSender<CoreReport>,
     pub(super) start: watch::Receiver<Option<Instant>>,
     pub(super) created: Arc<Barrier>,
-    pub(super) busy: Busy,
+    pub(super) at_work: AtWork,
 }
 
-/// Says that a core still has load of its own, until it is dropped.
+/// Says that a core is at work until it is dropped, and hears when none is any more.
 #[derive(Debug)]
-pub(super) struct Busy(watch::Sender<usize>);
-
-impl Busy {
-    /// One for each of so many cores.
-    pub(super) fn each(cores: usize) -> impl Iterator<Item = Self> {
-        let count = watch::Sender::new(cores);
-        (0..cores).map(move |_| Self(count.clone()))
-    }
-
-    /// Waits until no core is busy any more. Connections that several cores share are driven by the one that opened them,
-    /// and die with its runtime.
-    async fn over(self) {
-        let mut count = self.0.subscribe();
-        drop(self);
-        // It cannot be closed while somebody is busy.
-        let _ = count.wait_for(|busy| *busy == 0).await;
-    }
+pub(super) struct AtWork {
+    mine: watch::Receiver<()>,
+    all: Arc<watch::Sender<()>>,
 }
 
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.send_modify(|busy| *busy -= 1);
+impl AtWork {
+    /// One for each of so many cores.
+    pub(super) fn of(cores: u32) -> Vec<Self> {
+        let all = Arc::new(watch::Sender::new(()));
+        let one = |_| Self {
+            mine: all.subscribe(),
+            all: Arc::clone(&all),
+        };
+        (0..cores).map(one).collect()
+    }
+
+    /// Waits until the others are done too.
+    async fn done(self) {
+        drop(self.mine);
+        self.all.closed().await;
     }
 }
 
@@ -194,7 +192,8 @@ async fn drive<F: VuFactory + 'static>(
         cpu: clock::thread_cpu().saturating_sub(cpu),
         ended,
     });
-    seed.busy.over().await;
+    // Connections that this core has opened may carry requests of the others.
+    seed.at_work.done().await;
     // Taking a virtual machine down takes its time, which nobody has to wait for.
     drop(factory);
     Ok(())

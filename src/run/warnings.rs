@@ -110,7 +110,7 @@ mod tests {
         let cap = Limit::Cap("a:1".to_owned(), 500);
         let streams = Limit::Streams("a:1".to_owned(), 100);
         assert_eq!(
-            bounds(&[cap.clone()], 1000.0, 380.0, 0.0),
+            bounds(std::slice::from_ref(&cap), 1000.0, 380.0, 0.0),
             ["the cap max_in_flight = 500 (a:1) bound the load: 38 % of calls waited for it"]
         );
         assert_eq!(

@@ -98,7 +98,10 @@ impl ProtoStore {
 
 /// What servers have told of their services, each once in a run.
 #[derive(Debug, Default)]
-pub struct Reflected(Mutex<HashMap<(String, String), Arc<OnceCell<Schema>>>>);
+pub struct Reflected(Mutex<HashMap<(String, String), Place>>);
+
+/// Where the schema of a service is, or will be.
+type Place = Arc<OnceCell<Schema>>;
 
 impl Reflected {
     /// The place for the schema of a service of a server: whoever comes first fills it, the others wait.

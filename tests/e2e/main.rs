@@ -16,6 +16,7 @@ mod ends;
 mod events;
 mod examples;
 mod frozen;
+mod grpc;
 mod grpcio;
 mod hooks;
 mod http2;

@@ -2,6 +2,8 @@
 //! anything.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
@@ -83,9 +85,22 @@ impl Decoder for Raw {
 
 type Answers = ReceiverStream<Result<Bytes, Status>>;
 
+/// What the server has seen.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Connections.
+    pub connections: AtomicUsize,
+    /// Unary calls.
+    pub calls: AtomicUsize,
+    now: AtomicUsize,
+    /// Unary calls in flight at once.
+    pub most: AtomicUsize,
+}
+
 #[derive(Clone)]
 struct Lab {
     method: String,
+    seen: Arc<Seen>,
 }
 
 fn order(message: &[u8]) -> Order {
@@ -170,7 +185,14 @@ impl tonic::server::UnaryService<Bytes> for Lab {
     type Future = BoxFuture<Response<Bytes>, Status>;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        Box::pin(one(self.method.clone(), request))
+        let (method, seen) = (self.method.clone(), Arc::clone(&self.seen));
+        Box::pin(async move {
+            seen.calls.fetch_add(1, Ordering::SeqCst);
+            seen.most.fetch_max(seen.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let answer = one(method, request).await;
+            seen.now.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 }
 
@@ -218,7 +240,10 @@ impl Service<http::Request<tonic::body::Body>> for Lab {
 
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        let lab = Self { method };
+        let lab = Self {
+            method,
+            seen: Arc::clone(&self.seen),
+        };
         Box::pin(async move {
             let mut grpc = tonic::server::Grpc::new(Raw)
                 .accept_compressed(CompressionEncoding::Gzip)
@@ -233,13 +258,19 @@ impl Service<http::Request<tonic::body::Body>> for Lab {
     }
 }
 
-/// Starts the server, which ends with the runtime; gives its address.
-pub async fn start() -> String {
+/// Starts the server, which ends with the runtime; gives its address and what it sees.
+pub async fn start() -> (String, Arc<Seen>) {
+    let seen = Arc::<Seen>::default();
+    let counted = Arc::clone(&seen);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = incoming.map(move |stream| {
+        counted.connections.fetch_add(1, Ordering::SeqCst);
+        stream
+    });
     let set = protox::compile(["lab.proto"], [PROTOS]).expect("the protos compile");
     let set: &'static [u8] = set.encode_to_vec().leak();
     let reflection = tonic_reflection::server::Builder::configure()
@@ -253,10 +284,13 @@ pub async fn start() -> String {
         .set_service_status("lab.v1.Asleep", tonic_health::ServingStatus::NotServing)
         .await;
     let serving = tonic::transport::Server::builder()
-        .add_service(Lab { method: String::new() })
+        .add_service(Lab {
+            method: String::new(),
+            seen: Arc::clone(&seen),
+        })
         .add_service(health)
         .add_service(reflection)
         .serve_with_incoming(incoming);
     tokio::spawn(serving);
-    address.to_string()
+    (address.to_string(), seen)
 }

@@ -103,7 +103,7 @@ async fn all_lua_tests_pass() {
 
 async fn all() {
     let server = server::start().await;
-    let lab = grpc::start().await;
+    let (lab, _) = grpc::start().await;
     let demo = demo().await;
     let files = test_files();
     assert!(files.len() > 10, "only {} test files were found", files.len());

@@ -202,10 +202,8 @@ pub(super) fn finish(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Pending,
     let (stream, vu) = (Rc::clone(stream), Rc::clone(vu));
     stream.over.set(true);
     Ok(Box::pin(async move {
-        let mut reply = match stream.broken.borrow().is_some() {
-            true => open.cancel(),
-            false => open.finish().await,
-        };
+        let is_broken = stream.broken.borrow().is_some();
+        let mut reply = if is_broken { open.cancel() } else { open.finish().await };
         if let Some(what) = stream.broken.take() {
             reply.status = Status {
                 code: Code::Internal,

@@ -228,9 +228,9 @@ fn check(bench: &Bench, name: &str, seed: u64) -> Result<(), TestCaseError> {
     )?;
     // JSON of any flavour is taken.
     let options = SerializeOptions::new()
-        .use_proto_field_name(seed % 2 == 0)
-        .skip_default_fields(seed % 3 == 0)
-        .use_enum_numbers(seed % 5 == 0);
+        .use_proto_field_name(seed.is_multiple_of(2))
+        .skip_default_fields(seed.is_multiple_of(3))
+        .use_enum_numbers(seed.is_multiple_of(5));
     let json = canonical(&message, &options).to_string();
     let value = parse(&bench.lua, json.as_bytes(), true).unwrap();
     let written = bench.write(name, &value).map_err(TestCaseError::fail)?;

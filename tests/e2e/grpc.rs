@@ -1,0 +1,141 @@
+//! Journeys against a gRPC server: what it sees of connections and caps, and what the summary says of it.
+
+#[path = "../lua/grpc.rs"]
+mod lab;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use kingtide::clock;
+use serde_json::Value;
+
+use crate::kit::{Project, root};
+
+const HEAD: &str = "
+kt.grpc.load { 'lab.proto' }
+local function client(options)
+  options.plaintext = true
+  return kt.grpc.connect(kt.env 'BASE_URL', options)
+end
+";
+
+async fn project(script: &str) -> (Project, std::sync::Arc<lab::Seen>) {
+    let (address, seen) = lab::start().await;
+    let project = Project::with(&format!("{HEAD}{script}")).against(&address);
+    for name in ["lab.proto", "colour.proto"] {
+        let proto = std::fs::read(root().join("tests/lua/fixtures").join(name)).expect("the proto is there");
+        project.file(name, proto);
+    }
+    (project, seen)
+}
+
+/// Waits until the server has seen so many calls.
+async fn has_seen(seen: &lab::Seen, calls: usize) {
+    let deadline = clock::now() + Duration::from_secs(30);
+    while seen.calls.load(Ordering::SeqCst) < calls {
+        assert!(clock::now() < deadline, "the calls do not come");
+        clock::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_shared_connection_is_one_and_its_cap_holds_over_all_threads() {
+    let (project, seen) = project(
+        "
+local client = client { share = 1, max_in_flight = 3 }
+return {
+  scenarios = { waiting = { executor = 'shared-iterations', vus = 20, iterations = 300, exec = function()
+    local res = client:call('lab.v1.Lab/Wait', { count = 2 }, { name = 'wait' })
+    check(res, { waited = res.ok and res.message.text == 'waited' })
+  end } },
+  thresholds = { checks = 'rate==1', ['grpc_reqs{status:OK,method:lab.v1.Lab/Wait}'] = 'count==300' },
+}",
+    )
+    .await;
+    let ran = project.run(&["j.lua", "--threads", "2"]).await;
+    ran.exits(0);
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(seen.calls.load(Ordering::SeqCst), 300);
+    assert_eq!(seen.most.load(Ordering::SeqCst), 3);
+    let warnings = ran.summary["warnings"].as_array().cloned().unwrap_or_default();
+    let bound = warnings.iter().filter_map(Value::as_str).find(|text| text.contains("max_in_flight = 3"));
+    let bound = bound.expect("the cap is named");
+    assert!(bound.starts_with("the cap max_in_flight = 3 (127.0.0.1:"), "{bound}");
+    assert!(bound.contains("bound the load: ") && bound.ends_with("% of calls waited for it"), "{bound}");
+    let metrics = &ran.summary["metrics"];
+    for name in [
+        "grpc_req_duration{name:wait}",
+        "grpc_req_duration{scenario:waiting}",
+        "grpc_req_blocked",
+    ] {
+        assert_eq!(metrics[name]["count"], 300, "{name}");
+    }
+    assert!(metrics["http_req_duration"].is_null(), "nothing was sent over HTTP");
+    ran.shows(&["grpc_req_duration by name"]);
+}
+
+#[tokio::test]
+async fn each_user_has_a_connection_of_its_own_and_calls_outside_of_journeys_are_left_out() {
+    let (project, seen) = project(
+        "
+local client = client { reflect = true }
+local function ask() return client:call('lab.v1.Lab/Echo', { text = 'x' }).message.text end
+return {
+  setup = function() return { text = ask() } end,
+  vu_init = function() ask() end,
+  teardown = function() ask() end,
+  scenarios = { a = { executor = 'per-vu-iterations', vus = 4, iterations = 5, exec = function(state)
+    local s = client:stream 'lab.v1.Lab/Count'
+    s:send { count = 2 }
+    check(ask(), { same = function(text) return text == state.text end })
+    check(s:recv(), { first = function(note) return note.id == '1' end })
+  end } },
+  thresholds = { checks = { 'rate==1', 'count==40' }, ['grpc_req_duration{lifecycle:setup}'] = 'count==1' },
+}",
+    )
+    .await;
+    let ran = project.run(&["j.lua", "--threads", "2"]).await;
+    ran.exits(0);
+    // Those of four users, and that of setup and teardown.
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 5);
+    let metrics = &ran.summary["metrics"];
+    assert_eq!(metrics["grpc_reqs"]["count"], 26);
+    assert_eq!(metrics["grpc_req_duration"]["count"], 20);
+    assert_eq!(metrics["grpc_req_failed"]["passes"], 0);
+    // Open when their iterations ended, which is the script's own doing.
+    assert_eq!(metrics["grpc_streams"]["count"], 20);
+}
+
+#[tokio::test]
+async fn a_proto_that_does_not_compile_is_told_with_its_line_before_any_load() {
+    let (project, _) = project("return function() end").await;
+    project.file("colour.proto", "syntax = \"proto3\";\nenum Colour { NONE = 0 }\n");
+    let ran = project.call(&["check", "j.lua"]).await;
+    ran.says(104, &["grpc.load: ", "colour.proto"]);
+}
+
+#[tokio::test]
+async fn an_edited_proto_reloads_the_script() {
+    let (project, seen) = project(
+        "
+local client = client { share = 1 }
+return { scenarios = { a = { executor = 'constant-vus', vus = 2, duration = '1h', exec = function()
+  local res = client:call('lab.v1.Lab/Echo', { colour = 2 })
+  check(res, { [res.message.colour] = res.ok })
+  kt.sleep '20ms'
+end } } }",
+    )
+    .await;
+    let mut running = project.start(&["j.lua", "--watch"]);
+    let colours = "syntax = \"proto3\";\npackage lab.v1;\nenum Colour { NONE = 0; RED = 1; BLUE = 2; }\n";
+    has_seen(&seen, 4).await;
+    project.file("colour.proto", colours);
+    running.said("reload: revision 2 ").await;
+    has_seen(&seen, seen.calls.load(Ordering::SeqCst) + 6).await;
+    running.signal(rustix::process::Signal::INT);
+    let ran = running.ran().await;
+    let checks = ran.summary["checks"].as_array().cloned().unwrap_or_default();
+    let names: Vec<&str> = checks.iter().filter_map(|check| check["name"].as_str()).collect();
+    assert_eq!(names, ["BLUE", "GREEN"]);
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1, "the connection stays");
+}
