@@ -2,7 +2,7 @@
 # Compares kingtide with its peers, side by side on this machine, and with the targets of the project.
 #
 #   benches/peers.sh                       all rows, medians of five; about 15 minutes
-#   benches/peers.sh --only post,quick     only these of: post think quick http2 rate threads start metrics
+#   benches/peers.sh --only post,quick     only these of: post think quick http2 grpc rate threads start metrics
 #   benches/peers.sh --runs 3 --duration 2 fewer and shorter runs, for a first look
 #   benches/peers.sh --binary PATH         that kingtide instead of building one
 #   benches/peers.sh --oha                 oha as well, built by cargo into .tools/, because Debian has none
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly ROWS=(post think quick http2 rate threads start metrics)
+readonly ROWS=(post think quick http2 grpc rate threads start metrics)
 readonly OHA=1.16.0
 # The ids of the cores.
 readonly GENERATOR=0 SERVER=1
@@ -95,9 +95,10 @@ PYTHON
 }
 
 work="$(mktemp -d)"
-server_pid=""
+server_pid="" demo_pid=""
 finish() {
-  if [ -n "$server_pid" ]; then kill "$server_pid" 2>/dev/null && wait "$server_pid" 2>/dev/null; fi
+  local pid
+  for pid in $server_pid $demo_pid; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
   rm -rf "$work"
 }
 trap finish EXIT
@@ -135,6 +136,19 @@ CONF
   done
 }
 
+# Starts the built-in systems: tonic serves at $grpc.
+start_demo() {
+  taskset -c $SERVER "$binary" demo --port 0 >"$work/demo.out" 2>"$work/demo.err" &
+  demo_pid=$!
+  local deadline=$((SECONDS + 20))
+  until grep -q '^CHALLENGE_GRPC=' "$work/demo.out"; do
+    kill -0 "$demo_pid" 2>/dev/null || fail "the demo did not start: $(cat "$work/demo.err")"
+    [ $SECONDS -lt $deadline ] || fail "the demo says no address"
+    sleep 0.05
+  done
+  grpc="$(sed -n 's/^CHALLENGE_GRPC=//p' "$work/demo.out")"
+}
+
 # --- measuring
 
 # count TOOL: how many requests the last run has made, by its own output; fails if any of them went wrong.
@@ -145,11 +159,12 @@ count() {
       python3 - "$work/summary.json" <<'PYTHON'
 import json, sys
 metrics = json.load(open(sys.argv[1]))["metrics"]
-failed = metrics["http_req_failed"]["passes"] if "http_req_failed" in metrics else 0
+of = "http" if metrics.get("http_reqs", {}).get("count") else "grpc"
+failed = metrics[of + "_req_failed"]["passes"]
 checks = metrics.get("checks", {"rate": 1})
 if failed or checks["rate"] != 1:
     sys.exit(f"{failed} requests failed, checks passed: {checks['rate']}")
-print(int(metrics["http_reqs"]["count"]))
+print(int(metrics[of + "_reqs"]["count"]))
 PYTHON
       ;;
     wrk)
@@ -328,6 +343,16 @@ measure_http2() {
 }
 show_http2() { against "HTTP/2, 50 connections × 10 streams: h2load" http2.kingtide.cpu http2.h2load.cpu 1.3 "µs"; }
 
+# Against tonic on the server's core; what a request over HTTP/2 costs is measured with nginx there.
+measure_grpc() {
+  kt grpc.http2 http2 -d "${duration}s" -e "BASE_URL=$url2"
+  kt grpc.call grpc -d "${duration}s" -e "GRPC=$grpc"
+}
+show_grpc() {
+  judge "scripted gRPC call, 50 in flight" "$(spread grpc.call.cpu µs)" "" "" "$(statistic median grpc.call.cpu)" 18
+  against "  own scripted HTTP/2 request" grpc.call.cpu grpc.http2.cpu 1.5 "µs"
+}
+
 measure_rate() {
   local seconds=$((duration * 2))
   kt rate rate -d "${seconds}s"
@@ -420,6 +445,7 @@ can() {
 main() {
   prepare
   start_server
+  if wanted grpc; then start_demo; fi
   local before row
   before="$(cut -d' ' -f1-3 /proc/loadavg)"
   for row in "${ROWS[@]}"; do
