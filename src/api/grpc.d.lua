@@ -62,7 +62,7 @@ local Stream = {}
 ---@field status string the name of the code: `"OK"`, `"DEADLINE_EXCEEDED"`
 ---@field code integer the number of the code, 0 to 16
 ---@field ok boolean whether the status is one that the call expects
----@field message? table<string, any>|any the answer; nil when there is none
+---@field message any the answer, mostly a table; nil when there is none
 ---@field error? string what the server says about the status, or why there is no answer; nil when the status is OK
 ---@field error_code? integer when the network failed: the code that `kt.http` has for it (1050 timeout, 1212 refused, …)
 ---@field headers table<string, string> metadata from before the answer, by name, in any case of letters; values of a repeated one joined by `, ` (of `-bin` names: a list)
@@ -171,7 +171,7 @@ function Stream:close_send() end
 ---  message = stream:recv()
 ---end
 ---```
----@return table<string, any>|any|nil message nil at the end: `finish` says how it ended
+---@return any message nil at the end: `finish` says how it ended
 function Stream:recv() end
 
 ---Sends nothing more, drops messages that are still to come, and waits for the end. Of a method that answers once, the

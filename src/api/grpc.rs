@@ -208,18 +208,7 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
         }
         import_paths.push(found);
     }
-    let names = match args.get(0) {
-        Value::String(name) => vec![name.to_string_lossy()],
-        Value::Table(list) => {
-            let list = list.sequence_values::<Value>();
-            let name = |value: mlua::Result<Value>| match value? {
-                Value::String(name) => Ok(name.to_string_lossy()),
-                other => Err(args.wrong("files", "a file name or a list of them", &other)),
-            };
-            list.map(name).collect::<Result<Vec<String>, ApiError>>()?
-        }
-        other => return Err(args.wrong("files", "a file name or a list of them", &other)),
-    };
+    let names = names(args)?;
     if names.is_empty() {
         return Err(args.error("`files` is empty"));
     }
@@ -244,6 +233,22 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
         .add(host, &source)
         .map_err(|error| args.error(error))?;
     Ok(().into_multi(&host.lua)?)
+}
+
+/// The files that are to be loaded.
+fn names(args: &Args) -> Result<Vec<String>, ApiError> {
+    match args.get(0) {
+        Value::String(name) => Ok(vec![name.to_string_lossy()]),
+        Value::Table(list) => {
+            let list = list.sequence_values::<Value>();
+            let name = |value: mlua::Result<Value>| match value? {
+                Value::String(name) => Ok(name.to_string_lossy()),
+                other => Err(args.wrong("files", "a file name or a list of them", &other)),
+            };
+            list.map(name).collect()
+        }
+        other => Err(args.wrong("files", "a file name or a list of them", &other)),
+    }
 }
 
 /// `grpc.load_descriptor_set(file)`.

@@ -58,10 +58,16 @@ return {
     assert_eq!(seen.calls.load(Ordering::SeqCst), 300);
     assert_eq!(seen.most.load(Ordering::SeqCst), 3);
     let warnings = ran.summary["warnings"].as_array().cloned().unwrap_or_default();
-    let bound = warnings.iter().filter_map(Value::as_str).find(|text| text.contains("max_in_flight = 3"));
+    let bound = warnings
+        .iter()
+        .filter_map(Value::as_str)
+        .find(|text| text.contains("max_in_flight = 3"));
     let bound = bound.expect("the cap is named");
     assert!(bound.starts_with("the cap max_in_flight = 3 (127.0.0.1:"), "{bound}");
-    assert!(bound.contains("bound the load: ") && bound.ends_with("% of calls waited for it"), "{bound}");
+    assert!(
+        bound.contains("bound the load: ") && bound.ends_with("% of calls waited for it"),
+        "{bound}"
+    );
     let metrics = &ran.summary["metrics"];
     for name in [
         "grpc_req_duration{name:wait}",

@@ -188,7 +188,8 @@ impl tonic::server::UnaryService<Bytes> for Lab {
         let (method, seen) = (self.method.clone(), Arc::clone(&self.seen));
         Box::pin(async move {
             seen.calls.fetch_add(1, Ordering::SeqCst);
-            seen.most.fetch_max(seen.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            seen.most
+                .fetch_max(seen.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             let answer = one(method, request).await;
             seen.now.fetch_sub(1, Ordering::SeqCst);
             answer

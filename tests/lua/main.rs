@@ -98,49 +98,49 @@ async fn run(
 
 #[tokio::test]
 async fn all_lua_tests_pass() {
-    tokio::task::LocalSet::new().run_until(all()).await;
-}
-
-async fn all() {
-    let server = server::start().await;
-    let (lab, _) = grpc::start().await;
-    let demo = demo().await;
-    let files = test_files();
-    assert!(files.len() > 10, "only {} test files were found", files.len());
-    let (mut passed, mut failures) = (0, Vec::new());
-    for file in &files {
-        let name = file.display();
-        let (session, results) = run(file, &server, &lab, &demo).await;
-        let results = match results {
-            Ok(results) if results.is_empty() => {
-                failures.push(format!("{name} has no test"));
-                continue;
-            }
-            Ok(results) => results,
-            Err(error) => {
-                failures.push(format!(
-                    "{name} cannot be loaded\n{}",
-                    error.render(&session.revision().sources)
-                ));
-                continue;
-            }
-        };
-        for TestResult { name: test, result, .. } in results {
-            match result {
-                Ok(()) => {
-                    println!("ok      {name} × {test}");
-                    passed += 1;
+    let all = async {
+        let server = server::start().await;
+        let (lab, _) = grpc::start().await;
+        let demo = demo().await;
+        let files = test_files();
+        assert!(files.len() > 10, "only {} test files were found", files.len());
+        let (mut passed, mut failures) = (0, Vec::new());
+        for file in &files {
+            let name = file.display();
+            let (session, results) = run(file, &server, &lab, &demo).await;
+            let results = match results {
+                Ok(results) if results.is_empty() => {
+                    failures.push(format!("{name} has no test"));
+                    continue;
                 }
+                Ok(results) => results,
                 Err(error) => {
-                    println!("FAILED  {name} × {test}");
                     failures.push(format!(
-                        "{name} × {test}\n{}",
+                        "{name} cannot be loaded\n{}",
                         error.render(&session.revision().sources)
                     ));
+                    continue;
+                }
+            };
+            for TestResult { name: test, result, .. } in results {
+                match result {
+                    Ok(()) => {
+                        println!("ok      {name} × {test}");
+                        passed += 1;
+                    }
+                    Err(error) => {
+                        println!("FAILED  {name} × {test}");
+                        failures.push(format!(
+                            "{name} × {test}\n{}",
+                            error.render(&session.revision().sources)
+                        ));
+                    }
                 }
             }
         }
-    }
-    println!("{passed} passed, {} failed", failures.len());
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+        println!("{passed} passed, {} failed", failures.len());
+        assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    };
+    // Connections are tasks of this thread.
+    tokio::task::LocalSet::new().run_until(all).await;
 }

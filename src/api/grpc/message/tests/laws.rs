@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, SerializeOptions, Value};
+use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, ReflectMessage as _, SerializeOptions, Value};
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
@@ -17,44 +17,8 @@ struct Maker {
 impl Maker {
     fn message(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
         let mut message = DynamicMessage::new(descriptor.clone());
-        match descriptor.full_name() {
-            "google.protobuf.Timestamp" => {
-                message.set_field_by_name(
-                    "seconds",
-                    Value::I64(self.dice.random_range(-62_135_596_800..253_402_300_800)),
-                );
-                message.set_field_by_name("nanos", Value::I32(self.dice.random_range(0..1_000_000_000)));
-                return message;
-            }
-            "google.protobuf.Duration" => {
-                let sign = if self.dice.random() { 1 } else { -1 };
-                message.set_field_by_name("seconds", Value::I64(sign * self.dice.random_range(0..315_576_000_001)));
-                let nanos = i32::try_from(sign).unwrap() * self.dice.random_range(0..1_000_000_000);
-                message.set_field_by_name("nanos", Value::I32(nanos));
-                return message;
-            }
-            "google.protobuf.FieldMask" => {
-                let paths = ["user.display_name", "photo", "a_b.c_d"];
-                let paths = paths
-                    .iter()
-                    .filter(|_| self.dice.random())
-                    .map(|path| Value::String((*path).to_owned()));
-                message.set_field_by_name("paths", Value::List(paths.collect()));
-                return message;
-            }
-            "google.protobuf.Any" => {
-                let pool = descriptor.parent_pool();
-                let name = if self.dice.random() {
-                    "shop.All"
-                } else {
-                    "google.protobuf.Duration"
-                };
-                let inner = self.message(&pool.get_message_by_name(name).unwrap(), depth + 1);
-                message.set_field_by_name("type_url", Value::String(format!("type.googleapis.com/{name}")));
-                message.set_field_by_name("value", Value::Bytes(inner.encode_to_vec().into()));
-                return message;
-            }
-            _ => {}
+        if self.is_special(&mut message, depth) {
+            return message;
         }
         let is_value = descriptor.full_name() == "google.protobuf.Value";
         let choice = self.dice.random_range(0..4_u32);
@@ -93,6 +57,50 @@ impl Maker {
             message.set_field(&field, value);
         }
         message
+    }
+
+    /// Fills a message that JSON has a form of its own for, if it is one that not every value is good for.
+    fn is_special(&mut self, message: &mut DynamicMessage, depth: u32) -> bool {
+        let descriptor = message.descriptor();
+        match descriptor.full_name() {
+            "google.protobuf.Timestamp" => {
+                message.set_field_by_name(
+                    "seconds",
+                    Value::I64(self.dice.random_range(-62_135_596_800..253_402_300_800)),
+                );
+                message.set_field_by_name("nanos", Value::I32(self.dice.random_range(0..1_000_000_000)));
+                true
+            }
+            "google.protobuf.Duration" => {
+                let sign = if self.dice.random() { 1 } else { -1 };
+                message.set_field_by_name("seconds", Value::I64(sign * self.dice.random_range(0..315_576_000_001)));
+                let nanos = i32::try_from(sign).unwrap() * self.dice.random_range(0..1_000_000_000);
+                message.set_field_by_name("nanos", Value::I32(nanos));
+                true
+            }
+            "google.protobuf.FieldMask" => {
+                let paths = ["user.display_name", "photo", "a_b.c_d"];
+                let paths = paths
+                    .iter()
+                    .filter(|_| self.dice.random())
+                    .map(|path| Value::String((*path).to_owned()));
+                message.set_field_by_name("paths", Value::List(paths.collect()));
+                true
+            }
+            "google.protobuf.Any" => {
+                let pool = descriptor.parent_pool();
+                let name = if self.dice.random() {
+                    "shop.All"
+                } else {
+                    "google.protobuf.Duration"
+                };
+                let inner = self.message(&pool.get_message_by_name(name).unwrap(), depth + 1);
+                message.set_field_by_name("type_url", Value::String(format!("type.googleapis.com/{name}")));
+                message.set_field_by_name("value", Value::Bytes(inner.encode_to_vec().into()));
+                true
+            }
+            _ => false,
+        }
     }
 
     fn key(&mut self, kind: &Kind) -> MapKey {

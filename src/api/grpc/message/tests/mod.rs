@@ -6,7 +6,7 @@ use mlua::{Lua, Value};
 use prost_reflect::{DescriptorPool, DynamicMessage};
 
 use super::*;
-use crate::net::grpc::Message;
+use crate::net::grpc::{Message, Schema};
 use crate::script::raw;
 use crate::script::value::{ArrayMark, to_json};
 
@@ -82,8 +82,8 @@ pub(super) fn pool() -> DescriptorPool {
     for (name, text) in [("shop.proto", PROTO), ("old.proto", OLD)] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let set = protox::compile(["shop.proto", "old.proto"], [folder.path()]).unwrap();
-    DescriptorPool::from_file_descriptor_set(set).unwrap()
+    let files = ["shop.proto", "old.proto"].map(|name| folder.path().join(name));
+    Schema::compile(&files, &[]).unwrap().pool().clone()
 }
 
 pub(super) struct Bench {
@@ -152,143 +152,144 @@ impl Bench {
     }
 }
 
+/// A value of `Event`, and what is wrong with it.
+const MISFITS: &[(&str, &str)] = &[
+    (
+        "{ payload = { value = 1 } }",
+        "`Event.payload` is map<string,string>, got number at key `value`",
+    ),
+    ("{ payload = 'x' }", "`Event.payload` is map<string,string>, got string"),
+    (
+        "{ payload = { 'x' } }",
+        "`Event.payload` is map<string,string>, got number as a key",
+    ),
+    (
+        "{ playload = {} }",
+        "`Event` has no field `playload`; did you mean `payload`?",
+    ),
+    ("{ user_id = 7 }", "`Event.user_id` is string, got number"),
+    (
+        "{ userId = 'a', user_id = 'b' }",
+        "`Event.user_id` is given twice, by both of its names",
+    ),
+    (
+        "{ user_id = '\\255' }",
+        "`Event.user_id` is string, got a string that is not UTF-8; text is UTF-8, other bytes need a field of type bytes",
+    ),
+    (
+        "{ big = 2^53 + 2 }",
+        "`Event.big` is int64, got 9007199254740994; numbers above 2^53 lose digits in Lua: give them as strings",
+    ),
+    (
+        "{ big = 1.5 }",
+        "`Event.big` is int64, got 1.5, which is no whole number",
+    ),
+    ("{ big = 'ten' }", "`Event.big` is int64, got string \"ten\""),
+    (
+        "{ big = '9223372036854775808' }",
+        "`Event.big` is int64, got 9223372036854775808, which is out of range",
+    ),
+    (
+        "{ maybe = 2^31 }",
+        "`Event.maybe` is int32, got 2147483648, which is out of range",
+    ),
+    (
+        "{ tags = { 'a', 2 } }",
+        "`Event.tags` is repeated string, got number at index 2",
+    ),
+    ("{ tags = 'a' }", "`Event.tags` is repeated string, got string"),
+    (
+        "{ tags = { a = 'b' } }",
+        "`Event.tags` is repeated string, got a table with key `a`",
+    ),
+    (
+        "{ tags = { 'a', nil, 'c' } }",
+        "`Event.tags` is repeated string, got a list with holes",
+    ),
+    (
+        "{ colour = 'GREN' }",
+        "`Event.colour` is Colour, got \"GREN\"; did you mean `GREEN`?",
+    ),
+    (
+        "{ colour = 'x' }",
+        "`Event.colour` is Colour, got \"x\"; it has NONE, RED, GREEN, BLUE",
+    ),
+    ("{ colour = true }", "`Event.colour` is Colour, got boolean"),
+    ("{ inner = { name = 1 } }", "`Event.inner.name` is string, got number"),
+    (
+        "{ items = { {}, { deeper = { nam = 1 } } } }",
+        "`Event.items[2].deeper` has no field `nam`; did you mean `name`?",
+    ),
+    (
+        "{ items = { {}, 5 } }",
+        "`Event.items` is repeated shop.Inner, got number at index 2",
+    ),
+    (
+        "{ by_number = { [3] = { price = 'x' } } }",
+        "`Event.by_number[\"3\"].price` is double, got \"x\"",
+    ),
+    (
+        "{ text = 'a', number = 1 }",
+        "`Event.kind` is a oneof: only one of its fields may be set, got `number` and `text`",
+    ),
+    (
+        "{ blob = '*' }",
+        "`Event.blob` is bytes, got a string that is not base64; bytes are given as base64: kt.encoding.base64_encode(…)",
+    ),
+    ("{ 'x' }", "`Event` is a message, got 1 as the name of a field"),
+    (
+        "(function() local t = {} t.deeper = t return { inner = t } end)()",
+        "nests deeper than 100 levels, or contains itself",
+    ),
+    ("5", "`Event` is a message, got number"),
+];
+
+/// The same of `All`.
+const SPECIAL_MISFITS: &[(&str, &str)] = &[
+    (
+        "{ at = 5 }",
+        "`All.at` is google.protobuf.Timestamp, got number; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
+    ),
+    (
+        "{ at = 'now' }",
+        "`All.at` is google.protobuf.Timestamp, got \"now\"; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
+    ),
+    (
+        "{ took = 'x' }",
+        "`All.took` is google.protobuf.Duration, got \"x\"; write it as seconds: \"1.5s\", or 1.5",
+    ),
+    ("{ w3 = {} }", "`All.w3` is google.protobuf.Int64Value, got table"),
+    ("{ free = 1 }", "`All.free` is google.protobuf.Struct, got number"),
+    (
+        "{ any_value = print }",
+        "`All.any_value` is google.protobuf.Value, got function",
+    ),
+    (
+        "{ anything = { x = 1 } }",
+        "`All.anything` is google.protobuf.Any, got a table without `@type`; a message of any type says which: { [\"@type\"] = \"pkg.Message\", … }",
+    ),
+    (
+        "{ anything = { ['@type'] = 'shop.Ivent' } }",
+        "`All.anything` is google.protobuf.Any, got `@type` \"shop.Ivent\", which no proto declares; did you mean `shop.Event`?",
+    ),
+    (
+        "{ anything = { ['@type'] = 'shop.Event', nope = 1 } }",
+        "`All.anything` has no field `nope`; it has user_id, payload, big, tags, colour, inner, items, text, number, other, blob, maybe, …",
+    ),
+];
+
 #[test]
 fn what_does_not_fit_is_told_with_its_field() {
     let bench = Bench::new();
-    // a value, what is wrong with it
-    let table = [
-        (
-            "{ payload = { value = 1 } }",
-            "`Event.payload` is map<string,string>, got number at key `value`",
-        ),
-        ("{ payload = 'x' }", "`Event.payload` is map<string,string>, got string"),
-        (
-            "{ payload = { 'x' } }",
-            "`Event.payload` is map<string,string>, got number as a key",
-        ),
-        (
-            "{ playload = {} }",
-            "`Event` has no field `playload`; did you mean `payload`?",
-        ),
-        ("{ user_id = 7 }", "`Event.user_id` is string, got number"),
-        (
-            "{ userId = 'a', user_id = 'b' }",
-            "`Event.user_id` is given twice, by both of its names",
-        ),
-        (
-            "{ user_id = '\\255' }",
-            "`Event.user_id` is string, got a string that is not UTF-8; text is UTF-8, other bytes need a field of type bytes",
-        ),
-        (
-            "{ big = 2^53 + 2 }",
-            "`Event.big` is int64, got 9007199254740994; numbers above 2^53 lose digits in Lua: give them as strings",
-        ),
-        (
-            "{ big = 1.5 }",
-            "`Event.big` is int64, got 1.5, which is no whole number",
-        ),
-        ("{ big = 'ten' }", "`Event.big` is int64, got string \"ten\""),
-        (
-            "{ big = '9223372036854775808' }",
-            "`Event.big` is int64, got 9223372036854775808, which is out of range",
-        ),
-        (
-            "{ maybe = 2^31 }",
-            "`Event.maybe` is int32, got 2147483648, which is out of range",
-        ),
-        (
-            "{ tags = { 'a', 2 } }",
-            "`Event.tags` is repeated string, got number at index 2",
-        ),
-        ("{ tags = 'a' }", "`Event.tags` is repeated string, got string"),
-        (
-            "{ tags = { a = 'b' } }",
-            "`Event.tags` is repeated string, got a table with key `a`",
-        ),
-        (
-            "{ tags = { 'a', nil, 'c' } }",
-            "`Event.tags` is repeated string, got a list with holes",
-        ),
-        (
-            "{ colour = 'GREN' }",
-            "`Event.colour` is Colour, got \"GREN\"; did you mean `GREEN`?",
-        ),
-        (
-            "{ colour = 'x' }",
-            "`Event.colour` is Colour, got \"x\"; it has NONE, RED, GREEN, BLUE",
-        ),
-        ("{ colour = true }", "`Event.colour` is Colour, got boolean"),
-        ("{ inner = { name = 1 } }", "`Event.inner.name` is string, got number"),
-        (
-            "{ items = { {}, { deeper = { nam = 1 } } } }",
-            "`Event.items[2].deeper` has no field `nam`; did you mean `name`?",
-        ),
-        (
-            "{ items = { {}, 5 } }",
-            "`Event.items` is repeated shop.Inner, got number at index 2",
-        ),
-        (
-            "{ by_number = { [3] = { price = 'x' } } }",
-            "`Event.by_number[\"3\"].price` is double, got \"x\"",
-        ),
-        (
-            "{ text = 'a', number = 1 }",
-            "`Event.kind` is a oneof: only one of its fields may be set, got `number` and `text`",
-        ),
-        (
-            "{ blob = '*' }",
-            "`Event.blob` is bytes, got a string that is not base64; bytes are given as base64: kt.encoding.base64_encode(…)",
-        ),
-        ("{ 'x' }", "`Event` is a message, got 1 as the name of a field"),
-        (
-            "(function() local t = {} t.deeper = t return { inner = t } end)()",
-            "nests deeper than 100 levels, or contains itself",
-        ),
-        ("5", "`Event` is a message, got number"),
-    ];
-    for (code, wanted) in table {
+    for (code, wanted) in MISFITS {
         let error = bench.write("shop.Event", &bench.eval(code)).unwrap_err();
-        assert!(
-            error == wanted || (wanted.starts_with("nests") && error.ends_with(wanted)),
-            "{code}\n{error}"
-        );
+        let deep = wanted.starts_with("nests") && error.ends_with(wanted);
+        assert!(error == *wanted || deep, "{code}\n{error}");
     }
-    let table = [
-        (
-            "{ at = 5 }",
-            "`All.at` is google.protobuf.Timestamp, got number; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
-        ),
-        (
-            "{ at = 'now' }",
-            "`All.at` is google.protobuf.Timestamp, got \"now\"; write it as in RFC 3339: \"2026-01-31T12:00:00Z\"",
-        ),
-        (
-            "{ took = 'x' }",
-            "`All.took` is google.protobuf.Duration, got \"x\"; write it as seconds: \"1.5s\", or 1.5",
-        ),
-        ("{ w3 = {} }", "`All.w3` is google.protobuf.Int64Value, got table"),
-        ("{ free = 1 }", "`All.free` is google.protobuf.Struct, got number"),
-        (
-            "{ any_value = print }",
-            "`All.any_value` is google.protobuf.Value, got function",
-        ),
-        (
-            "{ anything = { x = 1 } }",
-            "`All.anything` is google.protobuf.Any, got a table without `@type`; a message of any type says which: { [\"@type\"] = \"pkg.Message\", … }",
-        ),
-        (
-            "{ anything = { ['@type'] = 'shop.Ivent' } }",
-            "`All.anything` is google.protobuf.Any, got `@type` \"shop.Ivent\", which no proto declares; did you mean `shop.Event`?",
-        ),
-        (
-            "{ anything = { ['@type'] = 'shop.Event', nope = 1 } }",
-            "`All.anything` has no field `nope`; it has user_id, payload, big, tags, colour, inner, items, text, number, other, blob, maybe, …",
-        ),
-    ];
-    for (code, wanted) in table {
+    for (code, wanted) in SPECIAL_MISFITS {
         assert_eq!(
             bench.write("shop.All", &bench.eval(code)).unwrap_err(),
-            wanted,
+            *wanted,
             "{code}"
         );
     }
