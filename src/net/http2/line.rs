@@ -161,6 +161,7 @@ impl AsyncRead for Wired {
         let before = buf.filled().len();
         ready!(self.stream.poll_read(cx, buf)).inspect_err(|error| self.wire.fail(error))?;
         self.meter.after_read(buf.filled().len() - before);
+        self.wire.arrived(&self.meter);
         Poll::Ready(Ok(()))
     }
 }

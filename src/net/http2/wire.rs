@@ -84,14 +84,20 @@ impl Wire {
         self.base + Duration::from_nanos(stamp)
     }
 
+    /// Something has been read. Told at once: an exchange on another core sees what came of it while the connection's task
+    /// still has its turn.
+    pub fn arrived(&self, meter: &Meter) {
+        let now = meter.read();
+        if let Some(at) = now.last_read {
+            self.received.store(now.received, Ordering::Relaxed);
+            self.last_read.store(self.stamp(at), Ordering::Release);
+        }
+    }
+
     /// The connection's task has had its turn; `before` is what its meter said the last time.
     pub fn publish(&self, meter: &Meter, before: &mut Reading) {
         let now = meter.read();
         self.sent.store(now.sent, Ordering::Relaxed);
-        if let Some(at) = now.last_read.filter(|_| now.last_read != before.last_read) {
-            self.received.store(now.received, Ordering::Relaxed);
-            self.last_read.store(self.stamp(at), Ordering::Release);
-        }
         if let Some(at) = now
             .last_write
             .filter(|_| now.last_write != before.last_write && !now.write_blocked)
