@@ -48,19 +48,21 @@ challenge.TOKEN = "POST /v1/token"
 ---@field base_url? string default the variable `CHALLENGE_URL`, and without it the demo's usual address
 ---@field timeout? kt.Duration for each request; default that of the plan
 ---@field token_lifetime? kt.Duration how long tokens are to live; default what the system gives
+---@field refresh_before? kt.Duration how long before its end a token is fetched again; default a tenth of its life, at most 10s
 ---@field tokens? table<string, string> tokens by user that were made before, in place of fetching them
 
 ---@class challenge.Client
 ---@field base_url string
 ---@field timeout? kt.Duration
 ---@field token_lifetime? number seconds
+---@field refresh_before? kt.Duration
 ---@field ready_made? table<string, string>
 ---@field private last? { user: string, token: tokens.Token } of the user who was asked for last
 local Client = {}
 Client.__index = Client
 
 ---@type table<any, boolean>
-local KNOWN = { base_url = true, timeout = true, token_lifetime = true, tokens = true }
+local KNOWN = { base_url = true, refresh_before = true, timeout = true, token_lifetime = true, tokens = true }
 
 ---Makes a client. Declares metrics, so the module belongs to the top of the file.
 ---
@@ -73,7 +75,7 @@ function challenge.new(options)
   local o = options or {}
   for key in pairs(o) do
     if not KNOWN[key] then
-      local list = "base_url, timeout, token_lifetime, tokens"
+      local list = "base_url, refresh_before, timeout, token_lifetime, tokens"
       error("challenge.new: there is no option `" .. tostring(key) .. "`; options are " .. list, 2)
     end
   end
@@ -93,6 +95,7 @@ function challenge.new(options)
     base_url = (string.gsub(base, "/+$", "")),
     timeout = o.timeout,
     token_lifetime = lifetime,
+    refresh_before = o.refresh_before,
     ready_made = o.tokens,
   }, Client)
 end
@@ -136,7 +139,11 @@ function Client:token(user)
   -- Only one is remembered here: thousands of users times thousands of virtual users would be too many. All tokens are
   -- kept where `tokens` keeps them.
   if not last or last.user ~= user then
-    local token = tokens.new { key = "challenge/" .. user, fetch = function() return self:fetch(user) end }
+    local token = tokens.new {
+      key = "challenge/" .. user,
+      refresh_before = self.refresh_before,
+      fetch = function() return self:fetch(user) end,
+    }
     last = { user = user, token = token }
     self.last = last
   end

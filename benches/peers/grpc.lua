@@ -1,7 +1,7 @@
 local kt = require "kt"
 local check = kt.check
 
-local client = kt.grpc.connect(kt.env "GRPC", { plaintext = true, reflect = true, share = 1 })
+local client = kt.grpc.connect(kt.env("GRPC", "127.0.0.1:8087"), { plaintext = true, reflect = true, share = 1 })
 
 local function call()
   local res = client:call("grpc.health.v1.Health/Check", { service = "" })

@@ -13,6 +13,7 @@
 --   CLAIMS           share of iterations that also claim: 0.1
 --   USERS            how many of the users of users.json take part: 1000, so that fetching tokens is a small part
 --   TOKEN_LIFETIME   how long tokens live, default what the system gives
+--   REFRESH_BEFORE   how long before its end a token is fetched again, default a tenth of its life
 --   TOKENS           "file" takes the tokens of tokens.json, which `kingtide data challenge` writes, and fetches none
 --
 -- The claim is of a completed goal if the user has one, and of any goal otherwise: that it is not completed, or claimed
@@ -39,7 +40,11 @@ elseif kt.env("TOKENS", "fetch") ~= "fetch" then
   error("TOKENS is fetch or file, not " .. kt.env("TOKENS", ""))
 end
 
-local client = challenge.new { token_lifetime = kt.env "TOKEN_LIFETIME", tokens = ready_made }
+local client = challenge.new {
+  token_lifetime = kt.env "TOKEN_LIFETIME",
+  refresh_before = kt.env "REFRESH_BEFORE",
+  tokens = ready_made,
+}
 
 local errors = kt.metrics.rate "errors" -- of looks and claims
 

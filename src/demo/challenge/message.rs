@@ -106,18 +106,16 @@ fn field(name: &str, number: i32, kind: Type) -> FieldDescriptorProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::grpc::Schema;
 
     #[test]
     fn the_description_is_that_of_the_proto_file() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/challenge");
-        let compiled = protox::Compiler::new([folder])
-            .unwrap()
-            .open_file("event.proto")
-            .unwrap()
-            .encode_file_descriptor_set();
-        let mut compiled = FileDescriptorSet::decode(compiled.as_slice()).unwrap();
-        compiled.file.iter_mut().for_each(|file| file.source_code_info = None);
-        assert_eq!(compiled.file, [file()]);
+        let schema = Schema::compile(&["event.proto".into()], &[folder.into()]).unwrap();
+        let compiled = schema.pool().get_file_by_name("event.proto").unwrap();
+        let mut compiled = compiled.file_descriptor_proto().clone();
+        compiled.source_code_info = None;
+        assert_eq!(compiled, file());
     }
 
     #[test]
