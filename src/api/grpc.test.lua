@@ -113,7 +113,10 @@ test("a deadline ends a call", function()
 end)
 
 test("metadata goes both ways", function()
-  local mine = kt.grpc.connect(address, { plaintext = true, metadata = { ["x-one"] = "client", ["x-many"] = "all" }, user_agent = "me/1" })
+  local mine = kt.grpc.connect(
+    address,
+    { plaintext = true, metadata = { ["x-one"] = "client", ["x-many"] = "all" }, user_agent = "me/1" }
+  )
   local res = mine:call("lab.v1.Lab/Echo", {}, {
     metadata = { ["x-one"] = 1, ["X-Many"] = { "a", "b" }, ["x-any-bin"] = "\0\1\255" },
     timeout = "3s",
@@ -177,13 +180,15 @@ test("a response has timings and a peer, and no other fields", function()
 end)
 
 test("requests that do not fit are raised with their field", function()
-  raises("client:call: `Note.payload` is map<string,string>, got number at key `value`", function()
-    client:call("lab.v1.Lab/Echo", { payload = { value = 1 } })
-  end)
+  raises(
+    "client:call: `Note.payload` is map<string,string>, got number at key `value`",
+    function() client:call("lab.v1.Lab/Echo", { payload = { value = 1 } }) end
+  )
   raises("`Note` has no field `txt`; did you mean `text`?", function() client:call("lab.v1.Lab/Echo", { txt = 1 }) end)
-  raises("`Note.inner.colour` is Colour, got \"BLUE\"; it has NONE, RED, GREEN", function()
-    client:call("lab.v1.Lab/Echo", { inner = { colour = "BLUE" } })
-  end)
+  raises(
+    '`Note.inner.colour` is Colour, got "BLUE"; it has NONE, RED, GREEN',
+    function() client:call("lab.v1.Lab/Echo", { inner = { colour = "BLUE" } }) end
+  )
   raises("`Note.kind` is a oneof", function() client:call("lab.v1.Lab/Echo", { word = "a", number = 1 }) end)
   raises("`Note` is a message, got string", function() client:call("lab.v1.Lab/Echo", "x") end)
   eq(reqs "count", 0)
@@ -193,18 +198,21 @@ test("misuse is raised with what was meant", function()
   raises("did you mean", function() client:call("lab.v1.Lab/Ekko", {}) end)
   raises("client:call: `method` must be a string, got nil", function() client:call() end)
   raises("`lab.v1.Lab/Talk` is a stream; use `client:stream(…)`", function() client:call("lab.v1.Lab/Talk", {}) end)
-  raises("unknown option `timout`; did you mean `timeout`?", function()
-    client:call("lab.v1.Lab/Echo", {}, { timout = 1 })
-  end)
-  raises("`expect`: \"NOT_FUND\" is no status; did you mean `NOT_FOUND`?", function()
-    client:call("lab.v1.Lab/Echo", {}, { expect = "NOT_FUND" })
-  end)
+  raises(
+    "unknown option `timout`; did you mean `timeout`?",
+    function() client:call("lab.v1.Lab/Echo", {}, { timout = 1 }) end
+  )
+  raises(
+    '`expect`: "NOT_FUND" is no status; did you mean `NOT_FOUND`?',
+    function() client:call("lab.v1.Lab/Echo", {}, { expect = "NOT_FUND" }) end
+  )
   raises("metadata", function() client:call("lab.v1.Lab/Echo", {}, { metadata = { ["a b"] = "x" } }) end)
   raises("call it with a colon", function() client.call("lab.v1.Lab/Echo", {}) end)
   raises("a client has no `cal`; did you mean `call`?", function() client:cal() end)
-  raises("grpc.connect: unknown option `plain_text`; did you mean `plaintext`?", function()
-    kt.grpc.connect(address, { plain_text = true })
-  end)
+  raises(
+    "grpc.connect: unknown option `plain_text`; did you mean `plaintext`?",
+    function() kt.grpc.connect(address, { plain_text = true }) end
+  )
   raises("`address` must be a string, got 5", function() kt.grpc.connect(5) end)
   raises("grpc.connect:", function() kt.grpc.connect "no address" end)
   raises("`share` must be a whole number of at least 1, got 0", function() kt.grpc.connect(address, { share = 0 }) end)
@@ -265,7 +273,9 @@ end)
 
 test("a client can send many messages", function()
   local s = client:stream "lab.v1.Lab/Sum"
-  for n = 1, 100 do eq(s:send { text = "x", id = n }, true) end
+  for n = 1, 100 do
+    eq(s:send { text = "x", id = n }, true)
+  end
   s:close_send()
   local res = s:finish()
   eq(res.status, "OK")
