@@ -1,8 +1,10 @@
 //! Coroutines that are filled, resumed and read in place.
 #![expect(unsafe_code, reason = "the VM's C interface; see the module above")]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Thread, Value, WeakLua};
@@ -173,9 +175,14 @@ unsafe fn text(start: *const c_char) -> Option<String> {
 
 /// A value that is kept where our functions reach it at once.
 pub struct Pinned {
-    lua: WeakLua,
     pin: c_int,
+    loose: Rc<Loose>,
 }
+
+/// The pins of a VM that nobody needs any more. They are given back when the next value is pinned: a pin may be dropped with
+/// an object that the VM is collecting, and the VM must not be called from there.
+#[derive(Debug, Default)]
+struct Loose(RefCell<Vec<c_int>>);
 
 impl Pinned {
     /// Pins a value.
@@ -183,10 +190,25 @@ impl Pinned {
     /// # Errors
     /// When the VM is out of memory.
     pub fn new(lua: &Lua, value: impl IntoLua) -> mlua::Result<Self> {
+        let known = lua.app_data_ref::<Rc<Loose>>().map(|loose| Rc::clone(&loose));
+        let loose = known.unwrap_or_else(|| {
+            let loose = Rc::<Loose>::default();
+            lua.set_app_data(Rc::clone(&loose));
+            loose
+        });
+        let returned = loose.0.take();
         let mut pin = ffi::LUA_REFNIL;
-        // SAFETY: called as a C function with the value as its argument.
-        unsafe { lua.exec_raw::<()>(value, |state| pin = ffi::lua_ref(state, 1))? };
-        Ok(Self { lua: lua.weak(), pin })
+        // SAFETY: called as a C function with the value as its argument. The pins that are given back are this VM's, and
+        // each is given back once.
+        unsafe {
+            lua.exec_raw::<()>(value, |state| {
+                for returned in returned {
+                    ffi::lua_unref(state, returned);
+                }
+                pin = ffi::lua_ref(state, 1);
+            })?;
+        }
+        Ok(Self { pin, loose })
     }
 
     pub(super) fn pin(&self) -> c_int {
@@ -202,14 +224,6 @@ impl std::fmt::Debug for Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        if let Some(lua) = self.lua.try_upgrade() {
-            let pin = self.pin;
-            // SAFETY: the pin is this one's, and given back once. Nothing is allocated, so that nothing is raised.
-            let _ = unsafe {
-                lua.exec_raw::<()>((), |state| {
-                    ffi::lua_unref(state, pin);
-                })
-            };
-        }
+        self.loose.0.borrow_mut().push(self.pin);
     }
 }

@@ -42,6 +42,28 @@ fn values_survive_the_way_through_the_stack_and_the_binding() {
     lua.load(code).exec().unwrap();
 }
 
+/// The collector must not be entered again from what it drops: it would drop the neighbours twice.
+#[test]
+fn objects_that_hold_pins_may_be_collected_like_others() {
+    struct Counts(Rc<Cell<u32>>, Option<Pinned>);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let lua = Lua::new();
+    let dropped = Rc::new(Cell::new(0));
+    for round in 1..=20 {
+        for n in 0..500 {
+            let pin = (n % 3 == 0).then(|| Pinned::new(&lua, lua.create_table().unwrap()).unwrap());
+            let object = Box::new(Counts(Rc::clone(&dropped), pin));
+            with_stack(&lua, (), move |stack| stack.push_object(object)).unwrap();
+        }
+        lua.gc_collect().unwrap();
+        assert_eq!(dropped.get(), round * 500);
+    }
+}
+
 #[test]
 fn an_object_is_dropped_once_and_only_found_as_what_it_is() {
     let lua = Lua::new();
@@ -186,7 +208,10 @@ fn pins_keep_and_let_go() {
     };
     assert_eq!(count(&weak), 1);
     drop(pinned);
+    // The next one gives it back.
+    let next = Pinned::new(&lua, 1).unwrap();
     assert_eq!(count(&weak), 0);
+    drop(next);
 }
 
 #[test]
