@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Thread, Value, WeakLua};
+use mlua::{Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Thread, Value};
 
 use super::stack::push_pin;
 

@@ -45,18 +45,23 @@ fn values_survive_the_way_through_the_stack_and_the_binding() {
 /// The collector must not be entered again from what it drops: it would drop the neighbours twice.
 #[test]
 fn objects_that_hold_pins_may_be_collected_like_others() {
-    struct Counts(Rc<Cell<u32>>, Option<Pinned>);
+    struct Counts {
+        dropped: Rc<Cell<u32>>,
+        _pin: Option<Pinned>,
+    }
     impl Drop for Counts {
         fn drop(&mut self) {
-            self.0.set(self.0.get() + 1);
+            self.dropped.set(self.dropped.get() + 1);
         }
     }
     let lua = Lua::new();
     let dropped = Rc::new(Cell::new(0));
     for round in 1..=20 {
         for n in 0..500 {
-            let pin = (n % 3 == 0).then(|| Pinned::new(&lua, lua.create_table().unwrap()).unwrap());
-            let object = Box::new(Counts(Rc::clone(&dropped), pin));
+            let object = Box::new(Counts {
+                dropped: Rc::clone(&dropped),
+                _pin: (n % 3 == 0).then(|| Pinned::new(&lua, lua.create_table().unwrap()).unwrap()),
+            });
             with_stack(&lua, (), move |stack| stack.push_object(object)).unwrap();
         }
         lua.gc_collect().unwrap();
