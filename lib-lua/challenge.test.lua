@@ -125,3 +125,50 @@ test("misuse is raised", function()
     assert(not ok and string.find(tostring(message), case[2], 1, true), tostring(message))
   end
 end)
+
+test("ids and statistics", function()
+  assert(challenge.user(17) == "user-000017")
+  assert(
+    challenge.stat(0) == "enemy_kills" and challenge.stat(4) == "login_count" and challenge.stat(2) == "games_played"
+  )
+end)
+
+test("events are taken, and seen once they are written", function()
+  local events = challenge.events { max_in_flight = 5 } -- by reflection
+  local before = client:stats().events.received
+  assert(events:log_in "user-000201")
+  assert(events:update("user-000201", "enemy_kills", 4711))
+  assert(client:stats().events.received == before + 2)
+  local seen = kt.poll {
+    name = "written",
+    every = "50ms",
+    timeout = "10s",
+    call = function() return client:get("user-000201", "challenge-0") end,
+    done = function(res) return res:json "goals.1.progress" == 4711 end,
+  }
+  assert(seen.done)
+  assert(client:get("user-000201", "challenge-0"):json "goals.2.progress" == 1, "goal-1 is about logins")
+end)
+
+test("what is wrong with an event is said in its answer", function()
+  local events = challenge.events()
+  local taken, res = events:update("user-000203", "luck", 1)
+  local message = res.message --[[@as { success: boolean, error: string }]]
+  assert(not taken and res.ok and not message.success)
+  assert(string.find(message.error, "statCode", 1, true), message.error)
+  local gone, away = challenge.events({ address = "127.0.0.1:1", timeout = "2s" }):log_in "user-000203"
+  assert(gone == false and away.status == "UNAVAILABLE", away.status)
+end)
+
+test("of two claims at the same moment one wins", function()
+  local ready = claimable "user-000202"
+  local one, other = client:claim_twice("user-000202", ready.cid, ready.gid)
+  assert((one.result == "won") ~= (other.result == "won"), one.result .. ", " .. other.result)
+  assert(one.result == "already_claimed" or other.result == "already_claimed")
+end)
+
+test("misspelt options of events are refused", function()
+  ---@diagnostic disable-next-line: missing-fields, assign-type-mismatch
+  local ok, message = pcall(challenge.events, { cap = 5 } --[[@as any]])
+  assert(not ok and string.find(message, "there is no option `cap`", 1, true), message)
+end)

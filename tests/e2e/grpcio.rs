@@ -1,5 +1,6 @@
 //! A gRPC server that nobody here wrote: Python's grpcio with reflection and health, which `test.sh` installs.
 
+use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,9 +19,14 @@ struct Grpcio {
 
 impl Grpcio {
     async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(args: &[&OsStr]) -> Self {
         let folder = root().join("tests/e2e/grpc");
         let mut process = Command::new("python3")
             .arg("server.py")
+            .args(args)
             .current_dir(folder)
             .env("PYTHONPATH", root().join(".tools/python"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -226,4 +232,79 @@ end
         panic!("{}", ran.summary)
     };
     assert!(offered == started && started == completed, "{}", ran.summary);
+}
+
+/// As `protoc` writes it.
+#[tokio::test]
+async fn a_descriptor_set_takes_the_place_of_protos() {
+    let server = Grpcio::start().await;
+    let body = UNARY.replace("client:call", "other:call");
+    let script = format!(
+        "kt.grpc.load_descriptor_set 'echo.binpb'
+        local other = kt.grpc.connect(kt.env 'ADDRESS', {{ plaintext = true }})
+        local ECHO = 'kingtide.test.Echo/'
+        local function same(name, got, want) check(got, {{ [name] = got == want }}) end
+        return function() {body} end"
+    );
+    let project = Project::with(&script);
+    let made = Command::new("python3")
+        .args(["-m", "grpc_tools.protoc", "--include_imports", "-I."])
+        .arg(format!("--descriptor_set_out={}", project.path("echo.binpb").display()))
+        .arg("echo.proto")
+        .current_dir(root().join("tests/e2e/grpc"))
+        .env("PYTHONPATH", root().join(".tools/python"))
+        .status()
+        .await
+        .expect("python3 can be started");
+    assert!(made.success());
+    let address = format!("ADDRESS={}", server.address);
+    let ran = project.run(&["j.lua", "--iterations", "1", "-e", &address]).await;
+    ran.exits(0);
+    assert_eq!(ran.metric("checks", "rate"), Some(1.0), "{}", ran.ended.stdout);
+}
+
+/// TLS both ways: who has no certificate, or asks for one that it does not trust, is told so.
+#[tokio::test]
+async fn tls_with_certificates_of_both_sides() {
+    let body = "
+    local res = client:call('kingtide.test.Echo/Unary', { text = 'x' }, { timeout = '5s', expect = kt.env 'WANT' })
+    check(res, { [kt.env 'WANT'] = res.status == kt.env 'WANT' })
+    if not res.ok or res.error then kt.log.info(res.error) end";
+    let script = format!(
+        "kt.grpc.load 'echo.proto'
+        local client = kt.grpc.connect(kt.env 'ADDRESS', {{ tls = {{
+          ca = kt.env 'CA', cert = kt.env 'CERT', key = kt.env 'KEY', server_name = 'echo.test',
+        }} }})
+        return function() {body} end"
+    );
+    let project = Project::with(&script);
+    project.file("echo.proto", include_bytes!("grpc/echo.proto"));
+    let own = |name: &str| {
+        let key = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate can be made");
+        (key.cert.pem(), key.signing_key.serialize_pem())
+    };
+    let ((cert, key), (client_cert, client_key)) = (own("echo.test"), own("client.test"));
+    project.file("cert.pem", &cert).file("key.pem", key);
+    project.file("me.pem", &client_cert).file("me.key", client_key);
+    // Whoever has signed it: itself.
+    project.file("ca.pem", &client_cert);
+    let server = Grpcio::with(&[project.path("").as_os_str()]).await;
+    let address = format!("ADDRESS={}", server.address);
+    let with = ["-e", "CERT=me.pem", "-e", "KEY=me.key"];
+    // what is trusted, whether with a certificate, what comes of it
+    for (ca, mine, want) in [
+        ("CA=cert.pem", &with[..], "WANT=OK"),
+        ("CA=cert.pem", &[], "WANT=UNAVAILABLE"),
+        ("CA=me.pem", &with[..], "WANT=UNAVAILABLE"),
+    ] {
+        let args = ["j.lua", "--iterations", "1", "-e", &address, "-e", ca, "-e", want];
+        let ran = project.run(&[&args[..], mine].concat()).await;
+        ran.exits(0);
+        assert_eq!(
+            ran.metric("checks", "rate"),
+            Some(1.0),
+            "{ca} {want}: {}",
+            ran.ended.stderr
+        );
+    }
 }

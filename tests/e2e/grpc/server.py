@@ -1,6 +1,7 @@
 """A gRPC server on Python's grpcio, with reflection and health: what echo.proto describes.
 
-Prints its port when it listens, serves on loopback, and ends when its standard input does.
+Prints its port when it listens, serves on loopback, and ends when its standard input does. With a folder as argument it
+speaks TLS with `cert.pem` and `key.pem` there, and wants certificates of clients that `ca.pem` has signed.
 """
 
 import pathlib
@@ -62,6 +63,14 @@ class Echo(echo_pb2_grpc.EchoServicer):
             context.abort(CODES[request.status], "asked for: " + request.text)
 
 
+def add_port(server, folders):
+    if not folders:
+        return server.add_insecure_port("127.0.0.1:0")
+    read = lambda name: (pathlib.Path(folders[0]) / name).read_bytes()
+    mine = [(read("key.pem"), read("cert.pem"))]
+    return server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(mine, read("ca.pem"), True))
+
+
 def main():
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=16),
@@ -74,7 +83,7 @@ def main():
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     names = ("kingtide.test.Echo", health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = add_port(server, sys.argv[1:])
     server.start()
     print(port, flush=True)
     sys.stdin.read()
