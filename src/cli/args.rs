@@ -10,6 +10,7 @@ use url::Url;
 
 use super::capacity::CapacityArgs;
 use super::demo::DemoArgs;
+use super::outputs::OutputArgs;
 use super::quick::QuickArgs;
 use crate::clock;
 use crate::plan::duration;
@@ -151,6 +152,8 @@ pub(super) struct RunArgs {
     /// Show no progress, only the summary.
     #[arg(short, long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

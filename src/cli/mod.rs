@@ -10,6 +10,7 @@ mod echo;
 mod init;
 mod logging;
 mod once;
+mod outputs;
 mod progress;
 mod prompt;
 mod quick;

@@ -25,12 +25,14 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
+    let specs = args.output.specs()?;
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = match before(&args, &test, Arc::clone(&control)) {
         Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
         Err(failure) => Err(failure),
     };
-    let (folder, server) = match ready {
+    let ready = ready.and_then(|(folder, server)| Ok((folder, server, args.output.open(&specs)?)));
+    let (folder, server, sinks) = match ready {
         Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
@@ -42,7 +44,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     complain(saved);
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer, Vec::new()).await;
+    let outcome = run::run(test, &options, &mut *observer, sinks.into_iter().collect()).await;
     drop(observer);
     drop(server);
     finish(demo).await;

@@ -41,12 +41,16 @@ impl FromStr for Spec {
         let needs = |form: &str| target.ok_or_else(|| format!("write it as {kind}={form}"));
         match kind {
             "csv" => needs("FILE").map(|file| Self::Csv(file.into())),
-            "prometheus" => target.map_or(Ok(([127, 0, 0, 1], SCRAPE_PORT).into()), scrape_addr).map(Self::Prometheus),
-            "prometheus-rw" => needs("URL").and_then(|text| url(text, "/api/v1/write")).map(Self::PrometheusRw),
+            "prometheus" => target
+                .map_or(Ok(([127, 0, 0, 1], SCRAPE_PORT).into()), scrape_addr)
+                .map(Self::Prometheus),
+            "prometheus-rw" => needs("URL")
+                .and_then(|text| url(text, "/api/v1/write"))
+                .map(Self::PrometheusRw),
             "influx" => needs("URL").and_then(influx).map(Self::Influx),
             "statsd" => needs("HOST:PORT").and_then(host_port).map(Self::Statsd),
             "otlp" => needs("URL").and_then(|text| url(text, "/v1/metrics")).map(Self::Otlp),
-            other => Err(match strsim_nearest(other) {
+            other => Err(match nearest(other) {
                 Some(near) => format!("there is no output `{other}`; did you mean `{near}`?"),
                 None => format!("there is no output `{other}`; there are {KINDS}"),
             }),
@@ -54,10 +58,10 @@ impl FromStr for Spec {
     }
 }
 
-fn strsim_nearest(kind: &str) -> Option<&'static str> {
-    let by_likeness = |known: &&str| (strsim::jaro_winkler(known, kind) * 1e6) as u32;
-    let near = KINDS.split(", ").max_by_key(by_likeness)?;
-    (strsim::jaro_winkler(near, kind) > 0.75).then_some(near)
+fn nearest(kind: &str) -> Option<&'static str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(known, kind);
+    let near = KINDS.split(", ").min_by_key(|known| distance(known))?;
+    (distance(near) <= 2).then_some(near)
 }
 
 /// An address, or a port of this machine.
@@ -98,13 +102,20 @@ fn influx(text: &str) -> Result<Url, String> {
     if url.path().ends_with("/write") && !url.path().ends_with("/v2/write") && !has(&url, "db") {
         url.query_pairs_mut().append_pair("db", "kingtide");
     }
-    let precision = url.query_pairs().find(|(name, _)| name == "precision").map(|(_, value)| value.into_owned());
+    let precision = url
+        .query_pairs()
+        .find(|(name, _)| name == "precision")
+        .map(|(_, value)| value.into_owned());
     match precision.as_deref() {
         None => {
             url.query_pairs_mut().append_pair("precision", "ms");
         }
         Some("ms") => {}
-        Some(other) => return Err(format!("times are written in ms, not in `{other}`: leave `precision` out")),
+        Some(other) => {
+            return Err(format!(
+                "times are written in ms, not in `{other}`: leave `precision` out"
+            ));
+        }
     }
     Ok(url)
 }
@@ -177,11 +188,20 @@ mod tests {
             ("prometheus=:9999", "prometheus=127.0.0.1:9999"),
             ("prometheus=localhost:0", "prometheus=127.0.0.1:0"),
             ("prometheus=[::1]:9", "prometheus=[::1]:9"),
-            ("prometheus-rw=http://a:9090", "prometheus-rw=http://a:9090/api/v1/write"),
-            ("prometheus-rw=https://a/push?tenant=7", "prometheus-rw=https://a/push?tenant=***"),
+            (
+                "prometheus-rw=http://a:9090",
+                "prometheus-rw=http://a:9090/api/v1/write",
+            ),
+            (
+                "prometheus-rw=https://a/push?tenant=7",
+                "prometheus-rw=https://a/push?tenant=***",
+            ),
             ("otlp=http://me:secret@a:4318", "otlp=http://***@a:4318/v1/metrics"),
             ("otlp=http://token@a/x#secret", "otlp=http://***@a/x"),
-            ("influx=http://a:8086", "influx=http://a:8086/write?db=kingtide&precision=ms"),
+            (
+                "influx=http://a:8086",
+                "influx=http://a:8086/write?db=kingtide&precision=ms",
+            ),
             (
                 "influx=http://a/api/v2/write?org=o&bucket=b",
                 "influx=http://a/api/v2/write?org=o&bucket=b&precision=ms",
