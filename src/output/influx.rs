@@ -119,7 +119,7 @@ mod tests {
             assert!(body.lines().any(|known| known == line), "{line} is not in\n{body}");
         }
         let named = format!(
-            "http_req_duration_by_name,{run},name=GET\\ \"a\\ b\"\\,\\=\\\\\\  count=10i,sum=1012,min=0,max=1000,med=1.5"
+            "http_req_duration_by_name,{run},name=GET\\ \"a\\ b\"\\,\\=\\\\  count=10i,sum=1012,min=0,max=1000,med=1.5"
         );
         assert!(body.contains(&named), "{named} is not in\n{body}");
     }

@@ -219,7 +219,7 @@ pub(super) mod samples {
                 { "metric": "data_sent", "type": "counter", "unit": "bytes", "tags": {}, "value": 1234.0 } ],
             "checks": [ { "name": "ok", "group": "", "passes": 9, "fails": 1 } ],
             "thresholds": [ { "metric": "http_req_duration", "expression": "p(95)<600", "ok": true, "observed": 12.0, "limit": 600.0 } ],
-            "generator": { "cpu_percent": 4.1 } }))
+            "generator": { "cpu_percent": 12.5 } }))
         .unwrap()
     }
 }

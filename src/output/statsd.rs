@@ -138,7 +138,7 @@ mod tests {
             "kingtide.http_req_failed.passes:1|c",
             "kingtide.http_req_failed.total:10|c",
             "kingtide.vus:3|g",
-            "kingtide.generator_cpu:4.1|g",
+            "kingtide.generator_cpu:12.5|g",
             "kingtide.scenario_iterations_dropped.scenario.sagas:1|c",
         ] {
             assert!(lines.iter().any(|known| known == line), "{line} is not in {lines:#?}");

@@ -91,7 +91,7 @@ impl Otlp {
     /// One metric with one point, or two for a rate: shares cannot be added up.
     fn metrics(&self, total: &Total) -> Vec<Metric> {
         let help = BUILTINS.iter().find(|builtin| builtin.name == total.metric);
-        let (scale, unit) = base_unit(&total.unit);
+        let (per, unit) = base_unit(&total.unit);
         let metric = |suffix: &str, data| Metric {
             name: format!("kingtide.{}{suffix}", total.family()),
             description: help.map_or(String::new(), |builtin| builtin.help.to_owned()),
@@ -99,11 +99,11 @@ impl Otlp {
             data: Some(data),
         };
         match &total.value {
-            Sum::Counter(value) => vec![metric("", self.sum(total, value * scale))],
+            Sum::Counter(value) => vec![metric("", self.sum(total, value / per))],
             Sum::Gauge(value) => {
                 let point = NumberDataPoint {
                     start_time_unix_nano: 0,
-                    ..self.point(total, value * scale)
+                    ..self.point(total, value / per)
                 };
                 vec![metric(
                     "",
@@ -119,7 +119,7 @@ impl Otlp {
             ],
             Sum::Trend(distribution) => {
                 let data = Data::ExponentialHistogram(ExponentialHistogram {
-                    data_points: vec![self.histogram(total, distribution, scale)],
+                    data_points: vec![self.histogram(total, distribution, per)],
                     aggregation_temporality: CUMULATIVE,
                 });
                 vec![metric("", data)]
@@ -144,9 +144,9 @@ impl Otlp {
         }
     }
 
-    fn histogram(&self, total: &Total, distribution: &Distribution, scale: f64) -> ExponentialHistogramDataPoint {
+    fn histogram(&self, total: &Total, distribution: &Distribution, per: f64) -> ExponentialHistogramDataPoint {
         let all = &distribution.all;
-        let values = spread(all, &total.unit).map(|(value, count)| (value * scale, count));
+        let values = spread(all, &total.unit).map(|(value, count)| (value / per, count));
         let buckets = Exponential::of(values, Limit::Range);
         let (first, counts) = buckets.dense();
         ExponentialHistogramDataPoint {
@@ -154,7 +154,7 @@ impl Otlp {
             start_time_unix_nano: nanos(total.since_ms),
             time_unix_nano: nanos(self.totals.at_ms),
             count: all.count(),
-            sum: Some(all.sum() * scale),
+            sum: Some(all.sum() / per),
             scale: buckets.schema,
             zero_count: buckets.zeros,
             positive: Some(Buckets {
@@ -162,8 +162,8 @@ impl Otlp {
                 offset: if counts.is_empty() { 0 } else { first - 1 },
                 bucket_counts: counts,
             }),
-            min: all.min().map(|min| min * scale),
-            max: all.max().map(|max| max * scale),
+            min: all.min().map(|min| min / per),
+            max: all.max().map(|max| max / per),
         }
     }
 }
@@ -181,12 +181,12 @@ fn joined(to: &mut Metric, from: &Metric) -> bool {
     true
 }
 
-/// What a value in `unit` is multiplied by, and the unit then, as UCUM writes it.
+/// What a value in `unit` is divided by, and the unit then, as UCUM writes it.
 fn base_unit(unit: &str) -> (f64, &str) {
     match unit {
-        "ms" => (1e-3, "s"),
+        "ms" => (1e3, "s"),
         "bytes" => (1.0, "By"),
-        "percent" => (1e-2, "1"),
+        "percent" => (1e2, "1"),
         "" => (1.0, "1"),
         other => (1.0, other),
     }

@@ -54,12 +54,12 @@ pub(super) fn labels<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<
     labels
 }
 
-/// What a value in `unit` is multiplied by to be in the base unit, and the base unit's suffix.
+/// What a value in `unit` is divided by to be in the base unit, and the base unit's suffix.
 pub(super) fn base_unit(unit: &str) -> (f64, &'static str) {
     match unit {
-        "ms" => (1e-3, "_seconds"),
+        "ms" => (1e3, "_seconds"),
         "bytes" => (1.0, "_bytes"),
-        "percent" => (1e-2, "_ratio"),
+        "percent" => (1e2, "_ratio"),
         _ => (1.0, ""),
     }
 }

@@ -99,14 +99,14 @@ impl RemoteWrite {
 
     fn ours(&self, total: &Total, batch: &mut Batch) {
         let base = format!("kingtide_{}", plain(&total.family()));
-        let (scale, unit) = base_unit(&total.unit);
+        let (per, unit) = base_unit(&total.unit);
         let mut add = |name: String, value: f64, grows: bool| {
             let labels = self.labels(name, total, None);
             batch.plain.push(self.sample(labels, total, value, grows));
         };
         match &total.value {
-            Sum::Counter(value) => add(format!("{base}{unit}_total"), value * scale, true),
-            Sum::Gauge(value) => add(format!("{base}{unit}"), value * scale, false),
+            Sum::Counter(value) => add(format!("{base}{unit}_total"), value / per, true),
+            Sum::Gauge(value) => add(format!("{base}{unit}"), value / per, false),
             Sum::Rate { passes, total } => {
                 add(format!("{base}_true_total"), count(*passes), true);
                 add(format!("{base}_samples_total"), count(*total), true);
@@ -114,7 +114,7 @@ impl RemoteWrite {
             Sum::Trend(distribution) => {
                 let Distribution { all, second, .. } = &**distribution;
                 add(format!("{base}{unit}_count"), count(all.count()), true);
-                add(format!("{base}{unit}_sum"), all.sum() * scale, true);
+                add(format!("{base}{unit}_sum"), all.sum() / per, true);
                 if let Some(second) = second {
                     for (label, percent) in QUANTILES {
                         let value = if percent == 0.0 {
@@ -124,7 +124,7 @@ impl RemoteWrite {
                         };
                         let name = format!("{base}_quantile{unit}");
                         let labels = self.labels(name, total, Some(("quantile", label)));
-                        let value = value.unwrap_or_default() * scale;
+                        let value = value.unwrap_or_default() / per;
                         batch.plain.push(self.sample(labels, total, value, false));
                     }
                 }
@@ -145,7 +145,7 @@ impl RemoteWrite {
             (metric, _) => metric,
         };
         let base = format!("k6_{}", plain(metric));
-        let (scale, unit) = base_unit(&total.unit);
+        let (per, unit) = base_unit(&total.unit);
         let mut add = |name: String, value: f64, grows: bool| {
             let labels = self.labels(name, total, None);
             batch.plain.push(self.sample(labels, total, value, grows));
@@ -158,7 +158,7 @@ impl RemoteWrite {
                     add(format!("{base}_total"), *value, true);
                 }
             }
-            Sum::Gauge(value) => add(format!("{base}{unit}"), value * scale, false),
+            Sum::Gauge(value) => add(format!("{base}{unit}"), value / per, false),
             Sum::Rate { passes, total } => {
                 add(format!("{base}_rate"), count(*passes) / count(*total).max(1.0), false);
             }
@@ -174,7 +174,7 @@ impl RemoteWrite {
                     ("p99", all.percentile(99.0)),
                 ];
                 for (stat, value) in stats {
-                    add(format!("{base}_{stat}"), value.unwrap_or_default() * scale, false);
+                    add(format!("{base}_{stat}"), value.unwrap_or_default() / per, false);
                 }
                 if !total.is_part {
                     batch
@@ -186,9 +186,9 @@ impl RemoteWrite {
     }
 
     fn histogram(&self, name: String, total: &Total, distribution: &Distribution) -> TimeSeries {
-        let (scale, _) = base_unit(&total.unit);
+        let (per, _) = base_unit(&total.unit);
         let all = &distribution.all;
-        let values = spread(all, &total.unit).map(|(value, count)| (value * scale, count));
+        let values = spread(all, &total.unit).map(|(value, count)| (value / per, count));
         let buckets = Exponential::of(values, Limit::Filled);
         let mut histograms = Vec::with_capacity(2);
         let at = self.totals.at_ms;
@@ -202,7 +202,7 @@ impl RemoteWrite {
                 total.since_ms,
             ));
         }
-        histograms.push(native(&buckets, all.sum() * scale, at));
+        histograms.push(native(&buckets, all.sum() / per, at));
         TimeSeries {
             labels: self.labels(name, total, None),
             samples: Vec::new(),

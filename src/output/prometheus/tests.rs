@@ -37,7 +37,7 @@ fn a_page_has_totals_with_units_and_buckets() {
         format!("kingtide_http_req_failed_true_total{{{common}}} 2"),
         format!("kingtide_check_samples_total{{check=\"ok\",{common}}} 20"),
         format!("kingtide_scenario_iterations_dropped_total{{scenario=\"sagas\",{common}}} 2"),
-        format!("kingtide_generator_cpu_ratio{{{common}}} 0.041"),
+        format!("kingtide_generator_cpu_ratio{{{common}}} 0.125"),
     ] {
         assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
     }

@@ -89,7 +89,7 @@ impl Page {
             Sum::Gauge(_) => {
                 self.head(&full, "gauge", name.unit, help);
                 self.each(family, |total| match &total.value {
-                    Sum::Gauge(value) => vec![("", String::new(), value * base_unit(&total.unit).0)],
+                    Sum::Gauge(value) => vec![("", String::new(), value / base_unit(&total.unit).0)],
                     _ => Vec::new(),
                 });
             }
@@ -163,20 +163,20 @@ fn histogram(total: &Total) -> Vec<(&'static str, String, f64)> {
         return Vec::new();
     };
     let Distribution { all, .. } = &**distribution;
-    let (scale, _) = base_unit(&total.unit);
+    let (per, _) = base_unit(&total.unit);
     let bounds: &[f64] = if total.unit == "ms" { &SECONDS } else { &OTHERS };
     let mut samples = Vec::with_capacity(bounds.len() + 3);
     let mut below = 0;
     let mut buckets = spread(all, &total.unit).peekable();
     for bound in bounds {
-        while let Some((_, count)) = buckets.next_if(|(value, _)| value * scale <= *bound) {
+        while let Some((_, count)) = buckets.next_if(|(value, _)| value / per <= *bound) {
             below += count;
         }
         samples.push(("_bucket", format!("le=\"{bound:?}\""), count(below)));
     }
     samples.push(("_bucket", "le=\"+Inf\"".to_owned(), count(all.count())));
     samples.push(("_count", String::new(), count(all.count())));
-    samples.push(("_sum", String::new(), all.sum() * scale));
+    samples.push(("_sum", String::new(), all.sum() / per));
     samples
 }
 
@@ -187,14 +187,14 @@ fn quantiles(total: &Total) -> Vec<(&'static str, String, f64)> {
     let Some(second) = &distribution.second else {
         return Vec::new();
     };
-    let (scale, _) = base_unit(&total.unit);
+    let (per, _) = base_unit(&total.unit);
     let of = |(label, percent): (&str, f64)| {
         let value = if percent == 0.0 {
             second.min()
         } else {
             second.percentile(percent)
         };
-        Some(("", format!("quantile=\"{label}\""), value? * scale))
+        Some(("", format!("quantile=\"{label}\""), value? / per))
     };
     QUANTILES.into_iter().filter_map(of).collect()
 }
