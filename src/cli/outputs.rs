@@ -36,7 +36,12 @@ impl OutputArgs {
             let spec = text.parse::<Spec>();
             spec.map_err(|what| Failure::new(ExitCode::Usage, anyhow!("--out: {what}")))
         };
-        self.out.iter().map(parse).collect()
+        let specs: Vec<Spec> = self.out.iter().map(parse).collect::<Result<_, _>>()?;
+        if self.metrics_compat == Naming::K6 && !specs.iter().any(|spec| matches!(spec, Spec::PrometheusRw(_))) {
+            let text = "--metrics-compat: names what prometheus-rw writes; add --out prometheus-rw=URL";
+            return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
+        }
+        Ok(specs)
     }
 
     /// Opens them. Nothing is lost without them, so that a run with one that cannot be had does not start.

@@ -100,12 +100,12 @@ async fn get(addr: &str, path: &str) -> Option<(u16, String)> {
 
 /// Requests that succeed and requests that nobody answers, a check that sometimes fails, and a threshold.
 const JOURNEY: &str = "
-    local n = 0
+    local n, base = 0, kt.env 'BASE_URL'
     return {
       scenarios = { shop = { executor = 'constant-arrival-rate', rate = 20, duration = '3s', pre_allocated_vus = 5,
-        journey = function()
+        exec = function()
           n = n + 1
-          check(http.get('/item', { name = 'GET /item' }), { ['is even'] = function() return n % 2 == 0 end })
+          check(http.get(base .. '/item', { name = 'GET /item' }), { ['is even'] = function() return n % 2 == 0 end })
           if n % 3 == 0 then http.get('http://127.0.0.1:1/none', { name = 'GET /none' }) end
         end } },
       thresholds = { http_req_duration = { 'p(95)<60s' } },
@@ -159,6 +159,11 @@ async fn what_prometheus_has_is_the_summary_and_fills_the_dashboard() {
         ("kingtide_http_reqs_total", number("http_reqs", "count"), 0.0),
         (
             "sum(kingtide_http_reqs_by_status_total)",
+            number("http_reqs", "count"),
+            0.0,
+        ),
+        (
+            "kingtide_http_reqs_by_status_total{status=\"200\"}",
             number("http_reqs{status:200}", "count"),
             0.0,
         ),
@@ -357,9 +362,15 @@ async fn an_output_that_cannot_be_had_stops_the_run_before_it_starts() {
         ("csv=none/a.csv", 104, "--out csv=none/a.csv: No such file"),
         ("kafka=x", 2, "--out: there is no output `kafka`; there are csv"),
         ("otlp=me:secret@x", 2, "--out: not a URL"),
+        (
+            "csv=a.csv --metrics-compat k6",
+            2,
+            "--metrics-compat: names what prometheus-rw writes; add --out prometheus-rw=URL",
+        ),
     ];
     for (out, code, says) in table {
-        let ended = project.call(&["quick", &url, "-n", "1", "--out", out]).await;
+        let words = ["quick", &url, "-n", "1", "--out"].into_iter().chain(out.split(' '));
+        let ended = project.call(&words.collect::<Vec<_>>()).await;
         ended.says(code, &[says]);
         assert!(!ended.stderr.contains("secret"), "{ended}");
     }
