@@ -6,7 +6,8 @@
 #
 # Needs a stable Rust toolchain and a C/C++ toolchain. Reaches package registries only (crates.io, npm, Debian's), and
 # leaves nothing outside this checkout and the ordinary cargo folders: tools go into .tools/, builds into target/.
-# nginx, against which some tests run, is the exception: it comes from Debian's packages when this may install them.
+# nginx and Prometheus, against which some tests run, are the exception: they come from Debian's packages when this may
+# install them.
 # Needs Python 3 with pip for another such server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -91,29 +92,30 @@ stylua_tool() {
   fi
 }
 
-nginx_tool() {
-  if have nginx || [ -x /usr/sbin/nginx ]; then
-    echo "nginx is there"
+# debian_tool NAME: a server that tests start themselves, from Debian's packages.
+debian_tool() {
+  if have "$1" || [ -x "/usr/sbin/$1" ]; then
+    echo "$1 is there"
     return
   fi
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! have sudo || ! sudo -n true 2>/dev/null; then
-      echo "nginx is missing and this may not install packages: install it (Debian: apt-get install nginx) and try again"
+      echo "$1 is missing and this may not install packages: install it (Debian: apt-get install $1) and try again"
       return 1
     fi
     root=(sudo -n)
   fi
   if ! have apt-get; then
-    echo "nginx is missing: install it with this system's package manager and try again"
+    echo "$1 is missing: install it with this system's package manager and try again"
     return 1
   fi
-  echo "nginx: installing"
+  echo "$1: installing"
   "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
   # The tests start servers of their own; the system's is not wanted.
   if [ -d /run/systemd/system ]; then
-    "${root[@]}" systemctl disable --now nginx
+    "${root[@]}" systemctl disable --now "$1"
   fi
 }
 
@@ -149,7 +151,8 @@ tools() {
   cargo_tool "${EMMYLUA[@]}"
   cargo_tool "${DENY[@]}"
   stylua_tool
-  nginx_tool
+  debian_tool nginx
+  debian_tool prometheus
   grpcio_tool
   # 2 GB that nothing needs any more.
   rm -rf target/tools

@@ -6,8 +6,8 @@
 //! 2. [`schedule`], [`net`], [`metrics`]: pure arrival times; protocol clients; samples, snapshots and thresholds.
 //! 3. [`plan`], [`vu`], [`samples`], [`control`], [`results`]: what the user asked for; the line between executors and
 //!    scripts; what an exchange leaves in the metrics; commands into a run; what it leaves on disk.
-//! 4. [`exec`], [`script`], [`api`], [`report`], [`live`]: who runs when; the Lua host; its modules; results as text; live
-//!    control.
+//! 4. [`exec`], [`script`], [`api`], [`output`], [`report`], [`live`]: who runs when; the Lua host; its modules; seconds in
+//!    others' formats; results as text; live control.
 //! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.
 //! 6. [`campaign`]: several runs with one question.
 //! 7. [`cli`]: the only code that prints or exits.
@@ -29,6 +29,7 @@ pub mod exec;
 pub mod live;
 pub mod metrics;
 pub mod net;
+pub mod output;
 pub mod plan;
 pub mod report;
 pub mod results;

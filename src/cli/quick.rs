@@ -50,8 +50,9 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
         threads: args.threads.unwrap_or_else(run::default_threads),
         allow_suspect: args.allow_suspect,
     };
+    let sinks = args.output.open(&args.output.specs()?)?;
     let mut observer = super::run::observer(args.quiet, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer).await;
+    let outcome = run::run(test, &options, &mut *observer, sinks.into_iter().collect()).await;
     drop(observer);
     terminal::out(&super::run::text(&outcome.summary));
     Ok(super::run::keep(&outcome.summary, args.summary_json.as_deref(), false))

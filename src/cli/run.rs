@@ -16,7 +16,9 @@ use crate::control::Control;
 use crate::live::Server;
 use crate::plan::Plan;
 use crate::report::{Style, render};
-use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
+use crate::results::{
+    ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, Summary, timestamp, write_json,
+};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
 pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
@@ -25,12 +27,14 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
+    let specs = args.output.specs()?;
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = match before(&args, &test, Arc::clone(&control)) {
         Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
         Err(failure) => Err(failure),
     };
-    let (folder, server) = match ready {
+    let ready = ready.and_then(|(folder, server)| Ok((folder, server, args.output.open(&specs)?)));
+    let (folder, server, outputs) = match ready {
         Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
@@ -42,7 +46,8 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     complain(saved);
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer).await;
+    let sinks = self::sinks(folder.as_ref()).into_iter().chain(outputs).collect();
+    let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
     drop(server);
     finish(demo).await;
@@ -66,6 +71,18 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
         }
     }
     Ok(keep(&summary, args.summary_json.as_deref(), unsaved))
+}
+
+/// Who is told of each second of the run.
+fn sinks(folder: Option<&RunFolder>) -> Vec<Box<dyn Sink>> {
+    let keeper = folder.map(|folder| Keeper::new(folder.path()));
+    match keeper {
+        Some(Ok(keeper)) => vec![Box::new(keeper)],
+        failed => {
+            complain(failed);
+            Vec::new()
+        }
+    }
 }
 
 /// Writes the summary where it is wanted, and gives the exit code. A run whose numbers could not be kept has not passed,

@@ -11,6 +11,7 @@
 
 mod admission;
 mod aggregation;
+pub mod buckets;
 pub mod builtin;
 mod catalog;
 mod check_tallies;
@@ -26,6 +27,7 @@ mod memory;
 mod recent;
 mod recorder;
 mod registry;
+mod seconds;
 mod selector;
 mod series;
 mod slots;
@@ -46,6 +48,7 @@ pub use delta::{CheckKey, CheckTally, Count, Counts, Delta};
 pub use expression::ThresholdError;
 pub use recorder::{Batch, Recorder};
 pub use registry::{DeclareError, Definition, Kind, MetricId, Registry, Unit, derived};
+pub use seconds::{Second, SecondSeries, SeriesName};
 pub use selector::{Selector, SelectorError};
 pub use series::{Gauge, Series, SeriesData};
 pub use summary::{MetricSummaries, MetricSummary, TrendSummary};

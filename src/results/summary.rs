@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::sink::OutputReport;
 use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
@@ -48,6 +49,9 @@ pub struct Summary {
     /// What a reader should know besides, for example that a cap on series was reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What became of each output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputReport>,
 }
 
 /// The verdict in one word.
@@ -266,7 +270,7 @@ pub struct InvariantSummary {
 }
 
 /// `30s`, `1m30s`, `1h`.
-fn whole_seconds(duration: Duration) -> String {
+pub(super) fn whole_seconds(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).collect();

@@ -29,6 +29,7 @@ mod orchestrator;
 mod own_tests;
 mod parts;
 mod projects;
+mod prometheus;
 mod quick;
 mod reload;
 mod repl;

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
 use crate::cli::args::{count, pair, rate};
+use crate::cli::outputs::OutputArgs;
 use crate::metrics::{Registry, Threshold};
 use crate::net::HttpVersion;
 use crate::plan::duration;
@@ -95,6 +96,9 @@ pub(in crate::cli) struct QuickArgs {
     /// Send nothing, and print the script that does the same.
     #[arg(long, help_heading = RESULT)]
     pub(super) print_script: bool,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 const LOAD: &str = "Load";

@@ -1,0 +1,184 @@
+//! `csv=FILE`: a table with a row for each series and second, flushed each second.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use super::row::{Row, Value, end_ms, rows};
+use super::tally::Tally;
+use crate::results::Interval;
+
+/// The columns; those that a kind of metric does not have are empty.
+const COLUMNS: [&str; 20] = [
+    "time_ms",
+    "second",
+    "metric",
+    "type",
+    "unit",
+    "tags",
+    "value",
+    "passes",
+    "total",
+    "count",
+    "sum",
+    "min",
+    "avg",
+    "med",
+    "p90",
+    "p95",
+    "p99",
+    "p99.9",
+    "max",
+    "duration_ms",
+];
+
+/// An open file.
+pub(super) struct Csv {
+    to: csv::Writer<BufWriter<File>>,
+}
+
+impl Csv {
+    /// Makes the file, or empties it, and writes the first line.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn create(path: &Path) -> Result<Self, String> {
+        let file = File::create(path).map_err(|error| error.to_string())?;
+        let mut to = csv::Writer::from_writer(BufWriter::new(file));
+        to.write_record(COLUMNS).map_err(|error| error.to_string())?;
+        Ok(Self { to })
+    }
+
+    /// Writes a second.
+    pub(super) fn interval(&mut self, interval: &Interval, tally: &mut Tally) {
+        let rows = rows(interval);
+        let written = rows
+            .iter()
+            .try_for_each(|row| self.to.write_record(record(interval, row)));
+        let flushed = written
+            .map_err(|error| error.to_string())
+            .and_then(|()| self.to.flush().map_err(|error| error.to_string()));
+        match flushed {
+            Ok(()) => tally.written(rows.len() as u64),
+            Err(error) => {
+                tally.failed(error, false);
+                tally.dropped(rows.len() as u64);
+            }
+        }
+    }
+
+    /// Makes sure that it is on the disk.
+    pub(super) fn end(self, tally: &mut Tally) {
+        let synced = self
+            .to
+            .into_inner()
+            .map_err(|error| error.to_string())
+            .and_then(|mut file| {
+                let flushed = file.flush().and_then(|()| file.get_ref().sync_all());
+                flushed.map_err(|error| error.to_string())
+            });
+        if let Err(error) = synced {
+            tally.failed(error, false);
+        }
+    }
+}
+
+fn record(interval: &Interval, row: &Row<'_>) -> [String; COLUMNS.len()] {
+    let mut record: [String; COLUMNS.len()] = Default::default();
+    let mut set = |column: &str, value: String| {
+        if let Some(at) = COLUMNS.iter().position(|name| *name == column) {
+            record[at] = value;
+        }
+    };
+    set("time_ms", end_ms(interval).to_string());
+    set("second", interval.second.to_string());
+    set("duration_ms", interval.duration_ms.to_string());
+    set("metric", row.metric.to_owned());
+    set("unit", row.unit.to_owned());
+    set("tags", tags(row));
+    match &row.value {
+        Value::Counter(value) => {
+            set("type", "counter".to_owned());
+            set("value", value.to_string());
+        }
+        Value::Gauge(value) => {
+            set("type", "gauge".to_owned());
+            set("value", value.to_string());
+        }
+        Value::Rate { passes, total } => {
+            set("type", "rate".to_owned());
+            set("passes", passes.to_string());
+            set("total", total.to_string());
+        }
+        Value::Trend(trend) => {
+            set("type", "trend".to_owned());
+            set("count", trend.count.to_string());
+            set("sum", trend.sum.to_string());
+            set("min", trend.min.to_string());
+            set("max", trend.max.to_string());
+            let trend = trend.to_metrics();
+            let mut maybe = |column, value: Option<f64>| set(column, value.map(|v| v.to_string()).unwrap_or_default());
+            maybe("avg", trend.mean());
+            for (column, percent) in [
+                ("med", 50.0),
+                ("p90", 90.0),
+                ("p95", 95.0),
+                ("p99", 99.0),
+                ("p99.9", 99.9),
+            ] {
+                maybe(column, trend.percentile(percent));
+            }
+        }
+    }
+    record
+}
+
+/// As selectors are written, without the braces: `name:GET /,status:200`.
+fn tags(row: &Row<'_>) -> String {
+    let tags: Vec<String> = row.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    tags.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::row::samples;
+
+    #[test]
+    fn a_row_for_each_series_and_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let mut tally = Tally::new(String::new());
+        let mut csv = Csv::create(&path).unwrap();
+        csv.interval(&samples::interval(0), &mut tally);
+        csv.interval(&samples::interval(1), &mut tally);
+        csv.end(&mut tally);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len() as u64, 1 + tally.into_report().written);
+        assert_eq!(lines[0], COLUMNS.join(","));
+        let trend = "1795168801000,0,http_req_duration,trend,ms,\"name:GET \"\"a b\"\",=\\\",,,,10,1012,0,101.2,1.5";
+        assert!(lines[2].starts_with(trend), "{}", lines[2]);
+        assert!(lines[2].ends_with(",1000,1000"), "{}", lines[2]);
+        assert_eq!(lines[3], "1795168801000,0,http_reqs,counter,,,10,,,,,,,,,,,,,1000");
+        assert_eq!(lines[5], "1795168801000,0,http_req_failed,rate,,,,1,10,,,,,,,,,,,1000");
+        let mut reader = csv::Reader::from_path(&path).unwrap();
+        assert!(reader.records().all(|record| record.is_ok()));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_counted() {
+        if !Path::new("/dev/full").exists() {
+            return;
+        }
+        let mut tally = Tally::new("csv".to_owned());
+        let mut csv = Csv::create(Path::new("/dev/full")).unwrap();
+        csv.interval(&samples::interval(0), &mut tally);
+        let report = tally.into_report();
+        assert_eq!(
+            (report.written, report.failures, report.dropped > 10),
+            (0, 1, true),
+            "{report:?}"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! What Prometheus is told, against what its formats ask for. A real Prometheus is in `tests/e2e`.
+
+use prost::Message as _;
+
+use super::super::push::Encoder as _;
+use super::super::row::{Run, samples};
+use super::super::totals::Totals;
+use super::remote_write::{Naming, RemoteWrite};
+use super::text::{Format, page};
+use super::wire::{TimeSeries, WriteRequest};
+
+fn page_of(format: Format) -> String {
+    let mut totals = Totals::default();
+    totals.add(&samples::interval(0));
+    totals.add(&samples::interval(1));
+    page(&totals, &Run::of(&samples::header()), format)
+}
+
+#[test]
+fn a_page_has_totals_with_units_and_buckets() {
+    let page = page_of(Format::OpenMetrics);
+    let common = "env=\"stag ing\",run=\"20261120T100000Z-saga\"";
+    let name = "name=\"GET \\\"a b\\\",=\\\\\"";
+    for line in [
+        "# TYPE kingtide_http_reqs counter".to_owned(),
+        "# HELP kingtide_http_reqs HTTP requests sent, redirects and polls included.".to_owned(),
+        format!("kingtide_http_reqs_total{{{common}}} 20"),
+        format!("kingtide_http_reqs_by_status_total{{status=\"200\",{common}}} 20"),
+        "# UNIT kingtide_data_sent_bytes bytes".to_owned(),
+        format!("kingtide_data_sent_bytes_total{{{common}}} 2468"),
+        "# TYPE kingtide_http_req_duration_seconds histogram".to_owned(),
+        format!("kingtide_http_req_duration_seconds_bucket{{{common},le=\"0.0005\"}} 2"),
+        format!("kingtide_http_req_duration_seconds_bucket{{{common},le=\"0.0025\"}} 18"),
+        format!("kingtide_http_req_duration_seconds_bucket{{{common},le=\"+Inf\"}} 20"),
+        format!("kingtide_http_req_duration_by_name_seconds_count{{{name},{common}}} 20"),
+        format!("kingtide_http_req_duration_quantile_seconds{{{common},quantile=\"1\"}} 1"),
+        format!("kingtide_http_req_failed_true_total{{{common}}} 2"),
+        format!("kingtide_check_samples_total{{check=\"ok\",{common}}} 20"),
+        format!("kingtide_scenario_iterations_dropped_total{{scenario=\"sagas\",{common}}} 2"),
+        format!("kingtide_generator_cpu_ratio{{{common}}} 0.125"),
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
+    }
+    assert!(page.ends_with("# EOF\n"));
+    let old = page_of(Format::Prometheus);
+    assert!(
+        old.contains("# TYPE kingtide_http_reqs_total counter\n") && !old.contains("# EOF"),
+        "{old}"
+    );
+}
+
+#[test]
+fn each_family_is_told_once() {
+    let page = page_of(Format::OpenMetrics);
+    let mut types: Vec<&str> = page.lines().filter(|line| line.starts_with("# TYPE")).collect();
+    let all = types.len();
+    types.sort_unstable();
+    types.dedup();
+    assert_eq!(types.len(), all);
+}
+
+fn read(parcels: Vec<super::super::push::Parcel>) -> Vec<TimeSeries> {
+    let series = parcels.into_iter().flat_map(|parcel| {
+        let body = snap::raw::Decoder::new().decompress_vec(&parcel.body).unwrap();
+        let request = WriteRequest::decode(body.as_slice()).unwrap();
+        let records: usize = request
+            .timeseries
+            .iter()
+            .map(|s| s.samples.len() + s.histograms.len())
+            .sum();
+        assert_eq!(records as u64, parcel.records);
+        request.timeseries
+    });
+    series.collect()
+}
+
+fn name(series: &TimeSeries) -> &str {
+    &series
+        .labels
+        .iter()
+        .find(|label| label.name == "__name__")
+        .unwrap()
+        .value
+}
+
+fn find<'a>(series: &'a [TimeSeries], wanted: &str, native: bool) -> &'a TimeSeries {
+    let is_wanted = |series: &&TimeSeries| name(series) == wanted && series.samples.is_empty() == native;
+    series.iter().find(is_wanted).unwrap_or_else(|| panic!("{wanted}"))
+}
+
+fn write(naming: Naming) -> RemoteWrite {
+    let mut write = RemoteWrite::new(naming);
+    write.begin(&samples::header());
+    write
+}
+
+#[test]
+fn a_series_begins_with_zero_grows_and_ends() {
+    let mut write = write(Naming::Kingtide);
+    let first = read(write.interval(&samples::interval(0)));
+    for series in &first {
+        assert!(
+            series.labels.windows(2).all(|pair| pair[0].name < pair[1].name),
+            "sorted: {series:?}"
+        );
+    }
+    let start = 1_795_168_800_000;
+    let values = |series: &TimeSeries| -> Vec<(i64, f64)> {
+        series
+            .samples
+            .iter()
+            .map(|sample| (sample.timestamp - start, sample.value))
+            .collect()
+    };
+    assert_eq!(
+        values(find(&first, "kingtide_http_reqs_total", false)),
+        [(0, 0.0), (1_000, 10.0)]
+    );
+    let second = read(write.interval(&samples::interval(1)));
+    assert_eq!(
+        values(find(&second, "kingtide_http_reqs_total", false)),
+        [(2_000, 20.0)]
+    );
+    // A second without requests ends its percentiles, and nothing else.
+    let mut idle = samples::interval(2);
+    idle.series.clear();
+    let third = read(write.interval(&idle));
+    let quantile = find(&third, "kingtide_http_req_duration_quantile_seconds", false);
+    assert!(quantile.samples[0].value.is_nan());
+    assert_eq!(values(find(&third, "kingtide_http_reqs_total", false)), [(3_000, 20.0)]);
+    let last = read(write.end());
+    assert!(last.iter().all(|series| {
+        series
+            .samples
+            .iter()
+            .all(|s| s.value.to_bits() == 0x7ff0_0000_0000_0002)
+    }));
+    assert_eq!(
+        last.iter()
+            .filter(|series| name(series) == "kingtide_http_req_duration_seconds")
+            .count(),
+        1
+    );
+    assert!(write.end().is_empty(), "all have ended");
+}
+
+#[test]
+fn native_histograms_hold_all_samples() {
+    let mut write = write(Naming::Kingtide);
+    let series = read(write.interval(&samples::interval(0)));
+    let histograms = &find(&series, "kingtide_http_req_duration_seconds", true).histograms;
+    assert_eq!((histograms.len(), histograms[0].count), (2, Some(0)));
+    let histogram = &histograms[1];
+    assert_eq!(
+        (histogram.count, histogram.zero_count, histogram.schema),
+        (Some(10), Some(1), 5)
+    );
+    assert!((histogram.sum - 1.012).abs() < 1e-9);
+    // 1.5 ms and 1 s: the counts are 8 and 1.
+    assert_eq!(histogram.positive_deltas, [8, -7]);
+    let indices: Vec<i32> = histogram.positive_spans.iter().map(|span| span.offset).collect();
+    assert_eq!(indices[0], (0.0015_f64.log2() * 32.0).ceil() as i32);
+    write.refused("answered 500: native histograms are disabled");
+    let series = read(write.interval(&samples::interval(1)));
+    assert!(series.iter().all(|series| series.histograms.is_empty()));
+}
+
+#[test]
+fn names_of_k6_count_nothing_twice() {
+    let mut write = write(Naming::K6);
+    let series = read(write.interval(&samples::interval(0)));
+    let named = |wanted: &str| {
+        series
+            .iter()
+            .filter(|series| name(series) == wanted)
+            .collect::<Vec<_>>()
+    };
+    let reqs = named("k6_http_reqs_total");
+    assert_eq!(reqs.len(), 1);
+    assert!(
+        reqs[0]
+            .labels
+            .iter()
+            .any(|label| (label.name.as_str(), label.value.as_str()) == ("status", "200"))
+    );
+    assert!(reqs[0].labels.iter().any(|label| label.name == "testid"));
+    for wanted in [
+        "k6_http_req_duration_p99",
+        "k6_http_req_failed_rate",
+        "k6_checks_rate",
+        "k6_vus",
+        "k6_data_sent_total",
+    ] {
+        assert!(!named(wanted).is_empty(), "{wanted}");
+    }
+    assert_eq!(named("k6_http_req_duration_seconds").len(), 1);
+    assert!(series.iter().all(|series| name(series).starts_with("k6_")));
+}

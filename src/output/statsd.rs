@@ -1,0 +1,148 @@
+//! `statsd=HOST:PORT`: the plain StatsD protocol over UDP, which carries no tags: they become parts of the name. UDP tells nobody
+//! what arrived.
+
+use std::net::{ToSocketAddrs as _, UdpSocket};
+
+use super::row::{Row, Value, rows};
+use super::tally::Tally;
+use crate::results::Interval;
+
+/// Fits into a packet on every path (the StatsD project's advice for the Internet at large is 512, for Ethernet 1432).
+const MOST_BYTES: usize = 1_432;
+
+/// A socket that is bound to one receiver.
+pub(super) struct Statsd {
+    socket: UdpSocket,
+}
+
+impl Statsd {
+    /// To the first address of `target`.
+    ///
+    /// # Errors
+    /// A name that does not resolve, or what the system said.
+    pub(super) fn connect(target: &str) -> Result<Self, String> {
+        let mut addrs = target.to_socket_addrs().map_err(|error| error.to_string())?;
+        let addr = addrs.next().ok_or_else(|| "the name has no address".to_owned())?;
+        let from: (std::net::IpAddr, u16) = match addr {
+            std::net::SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
+            std::net::SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED.into(), 0),
+        };
+        let socket = UdpSocket::bind(from).and_then(|socket| socket.connect(addr).map(|()| socket));
+        let socket = socket.map_err(|error| error.to_string())?;
+        Ok(Self { socket })
+    }
+
+    /// Sends a second.
+    pub(super) fn interval(&mut self, interval: &Interval, tally: &mut Tally) {
+        let mut packet = String::new();
+        let mut in_packet = 0;
+        for line in rows(interval).iter().flat_map(lines) {
+            if !packet.is_empty() && packet.len() + 1 + line.len() > MOST_BYTES {
+                self.send(&mut packet, &mut in_packet, tally);
+            }
+            if !packet.is_empty() {
+                packet.push('\n');
+            }
+            packet.push_str(&line);
+            in_packet += 1;
+        }
+        self.send(&mut packet, &mut in_packet, tally);
+    }
+
+    fn send(&self, packet: &mut String, lines: &mut u64, tally: &mut Tally) {
+        if *lines > 0 {
+            match self.socket.send(packet.as_bytes()) {
+                Ok(_) => tally.written(*lines),
+                Err(error) => {
+                    tally.failed(error.to_string(), false);
+                    tally.dropped(*lines);
+                }
+            }
+        }
+        packet.clear();
+        *lines = 0;
+    }
+}
+
+/// Counters are what was added; distributions are the percentiles of the second, as a receiver cannot merge ours.
+fn lines(row: &Row<'_>) -> Vec<String> {
+    let name = name(row);
+    match &row.value {
+        Value::Counter(value) => vec![format!("{name}:{value}|c")],
+        // A sign means a change, so that only values without one are absolute; ours have none.
+        Value::Gauge(value) => vec![format!("{name}:{value}|g")],
+        Value::Rate { passes, total } => vec![format!("{name}.passes:{passes}|c"), format!("{name}.total:{total}|c")],
+        Value::Trend(trend) => {
+            let mut lines = vec![
+                format!("{name}.count:{}|c", trend.count),
+                format!("{name}.min:{}|g", trend.min),
+                format!("{name}.max:{}|g", trend.max),
+            ];
+            let trend = trend.to_metrics();
+            let stats = [
+                ("med", 50.0),
+                ("p90", 90.0),
+                ("p95", 95.0),
+                ("p99", 99.0),
+                ("p999", 99.9),
+            ];
+            let stats = stats.map(|(stat, percent)| (stat, trend.percentile(percent)));
+            for (stat, value) in stats.into_iter().chain([("avg", trend.mean())]) {
+                lines.extend(value.map(|value| format!("{name}.{stat}:{value}|g")));
+            }
+            lines
+        }
+    }
+}
+
+/// `kingtide.http_reqs.status.200`
+fn name(row: &Row<'_>) -> String {
+    let plain = |text: &str| -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        text.chars().map(plain).collect()
+    };
+    let mut name = format!("kingtide.{}", plain(row.metric));
+    for (key, value) in &row.tags {
+        name.push_str(&format!(".{}.{}", plain(key), plain(value)));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::row::samples;
+
+    #[test]
+    fn a_receiver_gets_whole_lines() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let target = receiver.local_addr().unwrap().to_string();
+        let mut tally = Tally::new(String::new());
+        Statsd::connect(&target)
+            .unwrap()
+            .interval(&samples::interval(0), &mut tally);
+        let report = tally.into_report();
+        let mut lines = Vec::new();
+        let mut buffer = [0; 2_000];
+        while (lines.len() as u64) < report.written {
+            let length = receiver.recv(&mut buffer).unwrap();
+            assert!(length <= MOST_BYTES);
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        for line in [
+            "kingtide.http_reqs:10|c",
+            "kingtide.http_reqs.status.200:10|c",
+            "kingtide.http_req_duration.name.GET__a_b____.count:10|c",
+            "kingtide.http_req_duration.max:1000|g",
+            "kingtide.http_req_failed.passes:1|c",
+            "kingtide.http_req_failed.total:10|c",
+            "kingtide.vus:3|g",
+            "kingtide.generator_cpu:12.5|g",
+            "kingtide.scenario_iterations_dropped.scenario.sagas:1|c",
+        ] {
+            assert!(lines.iter().any(|known| known == line), "{line} is not in {lines:#?}");
+        }
+        assert_eq!(report.dropped, 0);
+    }
+}
