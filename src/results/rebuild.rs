@@ -91,7 +91,7 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
     let start = clock::now();
     for interval in intervals {
         // A metric that changed its kind is in no file that we wrote.
-        let _ = totals.restore(second(run, interval, start));
+        let _ = totals.restore(second(run, interval, start), !interval.after_load);
     }
     totals.finish(duration);
     totals

@@ -32,6 +32,7 @@ mod projects;
 mod quick;
 mod reload;
 mod repl;
+mod results;
 mod server;
 mod shop;
 mod signals;

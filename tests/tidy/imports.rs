@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["net", "results"]),
     ("brotli", &["net"]),
     ("zstd", &["net"]),
-    ("hdrhistogram", &["metrics"]),
+    ("hdrhistogram", &["metrics", "results"]),
     ("axum", &["demo", "live"]),
     ("prometheus_client", &["demo"]),
     ("tonic", &["demo"]),
