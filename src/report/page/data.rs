@@ -31,7 +31,7 @@ const TAGS: &[&str] = &["name", "scenario", "status", "error_code"];
 
 /// Buckets that a report may have, some five bytes each. Of longer or busier runs they are made coarser, which only the
 /// charts see: the numbers are the summary's.
-const MOST_BUCKETS: usize = 1_500_000;
+const MOST_BUCKETS: usize = 600_000;
 
 /// The coarsest they become: 32 for each doubling, so that a value is at most 1.6 % away.
 const COARSEST: u32 = 5;

@@ -157,7 +157,13 @@ impl Browser {
     /// Waits until an expression is true.
     pub async fn until(&mut self, expression: &str) {
         let looking = async {
-            while self.value(&format!("!!({expression})")).await != json!(true) {
+            while self
+                .value(&format!(
+                    "(() => {{ try {{ return !!({expression}) }} catch {{ return false }} }})()"
+                ))
+                .await
+                != json!(true)
+            {
                 clock::sleep(Duration::from_millis(20)).await;
             }
         };
