@@ -17,12 +17,12 @@ function axisLength() {
 }
 
 class Frame {
-  constructor(width, height, labels) {
+  constructor(width, height) {
     const narrow = width < 560;
     this.width = width;
     this.height = height;
     this.left = narrow ? 46 : 58;
-    this.right = narrow || !labels ? 10 : 92;
+    this.right = narrow ? 10 : width > 900 ? 128 : 92;
     this.top = 8;
     this.bottom = 20;
     this.narrow = narrow;

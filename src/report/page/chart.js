@@ -62,7 +62,7 @@ class Chart {
     const pen = this.canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
-    this.frame = new Frame(width, height, true);
+    this.frame = new Frame(width, height);
     if (this.plan.kind === "heat") drawHeat(pen, this.frame, this.plan.heat());
     else drawSeries(pen, this.frame, this.plan, items);
     this.drawLegend(items);
@@ -89,6 +89,8 @@ class Chart {
     const newest = at ?? (shared.live ? shared.model.length - 1 : null);
     this.shown.forEach((item, index) => {
       this.values[index].textContent = newest === null ? "" : this.text(item, newest);
+      // What is not drawn itself is only worth a name when it has a value.
+      this.values[index].parentElement.hidden = newest === null && !item.colour;
     });
     this.plot.setAttribute("aria-valuemax", String(Math.max(0, shared.model.length - 1)));
     this.plot.setAttribute("aria-valuenow", String(Math.max(0, newest ?? shared.model.length - 1)));

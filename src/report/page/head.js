@@ -112,7 +112,7 @@ function drawThresholds(summary) {
 /** Thresholds of the intervals do not say their unit: it is that of the metric, and shares are shares. */
 function unitOf(metric, expression, summary) {
   const known = summary?.metrics[metric];
-  if (known) return known.type === "rate" ? "share" : "";
+  if (known) return known.type === "rate" ? "share" : /^\s*count/.test(expression) ? "" : known.unit || "";
   const name = metric.split("{")[0];
   for (const series of shared.model.series.values()) {
     if (series.metric !== name) continue;

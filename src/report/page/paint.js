@@ -26,7 +26,7 @@ function drawSign(context, sign, x, y, r = 3.2) {
     case "diamond": context.moveTo(x, y - r - 1.5); context.lineTo(x + r + 1.5, y); context.lineTo(x, y + r + 1.5); context.lineTo(x - r - 1.5, y); break;
     case "cross": context.rect(x - r - 1, y - 1, 2 * r + 2, 2); context.rect(x - 1, y - r - 1, 2, 2 * r + 2); break;
     case "bar": context.rect(x - 1.2, y - r - 1, 2.4, 2 * r + 2); break;
-    case "ring": context.arc(x, y, r + 0.6, 0, 7); context.arc(x, y, r - 1.4, 0, 7, true); break;
+    case "ring": context.arc(x, y, r + 0.6, 0, 2 * Math.PI); context.moveTo(x + r - 1.4, y); context.arc(x, y, r - 1.4, 0, 2 * Math.PI, true); break;
     default: context.arc(x, y, r, 0, 7);
   }
   context.closePath();

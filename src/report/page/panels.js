@@ -48,7 +48,8 @@ function percentileItems(metric) {
 
 /** A layer for each value of a tag; those with the most first when there are too many. */
 function layers(metric, tag, label, colour) {
-  const found = shared.model.by(metric, tag).filter((series) => series.total.value > 0);
+  const rank = (series) => (series.tags[tag] === "0" ? 1 : 0);
+  const found = shared.model.by(metric, tag).filter((series) => series.total.value > 0).sort((a, b) => rank(a) - rank(b));
   return found.slice(0, 12).map((series, at) => ({
     ...look(at, colour ? colour(series.tags[tag], at) : undefined),
     hatch: at,
