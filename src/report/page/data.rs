@@ -81,6 +81,8 @@ fn without_intervals(run: &Run) -> Header {
             started_at: run.manifest.started_at.clone(),
             started_at_ms: 0,
             measured_from_ms: 0,
+            checkpoints_ms: None,
+            planned_ms: 0,
             scenarios: Vec::new(),
             thresholds: Vec::new(),
             phases: Vec::new(),

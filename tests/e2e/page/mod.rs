@@ -34,12 +34,20 @@ fn artefact(name: &str) -> PathBuf {
 /// The page as long as it is, so that every chart is drawn, and a picture of it.
 async fn whole_page(browser: &mut Browser, width: u32, name: &str) {
     browser.size(width, 16_000).await;
-    let drawn = "[...document.querySelectorAll('figure:not([hidden]) .plot canvas')].every((canvas) => canvas.style.height)";
+    let drawn =
+        "[...document.querySelectorAll('figure:not([hidden]) .plot canvas')].every((canvas) => canvas.style.height)";
     browser.until(drawn).await;
-    let height = browser.value("Math.ceil(document.body.getBoundingClientRect().height)").await;
-    let height = height.as_u64().and_then(|height| u32::try_from(height).ok()).expect("a height");
+    let height = browser
+        .value("Math.ceil(document.body.getBoundingClientRect().height)")
+        .await;
+    let height = height
+        .as_u64()
+        .and_then(|height| u32::try_from(height).ok())
+        .expect("a height");
     browser.size(width, height).await;
-    browser.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))").await;
+    browser
+        .value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        .await;
     browser.picture(&artefact(name)).await;
 }
 
