@@ -6,7 +6,8 @@
 #
 # Needs a stable Rust toolchain and a C/C++ toolchain. Reaches package registries only (crates.io, npm, Debian's), and
 # leaves nothing outside this checkout and the ordinary cargo folders: tools go into .tools/, builds into target/.
-# nginx, against which some tests run, is the exception: it comes from Debian's packages when this may install them.
+# nginx, against which some tests run, and the browser that looks at pages are the exception: they come from Debian's
+# packages when this may install them.
 # Needs Python 3 with pip for another such server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -91,30 +92,49 @@ stylua_tool() {
   fi
 }
 
-nginx_tool() {
-  if have nginx || [ -x /usr/sbin/nginx ]; then
-    echo "nginx is there"
-    return
-  fi
+# debian_package PACKAGE: installs it from the system's packages when this may.
+debian_package() {
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! have sudo || ! sudo -n true 2>/dev/null; then
-      echo "nginx is missing and this may not install packages: install it (Debian: apt-get install nginx) and try again"
+      echo "$1 is missing and this may not install packages: install it (Debian: apt-get install $1) and try again"
       return 1
     fi
     root=(sudo -n)
   fi
   if ! have apt-get; then
-    echo "nginx is missing: install it with this system's package manager and try again"
+    echo "$1 is missing: install it with this system's package manager and try again"
     return 1
   fi
-  echo "nginx: installing"
+  echo "$1: installing"
   "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx >/dev/null
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
+nginx_tool() {
+  if have nginx || [ -x /usr/sbin/nginx ]; then
+    echo "nginx is there"
+    return
+  fi
+  debian_package nginx
   # The tests start servers of their own; the system's is not wanted.
   if [ -d /run/systemd/system ]; then
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then root=(sudo -n); fi
     "${root[@]}" systemctl disable --now nginx
   fi
+}
+
+# The browser that looks at the report and the live page.
+chromium_tool() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if [ -x "/usr/bin/$name" ]; then
+      echo "$name is there"
+      return
+    fi
+  done
+  debian_package chromium
 }
 
 # Python's gRPC, which serves some tests.
@@ -150,6 +170,7 @@ tools() {
   cargo_tool "${DENY[@]}"
   stylua_tool
   nginx_tool
+  chromium_tool
   grpcio_tool
   # 2 GB that nothing needs any more.
   rm -rf target/tools

@@ -124,7 +124,7 @@ impl Second {
         let broken = if late {
             90
         } else {
-            u64::from(many > 0 && self.at % 17 == 0) * 2
+            u64::from(many > 0 && self.at.is_multiple_of(17)) * 2
         };
         if !http.is_empty() {
             series.push(trend("http_req_duration", &json!({}), &http));
