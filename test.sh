@@ -6,8 +6,8 @@
 #
 # Needs a stable Rust toolchain and a C/C++ toolchain. Reaches package registries only (crates.io, npm, Debian's), and
 # leaves nothing outside this checkout and the ordinary cargo folders: tools go into .tools/, builds into target/.
-# nginx and Prometheus, against which some tests run, are the exception: they come from Debian's packages when this may
-# install them.
+# nginx and Prometheus, against which some tests run, and the browser that looks at pages are the exception: they come
+# from Debian's packages when this may install them.
 # Needs Python 3 with pip for another such server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -92,12 +92,8 @@ stylua_tool() {
   fi
 }
 
-# debian_tool NAME: a server that tests start themselves, from Debian's packages.
-debian_tool() {
-  if have "$1" || [ -x "/usr/sbin/$1" ]; then
-    echo "$1 is there"
-    return
-  fi
+# debian_package PACKAGE: installs it from the system's packages when this may.
+debian_package() {
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
     if ! have sudo || ! sudo -n true 2>/dev/null; then
@@ -113,10 +109,32 @@ debian_tool() {
   echo "$1: installing"
   "${root[@]}" apt-get update -qq
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
-  # The tests start servers of their own; the system's is not wanted.
+}
+
+# server_tool NAME: a server that tests start themselves; the system's is not wanted.
+server_tool() {
+  if have "$1" || [ -x "/usr/sbin/$1" ]; then
+    echo "$1 is there"
+    return
+  fi
+  debian_package "$1"
   if [ -d /run/systemd/system ]; then
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then root=(sudo -n); fi
     "${root[@]}" systemctl disable --now "$1"
   fi
+}
+
+# The browser that looks at the report and the live page.
+chromium_tool() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    if [ -x "/usr/bin/$name" ]; then
+      echo "$name is there"
+      return
+    fi
+  done
+  debian_package chromium
 }
 
 # Python's gRPC, which serves some tests.
@@ -151,8 +169,9 @@ tools() {
   cargo_tool "${EMMYLUA[@]}"
   cargo_tool "${DENY[@]}"
   stylua_tool
-  debian_tool nginx
-  debian_tool prometheus
+  server_tool nginx
+  server_tool prometheus
+  chromium_tool
   grpcio_tool
   # 2 GB that nothing needs any more.
   rm -rf target/tools

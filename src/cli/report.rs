@@ -15,6 +15,9 @@ pub(super) struct ReportArgs {
     /// The folder of a run, its name in the results folder, or `last`.
     #[arg(default_value = "last")]
     run: PathBuf,
+    /// One page with charts that needs nothing else, as `report.html` in the run's folder.
+    #[arg(long, group = "format")]
+    html: bool,
     /// As the run printed it. This is the default.
     #[arg(long, group = "format")]
     text: bool,
@@ -82,7 +85,9 @@ fn rendered(args: &ReportArgs, run: &Run) -> anyhow::Result<String> {
     let summary = run.summary.as_ref();
     let summary =
         summary.ok_or_else(|| anyhow!("{folder} has neither a summary nor intervals: the load never began"))?;
-    Ok(if args.json {
+    Ok(if args.html {
+        report::page::report_html(run)
+    } else if args.json {
         serde_json::to_string_pretty(summary)? + "\n"
     } else if args.markdown {
         report::markdown(summary)

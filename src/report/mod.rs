@@ -4,6 +4,7 @@ mod history;
 mod human;
 mod junit;
 mod markdown;
+pub mod page;
 mod table;
 pub mod text;
 
