@@ -26,7 +26,7 @@ use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
 use crate::plan::{Plan, Scenario, order};
-use crate::results::Summary;
+use crate::results::{Sink, Summary};
 
 use self::core::{AtWork, CoreReport, CoreSeed, Users, start_core};
 use self::fold::Load;
@@ -156,8 +156,13 @@ pub struct Outcome {
     pub started: SystemTime,
 }
 
-/// Runs a loaded test to its end, whatever end that is. Must be called on a `LocalSet`.
-pub async fn run(mut test: Test, options: &RunOptions, observer: &mut dyn Observer) -> Outcome {
+/// Runs a loaded test to its end, whatever end that is. Must be called on a `LocalSet`. Each second goes to the sinks.
+pub async fn run(
+    mut test: Test,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+    sinks: Vec<Box<dyn Sink>>,
+) -> Outcome {
     if let Some(warning) = files::prepare(&test.plan) {
         tracing::warn!(target: "kingtide::run", "{warning}");
     }

@@ -176,7 +176,7 @@ impl Prober for Engine<'_> {
             allow_suspect: true,
             ..self.options.clone()
         };
-        let outcome = run::run(test, &options, &mut watch).await;
+        let outcome = run::run(test, &options, &mut watch, Vec::new()).await;
         let found = Found {
             levels: cell.iter().map(|level| (level.name.clone(), level.value)).collect(),
             number,

@@ -51,7 +51,7 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
         allow_suspect: args.allow_suspect,
     };
     let mut observer = super::run::observer(args.quiet, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer).await;
+    let outcome = run::run(test, &options, &mut *observer, Vec::new()).await;
     drop(observer);
     terminal::out(&super::run::text(&outcome.summary));
     Ok(super::run::keep(&outcome.summary, args.summary_json.as_deref(), false))

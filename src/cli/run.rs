@@ -42,7 +42,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     complain(saved);
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer).await;
+    let outcome = run::run(test, &options, &mut *observer, Vec::new()).await;
     drop(observer);
     drop(server);
     finish(demo).await;

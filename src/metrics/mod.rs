@@ -11,6 +11,7 @@
 
 mod admission;
 mod aggregation;
+pub mod buckets;
 pub mod builtin;
 mod catalog;
 mod check_tallies;

@@ -22,7 +22,7 @@ impl Scale {
         }
     }
 
-    fn per_value(self) -> f64 {
+    pub(super) fn per_value(self) -> f64 {
         match self {
             Self::Time => 1e4,
             Self::Custom => 1e6,
@@ -74,6 +74,49 @@ impl Trend {
             max: f64::NEG_INFINITY,
             buckets: Vec::new(),
         }
+    }
+
+    /// A distribution by its parts: samples, their sum in the values of the metric's unit, smallest, largest, and the
+    /// numbers of the buckets (see [`buckets`](super::buckets)) with how many samples fell into each, in ascending order.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a sum is never negative, and what is beyond 2^128 is no sum of ours"
+    )]
+    pub fn from_parts(unit: &Unit, count: u64, sum: f64, range: (f64, f64), buckets: &[(u32, u64)]) -> Self {
+        let scale = Scale::of(unit);
+        let (min, max) = range;
+        if count == 0 {
+            return Self::new(scale);
+        }
+        let middles = buckets
+            .iter()
+            .map(|&(index, count)| (super::buckets::middle(index), count));
+        Self {
+            count,
+            sum: (sum * scale.per_value()).round() as u128,
+            min,
+            max,
+            buckets: middles.collect(),
+            ..Self::new(scale)
+        }
+    }
+
+    /// The numbers of the buckets that are not empty, in ascending order, and how many samples fell into each.
+    pub fn buckets(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let all = self.buckets.iter();
+        all.map(|&(middle, count)| (super::buckets::index(middle), count))
+    }
+
+    /// All samples together.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "52 bits are more than the samples' own precision"
+    )]
+    pub fn sum(&self) -> f64 {
+        self.sum as f64 / self.scale.per_value()
     }
 
     /// How many samples there are.

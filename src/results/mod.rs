@@ -3,7 +3,11 @@
 
 mod capacity;
 mod exit;
+mod interval;
+mod intervals;
 mod manifest;
+mod open;
+mod sink;
 mod store;
 mod summary;
 
@@ -11,7 +15,13 @@ pub use capacity::{
     Asked, Axis, Best, Bracket, Broke, BrokeKind, BrokeReason, CAPACITY_SCHEMA, Capacity, Levels, Offered, Probe,
 };
 pub use exit::ExitCode;
+pub use interval::{
+    Buckets, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, PhaseHeader, RunHeader,
+    ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, Trend, Values,
+};
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
+pub use open::{Run, open};
+pub use sink::{OutputReport, Sink};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,

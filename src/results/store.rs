@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::manifest::Manifest;
 use super::summary::{Summary, timestamp_as};
@@ -118,6 +119,12 @@ fn replace(target: &Path, value: &impl Serialize) -> io::Result<()> {
     Ok(())
 }
 
+/// Reads what [`write_json`] wrote.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
+    let read = fs::read(path).and_then(|text| Ok(serde_json::from_slice(&text)?));
+    read.map_err(|source| StoreError::new("read", path, source))
+}
+
 fn write_to(file: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut writer = BufWriter::new(file);
     serde_json::to_writer_pretty(&mut writer, value)?;
@@ -126,7 +133,7 @@ fn write_to(file: impl Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 impl StoreError {
-    fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(super) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self {
             action,
             path: path.to_owned(),

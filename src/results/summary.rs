@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::sink::OutputReport;
 use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
@@ -48,6 +49,9 @@ pub struct Summary {
     /// What a reader should know besides, for example that a cap on series was reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What became of each output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<OutputReport>,
 }
 
 /// The verdict in one word.

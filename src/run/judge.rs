@@ -248,6 +248,7 @@ impl Judge {
             generator,
             errors: errors(&test.session),
             warnings: warnings::of(test, totals),
+            outputs: Vec::new(),
         }
     }
 
