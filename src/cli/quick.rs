@@ -13,7 +13,7 @@ use http::Method;
 
 pub(super) use self::args::QuickArgs;
 
-use super::{Failure, block_on, signals, terminal};
+use super::{Failure, block_on, signals, terminal, ui};
 use crate::control::Control;
 use crate::direct::Call;
 use crate::net::{Connections, HttpVersion};
@@ -45,16 +45,20 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let test = Test::of_call(call, plan, Arc::clone(&control));
     let test = test.map_err(|error| Failure::new(ExitCode::Usage, error))?;
-    signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    signals::listen(Arc::clone(&control)).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    let server = ui::start(args.ui, None, control)?;
+    let sink = ui::sink(server.as_ref())?;
     let options = RunOptions {
         threads: args.threads.unwrap_or_else(run::default_threads),
         allow_suspect: args.allow_suspect,
     };
     let mut observer = super::run::observer(args.quiet, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer, Vec::new()).await;
+    let outcome = run::run(test, &options, &mut *observer, sink.into_iter().collect()).await;
     drop(observer);
     terminal::out(&super::run::text(&outcome.summary));
-    Ok(super::run::keep(&outcome.summary, args.summary_json.as_deref(), false))
+    let code = super::run::keep(&outcome.summary, args.summary_json.as_deref(), false);
+    ui::close(server).await;
+    Ok(code)
 }
 
 fn usage(text: String) -> Failure {

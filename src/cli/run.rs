@@ -1,6 +1,5 @@
 //! `kingtide run`: loads the script, runs it, prints and saves what it has shown.
 
-use std::net::SocketAddr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -10,10 +9,9 @@ use serde_json::json;
 use super::args::{RunArgs, ScriptArgs};
 use super::demo::DemoChild;
 use super::once::once;
-use super::{Failure, block_on, progress, signals, terminal, trace};
+use super::{Failure, block_on, progress, signals, terminal, trace, ui};
 use crate::clock;
 use crate::control::Control;
-use crate::live::Server;
 use crate::plan::Plan;
 use crate::report::{Style, render};
 use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
@@ -26,11 +24,12 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let (test, demo) = rehearsed(&args, &control).await?;
-    let ready = match before(&args, &test, Arc::clone(&control)) {
-        Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
-        Err(failure) => Err(failure),
-    };
-    let (folder, server) = match ready {
+    let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
+        let server = ui::start(args.ui, args.control, control)?;
+        let sink = ui::sink(server.as_ref())?;
+        Ok((folder, server, sink))
+    });
+    let (folder, server, sink) = match ready {
         Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
@@ -42,9 +41,8 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     complain(saved);
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer, Vec::new()).await;
+    let outcome = run::run(test, &options, &mut *observer, sink.into_iter().collect()).await;
     drop(observer);
-    drop(server);
     finish(demo).await;
 
     let mut summary = outcome.summary;
@@ -65,7 +63,9 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
     }
-    Ok(keep(&summary, args.summary_json.as_deref(), unsaved))
+    let code = keep(&summary, args.summary_json.as_deref(), unsaved);
+    ui::close(server).await;
+    Ok(code)
 }
 
 /// Writes the summary where it is wanted, and gives the exit code. A run whose numbers could not be kept has not passed,
@@ -186,23 +186,6 @@ pub(super) fn check_summary_file(file: Option<&Path>) -> Result<(), Failure> {
         return invalid(format!("--summary-json: `{}` is a folder; name a file", file.display()));
     }
     Ok(())
-}
-
-/// Starts live control if it is wanted, and tells where it is: to a person, and to a program that reads stderr.
-async fn listen(addr: Option<SocketAddr>, control: Arc<Control>) -> Result<Option<Server>, Failure> {
-    let Some(addr) = addr else { return Ok(None) };
-    let server = Server::start(addr, control)
-        .await
-        .map_err(|error| Failure::new(ExitCode::Invalid, error))?;
-    if !server.addr().ip().is_loopback() {
-        terminal::note("control: other machines may reach it, and the token travels unencrypted");
-    }
-    terminal::note(&format!(
-        "control: http://{} token: {}",
-        server.addr(),
-        server.token().as_str()
-    ));
-    Ok(Some(server))
 }
 
 /// Ends the demo, if there is one.

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
 use crate::cli::args::{count, pair, rate};
+use crate::cli::ui::UiArgs;
 use crate::metrics::{Registry, Threshold};
 use crate::net::HttpVersion;
 use crate::plan::duration;
@@ -89,6 +90,8 @@ pub(in crate::cli) struct QuickArgs {
     /// Do not let a suspect or invalid generator change the exit code.
     #[arg(long, help_heading = RESULT)]
     pub(super) allow_suspect: bool,
+    #[command(flatten, next_help_heading = RESULT)]
+    pub(super) ui: UiArgs,
     /// Show no progress, only the summary.
     #[arg(short, long, help_heading = RESULT)]
     pub(super) quiet: bool,
