@@ -3,9 +3,9 @@
 
 mod core;
 mod edit;
+mod feed;
 mod files;
 mod fold;
-mod health;
 mod hooks;
 mod invariants;
 mod judge;
@@ -29,6 +29,7 @@ use crate::plan::{Plan, Scenario, order};
 use crate::results::{Sink, Summary};
 
 use self::core::{AtWork, CoreReport, CoreSeed, Users, start_core};
+use self::feed::Feed;
 use self::fold::Load;
 use self::judge::Judge;
 use self::reload::Reloads;
@@ -176,6 +177,10 @@ pub async fn run(
     let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
     totals.watch(timeline(&plan), &plan.thresholds);
     totals.watch_recent(&recent_of(&plan));
+    let mut feed = Feed::new(sinks);
+    if feed.is_wanted() {
+        totals.keep_seconds();
+    }
     if let Some(every) = plan.checkpoints {
         totals.keep_checkpoints(every, order::latest_end(&plan.scenarios));
     }
@@ -188,7 +193,13 @@ pub async fn run(
 
     let started = clock::wall();
     if ready && !control.stop_token().is_cancelled() {
-        load_phase(&mut test, options, watching, observer, &mut totals, &mut judge).await;
+        let seen = Seen {
+            observer,
+            totals: &mut totals,
+            judge: &mut judge,
+            feed: &mut feed,
+        };
+        load_phase(&mut test, options, watching, seen).await;
     }
     control.release();
     control.enter(State::Teardown);
@@ -199,6 +210,9 @@ pub async fn run(
     }
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
+    if let Some(rest) = totals.rest_of_seconds() {
+        feed.after_load(rest, judge.duration());
+    }
 
     let mut summary = judge.summary(&test, &totals, started);
     let files = hooks::summary(&test, &summary).await;
@@ -206,6 +220,7 @@ pub async fn run(
         summary.warnings.push(problem);
         BTreeMap::new()
     });
+    summary.outputs = feed.end(&summary);
     Outcome {
         summary,
         files,
@@ -240,15 +255,22 @@ fn timeline(plan: &Plan) -> Timeline {
     }
 }
 
+/// Those who see what the load does.
+struct Seen<'a> {
+    observer: &'a mut dyn Observer,
+    totals: &'a mut Totals,
+    judge: &'a mut Judge,
+    feed: &'a mut Feed,
+}
+
 /// Starts the cores, folds what they report, and ends when the last is done.
-async fn load_phase(
-    test: &mut Test,
-    options: &RunOptions,
-    mut watching: Option<Reloads>,
-    observer: &mut dyn Observer,
-    totals: &mut Totals,
-    judge: &mut Judge,
-) {
+async fn load_phase(test: &mut Test, options: &RunOptions, mut watching: Option<Reloads>, seen: Seen<'_>) {
+    let Seen {
+        observer,
+        totals,
+        judge,
+        feed,
+    } = seen;
     observer.stage(Stage::Preparing);
     judge.prepare(test).await;
     let control = &Arc::clone(&test.session.control);
@@ -267,6 +289,7 @@ async fn load_phase(
     control.steer(origin, steer::steerables(&test.plan));
     let _ = go.send(Some(origin));
     judge.begin(origin);
+    feed.begin(test, origin, threads);
     if let Some(reloads) = &mut watching {
         reloads.begin(origin);
     }
@@ -279,6 +302,7 @@ async fn load_phase(
         observer,
         totals,
         judge,
+        feed,
     };
     let ended = fold::fold(load, &mut inbox).await;
     judge.end(ended);

@@ -14,7 +14,9 @@ use crate::clock;
 use crate::control::Control;
 use crate::plan::Plan;
 use crate::report::{Style, render};
-use crate::results::{ExitCode, FileHash, Host, MANIFEST_SCHEMA, Manifest, RunFolder, Summary, timestamp, write_json};
+use crate::results::{
+    ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, Summary, timestamp, write_json,
+};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
 pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
@@ -41,7 +43,8 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     complain(saved);
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer, sink.into_iter().collect()).await;
+    let sinks = sinks(folder.as_ref()).into_iter().chain(sink).collect();
+    let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
     finish(demo).await;
 
@@ -66,6 +69,18 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let code = keep(&summary, args.summary_json.as_deref(), unsaved);
     ui::close(server).await;
     Ok(code)
+}
+
+/// Who is told of each second of the run.
+fn sinks(folder: Option<&RunFolder>) -> Vec<Box<dyn Sink>> {
+    let keeper = folder.map(|folder| Keeper::new(folder.path()));
+    match keeper {
+        Some(Ok(keeper)) => vec![Box::new(keeper)],
+        failed => {
+            complain(failed);
+            Vec::new()
+        }
+    }
 }
 
 /// Writes the summary where it is wanted, and gives the exit code. A run whose numbers could not be kept has not passed,

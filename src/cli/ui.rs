@@ -19,7 +19,10 @@ pub(super) struct UiArgs {
     /// Serve a page that shows the run while it lasts, and steers it. Default address: 127.0.0.1:5665; the next free port
     /// where one is taken.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "clap's form of an option whose value may be left out")]
+    #[expect(
+        clippy::option_option,
+        reason = "clap's form of an option whose value may be left out"
+    )]
     ui: Option<Option<SocketAddr>>,
 }
 
@@ -39,8 +42,7 @@ pub(super) fn start(
         (Some(addr), None) => Place::From(addr.unwrap_or(DEFAULT)),
     };
     let page = ui.ui.map(|_| include_str!("ui/page.html").to_owned());
-    let server =
-        Server::start(place, control, page).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
+    let server = Server::start(place, control, page).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
     if ui.ui.is_some() {
         terminal::note(&format!("ui: {}", server.page_url()));
     }
@@ -50,8 +52,14 @@ pub(super) fn start(
     }
     if !server.addr().ip().is_loopback() {
         let who = if ui.ui.is_some() { "ui" } else { "control" };
-        let what = if ui.ui.is_some() { "may look at the run" } else { "may reach it" };
-        terminal::note(&format!("{who}: other machines {what}, and the token travels unencrypted"));
+        let what = if ui.ui.is_some() {
+            "may look at the run"
+        } else {
+            "may reach it"
+        };
+        terminal::note(&format!(
+            "{who}: other machines {what}, and the token travels unencrypted"
+        ));
     }
     Ok(Some(server))
 }

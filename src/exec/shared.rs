@@ -182,6 +182,21 @@ impl Shared {
         later(start, joint.newest().scenario.executor.duration())
     }
 
+    /// The name of the stage, step or wave that a scenario is in, as its plan then has them.
+    #[must_use]
+    pub fn stage(&self, index: usize, control: &Control, now: Instant) -> Option<String> {
+        let joint = self.joint(index);
+        let begin = joint.begun().filter(|begin| *begin <= now)?;
+        let setpoints = control.setpoints(index).map(|known| known.borrow().clone());
+        let agenda = Agenda::new(setpoints.unwrap_or_default(), joint.terms(), begin);
+        if agenda.is_over(now) {
+            return None;
+        }
+        let (current, _) = agenda.in_force(now);
+        let terms = agenda.version(current.map_or(0, |setpoint| setpoint.terms))?;
+        terms.scenario.executor.segment_at(agenda.own(now))
+    }
+
     fn predecessor(&self, index: usize) -> Option<usize> {
         let plan = self.joint(index).newest();
         let other = plan.scenario.start_after.as_ref()?;

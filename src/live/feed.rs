@@ -72,7 +72,10 @@ impl Feed {
     }
 
     /// The stream for a reader that has seen the seconds before `next`; nothing when there are too many readers.
-    pub(super) fn read(self: &Arc<Self>, next: u64) -> Option<impl Stream<Item = Result<Bytes, std::convert::Infallible>> + use<>> {
+    pub(super) fn read(
+        self: &Arc<Self>,
+        next: u64,
+    ) -> Option<impl Stream<Item = Result<Bytes, std::convert::Infallible>> + use<>> {
         let seat = Arc::clone(&self.readers);
         if Arc::strong_count(&seat) > MAX_READERS + 1 {
             return None;
@@ -191,7 +194,9 @@ mod tests {
         }
     }
 
-    async fn text(stream: &mut (impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Unpin)) -> Option<String> {
+    async fn text(
+        stream: &mut (impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Unpin),
+    ) -> Option<String> {
         let Ok(piece) = stream.next().await?;
         Some(String::from_utf8(piece.to_vec()).unwrap())
     }
@@ -203,7 +208,8 @@ mod tests {
         feed.push(point(0, "[0]"));
         feed.push(point(1, "[1]"));
         let mut late = pin!(feed.read(0).unwrap());
-        let start = "event: header\ndata: {}\n\nid: 1\nevent: interval\ndata: [0]\n\nid: 2\nevent: interval\ndata: [1]\n\n";
+        let start =
+            "event: header\ndata: {}\n\nid: 1\nevent: interval\ndata: [0]\n\nid: 2\nevent: interval\ndata: [1]\n\n";
         assert_eq!(text(&mut late).await.unwrap(), start);
         assert_eq!(text(&mut late).await.unwrap(), ":\n\n", "still there");
         feed.push(point(2, "[2]"));
@@ -213,7 +219,10 @@ mod tests {
         let rest = "event: header\ndata: {}\n\nid: 3\nevent: interval\ndata: [2]\n\nevent: end\ndata: {\"verdict\":\"pass\"}\n\n";
         assert_eq!(text(&mut again).await.unwrap(), rest, "goes on where it was");
         assert_eq!(text(&mut again).await, None);
-        assert_eq!(text(&mut late).await.unwrap(), "event: end\ndata: {\"verdict\":\"pass\"}\n\n");
+        assert_eq!(
+            text(&mut late).await.unwrap(),
+            "event: end\ndata: {\"verdict\":\"pass\"}\n\n"
+        );
         assert_eq!(text(&mut late).await, None);
     }
 

@@ -92,7 +92,11 @@ mod tests {
         for (host, origin, foreign) in table {
             let mut headers = HeaderMap::new();
             let pairs = [(header::HOST, host), (header::ORIGIN, origin)];
-            headers.extend(pairs.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?)))));
+            headers.extend(
+                pairs
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?)))),
+            );
             assert_eq!(is_foreign(&headers), foreign, "{host:?} {origin:?}");
         }
     }

@@ -122,7 +122,8 @@ impl History {
     }
 
     fn is_over(&self) -> bool {
-        self.old.points.len() + self.new.points.len() > self.max_points || self.old.bytes + self.new.bytes > self.max_bytes
+        self.old.points.len() + self.new.points.len() > self.max_points
+            || self.old.bytes + self.new.bytes > self.max_bytes
     }
 
     fn age(&mut self) {
@@ -182,11 +183,23 @@ mod tests {
         let seconds: Vec<_> = (0..8).map(|first| (first, first + 1)).collect();
         assert_eq!(spans(&history), seconds, "all of it while there is room");
         history.push(second(8));
-        assert_eq!(spans(&history), [(0, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9)]);
+        assert_eq!(
+            spans(&history),
+            [(0, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9)]
+        );
         (9..18).for_each(|first| history.push(second(first)));
         assert_eq!(
             spans(&history),
-            [(0, 4), (4, 8), (8, 12), (12, 14), (14, 15), (15, 16), (16, 17), (17, 18)]
+            [
+                (0, 4),
+                (4, 8),
+                (8, 12),
+                (12, 14),
+                (14, 15),
+                (15, 16),
+                (16, 17),
+                (17, 18)
+            ]
         );
     }
 
@@ -197,7 +210,11 @@ mod tests {
         let after = |seen| history.after(seen).map(|point| point.first).collect::<Vec<_>>();
         assert_eq!(after(16), [16, 17]);
         assert_eq!(after(18), [0_u64; 0]);
-        assert_eq!(after(9), [8, 12, 14, 15, 16, 17], "of which it has seen a part of the first");
+        assert_eq!(
+            after(9),
+            [8, 12, 14, 15, 16, 17],
+            "of which it has seen a part of the first"
+        );
     }
 
     #[test]

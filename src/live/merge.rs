@@ -115,27 +115,49 @@ mod tests {
     #[test]
     fn counts_add_up_and_states_are_the_later() {
         let sum = merged(&second(0, 3, 200), &second(1, 4, 300));
-        assert_eq!((&sum["second"], &sum["at_ms"], &sum["duration_ms"]), (&json!(0), &json!(0), &json!(2_000)));
+        assert_eq!(
+            (&sum["second"], &sum["at_ms"], &sum["duration_ms"]),
+            (&json!(0), &json!(0), &json!(2_000))
+        );
         let scenario = &sum["scenarios"]["a"];
-        assert_eq!((&scenario["iterations"]["offered"], &scenario["iterations"]["started"]), (&json!(6), &json!(5)));
-        assert_eq!((&scenario["vus"], &scenario["queued"], &scenario["stage"]), (&json!(1), &json!(5), &json!("s1")));
+        assert_eq!(
+            (&scenario["iterations"]["offered"], &scenario["iterations"]["started"]),
+            (&json!(6), &json!(5))
+        );
+        assert_eq!(
+            (&scenario["vus"], &scenario["queued"], &scenario["stage"]),
+            (&json!(1), &json!(5), &json!("s1"))
+        );
         let series = sum["series"].as_array().unwrap();
         assert_eq!(series.len(), 4, "{series:?}");
         assert_eq!(series[0]["value"], 20.0);
-        assert_eq!((&series[1]["value"], &series[1]["min"], &series[1]["max"]), (&json!(1.0), &json!(0.0), &json!(5.0)));
+        assert_eq!(
+            (&series[1]["value"], &series[1]["min"], &series[1]["max"]),
+            (&json!(1.0), &json!(0.0), &json!(5.0))
+        );
         assert_eq!((&series[2]["passes"], &series[2]["total"]), (&json!(7), &json!(20)));
-        assert_eq!((&series[3]["count"], &series[3]["sum"], &series[3]["max"]), (&json!(4), &json!(6.0), &json!(3.0)));
+        assert_eq!(
+            (&series[3]["count"], &series[3]["sum"], &series[3]["max"]),
+            (&json!(4), &json!(6.0), &json!(3.0))
+        );
         assert_eq!(series[3]["buckets"], json!([[100, 2], [200, 1], [300, 1]]));
-        assert_eq!((&sum["checks"][0]["passes"], &sum["checks"][0]["fails"]), (&json!(7), &json!(2)));
+        assert_eq!(
+            (&sum["checks"][0]["passes"], &sum["checks"][0]["fails"]),
+            (&json!(7), &json!(2))
+        );
         assert_eq!(sum["thresholds"], second(1, 0, 0)["thresholds"]);
-        assert_eq!((&sum["generator"]["cpu_percent"], &sum["generator"]["loop_lag_p99_ms"]), (&json!(5.0), &json!(2.0)));
+        assert_eq!(
+            (&sum["generator"]["cpu_percent"], &sum["generator"]["loop_lag_p99_ms"]),
+            (&json!(5.0), &json!(2.0))
+        );
         assert_eq!(sum["events"].as_array().unwrap().len(), 2);
     }
 
     #[test]
     fn what_only_one_of_them_has_is_kept() {
         let mut late = second(1, 4, 300);
-        late["scenarios"] = json!({ "b": { "iterations": { "offered": 1 }, "vus": 0, "queued": 0, "warmup": { "offered": 2 } } });
+        late["scenarios"] =
+            json!({ "b": { "iterations": { "offered": 1 }, "vus": 0, "queued": 0, "warmup": { "offered": 2 } } });
         late["series"] = json!([{ "metric": "new", "type": "counter", "tags": {}, "value": 1.0 }]);
         late["checks"] = json!([{ "name": "other", "group": "", "passes": 1, "fails": 0 }]);
         let sum = merged(&second(0, 3, 200), &late);

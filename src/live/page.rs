@@ -38,7 +38,9 @@ pub(super) fn router(html: String, feed: Arc<Feed>) -> Router {
 }
 
 async fn events(State(feed): State<Arc<Feed>>, headers: HeaderMap) -> Response {
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     match feed.read(last.unwrap_or(0)) {
         Some(stream) => (common("text/event-stream"), Body::from_stream(stream)).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "too many look at this run already\n").into_response(),
@@ -61,7 +63,11 @@ fn policy(html: &str) -> String {
     let hashes: Vec<_> = scripts(html)
         .map(|script| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(script))))
         .collect();
-    let scripts = if hashes.is_empty() { "'none'".to_owned() } else { hashes.join(" ") };
+    let scripts = if hashes.is_empty() {
+        "'none'".to_owned()
+    } else {
+        hashes.join(" ")
+    };
     format!(
         "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -86,7 +92,10 @@ mod tests {
         assert_eq!(scripts(html).collect::<Vec<_>>(), ["alert(1)", "b()"]);
         let policy = policy(html);
         // `printf 'alert(1)' | openssl dgst -sha256 -binary | base64`
-        assert!(policy.contains("'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"), "{policy}");
+        assert!(
+            policy.contains("'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"),
+            "{policy}"
+        );
         assert_eq!(policy.matches("sha256-").count(), 2);
         assert!(super::policy("<p>no script</p>").contains("script-src 'none'"));
     }

@@ -84,7 +84,9 @@ async fn tell(feed: Arc<Feed>, mut inbox: mpsc::Receiver<News>, summary: oneshot
                 }
             }
             News::Second(interval) => {
-                let Ok(text) = serde_json::to_vec(&*interval) else { continue };
+                let Ok(text) = serde_json::to_vec(&*interval) else {
+                    continue;
+                };
                 // Numbers of our own: those of intervals need not be without gaps.
                 feed.push(Point {
                     first: number,
@@ -106,5 +108,7 @@ pub(super) fn on_own_thread(
     future: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(future))
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(future))
 }

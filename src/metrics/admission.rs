@@ -19,11 +19,15 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 38] = [
+const AUTOMATIC: [(&str, &[&str]); 41] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("grpc_req_duration", &["name"]),
     ("grpc_req_duration", &["scenario"]),
+    // What kinds of answers there were.
+    ("http_reqs", &["status"]),
+    ("http_reqs", &["error_code"]),
+    ("grpc_reqs", &["status"]),
     ("http_req_response_time", &["scenario"]),
     ("grpc_req_response_time", &["scenario"]),
     ("iteration_response_time", &["scenario"]),

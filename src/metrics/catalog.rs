@@ -20,6 +20,13 @@ pub const OTHER: &str = "(other)";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesId(u32);
 
+impl SeriesId {
+    /// Its place among all series.
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Why a catalog cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
@@ -150,11 +157,22 @@ impl Catalog {
         self.lock(|state| state.ids.get(&metric)?.get(&*sorted(tags)).copied())
     }
 
+    /// The id of a series, made if need be.
+    pub(super) fn enter(&self, metric: MetricId, tags: &[(String, String)]) -> SeriesId {
+        self.lock(|state| state.id(metric, &sorted(tags)))
+    }
+
     /// All series that exist now.
     pub(super) fn all(&self) -> Vec<(SeriesId, MetricId, Tags)> {
+        self.since(0)
+    }
+
+    /// All series that exist now but the first `known`.
+    pub(super) fn since(&self, known: usize) -> Vec<(SeriesId, MetricId, Tags)> {
         self.lock(|state| {
             let ids = (0..).map(SeriesId);
             ids.zip(&state.series)
+                .skip(known)
                 .map(|(id, (metric, tags))| (id, *metric, tags.clone()))
                 .collect()
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::Instant;
 
 use super::aggregation::Aggregation;
+use super::registry::Kind;
 use super::trend::Trend;
 
 /// A gauge's newest, smallest and largest value.
@@ -94,6 +95,23 @@ impl Series {
 }
 
 impl SeriesData {
+    /// The kind of metric that gathers this.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Counter(_) => Kind::Counter,
+            Self::Gauge(_) => Kind::Gauge,
+            Self::Rate { .. } => Kind::Rate,
+            Self::Trend(_) => Kind::Trend,
+        }
+    }
+
+    /// One number of it; `None` without data, when the aggregation does not fit, and for rates of counters.
+    #[must_use]
+    pub fn ask(&self, aggregation: Aggregation) -> Option<f64> {
+        self.answer(aggregation, Duration::ZERO)
+    }
+
     /// One number of what was gathered in `over`; `None` without data, or when the aggregation does not fit.
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
     pub(super) fn answer(&self, aggregation: Aggregation, over: Duration) -> Option<f64> {

@@ -11,10 +11,11 @@ use super::admission::is_automatic;
 use super::aggregation::Aggregation;
 use super::catalog::Catalog;
 use super::checkpoints::{CheckpointTotal, Checkpoints};
-use super::delta::{Counts, Delta};
+use super::delta::{CheckKey, CheckTally, Counts, Delta};
 use super::later::Later;
 use super::recent::Recent;
-use super::registry::{Definition, Kind, MetricId, Registry, Unit};
+use super::registry::{DeclareError, Definition, Kind, MetricId, Registry, Unit};
+use super::seconds::{Second, SecondSeries, Seconds};
 use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
@@ -48,6 +49,7 @@ pub struct Totals {
     later: Vec<Later>,
     recent: Recent,
     checkpoints: Option<Checkpoints>,
+    seconds: Option<Seconds>,
 }
 
 /// What belongs to one phase.
@@ -78,6 +80,7 @@ impl Totals {
             later: Vec::new(),
             recent: Recent::default(),
             checkpoints: None,
+            seconds: None,
         }
     }
 
@@ -147,6 +150,7 @@ impl Totals {
 
     /// Adds what was gathered outside of the load, or at no particular time of it; windows do not have it.
     pub fn merge(&mut self, delta: &Delta) {
+        self.seconds.iter_mut().for_each(|s| s.merge_outside(delta));
         self.sum.merge(delta);
     }
 
@@ -158,7 +162,60 @@ impl Totals {
             later.merge(second, delta);
         }
         self.checkpoints.iter_mut().for_each(|c| c.merge(second, delta));
+        self.seconds.iter_mut().for_each(|s| s.merge(second, delta));
         self.sum.merge(delta);
+    }
+
+    /// Keeps each second apart, besides, until it is taken; call it before the first merge.
+    pub fn keep_seconds(&mut self) {
+        self.seconds = Some(Seconds::default());
+    }
+
+    /// The next second, when every core has reported it: it is below `end`.
+    pub fn next_second(&mut self, end: u64) -> Option<Second> {
+        self.seconds.as_mut()?.next(end, &self.registry, &self.catalog)
+    }
+
+    /// The last second of which something has been gathered and not been taken.
+    #[must_use]
+    pub fn last_second(&self) -> Option<u64> {
+        self.seconds.as_ref()?.last()
+    }
+
+    /// All that has been gathered and not been taken, as one second.
+    pub fn rest_of_seconds(&mut self) -> Option<Second> {
+        self.seconds.as_mut()?.rest(&self.registry, &self.catalog)
+    }
+
+    /// Adds a second that was taken from totals of another process. Its metrics are declared, its series are made.
+    ///
+    /// # Errors
+    /// [`DeclareError`] for a metric that is another kind of metric here.
+    pub fn restore(&mut self, second: Second) -> Result<(), DeclareError> {
+        let mut delta = Delta {
+            counts: second.counts,
+            warmup: second.warmup,
+            ..Delta::default()
+        };
+        for check in second.checks {
+            let key = CheckKey {
+                group: check.group.into(),
+                name: check.name.into(),
+            };
+            let tally = CheckTally {
+                passes: check.passes,
+                fails: check.fails,
+            };
+            delta.checks.insert(key, tally);
+        }
+        for SecondSeries { name, series } in second.series {
+            let metric = self
+                .registry
+                .declare(&name.metric, series.data.kind(), name.unit.clone())?;
+            delta.series.insert(self.catalog.enter(metric, &name.tags), series);
+        }
+        self.merge_second(second.number, &delta);
+        Ok(())
     }
 
     /// Every core has handed over the seconds below `end`: windows and checkpoints that end there are complete.

@@ -315,6 +315,17 @@ impl Executor {
         names.into_iter().enumerate().map(label).collect()
     }
 
+    /// The name of the segment that lasts at a time from the scenario's start, if there is one then.
+    #[must_use]
+    pub fn segment_at(&self, at: Duration) -> Option<String> {
+        let index = match self {
+            Self::RampingVus { stages, .. } => schedule::lasting(stages.iter().map(|stage| stage.duration), at),
+            Self::Open { shape, .. } => shape.segment_at(at),
+            _ => None,
+        };
+        self.segments().into_iter().nth(index?)
+    }
+
     fn scale(&mut self, factor: f64) {
         match self {
             // The limit of work that does not shrink.

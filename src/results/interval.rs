@@ -35,6 +35,12 @@ pub struct RunHeader {
     /// Nothing is measured before this, from the start of the load: all scenarios warm up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub measured_from_ms: u64,
+    /// When the last scenario is over by plan, without iterations in flight.
+    #[serde(default)]
+    pub planned_ms: u64,
+    /// How long the plan's checkpoints are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints_ms: Option<u64>,
     /// In the order of their names.
     pub scenarios: Vec<ScenarioHeader>,
     /// In the plan's order.
@@ -56,6 +62,9 @@ pub struct ScenarioHeader {
     pub name: String,
     /// The executor's name.
     pub executor: String,
+    /// Whether it has a schedule of arrivals.
+    #[serde(default)]
+    pub open: bool,
     /// Its planned start, from the start of the load; that of one that starts after another is not known beforehand.
     pub start_ms: Option<u64>,
     /// From there to its planned end.
@@ -72,6 +81,12 @@ pub struct ThresholdHeader {
     pub metric: String,
     /// The expression as it was written.
     pub expression: String,
+    /// What its limit is measured in, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The length of the slices that are judged; not there when it is the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
 }
 
 /// A phase of the plan.

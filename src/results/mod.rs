@@ -3,10 +3,14 @@
 
 mod capacity;
 mod exit;
+mod health;
+mod hlog;
 mod interval;
 mod intervals;
+mod keeper;
 mod manifest;
 mod open;
+mod rebuild;
 mod sink;
 mod store;
 mod summary;
@@ -15,10 +19,13 @@ pub use capacity::{
     Asked, Axis, Best, Bracket, Broke, BrokeKind, BrokeReason, CAPACITY_SCHEMA, Capacity, Levels, Offered, Probe,
 };
 pub use exit::ExitCode;
+pub use health::{Conditions, judge_generator};
+pub use hlog::{Hlog, HlogError};
 pub use interval::{
     Buckets, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, PhaseHeader, RunHeader,
     ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, Trend, Values,
 };
+pub use keeper::Keeper;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
 pub use sink::{OutputReport, Sink};
@@ -27,3 +34,6 @@ pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
     RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, millis, timestamp,
 };
+
+#[cfg(test)]
+mod tests;

@@ -36,12 +36,19 @@ pub fn open(folder: &Path) -> Result<Run, StoreError> {
         Err(error) => return Err(error),
     };
     let (header, intervals) = super::intervals::read(&folder.join("intervals.jsonl"))?;
+    let ended = summary.is_some();
+    let rebuilt = || {
+        header
+            .as_ref()
+            .map(|header| super::rebuild::summary(header, &intervals))
+    };
+    let summary = summary.or_else(rebuilt);
     Ok(Run {
         folder: folder.to_owned(),
         manifest,
         header,
         intervals,
-        ended: summary.is_some(),
         summary,
+        ended,
     })
 }

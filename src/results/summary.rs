@@ -270,7 +270,7 @@ pub struct InvariantSummary {
 }
 
 /// `30s`, `1m30s`, `1h`.
-fn whole_seconds(duration: Duration) -> String {
+pub(super) fn whole_seconds(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3_600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).collect();

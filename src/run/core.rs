@@ -32,6 +32,8 @@ pub(super) enum CoreReport {
         /// The first is 0.
         second: u64,
         delta: Box<Delta>,
+        /// CPU time used since the start of the load.
+        cpu: Duration,
     },
     /// It has ended, in that second, with these last samples.
     Done {
@@ -168,7 +170,7 @@ async fn drive<F: VuFactory + 'static>(
         seed.reports.clone(),
         recorder.clone(),
         core_index,
-        start,
+        (start, cpu),
         Rc::clone(&reported),
     );
     let reporter = tokio::task::spawn_local(reporting);
@@ -233,7 +235,7 @@ async fn report(
     reports: mpsc::UnboundedSender<CoreReport>,
     recorder: Recorder,
     core: u32,
-    start: Instant,
+    (start, cpu): (Instant, Duration),
     reported: Rc<Cell<u64>>,
 ) {
     let mut next = start;
@@ -241,7 +243,14 @@ async fn report(
         next += Duration::from_secs(1);
         clock::sleep_until(next).await;
         let delta = Box::new(recorder.take());
-        if reports.send(CoreReport::Samples { core, second, delta }).is_err() {
+        let cpu = clock::thread_cpu().saturating_sub(cpu);
+        let samples = CoreReport::Samples {
+            core,
+            second,
+            delta,
+            cpu,
+        };
+        if reports.send(samples).is_err() {
             return;
         }
         reported.set(second + 1);

@@ -12,6 +12,7 @@ use crate::exec;
 use crate::metrics::{Totals, builtin};
 
 use super::core::CoreReport;
+use super::feed::{Feed, Look};
 use super::judge::Judge;
 use super::reload::{Reloads, Tried};
 use super::steer::{self, Reporter};
@@ -29,6 +30,7 @@ pub(super) struct Load<'a> {
     pub(super) observer: &'a mut dyn Observer,
     pub(super) totals: &'a mut Totals,
     pub(super) judge: &'a mut Judge,
+    pub(super) feed: &'a mut Feed,
 }
 
 /// Folds what cores report until the last one is done, and gives when that was.
@@ -63,8 +65,11 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
         }
     }
     let ended = course.ended.unwrap_or_else(clock::now);
-    load.totals.finish(ended.saturating_duration_since(load.origin));
+    let elapsed = ended.saturating_duration_since(load.origin);
+    load.totals.finish(elapsed);
     load.tell(&mut course);
+    let last = load.totals.last_second().map_or(0, |last| last + 1);
+    load.pass_on(last, elapsed);
     ended
 }
 
@@ -93,10 +98,19 @@ impl Course {
 impl Load<'_> {
     fn take(&mut self, report: CoreReport, course: &mut Course, control: &Control) {
         match report {
-            CoreReport::Samples { core, second, delta } => {
+            CoreReport::Samples {
+                core,
+                second,
+                delta,
+                cpu,
+            } => {
                 self.totals.merge_second(second, &delta);
-                self.totals.close(course.note(core, second + 1));
+                self.feed.core_cpu(core, second, cpu);
+                let end = course.note(core, second + 1);
+                self.totals.close(end);
                 self.tell(course);
+                // Where the others are done, this core's seconds are all there are.
+                self.pass_on(end.min(second + 1), Duration::MAX);
             }
             CoreReport::Done {
                 core,
@@ -107,6 +121,7 @@ impl Load<'_> {
             } => {
                 // Its last second is not over, so that this closes none.
                 self.totals.merge_second(second, &delta);
+                self.feed.core_cpu(core, second, cpu);
                 self.judge.core_cpu(cpu);
                 course.note(core, u64::MAX);
                 // What comes after the last is only the taking down of virtual machines.
@@ -142,6 +157,19 @@ impl Load<'_> {
             ends,
             totals: self.totals,
         });
+    }
+
+    /// Feeds the seconds below `end` to the sinks, of a load that is `elapsed` long.
+    fn pass_on(&mut self, end: u64, elapsed: Duration) {
+        while let Some(second) = self.totals.next_second(end) {
+            let look = Look {
+                test: self.test,
+                shared: self.shared,
+                totals: self.totals,
+                judge: self.judge,
+            };
+            self.feed.second(second, elapsed, &look);
+        }
     }
 
     /// Tells of the checkpoints that are complete since the last time.

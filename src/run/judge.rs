@@ -12,14 +12,15 @@ use crate::exec::Change;
 use crate::metrics::{Threshold, Totals};
 use crate::plan::{OnScriptError, Plan};
 use crate::results::{
-    CheckpointSummary, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason, RevisionSummary,
-    RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, millis, timestamp,
+    CheckpointSummary, Conditions, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason,
+    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, judge_generator, millis,
+    timestamp,
 };
 use crate::script::{Revision, Session};
 
 use super::invariants::Invariants;
 use super::reload::Reload;
-use super::{RunOptions, Test, edit, health, warnings};
+use super::{RunOptions, Test, edit, warnings};
 
 /// A threshold, and whether it has ended the run.
 #[derive(Debug)]
@@ -195,7 +196,7 @@ impl Judge {
     }
 
     /// How long the load was; zero when there was none.
-    fn duration(&self) -> Duration {
+    pub(super) fn duration(&self) -> Duration {
         let span = self.begun.zip(self.ended);
         span.map_or(Duration::ZERO, |(begun, ended)| ended.saturating_duration_since(begun))
     }
@@ -204,7 +205,14 @@ impl Judge {
     pub(super) fn summary(&self, test: &Test, totals: &Totals, started: SystemTime) -> Summary {
         let duration = self.duration();
         let thresholds = self.thresholds(totals);
-        let generator = health::judge(&self.plan, &self.cpu, totals, duration);
+        let open: Vec<_> = self.plan.scenarios.iter().map(|s| s.executor.is_open()).collect();
+        let conditions = Conditions {
+            open: &open,
+            cpu: &self.cpu,
+            duration,
+            files: super::files::allowed(),
+        };
+        let generator = judge_generator(&conditions, totals);
         let reasons = self.reasons(&test.session, &thresholds, &generator);
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
         let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
@@ -259,12 +267,26 @@ impl Judge {
             .collect()
     }
 
+    /// The thresholds that are judged now.
+    pub(super) fn running(&self) -> impl Iterator<Item = &Threshold> {
+        self.judged.iter().map(|judged| &judged.threshold)
+    }
+
     fn events(&self, session: &Session) -> Vec<EventSummary> {
+        let mut events = self.events_since(session, &mut (0, 0));
+        events.sort_by_key(|event| event.at_ms);
+        events
+    }
+
+    /// The events besides those that were `told`: the first so many of live control, and of reloads.
+    pub(super) fn events_since(&self, session: &Session, told: &mut (usize, usize)) -> Vec<EventSummary> {
         let at = |at: Instant| {
             self.begun
                 .map_or(Duration::ZERO, |begun| at.saturating_duration_since(begun))
         };
-        let events = session.control.events().into_iter();
+        let controlled = session.control.events();
+        let before = std::mem::replace(told, (controlled.len(), self.reloads.len()));
+        let events = controlled.into_iter().skip(before.0);
         let events = events.map(|event| EventSummary {
             at_ms: millis(at(event.at)),
             what: event.what,
@@ -272,9 +294,7 @@ impl Judge {
             value: event.value,
             detail: None,
         });
-        let mut events: Vec<_> = events.chain(self.reloads.iter().cloned()).collect();
-        events.sort_by_key(|event| event.at_ms);
-        events
+        events.chain(self.reloads.iter().skip(before.1).cloned()).collect()
     }
 
     fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {

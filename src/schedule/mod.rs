@@ -33,6 +33,7 @@ pub use edition::Edition;
 pub use ramp::Ramp;
 pub use ramps::Ramps;
 pub use replay::Trace;
+pub(crate) use shape::lasting;
 pub use shape::{Shape, Spacing};
 pub use stage::{Stage, Step, Wave};
 pub use steered::{Next, Steered};

@@ -102,6 +102,15 @@ pub(super) enum Form {
     Replay(Replay),
 }
 
+/// Which of some times that follow each other has `at` in it.
+pub(crate) fn lasting(durations: impl Iterator<Item = Duration>, at: Duration) -> Option<usize> {
+    let mut ends = durations.scan(Duration::ZERO, |end, duration| {
+        *end += duration;
+        Some(*end)
+    });
+    ends.position(|end| at < end)
+}
+
 impl Shape {
     /// The executor's name in plans and reports.
     #[must_use]
@@ -261,6 +270,21 @@ impl Shape {
             Self::Steps { steps, .. } => steps.iter().map(|step| step.name.as_deref()).collect(),
             Self::Waves { waves } => waves.iter().map(|wave| wave.name.as_deref()).collect(),
             Self::ConstantArrivalRate { .. } | Self::Burst { .. } | Self::Replay { .. } => Vec::new(),
+        }
+    }
+
+    /// Which of [`Shape::segments`] lasts at a time from the start; `None` before the first, after the last, and for
+    /// shapes that have none.
+    #[must_use]
+    pub fn segment_at(&self, at: Duration) -> Option<usize> {
+        match self {
+            Self::RampingArrivalRate { stages, .. } => lasting(stages.iter().map(|stage| stage.duration), at),
+            Self::Steps { steps, .. } => lasting(steps.iter().map(|step| step.duration), at),
+            Self::Waves { waves } => {
+                let begun = waves.iter().enumerate().filter(|(_, wave)| wave.at <= at);
+                begun.max_by_key(|(_, wave)| wave.at).map(|(index, _)| index)
+            }
+            Self::ConstantArrivalRate { .. } | Self::Burst { .. } | Self::Replay { .. } => None,
         }
     }
 

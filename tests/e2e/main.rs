@@ -40,4 +40,5 @@ mod tokens;
 mod tools;
 mod trace;
 mod tutorial;
+mod ui;
 mod waiting;

@@ -72,7 +72,9 @@ async fn until(stream: &mut TcpStream, wanted: &str) -> String {
             text.push_str(std::str::from_utf8(&piece[..n]).unwrap());
         }
     };
-    clock::timeout(Duration::from_secs(30), reading).await.expect("it comes in time");
+    clock::timeout(Duration::from_secs(30), reading)
+        .await
+        .expect("it comes in time");
     text
 }
 
@@ -80,7 +82,10 @@ async fn until(stream: &mut TcpStream, wanted: &str) -> String {
 async fn the_page_is_for_itself_and_needs_no_token() {
     let server = start();
     let answer = ask(&server, "GET /", &own(&server)).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(DOCUMENT), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(DOCUMENT),
+        "{answer}"
+    );
     for header in [
         "content-type: text/html; charset=utf-8",
         "content-security-policy: default-src 'none'; script-src 'sha256-",
@@ -126,7 +131,10 @@ async fn other_peoples_pages_learn_nothing_and_change_nothing() {
     ];
     for (request, headers, status) in table {
         let answer = ask(&server, request, &headers).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request} {headers}: {answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request} {headers}: {answer}"
+        );
     }
 }
 
@@ -138,14 +146,22 @@ async fn readers_get_everything_and_a_stalled_one_holds_up_nobody() {
     sink.begin(&header());
     sink.interval(&second(0));
     let text = until(&mut early, "id: 1\nevent: interval\n").await;
-    assert!(text.contains("content-type: text/event-stream") && text.contains("event: header\ndata: {"), "{text}");
+    assert!(
+        text.contains("content-type: text/event-stream") && text.contains("event: header\ndata: {"),
+        "{text}"
+    );
     // Reads nothing until the end.
     let mut stalled = open(&server, "GET /events", &own(&server)).await;
     for number in 1..50 {
         sink.interval(&second(number));
         until(&mut early, &format!("id: {}\nevent: interval\n", number + 1)).await;
     }
-    let mut late = open(&server, "GET /events", &format!("{}last-event-id: 48\r\n", own(&server))).await;
+    let mut late = open(
+        &server,
+        "GET /events",
+        &format!("{}last-event-id: 48\r\n", own(&server)),
+    )
+    .await;
     let text = until(&mut late, "\"second\":49").await;
     assert_eq!(text.matches("event: interval").count(), 2, "where it was: {text}");
     assert!(sink.end(&summary()).is_empty(), "nothing was dropped");

@@ -1,21 +1,36 @@
 //! The generator's own health: whether the numbers are the system's or the generator's own. The limits are those of the
-//! documentation; what a verdict means for the run is `judge`'s.
+//! documentation; what a verdict means for the run is `run`'s.
 
 use std::time::Duration;
 
 use crate::metrics::{Aggregation, Counts, MetricId, Totals, builtin};
-use crate::plan::Plan;
-use crate::results::{Generator, GeneratorVerdict};
 
-/// Judges the generator by what it measured of itself; `cpu` is what each core thread used in `duration`.
-pub(super) fn judge(plan: &Plan, cpu: &[Duration], totals: &Totals, duration: Duration) -> Generator {
+use super::summary::{Generator, GeneratorVerdict};
+
+/// What is known of a run besides its samples.
+#[derive(Debug)]
+pub struct Conditions<'a> {
+    /// Of each scenario of the plan, whether it is open.
+    pub open: &'a [bool],
+    /// What each core thread used.
+    pub cpu: &'a [Duration],
+    /// How long the load was.
+    pub duration: Duration,
+    /// How many files the process may have open, if there is a limit.
+    pub files: Option<u64>,
+}
+
+/// Judges the generator by what it measured of itself.
+#[must_use]
+pub fn judge_generator(conditions: &Conditions<'_>, totals: &Totals) -> Generator {
+    let &Conditions { cpu, duration, .. } = conditions;
     let p99 = |metric| totals.root(metric, Aggregation::Percentile(99.0));
-    let open = plan.scenarios.iter().any(|scenario| scenario.executor.is_open());
+    let open = conditions.open.contains(&true);
     let mut health = Health::default();
     health.lags(totals, open);
     let cpu_percent = health.cpu(cpu, duration, open);
-    health.notes.extend(saturation(plan, totals));
-    let socket_errors = health.sockets(totals);
+    health.notes.extend(saturation(conditions.open, totals));
+    let socket_errors = health.sockets(totals, conditions.files);
     Generator {
         verdict: health.verdict,
         start_lag_p99_ms: p99(builtin::ITERATION_START_LAG).filter(|_| open),
@@ -39,9 +54,8 @@ fn judged(totals: &Totals, metric: MetricId) -> Option<(f64, f64)> {
 }
 
 /// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
-fn saturation(plan: &Plan, totals: &Totals) -> Option<String> {
-    let scenarios = plan.scenarios.iter().enumerate();
-    let open = scenarios.filter(|(_, scenario)| scenario.executor.is_open());
+fn saturation(is_open: &[bool], totals: &Totals) -> Option<String> {
+    let open = is_open.iter().enumerate().filter(|(_, open)| **open);
     let counts = open.fold(Counts::default(), |mut sum, (index, _)| {
         sum.merge(&totals.counts(index));
         sum
@@ -122,10 +136,10 @@ impl Health {
     }
 
     /// How many connections this machine itself refused.
-    fn sockets(&mut self, totals: &Totals) -> u64 {
+    fn sockets(&mut self, totals: &Totals, files: Option<u64>) -> u64 {
         let refused = totals.root(builtin::SOCKET_ERRORS, Aggregation::Count).unwrap_or(0.0);
         if refused > 0.0 {
-            let files = super::files::allowed().map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
+            let files = files.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
             self.suspect(format!(
                 "{refused:.0} connections were refused by this machine: no files (ulimit -n: {files}), ports or memory"
             ));

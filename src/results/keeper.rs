@@ -1,0 +1,170 @@
+//! Keeps the seconds of a run on disk while it lasts: `intervals.jsonl` and `latency.hlog`, on a thread of its own. What
+//! cannot be written is counted and told once; the load never waits for the disk.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use serde::Serialize;
+
+use super::hlog::Hlog;
+use super::interval::{Header, Interval};
+use super::sink::{OutputReport, Sink};
+use super::store::StoreError;
+use super::summary::Summary;
+
+/// How many seconds may wait for the disk; what comes then is lost.
+const WAITING: usize = 60;
+
+/// Writes each second into the folder of a run.
+#[derive(Debug)]
+pub struct Keeper {
+    seconds: Option<SyncSender<Piece>>,
+    thread: Option<JoinHandle<OutputReport>>,
+    dropped: u64,
+}
+
+enum Piece {
+    Header(Arc<Header>),
+    Interval(Arc<Interval>),
+}
+
+impl Keeper {
+    /// Makes the files in the folder.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be made.
+    pub fn new(folder: &Path) -> Result<Self, StoreError> {
+        let make = |name: &'static str| {
+            let path = folder.join(name);
+            let file = File::create(&path).map_err(|source| StoreError::new("create", &path, source))?;
+            Ok(Journal::new(name, file))
+        };
+        let (intervals, latency) = (make("intervals.jsonl")?, make("latency.hlog")?);
+        let (seconds, inbox) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("kingtide-results".to_owned())
+            .spawn(move || keep(&inbox, intervals, latency))
+            .map_err(|source| StoreError::new("write", folder, source))?;
+        Ok(Self {
+            seconds: Some(seconds),
+            thread: Some(thread),
+            dropped: 0,
+        })
+    }
+
+    fn pass(&mut self, piece: Piece) {
+        let passed = self.seconds.as_ref().map(|seconds| seconds.try_send(piece));
+        if !matches!(passed, Some(Ok(()))) {
+            self.dropped += 1;
+        }
+    }
+}
+
+impl Sink for Keeper {
+    fn begin(&mut self, header: &Arc<Header>) {
+        self.pass(Piece::Header(Arc::clone(header)));
+    }
+
+    fn interval(&mut self, interval: &Arc<Interval>) {
+        self.pass(Piece::Interval(Arc::clone(interval)));
+    }
+
+    /// Nothing is told of files that are whole.
+    fn end(mut self: Box<Self>, _: &Summary) -> Vec<OutputReport> {
+        drop(self.seconds.take());
+        let report = self.thread.take().and_then(|thread| thread.join().ok());
+        let mut report = report.unwrap_or_default();
+        report.dropped += self.dropped;
+        let is_whole = report.dropped == 0 && report.failures == 0;
+        if is_whole { Vec::new() } else { vec![report] }
+    }
+}
+
+/// Writes until nothing more comes.
+fn keep(inbox: &Receiver<Piece>, mut intervals: Journal, mut latency: Journal) -> OutputReport {
+    let mut hlog = None;
+    while let Ok(piece) = inbox.recv() {
+        match piece {
+            Piece::Header(header) => {
+                intervals.write(|text| line(&*header, text));
+                latency.write(|text| Hlog::new(&mut *text, &header).map(|_| ()));
+                hlog = Some(header);
+            }
+            Piece::Interval(interval) => {
+                intervals.write(|text| line(&*interval, text));
+                if let Some(header) = &hlog {
+                    latency.write(|text| Hlog::resume(text, header).interval(&interval));
+                }
+            }
+        }
+    }
+    OutputReport {
+        output: intervals.name.to_owned(),
+        written: intervals.written,
+        dropped: intervals.lost,
+        failures: intervals.lost + latency.lost,
+        error: intervals.error.or(latency.error),
+    }
+}
+
+fn line(value: &impl Serialize, text: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, value)?;
+    text.push(b'\n');
+    Ok(())
+}
+
+/// A file that grows by whole pieces: what was written of one that failed is taken back.
+#[derive(Debug)]
+struct Journal {
+    name: &'static str,
+    file: File,
+    /// How much of it is good.
+    length: u64,
+    written: u64,
+    lost: u64,
+    /// The first failure.
+    error: Option<String>,
+    text: Vec<u8>,
+}
+
+impl Journal {
+    fn new(name: &'static str, file: File) -> Self {
+        Self {
+            name,
+            file,
+            length: 0,
+            written: 0,
+            lost: 0,
+            error: None,
+            text: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        self.text.clear();
+        let made = make(&mut self.text);
+        if let Err(error) = made.and_then(|()| self.append()) {
+            self.lost += 1;
+            // Should this fail too, the next piece begins in the middle of a line, and the reader says so.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            if self.error.is_none() {
+                let text = format!("cannot write {}: {error}", self.name);
+                tracing::warn!(target: "kingtide::results", "{text}; the run goes on, and what is lost is counted");
+                self.error = Some(text);
+            }
+            return;
+        }
+        self.length += self.text.len() as u64;
+        self.written += 1;
+    }
+
+    /// In one call: a process that is killed leaves at most one piece half written.
+    fn append(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.text)
+    }
+}

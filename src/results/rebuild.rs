@@ -1,0 +1,247 @@
+//! The summary of a run that was killed, made of its intervals: the same totals, and the same numbers drawn from them. What
+//! only the end of a run tells (invariants, script errors, which samples a core had not handed over) is not in it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::clock::{self, Instant};
+use crate::metrics::{
+    Catalog, Counts, Gauge, Registry, Second, SecondSeries, SeriesData, SeriesName, Timeline, Totals, Unit,
+};
+
+use super::exit::ExitCode;
+use super::health::{Conditions, judge_generator};
+use super::interval::{Header, Interval, RunHeader, Series, ThresholdHeader, Values};
+use super::summary::{
+    CheckpointSummary, EventSummary, Reason, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary,
+    millis, whole_seconds,
+};
+
+/// What the intervals of a run that did not end add up to.
+pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
+    let run = &header.run;
+    let load = intervals.iter().filter(|interval| !interval.after_load);
+    let duration = load.map(|interval| interval.duration_ms).sum::<u64>();
+    let duration = Duration::from_millis(duration);
+    let totals = totals(run, intervals, duration);
+    let thresholds: Vec<_> = run.thresholds.iter().map(|t| threshold(t, intervals)).collect();
+    let exit = ExitCode::Signal;
+    let mut reasons = vec![Reason {
+        exit_code: exit.number(),
+        message: format!(
+            "the run did not come to its end: it was killed after {} s, and this is what it had written down",
+            duration.as_secs()
+        ),
+    }];
+    let failed = thresholds.iter().filter(|threshold| !threshold.ok);
+    reasons.extend(failed.map(|threshold| Reason {
+        exit_code: ExitCode::Thresholds.number(),
+        message: format!("{}: {} was not met", threshold.metric, threshold.expression),
+    }));
+    let names: Vec<_> = run.scenarios.iter().map(|s| s.name.as_str()).collect();
+    let checkpoints = totals.checkpoints().iter();
+    Summary {
+        schema: SUMMARY_SCHEMA.to_owned(),
+        verdict: exit.verdict(),
+        exit_code: exit.number(),
+        run: RunInfo {
+            script: run.script.clone(),
+            seed: run.seed,
+            started_at: run.started_at.clone(),
+            duration_ms: millis(duration),
+            tags: run.tags.clone(),
+            reasons,
+            events: events(intervals),
+            revisions: Vec::new(),
+        },
+        scenarios: scenarios(run, &totals),
+        metrics: totals.summarise(),
+        phases: totals.phases().into_iter().map(Into::into).collect(),
+        checkpoints: checkpoints.map(|c| CheckpointSummary::new(c, &names)).collect(),
+        checks: totals.checks(),
+        thresholds,
+        invariants: Vec::new(),
+        generator: generator(run, intervals, duration, &totals),
+        errors: Vec::new(),
+        warnings: missing(intervals).into_iter().collect(),
+        outputs: Vec::new(),
+    }
+}
+
+/// Everything that the intervals have, added up as it was when they were made.
+pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration) -> Totals {
+    let registry = Registry::new();
+    // The names of thresholds' series are in the intervals, as far as there were samples.
+    let catalog = Catalog::new(&registry, &[]).unwrap_or_else(|error| unreachable!("no selectors: {error}"));
+    let mut totals = Totals::new(&registry, &catalog, run.scenarios.len());
+    let span = |start, end| -> Range<Duration> { Duration::from_millis(start)..Duration::from_millis(end) };
+    let phases = run.phases.iter();
+    let timeline = Timeline {
+        measured_from: Duration::from_millis(run.measured_from_ms),
+        phases: phases
+            .map(|phase| (phase.name.clone(), span(phase.start_ms, phase.end_ms)))
+            .collect(),
+    };
+    totals.watch(timeline, &[]);
+    if let Some(every) = run.checkpoints_ms {
+        let planned = Duration::from_millis(run.planned_ms);
+        totals.keep_checkpoints(Duration::from_millis(every), planned);
+    }
+    let start = clock::now();
+    for interval in intervals {
+        // A metric that changed its kind is in no file that we wrote.
+        let _ = totals.restore(second(run, interval, start));
+    }
+    totals.finish(duration);
+    totals
+}
+
+fn second(run: &RunHeader, interval: &Interval, start: Instant) -> Second {
+    let of = |name: &str| interval.scenarios.get(name);
+    let counts = run.scenarios.iter().map(|s| of(&s.name).map(|s| s.iterations));
+    let warmup = run.scenarios.iter().map(|s| of(&s.name).and_then(|s| s.warmup));
+    // The newest value of a gauge is that of the latest second.
+    let at = start + Duration::from_secs(interval.second);
+    Second {
+        number: interval.second,
+        counts: counts.map(Option::unwrap_or_default).collect::<Vec<Counts>>(),
+        warmup: warmup.map(Option::unwrap_or_default).collect(),
+        checks: interval.checks.clone(),
+        series: interval.series.iter().map(|series| restored(series, at)).collect(),
+    }
+}
+
+fn restored(series: &Series, at: Instant) -> SecondSeries {
+    let data = match &series.values {
+        Values::Counter { value } => SeriesData::Counter(*value),
+        Values::Gauge { value, min, max } => SeriesData::Gauge(Some(Gauge {
+            value: *value,
+            min: *min,
+            max: *max,
+            at,
+        })),
+        Values::Rate { passes, total } => SeriesData::Rate {
+            passes: *passes,
+            total: *total,
+        },
+        Values::Trend(trend) => SeriesData::Trend(trend.to_metrics()),
+    };
+    let tags = series.tags.iter();
+    SecondSeries {
+        name: SeriesName {
+            metric: series.metric.as_str().into(),
+            unit: Unit::parse(series.unit.as_deref().unwrap_or_default()),
+            tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
+        .into(),
+        series: crate::metrics::Series {
+            data,
+            out_of_range: series.out_of_range,
+        },
+    }
+}
+
+fn scenarios(run: &RunHeader, totals: &Totals) -> BTreeMap<String, ScenarioSummary> {
+    let scenarios = run.scenarios.iter().enumerate();
+    let summary = |(index, scenario): (usize, &super::interval::ScenarioHeader)| {
+        let summary = ScenarioSummary {
+            executor: scenario.executor.clone(),
+            iterations: totals.counts(index),
+            warmup: (scenario.warmup_ms > 0).then(|| totals.warmup_counts(index)),
+        };
+        (scenario.name.clone(), summary)
+    };
+    scenarios.map(summary).collect()
+}
+
+/// How a threshold stood when it was last looked at; one that was never has no data.
+fn threshold(threshold: &ThresholdHeader, intervals: &[Interval]) -> ThresholdSummary {
+    let is_it = |stand: &&super::interval::ThresholdInterval| {
+        stand.metric == threshold.metric && stand.expression == threshold.expression
+    };
+    let mut latest = intervals.iter().rev();
+    let stand = latest.find_map(|interval| interval.thresholds.iter().find(is_it));
+    ThresholdSummary {
+        metric: threshold.metric.clone(),
+        expression: threshold.expression.clone(),
+        ok: stand.and_then(|stand| stand.ok).unwrap_or(false),
+        observed: stand.and_then(|stand| stand.observed),
+        aborted: false,
+        unit: threshold.unit.clone(),
+        window: threshold.window_ms.map(Duration::from_millis).map(whole_seconds),
+        window_at_ms: None,
+        since_ms: None,
+    }
+}
+
+fn events(intervals: &[Interval]) -> Vec<EventSummary> {
+    let events = intervals.iter().flat_map(|interval| &interval.events);
+    // Stages are the plan's doing, and in no summary.
+    let events = events.filter(|event| event.kind != "stage");
+    let event = |event: &super::interval::IntervalEvent| EventSummary {
+        at_ms: event.at_ms,
+        what: event.kind.clone(),
+        scenario: None,
+        value: None,
+        detail: Some(event.text.clone()),
+    };
+    events.map(event).collect()
+}
+
+fn generator(run: &RunHeader, intervals: &[Interval], duration: Duration, totals: &Totals) -> super::Generator {
+    let open: Vec<_> = run.scenarios.iter().map(|scenario| scenario.open).collect();
+    let used = intervals.iter().filter_map(|interval| {
+        let millis = u32::try_from(interval.duration_ms).ok()?;
+        let share = interval.generator.cpu_percent?.clamp(0.0, 1e4) / 100.0;
+        Some(Duration::from_secs_f64(share * f64::from(millis) / 1e3))
+    });
+    let conditions = Conditions {
+        open: &open,
+        cpu: &[used.sum()],
+        duration,
+        files: None,
+    };
+    judge_generator(&conditions, totals)
+}
+
+/// Seconds that could not be written.
+fn missing(intervals: &[Interval]) -> Option<String> {
+    let known = intervals.iter().filter(|interval| !interval.after_load);
+    let (count, last) = known.fold((0_u64, None), |(count, _), interval| (count + 1, Some(interval.second)));
+    let lost = last.map_or(0, |last| last + 1).saturating_sub(count);
+    (lost > 0).then(|| format!("{lost} seconds of the run could not be written down and are missing here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::CheckTotal;
+
+    #[test]
+    fn checks_are_added_up() {
+        let check = |passes, fails| CheckTotal {
+            name: "ok".to_owned(),
+            group: String::new(),
+            passes,
+            fails,
+        };
+        let interval = |second, passes, fails| Interval {
+            second,
+            duration_ms: 1_000,
+            checks: vec![check(passes, fails)],
+            ..Interval::default()
+        };
+        let summary = summary(&super::super::tests::header(), &[interval(0, 3, 0), interval(2, 4, 1)]);
+        assert_eq!(summary.checks, [check(7, 1)]);
+        assert_eq!(summary.run.duration_ms, 2_000);
+        assert_eq!(
+            summary.warnings,
+            ["1 seconds of the run could not be written down and are missing here"]
+        );
+        assert_eq!(
+            (summary.verdict, summary.exit_code),
+            (super::super::Verdict::Aborted, 105)
+        );
+    }
+}

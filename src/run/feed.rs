@@ -1,0 +1,297 @@
+//! Feeds the sinks: makes each second of the load, once every core has reported it, into an interval. What sinks do with it
+//! is theirs; a run without sinks keeps no seconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{self, Instant};
+use crate::exec;
+use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Threshold, Totals, builtin};
+use crate::plan::{Plan, order};
+use crate::results::{
+    Buckets, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
+    PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, Summary, ThresholdHeader,
+    ThresholdInterval, Trend, Values, millis, timestamp,
+};
+
+use super::Test;
+use super::judge::Judge;
+
+/// Who is fed, and how far it has come.
+pub(super) struct Feed {
+    sinks: Vec<Box<dyn Sink>>,
+    begun: Option<Begun>,
+    /// The CPU time that each core has used so far.
+    used: Vec<Duration>,
+    /// How much of it all have used in each second that was not fed.
+    cpu: BTreeMap<u64, Duration>,
+    /// How many events have been told: of live control, and of reloads.
+    told: (usize, usize),
+    stages: Vec<Option<String>>,
+}
+
+/// The start of the load.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    origin: Instant,
+    wall: SystemTime,
+}
+
+/// What an interval is made of, besides its second.
+pub(super) struct Look<'a> {
+    pub(super) test: &'a Test,
+    pub(super) shared: &'a exec::Shared,
+    pub(super) totals: &'a Totals,
+    pub(super) judge: &'a Judge,
+}
+
+impl Feed {
+    pub(super) fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
+        Self {
+            sinks,
+            begun: None,
+            used: Vec::new(),
+            cpu: BTreeMap::new(),
+            told: (0, 0),
+            stages: Vec::new(),
+        }
+    }
+
+    /// Whether anybody is fed.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.sinks.is_empty()
+    }
+
+    /// The load begins at `origin`.
+    pub(super) fn begin(&mut self, test: &Test, origin: Instant, threads: u32) {
+        if !self.is_wanted() {
+            return;
+        }
+        let wall = clock::wall() + origin.saturating_duration_since(clock::now());
+        self.begun = Some(Begun { origin, wall });
+        self.used = vec![Duration::ZERO; threads as usize];
+        self.stages = vec![None; test.plan.scenarios.len()];
+        let header = Arc::new(header(test, wall));
+        for sink in &mut self.sinks {
+            sink.begin(&header);
+        }
+    }
+
+    /// Core `core` has used `cpu` since the start of the load, by the end of that second.
+    pub(super) fn core_cpu(&mut self, core: u32, second: u64, cpu: Duration) {
+        if let Some(used) = self.used.get_mut(core as usize) {
+            *self.cpu.entry(second).or_default() += cpu.saturating_sub(*used);
+            *used = cpu;
+        }
+    }
+
+    /// A second of the load is complete; the load was `elapsed` long, or longer.
+    pub(super) fn second(&mut self, second: Second, elapsed: Duration, look: &Look<'_>) {
+        let Some(begun) = self.begun else { return };
+        let start = Duration::from_secs(second.number);
+        let duration = elapsed.saturating_sub(start).min(Duration::from_secs(1));
+        let events = self.events(start, begun.origin, look);
+        let generator = self.generator(&second, duration);
+        let scenarios = self.scenarios(&second, look);
+        let thresholds = look.judge.running().map(|threshold| stand(threshold, look.totals));
+        self.give(Interval {
+            second: second.number,
+            at_ms: epoch_ms(begun.wall + start),
+            duration_ms: millis(duration).max(1),
+            after_load: false,
+            scenarios,
+            series: second.series.into_iter().filter_map(series).collect(),
+            checks: second.checks,
+            thresholds: thresholds.collect(),
+            generator,
+            events,
+        });
+    }
+
+    /// What was gathered between the end of the load, after `elapsed`, and now.
+    pub(super) fn after_load(&mut self, rest: Second, elapsed: Duration) {
+        let Some(begun) = self.begun else { return };
+        let length = clock::now().saturating_duration_since(begun.origin + elapsed);
+        self.give(Interval {
+            second: rest.number,
+            at_ms: epoch_ms(begun.wall + elapsed),
+            duration_ms: millis(length).max(1),
+            after_load: true,
+            series: rest.series.into_iter().filter_map(series).collect(),
+            checks: rest.checks,
+            ..Interval::default()
+        });
+    }
+
+    /// The run is over.
+    pub(super) fn end(self, summary: &Summary) -> Vec<OutputReport> {
+        let ended = self.sinks.into_iter().map(|sink| sink.end(summary));
+        ended.flatten().collect()
+    }
+
+    fn give(&mut self, interval: Interval) {
+        let interval = Arc::new(interval);
+        for sink in &mut self.sinks {
+            sink.interval(&interval);
+        }
+    }
+
+    fn events(&mut self, start: Duration, origin: Instant, look: &Look<'_>) -> Vec<IntervalEvent> {
+        let mut events: Vec<_> = look.judge.events_since(&look.test.session, &mut self.told);
+        events.sort_by_key(|event| event.at_ms);
+        let mut events: Vec<_> = events.into_iter().map(told).collect();
+        let scenarios = look.test.plan.scenarios.iter().zip(&mut self.stages).enumerate();
+        for (index, (scenario, stage)) in scenarios {
+            let control = &look.test.session.control;
+            let now = look.shared.stage(index, control, origin + start);
+            if now != *stage
+                && let Some(name) = &now
+            {
+                events.push(IntervalEvent {
+                    at_ms: millis(start),
+                    kind: "stage".to_owned(),
+                    text: format!("{}: {name}", scenario.name),
+                });
+            }
+            *stage = now;
+        }
+        events
+    }
+
+    fn scenarios(&self, second: &Second, look: &Look<'_>) -> BTreeMap<String, ScenarioInterval> {
+        let of = |counts: &[Counts], index: usize| counts.get(index).copied().unwrap_or_default();
+        let scenarios = look.test.plan.scenarios.iter().enumerate();
+        let interval = |(index, scenario): (usize, &crate::plan::Scenario)| {
+            let progress = look.shared.progress(index);
+            let warmup = Some(of(&second.warmup, index)).filter(|counts| *counts != Counts::default());
+            let interval = ScenarioInterval {
+                iterations: of(&second.counts, index),
+                warmup,
+                vus: progress.active,
+                queued: progress.backlog,
+                stage: self.stages.get(index).cloned().flatten(),
+            };
+            (scenario.name.clone(), interval)
+        };
+        scenarios.map(interval).collect()
+    }
+
+    fn generator(&mut self, second: &Second, duration: Duration) -> GeneratorInterval {
+        let later = self.cpu.split_off(&(second.number + 1));
+        let used: Duration = std::mem::replace(&mut self.cpu, later).into_values().sum();
+        #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
+        let all = self.used.len() as f64 * duration.as_secs_f64();
+        let ask = |metric, aggregation| second.get(name_of(metric), &[])?.data.ask(aggregation);
+        GeneratorInterval {
+            cpu_percent: (all > 0.0).then(|| rounded(100.0 * used.as_secs_f64() / all)),
+            dispatch_lag_p99_ms: ask(builtin::DISPATCH_LAG, Aggregation::Percentile(99.0)),
+            loop_lag_p99_ms: ask(builtin::LOOP_LAG, Aggregation::Percentile(99.0)),
+            gc_pause_max_ms: ask(builtin::GC_PAUSE, Aggregation::Max),
+        }
+    }
+}
+
+fn name_of(metric: MetricId) -> &'static str {
+    builtin::BUILTINS[metric.index() as usize].name
+}
+
+fn rounded(percent: f64) -> f64 {
+    (percent * 10.0).round() / 10.0
+}
+
+fn epoch_ms(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
+}
+
+fn header(test: &Test, wall: SystemTime) -> Header {
+    let plan: &Plan = &test.plan;
+    let scenario = |scenario: &crate::plan::Scenario| ScenarioHeader {
+        name: scenario.name.clone(),
+        executor: scenario.executor.name().to_owned(),
+        open: scenario.executor.is_open(),
+        start_ms: scenario.start_after.is_none().then(|| millis(scenario.start_time)),
+        duration_ms: millis(scenario.executor.duration()),
+        warmup_ms: millis(scenario.warmup),
+    };
+    let threshold = |threshold: &Threshold| ThresholdHeader {
+        metric: threshold.selector.to_string(),
+        expression: threshold.expression.clone(),
+        unit: Some(threshold.unit.name().to_owned()).filter(|unit| !unit.is_empty()),
+        window_ms: threshold.window.map(millis),
+    };
+    let phase = |phase: &crate::plan::Phase| PhaseHeader {
+        name: phase.name.clone(),
+        start_ms: millis(phase.start),
+        end_ms: millis(phase.end),
+    };
+    Header {
+        schema: INTERVALS_SCHEMA.to_owned(),
+        run: RunHeader {
+            script: test.session.script.display().to_string(),
+            seed: test.session.seed,
+            started_at: timestamp(wall),
+            started_at_ms: epoch_ms(wall),
+            measured_from_ms: millis(plan.measured_from()),
+            planned_ms: millis(order::latest_end(&plan.scenarios)),
+            checkpoints_ms: plan.checkpoints.map(millis),
+            scenarios: plan.scenarios.iter().map(scenario).collect(),
+            thresholds: plan.thresholds.iter().map(threshold).collect(),
+            phases: plan.phases.iter().map(phase).collect(),
+            tags: plan.tags.clone(),
+            buckets: Buckets::default(),
+        },
+    }
+}
+
+/// How a threshold stands by what was gathered so far.
+fn stand(threshold: &Threshold, totals: &Totals) -> ThresholdInterval {
+    let verdict = threshold.evaluate(totals);
+    ThresholdInterval {
+        metric: threshold.selector.to_string(),
+        expression: threshold.expression.clone(),
+        ok: verdict.ok,
+        observed: verdict.observed,
+        limit: threshold.limit,
+    }
+}
+
+/// An event in a few words.
+fn told(event: EventSummary) -> IntervalEvent {
+    let value = event.value.map(|value| value.to_string());
+    let parts = [event.scenario, Some(event.what.clone()), value, event.detail];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    IntervalEvent {
+        at_ms: event.at_ms,
+        kind: event.what,
+        text: parts.join(" "),
+    }
+}
+
+/// A series with news; a gauge or a distribution without a value has none.
+fn series(second: crate::metrics::SecondSeries) -> Option<Series> {
+    let SeriesName { metric, unit, tags } = &*second.name;
+    let values = match &second.series.data {
+        SeriesData::Counter(value) => Values::Counter { value: *value },
+        SeriesData::Rate { passes, total } => Values::Rate {
+            passes: *passes,
+            total: *total,
+        },
+        SeriesData::Gauge(gauge) => {
+            let gauge = (*gauge)?;
+            Values::Gauge {
+                value: gauge.value,
+                min: gauge.min,
+                max: gauge.max,
+            }
+        }
+        SeriesData::Trend(trend) => Values::Trend(Trend::of(unit, trend)?),
+    };
+    Some(Series {
+        metric: metric.to_string(),
+        unit: Some(unit.name().to_owned()).filter(|unit| !unit.is_empty()),
+        tags: tags.iter().cloned().collect(),
+        values,
+        out_of_range: second.series.out_of_range,
+    })
+}
