@@ -32,7 +32,9 @@ async fn ask(host: &str, request: &str, headers: &str) -> String {
         let _ = stream.read_to_string(&mut answer).await;
         answer
     };
-    clock::timeout(Duration::from_secs(60), asking).await.expect("it answers in time")
+    clock::timeout(Duration::from_secs(60), asking)
+        .await
+        .expect("it answers in time")
 }
 
 /// The data of the events of a kind.
@@ -50,7 +52,10 @@ async fn the_stream_adds_up_to_the_summary() {
     let mut running = project.start(&["j.lua", "--ui=127.0.0.1:0"]);
     let (host, token) = page(&mut running).await;
     let document = ask(&host, "GET /", "").await;
-    assert!(document.starts_with("HTTP/1.1 200 ") && document.contains("EventSource"), "{document}");
+    assert!(
+        document.starts_with("HTTP/1.1 200 ") && document.contains("EventSource"),
+        "{document}"
+    );
     let bearer = format!("authorization: Bearer {token}\r\n");
     assert!(ask(&host, "GET /v1/status", &bearer).await.starts_with("HTTP/1.1 200 "));
     assert!(ask(&host, "GET /v1/status", "").await.starts_with("HTTP/1.1 401 "));
@@ -58,9 +63,17 @@ async fn the_stream_adds_up_to_the_summary() {
     let ran = running.ran().await;
     ran.exits(0);
     let headers = events(&stream, "header");
-    assert_eq!((headers.len(), &headers[0]["run"]["scenarios"][0]["name"]), (1, &"a".into()));
+    assert_eq!(
+        (headers.len(), &headers[0]["run"]["scenarios"][0]["name"]),
+        (1, &"a".into())
+    );
     let intervals = events(&stream, "interval");
-    let sum = |pointer: &str| intervals.iter().filter_map(|one| one.pointer(pointer)?.as_u64()).sum::<u64>();
+    let sum = |pointer: &str| {
+        intervals
+            .iter()
+            .filter_map(|one| one.pointer(pointer)?.as_u64())
+            .sum::<u64>()
+    };
     let [offered, started, completed, ..] = ran.counts("a");
     assert_eq!(offered, 120);
     let counts = ["offered", "started", "completed"].map(|count| sum(&format!("/scenarios/a/iterations/{count}")));
@@ -73,14 +86,23 @@ async fn the_stream_adds_up_to_the_summary() {
 
 #[tokio::test]
 async fn a_taken_port_is_no_error_and_quick_has_the_page_too() {
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("there is a free port");
     let addr = taken.local_addr().expect("it has an address").to_string();
     let project = Project::new();
     let mut running = project.start_quick(&[&format!("http://{addr}/"), "--ui", "-n", "1", "--timeout", "1s"]);
     let (default, _) = page(&mut running).await;
     assert!(default.starts_with("127.0.0.1:"), "{default}");
     running.ran().await;
-    let mut running = project.start_quick(&[&format!("http://{addr}/"), &format!("--ui={addr}"), "-n", "1", "--timeout", "1s"]);
+    let mut running = project.start_quick(&[
+        &format!("http://{addr}/"),
+        &format!("--ui={addr}"),
+        "-n",
+        "1",
+        "--timeout",
+        "1s",
+    ]);
     let (next, _) = page(&mut running).await;
     assert_ne!(next, addr);
     running.ran().await;
@@ -97,5 +119,8 @@ async fn page_and_live_control_are_one_server() {
     assert!(stop.starts_with("HTTP/1.1 200 "), "{stop}");
     running.ran().await.exits(103);
     let both = ["run", "j.lua", "--ui=127.0.0.1:1", "--control", "127.0.0.1:2"];
-    project.call(&both).await.says(2, &["page and live control are one server"]);
+    project
+        .call(&both)
+        .await
+        .says(2, &["page and live control are one server"]);
 }
