@@ -19,6 +19,7 @@ mod signals;
 mod terminal;
 mod test;
 mod trace;
+mod tui;
 mod ui;
 
 use std::process::ExitCode as Process;

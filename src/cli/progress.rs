@@ -36,8 +36,13 @@ impl Observer for Quiet {
     }
 }
 
+/// What a checkpoint leaves.
+pub(super) fn show_checkpoint(number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+    terminal::note(&checkpoint::line(number, checkpoint, plan));
+}
+
 /// What saving a file has led to, as people read it.
-fn show_reload(reload: &Reload) {
+pub(super) fn show_reload(reload: &Reload) {
     let seconds = reload.at.as_secs_f64();
     let files = reload.files();
     match &reload.outcome {
@@ -102,7 +107,7 @@ impl Observer for Plain {
     }
 
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
-        terminal::note(&checkpoint::line(number, checkpoint, plan));
+        show_checkpoint(number, checkpoint, plan);
     }
 }
 
@@ -163,7 +168,7 @@ impl Observer for Live {
     }
 
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
-        terminal::note(&checkpoint::line(number, checkpoint, plan));
+        show_checkpoint(number, checkpoint, plan);
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::{RunArgs, ScriptArgs};
 use super::demo::DemoChild;
 use super::once::once;
+use super::tui::Tui;
 use super::{Failure, block_on, progress, signals, terminal, trace, ui};
 use crate::clock;
 use crate::control::Control;
@@ -27,11 +28,12 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
-        let server = ui::start(args.ui, args.control, control)?;
+        let server = ui::start(args.ui, args.control, Arc::clone(&control))?;
         let sink = ui::sink(server.as_ref())?;
-        Ok((folder, server, sink))
+        let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
+        Ok((folder, server, sink, tui))
     });
-    let (folder, server, sink) = match ready {
+    let (folder, server, sink, tui) = match ready {
         Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
@@ -42,10 +44,12 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
     let options = options(&args);
-    let mut observer = observer(args.quiet || args.once, &test.plan);
-    let sinks = sinks(folder.as_ref()).into_iter().chain(sink).collect();
+    let mut observer = observer(args.quiet || args.once, tui.as_ref(), &test.plan);
+    let screen = tui.as_ref().and_then(Tui::sink);
+    let sinks = sinks(folder.as_ref()).into_iter().chain(sink).chain(screen).collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
+    drop(tui);
     finish(demo).await;
 
     let mut summary = outcome.summary;
@@ -119,7 +123,10 @@ fn options(args: &RunArgs) -> RunOptions {
 }
 
 /// Who shows how the run goes.
-pub(super) fn observer(is_quiet: bool, plan: &Plan) -> Box<dyn Observer> {
+pub(super) fn observer(is_quiet: bool, tui: Option<&Tui>, plan: &Plan) -> Box<dyn Observer> {
+    if let Some(observer) = tui.and_then(Tui::observer) {
+        return observer;
+    }
     match (is_quiet, terminal::is_interactive()) {
         (true, _) => Box::new(progress::Quiet),
         (false, true) => Box::new(progress::Live::new(plan)),

@@ -24,6 +24,9 @@ pub(super) struct UiArgs {
         reason = "clap's form of an option whose value may be left out"
     )]
     ui: Option<Option<SocketAddr>>,
+    /// Show the run on the whole terminal: rates, service times, checks, generator. q stops it, p pauses it.
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) tui: bool,
 }
 
 /// Starts what is wanted, and tells where it is: to a person, and to a program that reads stderr.

@@ -39,6 +39,7 @@ mod summary;
 mod tokens;
 mod tools;
 mod trace;
+mod tui;
 mod tutorial;
 mod ui;
 mod waiting;

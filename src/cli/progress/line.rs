@@ -252,7 +252,7 @@ mod tests {
                 "{name} · \x1b[31m 25.0 % failed\x1b[0m · \x1b[33m  17 dropped\x1b[0m · \x1b[33m  83 waiting\x1b[0m"
             )]
         );
-        assert_eq!(lines(&plan, &progress, (79, true)), [format!("{name} ·")]);
+        assert_eq!(lines(&plan, &progress, (78, true)), [format!("{name} ·")]);
     }
 
     #[test]
