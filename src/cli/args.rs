@@ -11,6 +11,7 @@ use url::Url;
 use super::capacity::CapacityArgs;
 use super::demo::DemoArgs;
 use super::quick::QuickArgs;
+use super::report::{HistoryArgs, ReportArgs};
 use super::ui::UiArgs;
 use crate::clock;
 use crate::plan::duration;
@@ -36,6 +37,10 @@ pub(super) enum Command {
     Quick(QuickArgs),
     /// Find the highest load that the system holds.
     Capacity(CapacityArgs),
+    /// Show what a run has left in its folder, also of one that was killed.
+    Report(ReportArgs),
+    /// List past runs, newest first.
+    History(HistoryArgs),
     /// Load and validate a script without any load, and show its plan.
     Check(CheckArgs),
     /// Open a prompt with kt loaded, as one virtual user.

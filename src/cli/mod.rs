@@ -14,6 +14,7 @@ mod progress;
 mod prompt;
 mod quick;
 mod repl;
+mod report;
 mod run;
 mod signals;
 mod terminal;
@@ -69,6 +70,8 @@ pub fn main() -> Process {
         Command::Run(options) => run::command(options),
         Command::Quick(options) => quick::command(options),
         Command::Capacity(options) => capacity::command(options),
+        Command::Report(options) => report::report(&options),
+        Command::History(options) => report::history(&options),
         Command::Check(options) => check::command(options),
         Command::Repl(options) => repl::command(options),
         Command::Test(options) => test::command(options),

@@ -14,9 +14,11 @@ use super::{Failure, block_on, progress, signals, terminal, trace, ui};
 use crate::clock;
 use crate::control::Control;
 use crate::plan::Plan;
+use crate::report::page::report_html;
 use crate::report::{Style, render};
 use crate::results::{
-    ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, Summary, timestamp, write_json,
+    self, ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, StoreError, Summary, timestamp,
+    write_json,
 };
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
@@ -66,6 +68,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     if let Some(folder) = &folder {
         unsaved |= complain(Some(folder.write_summary(&summary)));
         unsaved |= complain(Some(folder.write_manifest(&manifest)));
+        unsaved |= complain(Some(write_report(folder)));
         if !args.quiet {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
@@ -73,6 +76,13 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let code = keep(&summary, args.summary_json.as_deref(), unsaved);
     ui::close(server).await;
     Ok(code)
+}
+
+/// The report is made of what is on disk, as it would be at any later time.
+fn write_report(folder: &RunFolder) -> Result<(), StoreError> {
+    let run = results::open(folder.path())?;
+    folder.write_report(&report_html(&run))?;
+    Ok(())
 }
 
 /// Who is told of each second of the run.
@@ -218,7 +228,7 @@ pub(super) async fn finish(demo: Option<DemoChild>) {
 }
 
 /// Tells what could not be saved; true when something could not.
-fn complain<T>(saved: Option<Result<T, crate::results::StoreError>>) -> bool {
+fn complain<T>(saved: Option<Result<T, StoreError>>) -> bool {
     if let Some(Err(error)) = saved {
         terminal::error(&error.to_string());
         return true;

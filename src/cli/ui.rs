@@ -9,6 +9,7 @@ use clap::Args;
 use super::{Failure, terminal};
 use crate::control::Control;
 use crate::live::{Place, Server};
+use crate::report::page::live_html;
 use crate::results::{ExitCode, Sink};
 
 /// Where the page is unless told otherwise.
@@ -44,7 +45,7 @@ pub(super) fn start(
         (_, Some(addr)) => Place::At(addr),
         (Some(addr), None) => Place::From(addr.unwrap_or(DEFAULT)),
     };
-    let page = ui.ui.map(|_| include_str!("ui/page.html").to_owned());
+    let page = ui.ui.map(|_| live_html());
     let server = Server::start(place, control, page).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
     if ui.ui.is_some() {
         terminal::note(&format!("ui: {}", server.page_url()));

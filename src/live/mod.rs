@@ -160,7 +160,7 @@ impl Server {
     /// The page's address, with the token where browsers keep it to themselves.
     #[must_use]
     pub fn page_url(&self) -> String {
-        format!("http://{}/#{}", self.addr, self.token.as_str())
+        format!("http://{}/#token={}", self.addr, self.token.as_str())
     }
 
     /// What feeds the page; nothing when none is served.

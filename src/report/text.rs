@@ -181,7 +181,7 @@ fn painted(mut lines: Vec<String>, start: &str, paint: Paint, style: &Style) -> 
 }
 
 /// What a passed run has to say for itself.
-fn held(summary: &Summary) -> String {
+pub(super) fn held(summary: &Summary) -> String {
     let iterations: u64 = summary.scenarios.values().map(|s| s.iterations.completed).sum();
     let thresholds = match summary.thresholds.len() {
         0 => "no thresholds".to_owned(),

@@ -4,6 +4,7 @@
 mod capacity;
 mod exit;
 mod health;
+mod history;
 mod hlog;
 mod interval;
 mod intervals;
@@ -20,6 +21,7 @@ pub use capacity::{
 };
 pub use exit::ExitCode;
 pub use health::{Conditions, judge_generator};
+pub use history::{PastRun, find, history};
 pub use hlog::{Hlog, HlogError};
 pub use interval::{
     Buckets, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, PhaseHeader, RunHeader,

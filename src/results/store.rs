@@ -74,6 +74,17 @@ impl RunFolder {
         self.write("summary.json", summary)
     }
 
+    /// Writes `report.html`, replacing one that is there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written; what was there stays.
+    pub fn write_report(&self, html: &str) -> Result<PathBuf, StoreError> {
+        let path = self.path.join("report.html");
+        let written = replace(&path, |mut file| file.write_all(html.as_bytes()));
+        written.map_err(|source| StoreError::new("write", &path, source))?;
+        Ok(path)
+    }
+
     fn write(&self, name: &str, value: &impl Serialize) -> Result<PathBuf, StoreError> {
         let path = self.path.join(name);
         write_json(&path, value)?;
@@ -93,12 +104,12 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError>
     let written = if is_special {
         fs::File::create(&target).and_then(|file| write_to(file, value))
     } else {
-        replace(&target, value)
+        replace(&target, |file| write_to(file, value))
     };
     written.map_err(|source| StoreError::new("write", path, source))
 }
 
-fn replace(target: &Path, value: &impl Serialize) -> io::Result<()> {
+fn replace(target: &Path, write: impl FnOnce(&fs::File) -> io::Result<()>) -> io::Result<()> {
     // In the same folder, because a file cannot be renamed across file systems.
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -113,7 +124,7 @@ fn replace(target: &Path, value: &impl Serialize) -> io::Result<()> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let file = builder.tempfile_in(folder)?;
-    write_to(file.as_file(), value)?;
+    write(file.as_file())?;
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
     Ok(())

@@ -27,6 +27,7 @@ mod nginx;
 mod numbers;
 mod orchestrator;
 mod own_tests;
+mod page;
 mod parts;
 mod projects;
 mod quick;

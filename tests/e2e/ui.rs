@@ -17,7 +17,7 @@ return { scenarios = { a = { executor = 'constant-arrival-rate', rate = 40, dura
 async fn page(running: &mut Running<'_>) -> (String, String) {
     let line = running.said("ui: ").await;
     let url = line.strip_prefix("ui: http://").expect("it is as documented");
-    let (host, token) = url.split_once("/#").expect("the token is in the fragment");
+    let (host, token) = url.split_once("/#token=").expect("the token is in the fragment");
     (host.to_owned(), token.to_owned())
 }
 

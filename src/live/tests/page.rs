@@ -101,7 +101,7 @@ async fn the_page_is_for_itself_and_needs_no_token() {
     assert!(!answer.contains("access-control"), "{answer}");
     let token = server.token().as_str();
     assert!(!answer.contains(token), "who sees the page cannot steer");
-    assert_eq!(server.page_url(), format!("http://{}/#{token}", server.addr()));
+    assert_eq!(server.page_url(), format!("http://{}/#token={token}", server.addr()));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub fn observed(threshold: &ThresholdSummary) -> String {
     }
 }
 
-fn value(threshold: &ThresholdSummary) -> Option<String> {
+pub(in crate::report) fn value(threshold: &ThresholdSummary) -> Option<String> {
     let value = threshold.observed?;
     let is_share = threshold.expression.trim_start().starts_with("rate") && threshold.unit.is_none();
     if is_share && (0.0..=1.0).contains(&value) {

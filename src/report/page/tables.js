@@ -1,0 +1,124 @@
+// The tables under the charts. With a summary they show its numbers, else the sums of the seconds so far.
+
+function drawTables(summary, manifest) {
+  const sections = [scenarioTable(summary), ...splitTables(summary), phaseTable(summary), checkTable(summary), metricTable(summary), eventTable(), errorTable(summary), aboutRun(manifest)];
+  byId("tables").replaceChildren(...sections.filter(Boolean));
+}
+
+/** `head` are names, those with a leading "<" are texts; cells are texts or { text, alarm }. */
+function table(title, head, rows, note) {
+  if (!rows.length) return null;
+  const text = head.map((name) => name.startsWith("<"));
+  const cell = (value, at) => make(value && value.alarm ? "td.alarm" : text[at] ? "td.text" : "td", {}, value && value.text !== undefined ? value.text : value);
+  const titles = make("tr", {}, ...head.map((name, at) => make(text[at] ? "th.text" : "th", { scope: "col" }, name.replace("<", ""))));
+  const body = rows.map((row) => make("tr", {}, ...row.map(cell)));
+  return make("section", {}, make("h2", {}, title), note ? make("p.plain", {}, note) : null, make("div.scroll", { tabindex: "0", role: "region", "aria-label": title }, make("table", {}, make("thead", {}, titles), make("tbody", {}, ...body))));
+}
+
+function alarmed(value) {
+  return { text: count(value), alarm: value > 0 };
+}
+
+function scenarioTable(summary) {
+  const rows = summary
+    ? Object.entries(summary.scenarios).map(([name, scenario]) => ({ name, executor: scenario.executor, ...scenario.iterations }))
+    : [...shared.model.scenarios.values()].map((scenario) => ({ name: scenario.name, executor: scenario.executor, ...scenario.total }));
+  const cells = rows.map((row) => {
+    const flying = row.started - row.completed - row.interrupted - row.failed;
+    const whole = row.offered === row.started + row.dropped && (flying === 0 || (!summary && flying > 0));
+    return [row.name, row.executor, count(row.offered), count(row.started), alarmed(row.dropped), count(row.completed), alarmed(row.failed), alarmed(row.interrupted), ...(summary ? [] : [count(flying)]), { text: whole ? "✓" : "✗", alarm: !whole }];
+  });
+  return table("Iterations by scenario", ["<scenario", "<executor", "offered", "started", "dropped", "completed", "failed", "interrupted", ...(summary ? [] : ["in flight"]), "adds up"], cells, "offered = started + dropped; started = completed + failed + interrupted");
+}
+
+const TREND_HEAD = ["count", "avg", "min", "med", "p90", "p95", "p99", "p99.9", "max"];
+
+/** A distribution's cells from a summary's numbers or from a series. */
+function trendCells(values, unit) {
+  const form = (value) => inUnit(value, unit);
+  if (values instanceof Trend) {
+    const [t, p] = [values, (percent) => form(values.percentile(percent))];
+    return [count(t.count), form(t.mean()), form(t.min), p(50), p(90), p(95), p(99), p(99.9), form(t.max)];
+  }
+  return [count(values.count), ...["avg", "min", "med", "p90", "p95", "p99", "p99.9", "max"].map((key) => form(values[key]))];
+}
+
+/** Distributions by name, scenario and stage. */
+function splitTables(summary) {
+  const titles = { name: "By name", scenario: "By scenario", stage: "By stage", revision: "By revision" };
+  return Object.entries(titles).map(([tag, title]) => {
+    const rows = [];
+    for (const [metric, label] of [["http_req_duration", "HTTP"], ["grpc_req_duration", "gRPC"], ["iteration_duration", "iteration"]]) {
+      for (const [value, cells] of parts(summary, metric, tag)) rows.push([value, label, ...cells]);
+    }
+    return table(title, [`<${tag}`, "<service time of", ...TREND_HEAD], rows);
+  });
+}
+
+function parts(summary, metric, tag) {
+  if (!summary) return shared.model.by(metric, tag).map((series) => [series.tags[tag], trendCells(series.total, series.unit)]);
+  const [before, after] = [`${metric}{${tag}:`, "}"];
+  return Object.entries(summary.metrics)
+    .filter(([key, values]) => key.startsWith(before) && values.type === "trend" && values.count > 0 && !/,\w+:/.test(key))
+    .map(([key, values]) => [key.slice(before.length, -after.length), trendCells(values, values.unit)]);
+}
+
+function phaseTable(summary) {
+  const rows = (summary?.phases || []).flatMap((phase) => ["http_req_duration", "grpc_req_duration", "iteration_duration"].flatMap((metric) => {
+    const values = phase.metrics[metric];
+    return values && values.count ? [[phase.name, `${clock(phase.start_ms / 1000)}–${clock(phase.end_ms / 1000)}`, metric, ...trendCells(values, values.unit)]] : [];
+  }));
+  return table("By phase", ["<phase", "<from–to", "<metric", ...TREND_HEAD], rows);
+}
+
+function checkTable(summary) {
+  const checks = summary ? summary.checks : [...shared.model.checks.values()];
+  const rows = checks.map((check) => [check.name, check.group, share(check.passes / (check.passes + check.fails)), count(check.passes), alarmed(check.fails)]);
+  return table("Checks", ["<check", "<group", "passed", "passes", "fails"], rows);
+}
+
+/** Every metric as a whole, and the parts that thresholds name. */
+function metricTable(summary) {
+  const rows = [];
+  const trends = [];
+  const known = summary ? Object.entries(summary.metrics) : [...shared.model.series.values()].map((series) => [series.key, series]);
+  for (const [key, values] of [...known].sort(([a], [b]) => a.localeCompare(b, "en"))) {
+    const total = values instanceof Series ? values.total : values;
+    const unit = values.unit || "";
+    const form = (value) => inUnit(value, unit);
+    const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(1, shared.model.length);
+    if (/\{(name|scenario|stage|status|error_code):/.test(key)) continue;
+    if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
+    else if (values.type === "counter") rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
+    else if (values.type === "rate") total.total && rows.push([key, share(total.passes / total.total), `${count(total.passes)} of ${count(total.total)}`]);
+    else rows.push([key, form(total.value ?? NaN), `${form(total.min)} to ${form(total.max)}`]);
+  }
+  const both = make("div", {}, ...[table("Distributions", ["<metric", ...TREND_HEAD], trends), table("Counters, shares and gauges", ["<metric", "value", "more"], rows)].filter(Boolean));
+  return both.children.length ? both : null;
+}
+
+function eventTable() {
+  const rows = shared.model.events.map((event) => [clock(event.at_ms / 1000), event.kind, event.text]);
+  return table("Events", ["<at", "<kind", "<what"], rows);
+}
+
+function errorTable(summary) {
+  const rows = (summary?.errors || []).map((error) => [error.message, error.file ? `${error.file}${error.line ? `:${error.line}` : ""}` : "", count(error.count)]);
+  return table("Errors of the script", ["<message", "<where", "count"], rows);
+}
+
+/** What was run, on what: the manifest as it is. */
+function aboutRun(manifest) {
+  if (!manifest) return null;
+  const files = [manifest.script, ...(manifest.data || [])].map((file) => [file.path, count(file.bytes), file.sha256.slice(0, 16)]);
+  const facts = [
+    ...Object.entries(manifest.versions || {}),
+    ["host", `${manifest.host.os} ${manifest.host.arch}, ${manifest.host.cpus} CPUs`],
+    ["seed", String(manifest.seed)],
+    ["started", manifest.started_at],
+    ["ended", manifest.ended_at || "did not end"],
+  ];
+  return make("div", {},
+    table("Environment", ["<what", "<value"], facts), table("Files", ["<file", "bytes", "SHA-256"], files),
+    make("section", {}, make("h2", {}, "Configuration"), make("details", {}, make("summary", {}, "the options in force"), make("pre", {}, JSON.stringify(manifest.options, null, 2)))));
+}

@@ -1,0 +1,305 @@
+//! The report and the live page in a real browser, with a run in which a stall must meet the eye. Pictures are kept in
+//! `target/page/`.
+
+mod browser;
+mod fixture;
+mod server;
+
+use std::path::PathBuf;
+
+use kingtide::report::page::report_html;
+use serde_json::{Value, json};
+
+use crate::kit::{Project, root};
+
+use self::browser::Browser;
+
+/// How many charts are shown, and those of them that have something on their canvas.
+const DRAWN: &str = "(() => {
+  const shown = [...document.querySelectorAll('figure')].filter((figure) => !figure.hidden);
+  const drawn = shown.filter((figure) => {
+    const canvas = figure.querySelector('.plot canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Set();
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3]) colours.add(data[at] << 16 | data[at + 1] << 8 | data[at + 2]);
+    return colours.size > 4;
+  });
+  return [shown.map((figure) => figure.id), drawn.map((figure) => figure.id)];
+})()";
+
+fn artefact(name: &str) -> PathBuf {
+    root().join("target/page").join(name)
+}
+
+/// The page as long as it is, so that every chart is drawn, and a picture of it.
+async fn whole_page(browser: &mut Browser, width: u32, name: &str) {
+    browser.size(width, 16_000).await;
+    let drawn =
+        "[...document.querySelectorAll('figure:not([hidden]) .plot canvas')].every((canvas) => canvas.style.height)";
+    browser.until(drawn).await;
+    let height = browser
+        .value("Math.ceil(document.body.getBoundingClientRect().height)")
+        .await;
+    let height = height
+        .as_u64()
+        .and_then(|height| u32::try_from(height).ok())
+        .expect("a height");
+    browser.size(width, height).await;
+    browser
+        .value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        .await;
+    browser.picture(&artefact(name)).await;
+}
+
+#[test]
+fn a_report_is_one_small_document_that_holds_its_data() {
+    let run = fixture::run(300);
+    let page = report_html(&run);
+    let (_, rest) = page.split_once("id=\"data\">").expect("the data are there");
+    let (data, _) = rest.split_once("</script>").expect("they end");
+    assert!(
+        page.len() - data.len() < 400_000,
+        "{} bytes without data",
+        page.len() - data.len()
+    );
+    assert!(
+        page.matches("</script>").count() == 2 && !page.contains("<script>alert"),
+        "a name broke out"
+    );
+    for outside in ["http://", "https://", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let data: Value = serde_json::from_str(data).expect("they are JSON");
+    assert_eq!(data["intervals"].as_array().map(Vec::len), Some(300));
+    assert_eq!(
+        data["summary"],
+        serde_json::to_value(&run.summary).expect("a summary can be written")
+    );
+    // Without scripts it still tells the verdict, the counts and the stall.
+    let (_, plain) = page.split_once("<noscript>").expect("there is a fallback");
+    let (plain, _) = plain.split_once("</noscript>").expect("it ends");
+    assert!(
+        plain.contains("<h1>Fail (exit code 99)</h1>") && plain.contains("POST /api/orders"),
+        "{plain}"
+    );
+    assert!(plain.contains("<td>140</td><td>450</td><td>150</td>"), "{plain}");
+}
+
+#[tokio::test]
+async fn a_report_shows_a_stall_at_a_glance_on_every_screen() {
+    let project = Project::new();
+    let run = fixture::run(300);
+    project.file("report.html", report_html(&run));
+    let url = format!("file://{}", project.path("report.html").display());
+    for (width, height, scheme) in [
+        (1440, 900, "light"),
+        (1440, 900, "dark"),
+        (390, 844, "light"),
+        (390, 844, "dark"),
+    ] {
+        let mut browser = Browser::open(width, height, scheme).await;
+        browser
+            .visit(&url, "document.documentElement.dataset.drawn === '300'")
+            .await;
+        browser
+            .picture(&artefact(&format!("report-{width}-{scheme}.png")))
+            .await;
+        whole_page(&mut browser, width, &format!("report-{width}-{scheme}-all.png")).await;
+        let drawn = browser.value(DRAWN).await;
+        assert_eq!(drawn[0], drawn[1], "charts that are blank");
+        assert!(drawn[0].as_array().is_some_and(|charts| charts.len() >= 12), "{drawn}");
+        assert_eq!(
+            browser
+                .value("document.documentElement.scrollWidth <= innerWidth")
+                .await,
+            json!(true)
+        );
+        let text = browser.value("document.getElementById('moments').innerText").await;
+        assert!(
+            text.as_str()
+                .is_some_and(|text| text.contains("Stall from 2:20 to 2:35")),
+            "{text}"
+        );
+        assert_eq!(
+            browser
+                .value("document.getElementById('word').innerText.toLowerCase()")
+                .await,
+            "fail"
+        );
+        assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+        assert_eq!(
+            browser
+                .requests()
+                .iter()
+                .filter(|to| !to.starts_with("data:") && **to != url)
+                .count(),
+            0,
+            "{:?}",
+            browser.requests()
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_crosshair_is_shared_and_follows_the_keys() {
+    let project = Project::new();
+    project.file("report.html", report_html(&fixture::run(300)));
+    let mut browser = Browser::open(1440, 2400, "light").await;
+    let url = format!("file://{}", project.path("report.html").display());
+    browser
+        .visit(&url, "document.querySelector('#chart-rate .plot canvas')?.style.height")
+        .await;
+    browser
+        .value("document.querySelector('#chart-rate .plot').focus()")
+        .await;
+    browser.press("Home").await;
+    for _ in 0..3 {
+        browser.press("ArrowRight").await;
+    }
+    browser
+        .until("document.getElementById('readout').textContent.startsWith('at 0:03')")
+        .await;
+    let said = browser
+        .value("document.querySelector('#chart-rate .plot').getAttribute('aria-valuetext')")
+        .await;
+    assert!(
+        said.as_str()
+            .is_some_and(|said| said.starts_with("0:03, ") && said.contains("orders offered 60/s")),
+        "{said}"
+    );
+    let hairs = browser
+        .value("[...document.querySelectorAll('.hair')].filter((hair) => !hair.hidden && hair.offsetParent).length")
+        .await;
+    assert!(hairs.as_u64().is_some_and(|hairs| hairs >= 4), "{hairs}");
+    browser.press("Escape").await;
+    browser
+        .until("document.getElementById('readout').textContent === ''")
+        .await;
+    assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+}
+
+/// Percentiles of everything, as the page works them out of the seconds.
+const MERGED: &str = "Object.fromEntries([...kingtide.model().series.values()].filter((series) => series.type === 'trend').map((series) => {
+  const total = series.total;
+  return [series.key, [total.count, total.min, total.max, total.mean(), ...[0, 50, 90, 95, 99, 99.9, 100].map((p) => total.percentile(p))]];
+}))";
+
+#[tokio::test]
+async fn the_live_page_has_the_whole_history_and_merges_seconds_as_the_engine_does() {
+    let run = fixture::run(300);
+    let server = server::Server::start(&run).await;
+    server.send(200).await;
+    let mut browser = Browser::open(1440, 900, "dark").await;
+    browser
+        .visit(&server.url, "document.documentElement.dataset.drawn === '200'")
+        .await;
+    assert_eq!(
+        browser
+            .value("document.getElementById('word').innerText.toLowerCase()")
+            .await,
+        "running"
+    );
+    assert_eq!(
+        browser.value("document.getElementById('control').hidden").await,
+        json!(true),
+        "there is no token"
+    );
+    // It begins anew when the connection is lost, and takes nothing twice.
+    server.cut().await;
+    server.send(300).await;
+    browser.until("document.documentElement.dataset.drawn === '300'").await;
+    whole_page(&mut browser, 1440, "live-1440-dark-all.png").await;
+    let merged = browser.value(MERGED).await;
+    let trends = fixture::trends(&run.intervals);
+    assert_eq!(merged.as_object().map(serde_json::Map::len), Some(trends.len()));
+    for (key, trend) in trends {
+        let percentiles = [0.0, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0].map(|p| trend.percentile(p));
+        // The engine rounds sums to whole units, each of 0.1 µs.
+        let mean = merged[&key][3].as_f64().expect("a number");
+        assert!(
+            trend.mean().is_some_and(|known| (mean - known).abs() < 1e-4),
+            "{key}: {mean}"
+        );
+        let mut expected = vec![Some(trend.min), Some(trend.max), Some(mean)];
+        expected.extend(percentiles);
+        assert_eq!(merged[&key][0], trend.count, "{key}");
+        for (got, expected) in merged[&key].as_array().expect("a list")[1..].iter().zip(expected) {
+            let (got, expected) = (got.as_f64().expect("a number"), expected.expect("there are samples"));
+            assert!(
+                (got - expected).abs() <= expected * 1e-9,
+                "{key}: {got} is not {expected}"
+            );
+        }
+    }
+    server.end().await;
+    browser
+        .until("document.getElementById('word').innerText.toLowerCase() === 'fail'")
+        .await;
+    assert_eq!(
+        browser.value("document.getElementById('link').textContent").await,
+        "the run is over"
+    );
+    let off = browser
+        .requests()
+        .into_iter()
+        .filter(|to| !to.starts_with(&server.url) && !to.starts_with("data:"));
+    assert_eq!(off.count(), 0);
+    // The connection that was cut is no surprise; nothing else may be told.
+    let others = browser
+        .complaints()
+        .into_iter()
+        .filter(|text| !text.contains("ERR_INCOMPLETE_CHUNKED_ENCODING") && !text.contains("\"network\""));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn with_a_token_the_live_page_steers() {
+    let run = fixture::run(60);
+    let server = server::Server::start(&run).await;
+    server.send(60).await;
+    let mut browser = Browser::open(390, 844, "light").await;
+    browser
+        .visit(
+            &format!("{}#token=secret", server.url),
+            "document.querySelector('#control button:not([disabled])')",
+        )
+        .await;
+    browser.value("document.querySelector('#control button').click()").await;
+    browser
+        .until("document.querySelector('#control button').textContent === 'Resume'")
+        .await;
+    browser.value("(() => { const form = document.querySelector('#control form'); form.querySelector('input').value = '25'; form.requestSubmit(); })()").await;
+    browser
+        .until("document.querySelector('#control output').textContent.includes('25')")
+        .await;
+    browser.picture(&artefact("live-390-light.png")).await;
+    let asked = server.commands();
+    let expected = [("/v1/pause", ""), ("/v1/scenarios/orders%20a/rate", "{\"rate\":25}")];
+    assert_eq!(asked, expected.map(|(path, body)| (path.to_owned(), body.to_owned())));
+}
+
+#[tokio::test]
+async fn half_an_hour_stays_smooth() {
+    let run = fixture::run(1_800);
+    let page = report_html(&run);
+    eprintln!("a report of 30 minutes: {} kB", page.len() / 1_000);
+    let project = Project::new();
+    project.file("report.html", page);
+    let mut browser = Browser::open(1440, 900, "dark").await;
+    let url = format!("file://{}", project.path("report.html").display());
+    browser
+        .visit(&url, "document.documentElement.dataset.drawn === '1800'")
+        .await;
+    whole_page(&mut browser, 1440, "report-30-minutes.png").await;
+    let took = browser
+        .value("(() => { const start = performance.now(); kingtide.draw(); return performance.now() - start; })()")
+        .await;
+    eprintln!(
+        "drawing all of it: {took} ms; loaded in {} ms",
+        browser
+            .value("performance.timing.loadEventEnd - performance.timing.navigationStart")
+            .await
+    );
+    // Once a second everything is drawn again: most of that second must be free, also on a busy machine.
+    assert!(took.as_f64().is_some_and(|took| took < 500.0), "{took} ms");
+}
