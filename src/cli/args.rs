@@ -13,6 +13,7 @@ use super::demo::DemoArgs;
 use super::outputs::OutputArgs;
 use super::quick::QuickArgs;
 use super::report::{HistoryArgs, ReportArgs};
+use super::ui::UiArgs;
 use crate::clock;
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
@@ -151,6 +152,8 @@ pub(super) struct RunArgs {
     /// Listen for commands into the run (status, pause, rates, stop); port 0 takes a free one. `kingtide ctl` sends them.
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) control: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) ui: UiArgs,
     /// Follow the script: what is saved runs from each virtual user's next iteration on.
     #[arg(short, long)]
     pub(super) watch: bool,

@@ -21,6 +21,8 @@ mod signals;
 mod terminal;
 mod test;
 mod trace;
+mod tui;
+mod ui;
 
 use std::process::ExitCode as Process;
 

@@ -1,6 +1,7 @@
 //! What people see while a run lasts: a line per scenario that stays in place on a terminal, a line every 10 s elsewhere.
 
 mod checkpoint;
+mod line;
 
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ use super::echo::NoEcho;
 use super::terminal;
 use crate::exec;
 use crate::metrics::CheckpointTotal;
-use crate::plan::{Plan, Scenario};
+use crate::plan::Plan;
 use crate::run::{Observer, Reload, Reloaded, Stage, Tick};
 
 /// How often a line is written when stderr is no terminal.
 const PLAIN_PERIOD: u64 = 10;
+
+/// How often it is redrawn elsewhere.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Shows nothing.
 #[derive(Debug)]
@@ -32,8 +36,13 @@ impl Observer for Quiet {
     }
 }
 
+/// What a checkpoint leaves.
+pub(super) fn show_checkpoint(number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
+    terminal::note(&checkpoint::line(number, checkpoint, plan));
+}
+
 /// What saving a file has led to, as people read it.
-fn show_reload(reload: &Reload) {
+pub(super) fn show_reload(reload: &Reload) {
     let seconds = reload.at.as_secs_f64();
     let files = reload.files();
     match &reload.outcome {
@@ -83,11 +92,12 @@ impl Observer for Plain {
             return;
         }
         let last = std::mem::replace(&mut self.last, seconds);
-        for (index, scenario) in tick.plan.scenarios.iter().enumerate() {
+        for index in 0..tick.plan.scenarios.len() {
             // A scenario that has ended meanwhile was not there for all of it.
             let end = tick.ends.get(index).map_or(seconds, Duration::as_secs).min(seconds);
             let over = Duration::from_secs(end.saturating_sub(last).max(1));
-            terminal::note(&line(tick, index, scenario, self.before.get(index), over));
+            let look = (usize::MAX, terminal::colour_stderr());
+            terminal::note(&line::line(tick, index, self.before.get(index), over, look));
         }
         self.before.clone_from(&tick.progress);
     }
@@ -97,7 +107,7 @@ impl Observer for Plain {
     }
 
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
-        terminal::note(&checkpoint::line(number, checkpoint, plan));
+        show_checkpoint(number, checkpoint, plan);
     }
 }
 
@@ -145,10 +155,9 @@ impl Observer for Live {
     }
 
     fn tick(&mut self, tick: &Tick<'_>) {
-        let room = terminal::width().saturating_sub(MARGIN);
-        for (index, (bar, scenario)) in self.bars.iter().zip(&tick.plan.scenarios).enumerate() {
-            let line = line(tick, index, scenario, self.before.get(index), Duration::from_secs(1));
-            bar.set_message(line.chars().take(room).collect::<String>());
+        let look = (terminal::width().saturating_sub(MARGIN), terminal::colour_stderr());
+        for (index, bar) in self.bars.iter().enumerate() {
+            bar.set_message(line::line(tick, index, self.before.get(index), SECOND, look));
             bar.tick();
         }
         self.before.clone_from(&tick.progress);
@@ -159,7 +168,7 @@ impl Observer for Live {
     }
 
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan) {
-        terminal::note(&checkpoint::line(number, checkpoint, plan));
+        show_checkpoint(number, checkpoint, plan);
     }
 }
 
@@ -176,115 +185,17 @@ impl Drop for Live {
 /// Columns that stay free: the spinner's two, and the last one.
 const MARGIN: usize = 3;
 
-/// Longer names are cut.
-const LONGEST_NAME: usize = 24;
-
-/// `sagas 12s/30s ·  10.0/s of 10.0/s · 14 VUs · p95 25.1 ms · 0.0 % failed`
-fn line(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: Option<&exec::Progress>, over: Duration) -> String {
-    let now = tick.progress.get(index).copied().unwrap_or_default();
-    let before = before.copied().unwrap_or_default();
-    #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
-    let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / over.as_secs_f64();
-    // In columns, but no wider than they must be: with its usual numbers a line fits into 80 columns.
-    let names = tick.plan.scenarios.iter().map(|scenario| scenario.name.chars().count());
-    let ends = tick.ends.iter().map(|end| end.as_secs().to_string().len());
-    let longest = names.max().unwrap_or_default().min(LONGEST_NAME);
-    let digits = ends.max().unwrap_or_default();
-    let name: String = scenario.name.chars().take(LONGEST_NAME).collect();
-    let end = tick.ends.get(index).copied().unwrap_or_default();
-    let (elapsed, end) = (tick.elapsed.as_secs(), format!("{}s", end.as_secs()));
-    let mut parts = vec![format!("{name:<longest$} {elapsed:>digits$}s/{end:<0$}", digits + 1)];
-    if scenario.executor.is_open() {
-        parts.push(format!(
-            "{:>5.1}/s of {:.1}/s",
-            rate(now.started, before.started),
-            rate(now.offered, before.offered)
-        ));
-    } else {
-        parts.push(format!("{:>5.1}/s", rate(now.started, before.started)));
-    }
-    parts.push(format!("{:>2} VUs", now.active));
-    if let Some(p95) = tick.p95(&scenario.name) {
-        parts.push(format!("p95 {p95:.1} ms"));
-    }
-    if let Some(failed) = tick.failed() {
-        parts.push(format!("{:.1} % failed", failed * 100.0));
-    }
-    if let Some(errors) = tick.script_errors() {
-        parts.push(format!("{errors} script errors"));
-    }
-    if now.backlog > 0 {
-        parts.push(format!("{} waiting", now.backlog));
-    }
-    if now.dropped > 0 {
-        parts.push(format!("{} dropped", now.dropped));
-    }
-    parts.join(" · ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metrics::{Catalog, Count, Recorder, Registry, Totals, builtin};
-    use crate::plan::Executor;
+    use crate::plan::{Executor, Scenario};
 
     fn scenario(name: &str, minutes: u64) -> Scenario {
-        Scenario {
-            name: name.to_owned(),
-            executor: Executor::ConstantVus {
-                vus: 10,
-                duration: Duration::from_secs(60 * minutes),
-            },
-            start_time: Duration::ZERO,
-            start_after: None,
-            warmup: Duration::ZERO,
-            graceful_stop: Duration::ZERO,
-            tags: [].into(),
-            env: [].into(),
-        }
+        let duration = Duration::from_secs(60 * minutes);
+        Scenario::of(name, Executor::ConstantVus { vus: 10, duration })
     }
 
-    #[test]
-    fn lines_stand_in_columns_and_fit_into_80() {
-        let registry = Registry::new();
-        let catalog = Catalog::new(&registry, &[]).unwrap();
-        let recorder = Recorder::new(&registry, &catalog);
-        let plan = Plan::of(vec![scenario("browse", 60), scenario("orders_of_customers", 1)]);
-        let mut totals = Totals::new(&registry, &catalog, 2);
-        totals.watch_recent(&crate::run::recent_of(&plan));
-        // What was in the first second is long past in the twelfth.
-        let table = [
-            (0, "browse", 900.0, 1.0),
-            (11, "browse", 25.14, 0.0),
-            (11, "orders_of_customers", 7.5, 0.0),
-        ];
-        for (second, scenario, duration, failed) in table {
-            let tags = recorder.tags(&recorder.no_tags(), &[("scenario", scenario)]);
-            recorder.record(builtin::HTTP_REQ_DURATION, duration, &tags);
-            recorder.record(builtin::HTTP_REQ_FAILED, failed, &tags);
-            totals.merge_second(second, &recorder.take());
-        }
-        let progress = |started| exec::Progress {
-            started,
-            active: 10,
-            ..exec::Progress::default()
-        };
-        let tick = Tick {
-            elapsed: Duration::from_secs(12),
-            plan: &plan,
-            progress: vec![progress(500), progress(1_000)],
-            ends: [3_600, 60].map(Duration::from_secs).to_vec(),
-            totals: &totals,
-        };
-        let lines = [0, 1].map(|index| line(&tick, index, &plan.scenarios[index], None, Duration::from_secs(10)));
-        assert_eq!(
-            lines,
-            [
-                "browse                12s/3600s ·  50.0/s · 10 VUs · p95 25.1 ms · 0.0 % failed",
-                "orders_of_customers   12s/60s   · 100.0/s · 10 VUs · p95 7.5 ms · 0.0 % failed",
-            ]
-        );
-    }
     #[test]
     fn a_checkpoint_leaves_the_same_parts_always() {
         let registry = Registry::new();

@@ -13,7 +13,8 @@ use http::Method;
 
 pub(super) use self::args::QuickArgs;
 
-use super::{Failure, block_on, signals, terminal};
+use super::tui::Tui;
+use super::{Failure, block_on, signals, terminal, ui};
 use crate::control::Control;
 use crate::direct::Call;
 use crate::net::{Connections, HttpVersion};
@@ -45,17 +46,24 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let test = Test::of_call(call, plan, Arc::clone(&control));
     let test = test.map_err(|error| Failure::new(ExitCode::Usage, error))?;
-    signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    signals::listen(Arc::clone(&control)).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    let server = ui::start(args.ui, None, Arc::clone(&control))?;
+    let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
+    let sink = ui::sink(server.as_ref())?;
     let options = RunOptions {
         threads: args.threads.unwrap_or_else(run::default_threads),
         allow_suspect: args.allow_suspect,
     };
-    let sinks = args.output.open(&args.output.specs()?)?;
-    let mut observer = super::run::observer(args.quiet, &test.plan);
-    let outcome = run::run(test, &options, &mut *observer, sinks.into_iter().collect()).await;
+    let outputs = args.output.open(&args.output.specs()?)?;
+    let mut observer = super::run::observer(args.quiet, tui.as_ref(), &test.plan);
+    let sinks = sink.into_iter().chain(tui.as_ref().and_then(Tui::sink)).chain(outputs).collect();
+    let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
+    drop(tui);
     terminal::out(&super::run::text(&outcome.summary));
-    Ok(super::run::keep(&outcome.summary, args.summary_json.as_deref(), false))
+    let code = super::run::keep(&outcome.summary, args.summary_json.as_deref(), false);
+    ui::close(server).await;
+    Ok(code)
 }
 
 fn usage(text: String) -> Failure {

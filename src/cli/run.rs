@@ -1,6 +1,5 @@
 //! `kingtide run`: loads the script, runs it, prints and saves what it has shown.
 
-use std::net::SocketAddr;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -10,10 +9,10 @@ use serde_json::json;
 use super::args::{RunArgs, ScriptArgs};
 use super::demo::DemoChild;
 use super::once::once;
-use super::{Failure, block_on, progress, signals, terminal, trace};
+use super::tui::Tui;
+use super::{Failure, block_on, progress, signals, terminal, trace, ui};
 use crate::clock;
 use crate::control::Control;
-use crate::live::Server;
 use crate::plan::Plan;
 use crate::report::page::report_html;
 use crate::report::{Style, render};
@@ -31,12 +30,14 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let control = Arc::new(Control::new());
     let specs = args.output.specs()?;
     let (test, demo) = rehearsed(&args, &control).await?;
-    let ready = match before(&args, &test, Arc::clone(&control)) {
-        Ok(folder) => listen(args.control, control).await.map(|server| (folder, server)),
-        Err(failure) => Err(failure),
-    };
-    let ready = ready.and_then(|(folder, server)| Ok((folder, server, args.output.open(&specs)?)));
-    let (folder, server, outputs) = match ready {
+    let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
+        let outputs = args.output.open(&specs)?;
+        let server = ui::start(args.ui, args.control, Arc::clone(&control))?;
+        let sink = ui::sink(server.as_ref())?;
+        let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
+        Ok((folder, server, sink, tui, outputs))
+    });
+    let (folder, server, sink, tui, outputs) = match ready {
         Ok(ready) => ready,
         Err(failure) => {
             finish(demo).await;
@@ -47,11 +48,13 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
     let options = options(&args);
-    let mut observer = observer(args.quiet || args.once, &test.plan);
-    let sinks = self::sinks(folder.as_ref()).into_iter().chain(outputs).collect();
+    let mut observer = observer(args.quiet || args.once, tui.as_ref(), &test.plan);
+    let screen = tui.as_ref().and_then(Tui::sink);
+    let sinks = self::sinks(folder.as_ref()).into_iter().chain(sink).chain(screen).chain(outputs);
+    let sinks = sinks.collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
-    drop(server);
+    drop(tui);
     finish(demo).await;
 
     let mut summary = outcome.summary;
@@ -73,7 +76,9 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
     }
-    Ok(keep(&summary, args.summary_json.as_deref(), unsaved))
+    let code = keep(&summary, args.summary_json.as_deref(), unsaved);
+    ui::close(server).await;
+    Ok(code)
 }
 
 /// The report is made of what is on disk, as it would be at any later time.
@@ -131,7 +136,10 @@ fn options(args: &RunArgs) -> RunOptions {
 }
 
 /// Who shows how the run goes.
-pub(super) fn observer(is_quiet: bool, plan: &Plan) -> Box<dyn Observer> {
+pub(super) fn observer(is_quiet: bool, tui: Option<&Tui>, plan: &Plan) -> Box<dyn Observer> {
+    if let Some(observer) = tui.and_then(Tui::observer) {
+        return observer;
+    }
     match (is_quiet, terminal::is_interactive()) {
         (true, _) => Box::new(progress::Quiet),
         (false, true) => Box::new(progress::Live::new(plan)),
@@ -213,23 +221,6 @@ pub(super) fn check_summary_file(file: Option<&Path>) -> Result<(), Failure> {
         return invalid(format!("--summary-json: `{}` is a folder; name a file", file.display()));
     }
     Ok(())
-}
-
-/// Starts live control if it is wanted, and tells where it is: to a person, and to a program that reads stderr.
-async fn listen(addr: Option<SocketAddr>, control: Arc<Control>) -> Result<Option<Server>, Failure> {
-    let Some(addr) = addr else { return Ok(None) };
-    let server = Server::start(addr, control)
-        .await
-        .map_err(|error| Failure::new(ExitCode::Invalid, error))?;
-    if !server.addr().ip().is_loopback() {
-        terminal::note("control: other machines may reach it, and the token travels unencrypted");
-    }
-    terminal::note(&format!(
-        "control: http://{} token: {}",
-        server.addr(),
-        server.token().as_str()
-    ));
-    Ok(Some(server))
 }
 
 /// Ends the demo, if there is one.

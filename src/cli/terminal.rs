@@ -1,16 +1,29 @@
 //! Where text goes: results to stdout, everything else to stderr, above the progress lines if there are any.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 
-/// The progress display that lines must not tear.
-static PROGRESS: Mutex<Option<MultiProgress>> = Mutex::new(None);
+use super::tui::News;
+
+/// What lines must not tear.
+enum Display {
+    Lines(MultiProgress),
+    Screen(SyncSender<News>),
+}
+
+static DISPLAY: Mutex<Option<Display>> = Mutex::new(None);
 
 /// Lets [`note`] know of a progress display, or of its end.
 pub(super) fn share_progress(progress: Option<MultiProgress>) {
-    *PROGRESS.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    *DISPLAY.lock().unwrap_or_else(PoisonError::into_inner) = progress.map(Display::Lines);
+}
+
+/// The same of a full screen, which takes the lines itself.
+pub(super) fn share_screen(screen: Option<SyncSender<News>>) {
+    *DISPLAY.lock().unwrap_or_else(PoisonError::into_inner) = screen.map(Display::Screen);
 }
 
 /// Writes to stdout. A reader that has gone away is no error.
@@ -24,8 +37,12 @@ pub(super) fn note(text: &str) {
     let write = || {
         let _ = writeln!(std::io::stderr().lock(), "{text}");
     };
-    match &*PROGRESS.lock().unwrap_or_else(PoisonError::into_inner) {
-        Some(progress) => progress.suspend(write),
+    match &*DISPLAY.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(Display::Lines(progress)) => progress.suspend(write),
+        Some(Display::Screen(screen)) => {
+            // A screen that is far behind is no reason to wait.
+            let _ = screen.try_send(News::Note(text.to_owned()));
+        }
         None => write(),
     }
 }

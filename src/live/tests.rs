@@ -1,4 +1,6 @@
-//! The server against a run that is only pretended, asked through the engine's own client.
+//! The server against a run that is only pretended, asked through the engine's own client; the page next door.
+
+mod page;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -39,7 +41,7 @@ impl FakeRun {
             );
         }
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(addr, Arc::clone(&control)).await.unwrap();
+        let server = Server::start(Place::At(addr), Arc::clone(&control), None).unwrap();
         let shared = net::Shared::new(net::HttpConfig::default()).unwrap();
         Self {
             control,

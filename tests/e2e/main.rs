@@ -42,5 +42,7 @@ mod summary;
 mod tokens;
 mod tools;
 mod trace;
+mod tui;
 mod tutorial;
+mod ui;
 mod waiting;

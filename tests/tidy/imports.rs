@@ -60,6 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli", "main"]),
     ("clap_mangen", &["cli", "main"]),
     ("indicatif", &["cli", "main"]),
+    ("ratatui", &["cli", "main"]),
     ("rustyline", &["cli", "main"]),
     ("tracing_subscriber", &["cli", "main"]),
     ("anyhow", &["cli", "main"]),

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::cli::args::{count, pair, rate};
 use crate::cli::outputs::OutputArgs;
+use crate::cli::ui::UiArgs;
 use crate::metrics::{Registry, Threshold};
 use crate::net::HttpVersion;
 use crate::plan::duration;
@@ -90,6 +91,8 @@ pub(in crate::cli) struct QuickArgs {
     /// Do not let a suspect or invalid generator change the exit code.
     #[arg(long, help_heading = RESULT)]
     pub(super) allow_suspect: bool,
+    #[command(flatten, next_help_heading = RESULT)]
+    pub(super) ui: UiArgs,
     /// Show no progress, only the summary.
     #[arg(short, long, help_heading = RESULT)]
     pub(super) quiet: bool,
