@@ -43,6 +43,7 @@ pub(super) fn command(args: QuickArgs) -> Result<u8, Failure> {
 }
 
 async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
+    ui::check(args.ui, None)?;
     let control = Arc::new(Control::new());
     let test = Test::of_call(call, plan, Arc::clone(&control));
     let test = test.map_err(|error| Failure::new(ExitCode::Usage, error))?;

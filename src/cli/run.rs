@@ -27,6 +27,7 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 }
 
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
+    ui::check(args.ui, args.control)?;
     let control = Arc::new(Control::new());
     let specs = args.output.specs()?;
     let (test, demo) = rehearsed(&args, &control).await?;

@@ -10,7 +10,6 @@ use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::anyhow;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -56,12 +55,8 @@ pub(super) struct Tui {
 }
 
 impl Tui {
-    /// Takes the terminal, if there is one.
+    /// Takes the terminal, which has to be one.
     pub(super) fn start(control: Arc<Control>) -> Result<Self, Failure> {
-        if !terminal::is_interactive() {
-            let text = "--tui needs a terminal, and stdout or stderr is none; leave it out, or use --ui";
-            return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
-        }
         let cannot = |error: std::io::Error| {
             let error = anyhow::Error::new(error).context("--tui: the terminal cannot be taken");
             Failure::new(ExitCode::Invalid, error)

@@ -30,6 +30,23 @@ pub(super) struct UiArgs {
     pub(super) tui: bool,
 }
 
+/// Refuses what cannot be, before anything has begun.
+pub(super) fn check(ui: UiArgs, control_at: Option<SocketAddr>) -> Result<(), Failure> {
+    let usage = |text: String| Err(Failure::new(ExitCode::Usage, anyhow!(text)));
+    if let (Some(Some(page)), Some(control)) = (ui.ui, control_at)
+        && page != control
+    {
+        return usage(format!(
+            "--ui={page}: page and live control are one server; leave the address to --control"
+        ));
+    }
+    if ui.tui && !terminal::is_interactive() {
+        let text = "--tui needs a terminal, and stdout or stderr is none; leave it out, or use --ui";
+        return usage(text.to_owned());
+    }
+    Ok(())
+}
+
 /// Starts what is wanted, and tells where it is: to a person, and to a program that reads stderr.
 pub(super) fn start(
     ui: UiArgs,
@@ -38,10 +55,6 @@ pub(super) fn start(
 ) -> Result<Option<Server>, Failure> {
     let place = match (ui.ui, control_at) {
         (None, None) => return Ok(None),
-        (Some(Some(page)), Some(control)) if page != control => {
-            let text = format!("--ui={page}: page and live control are one server; leave the address to --control");
-            return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
-        }
         (_, Some(addr)) => Place::At(addr),
         (Some(addr), None) => Place::From(addr.unwrap_or(DEFAULT)),
     };

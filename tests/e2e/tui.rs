@@ -178,4 +178,9 @@ async fn without_a_terminal_it_is_refused() {
         .call(&["run", "j.lua", "--tui", "--no-results"])
         .await;
     ended.says(2, &["--tui needs a terminal"]);
+    let project = Project::new();
+    project
+        .call(&["quick", "http://127.0.0.1:1/", "--tui"])
+        .await
+        .says(2, &["--tui needs a terminal"]);
 }

@@ -117,7 +117,7 @@ fn scenario_table(state: &State) -> Table<'_> {
 
 fn rates(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let series = |of: fn(&Point) -> f64| state.points.iter().map(|point| (point.second, of(point))).collect();
-    let lines: [(&str, Color, Vec<_>); 2] = [
+    let lines: [Curve; 2] = [
         ("offered/s", SECOND, series(|point| point.offered)),
         ("started/s", FIRST, series(|point| point.achieved)),
     ];
@@ -135,7 +135,10 @@ fn percentiles(frame: &mut Frame<'_>, area: Rect, state: &State) {
     chart(frame, area, state, "service time, ms", &lines);
 }
 
-fn chart(frame: &mut Frame<'_>, area: Rect, state: &State, title: &str, lines: &[(&str, Color, Vec<(f64, f64)>)]) {
+/// A name, its colour, and its points: second and value.
+type Curve = (&'static str, Color, Vec<(f64, f64)>);
+
+fn chart(frame: &mut Frame<'_>, area: Rect, state: &State, title: &str, lines: &[Curve]) {
     let highest = lines.iter().flat_map(|(.., points)| points).map(|(_, value)| *value);
     let top = highest.fold(1.0, f64::max) * 1.05;
     let end = state.points.back().map_or(0.0, |point| point.second).max(10.0);
