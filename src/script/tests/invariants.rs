@@ -161,8 +161,8 @@ async fn what_cannot_be_is_a_script_error() {
             "there is no metric `http_req`; did you mean `http_reqs`?",
         ),
         (
-            "kt.metrics.value('http_reqs{status:200}', 'count')",
-            "samples of `http_reqs{status:200}` are not kept apart: name it in a threshold too, or read `http_reqs` as a whole",
+            "kt.metrics.value('http_reqs{method:GET}', 'count')",
+            "samples of `http_reqs{method:GET}` are not kept apart: name it in a threshold too, or read `http_reqs` as a whole",
         ),
         ("kt.metrics.value('http_reqs{', 'count')", "braces"),
     ];
