@@ -30,7 +30,8 @@ pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
     let mut reasons = vec![Reason {
         exit_code: exit.number(),
         message: format!(
-            "the run did not come to its end: it was killed after {} s, and this is what it had written down",
+            "the run has left no summary: it was killed, goes on, or could not write one; these are the {} s that it had \
+             written down",
             duration.as_secs()
         ),
     }];
