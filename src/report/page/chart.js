@@ -67,7 +67,7 @@ class Chart {
     else drawSeries(pen, this.frame, this.plan, items);
     this.drawLegend(items);
     this.showCursor();
-    if (this.details.open) this.fillTable();
+    if (this.details.open && (!shared.live || shared.model.length % 10 === 0)) this.fillTable();
   }
 
   drawLegend(items) {

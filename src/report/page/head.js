@@ -189,7 +189,9 @@ function drawMoments() {
     return make("li", {}, make("button", { type: "button", onclick: () => showMoment(stall) }, make("b", {}, `Stall from ${clock(stall.from)} to ${clock(stall.to)}`), `: ${rest.join("; ")}`));
   });
   byId("moments").hidden = rows.length === 0;
-  byId("moments").lastElementChild.replaceChildren(...rows);
+  const list = byId("moments").lastElementChild;
+  // Buttons stay while they say the same, so that the keyboard's focus stays too.
+  if (list.textContent !== rows.map((row) => row.textContent).join("")) list.replaceChildren(...rows);
 }
 
 function showMoment(stall) {

@@ -1,8 +1,12 @@
 // The tables under the charts. With a summary they show its numbers, else the sums of the seconds so far.
 
 function drawTables(summary, manifest) {
+  // Not under the hands of somebody who is reading in them, or every second for nothing.
+  const box = byId("tables");
+  const isRead = box.contains(document.activeElement) || (box.contains(getSelection().anchorNode) && !getSelection().isCollapsed);
+  if (shared.live && (isRead || (box.children.length && shared.model.length % 3))) return;
   const sections = [scenarioTable(summary), ...splitTables(summary), phaseTable(summary), checkTable(summary), metricTable(summary), eventTable(), errorTable(summary), aboutRun(manifest)];
-  byId("tables").replaceChildren(...sections.filter(Boolean));
+  box.replaceChildren(...sections.filter(Boolean));
 }
 
 /** `head` are names, those with a leading "<" are texts; cells are texts or { text, alarm }. */
@@ -57,10 +61,19 @@ function splitTables(summary) {
 
 function parts(summary, metric, tag) {
   if (!summary) return shared.model.by(metric, tag).map((series) => [series.tags[tag], trendCells(series.total, series.unit)]);
-  const [before, after] = [`${metric}{${tag}:`, "}"];
-  return Object.entries(summary.metrics)
-    .filter(([key, values]) => key.startsWith(before) && values.type === "trend" && values.count > 0 && !/,\w+:/.test(key))
-    .map(([key, values]) => [key.slice(before.length, -after.length), trendCells(values, values.unit)]);
+  const found = [];
+  for (const [key, values] of Object.entries(summary.metrics)) {
+    if (!key.startsWith(`${metric}{${tag}:`) || values.type !== "trend" || values.count === 0) continue;
+    const value = onlyValue(key.slice(metric.length + tag.length + 2, -1));
+    if (value !== null) found.push([value, trendCells(values, values.unit)]);
+  }
+  return found;
+}
+
+/** The value of a key's only tag; null when there are more. What has commas, braces or quotes stands in quotes. */
+function onlyValue(text) {
+  if (!text.startsWith('"')) return text.includes(",") ? null : text;
+  return /^"(?:[^"\\]|\\.)*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, "$1") : null;
 }
 
 function phaseTable(summary) {
@@ -89,7 +102,7 @@ function metricTable(summary) {
     const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(1, shared.model.length);
     if (/\{(name|scenario|stage|status|error_code):/.test(key)) continue;
     if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
-    else if (values.type === "counter") rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
+    else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
     else if (values.type === "rate") total.total && rows.push([key, share(total.passes / total.total), `${count(total.passes)} of ${count(total.total)}`]);
     else rows.push([key, form(total.value ?? NaN), `${form(total.min)} to ${form(total.max)}`]);
   }

@@ -31,6 +31,28 @@ pub struct Browser {
 impl Browser {
     /// Starts one of a size in CSS pixels, with two device pixels to each when it is a phone's.
     pub async fn open(width: u32, height: u32, scheme: &str) -> Self {
+        let mut browser = Self::start();
+        let target = browser
+            .call("Target.createTarget", json!({ "url": "about:blank" }))
+            .await["targetId"]
+            .clone();
+        let attached = browser
+            .call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))
+            .await;
+        browser.session = attached["sessionId"].as_str().map(str::to_owned);
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            browser.call(&format!("{domain}.enable"), json!({})).await;
+        }
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        browser
+            .call("Emulation.setEmulatedMedia", json!({ "features": features }))
+            .await;
+        browser.size(width, height).await;
+        browser
+    }
+
+    /// The process, with a profile of its own.
+    fn start() -> Self {
         let program = [
             "/usr/bin/chromium",
             "/usr/bin/chromium-browser",
@@ -70,7 +92,7 @@ impl Browser {
             process.stdin.take().expect("piped"),
             process.stdout.take().expect("piped"),
         );
-        let mut browser = Self {
+        Self {
             _process: process,
             _profile: profile,
             to,
@@ -78,24 +100,7 @@ impl Browser {
             session: None,
             number: 0,
             events: VecDeque::new(),
-        };
-        let target = browser
-            .call("Target.createTarget", json!({ "url": "about:blank" }))
-            .await["targetId"]
-            .clone();
-        let attached = browser
-            .call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))
-            .await;
-        browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({})).await;
         }
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        browser
-            .call("Emulation.setEmulatedMedia", json!({ "features": features }))
-            .await;
-        browser.size(width, height).await;
-        browser
     }
 
     /// Another size.

@@ -97,16 +97,12 @@ impl Second {
         (value, vus)
     }
 
-    fn interval(&self, dice: &mut Dice) -> Interval {
-        let (orders, vus) = self.orders();
-        let browsing = if self.is_stalled() { 0 } else { 20 + self.at / 10 };
+    /// The series, how many HTTP requests there were, and how many of them failed.
+    fn series(&self, dice: &mut Dice, browsing: u64, ordered: u64) -> (Vec<Value>, u64, u64) {
         let late = self.is_first_after();
         let mut series = Vec::new();
         let mut http = Vec::new();
-        for (name, many, middle) in [
-            (NASTY, browsing, 8.0),
-            ("POST /api/orders", orders["completed"].as_u64().expect("a count"), 21.0),
-        ] {
+        for (name, many, middle) in [(NASTY, browsing, 8.0), ("POST /api/orders", ordered, 21.0)] {
             let times: Vec<f64> = (0..many)
                 .map(|i| match (late, i % 5) {
                     (true, 0..4) => dice.roll() * 15_000.0 + 40.0,
@@ -127,31 +123,7 @@ impl Second {
             u64::from(many > 0 && self.at.is_multiple_of(17)) * 2
         };
         if !http.is_empty() {
-            series.push(trend("http_req_duration", &json!({}), &http));
-            series.push(trend(
-                "http_req_response_time",
-                &json!({}),
-                &http.iter().map(|ms| ms + 0.3 + ms * 0.02).collect::<Vec<_>>(),
-            ));
-            series.push(counter("http_reqs", &json!({}), many));
-            series.push(counter("http_reqs", &json!({ "status": "200" }), many - broken));
-            if broken > 0 {
-                series.push(counter("http_reqs", &json!({ "status": "503" }), broken / 2));
-                series.push(counter("http_reqs", &json!({ "status": "0" }), broken - broken / 2));
-                series.push(counter(
-                    "http_reqs",
-                    &json!({ "error_code": "timeout" }),
-                    broken - broken / 2,
-                ));
-                series.push(counter("http_reqs", &json!({ "error_code": "http_5xx" }), broken / 2));
-            }
-            series.push(
-                json!({ "metric": "http_req_failed", "type": "rate", "tags": {}, "passes": broken, "total": many }),
-            );
-            series.push(json!({ "metric": "data_received", "type": "counter", "unit": "bytes", "tags": {}, "value": many * 1_830 }));
-            series.push(
-                json!({ "metric": "data_sent", "type": "counter", "unit": "bytes", "tags": {}, "value": many * 402 }),
-            );
+            outcomes(&mut series, &http, broken);
         }
         let calls: Vec<f64> = (0..30).map(|_| dice.time(3.0)).collect();
         series.push(trend("grpc_req_duration", &json!({}), &calls));
@@ -164,6 +136,13 @@ impl Second {
         series.push(counter("grpc_reqs", &json!({}), 30));
         series.push(counter("grpc_reqs", &json!({ "status": "OK" }), 29));
         series.push(counter("grpc_reqs", &json!({ "status": "UNAVAILABLE" }), 1));
+        (series, many, broken)
+    }
+
+    fn interval(&self, dice: &mut Dice) -> Interval {
+        let (orders, vus) = self.orders();
+        let browsing = if self.is_stalled() { 0 } else { 20 + self.at / 10 };
+        let (mut series, many, broken) = self.series(dice, browsing, orders["completed"].as_u64().expect("a count"));
         series.push(json!({ "metric": "vus", "type": "gauge", "tags": {}, "value": vus, "min": 0, "max": vus }));
         let stage = if self.at < self.of / 3 { "up" } else { "hold" };
         let mut events = Vec::new();
@@ -197,6 +176,35 @@ impl Second {
         });
         serde_json::from_value(value).expect("it is an interval")
     }
+}
+
+/// What comes with the times of requests.
+fn outcomes(series: &mut Vec<Value>, http: &[f64], broken: u64) {
+    let many = http.len() as u64;
+
+    series.push(trend("http_req_duration", &json!({}), http));
+    series.push(trend(
+        "http_req_response_time",
+        &json!({}),
+        &http.iter().map(|ms| ms + 0.3 + ms * 0.02).collect::<Vec<_>>(),
+    ));
+    series.push(counter("http_reqs", &json!({}), many));
+    series.push(counter("http_reqs", &json!({ "status": "200" }), many - broken));
+    if broken > 0 {
+        series.push(counter("http_reqs", &json!({ "status": "503" }), broken / 2));
+        series.push(counter("http_reqs", &json!({ "status": "0" }), broken - broken / 2));
+        series.push(counter(
+            "http_reqs",
+            &json!({ "error_code": "timeout" }),
+            broken - broken / 2,
+        ));
+        series.push(counter("http_reqs", &json!({ "error_code": "http_5xx" }), broken / 2));
+    }
+    series.push(json!({ "metric": "http_req_failed", "type": "rate", "tags": {}, "passes": broken, "total": many }));
+    series.push(
+        json!({ "metric": "data_received", "type": "counter", "unit": "bytes", "tags": {}, "value": many * 1_830 }),
+    );
+    series.push(json!({ "metric": "data_sent", "type": "counter", "unit": "bytes", "tags": {}, "value": many * 402 }));
 }
 
 /// The run.
@@ -255,6 +263,27 @@ fn key(series: &Series) -> String {
     }
 }
 
+fn scenarios(intervals: &[Interval]) -> BTreeMap<String, Value> {
+    let mut sums: BTreeMap<String, [u64; 4]> = BTreeMap::new();
+    for (name, row) in intervals.iter().flat_map(|interval| &interval.scenarios) {
+        let n = row.iterations;
+        let sum = sums.entry(name.clone()).or_default();
+        for (sum, n) in sum.iter_mut().zip([n.offered, n.started, n.completed, n.dropped]) {
+            *sum += n;
+        }
+    }
+    sums.into_iter()
+        .map(|(name, [offered, started, completed, dropped])| {
+            let iterations = json!({ "offered": offered, "started": started, "completed": completed, "dropped": dropped,
+                                     "interrupted": started - completed, "failed": 0 });
+            (
+                name,
+                json!({ "executor": "constant-arrival-rate", "iterations": iterations }),
+            )
+        })
+        .collect()
+}
+
 fn summary(intervals: &[Interval]) -> Summary {
     #[expect(clippy::cast_precision_loss, reason = "some hundred seconds")]
     let seconds = intervals.len() as f64;
@@ -269,20 +298,12 @@ fn summary(intervals: &[Interval]) -> Summary {
     }
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let (mut passes, mut total) = (0, 0);
-    let mut scenarios: BTreeMap<String, [u64; 4]> = BTreeMap::new();
     for interval in intervals {
         for series in &interval.series {
             match &series.values {
                 Values::Counter { value } => *sums.entry(key(series)).or_default() += value,
                 Values::Rate { passes: p, total: t } => (passes, total) = (passes + p, total + t),
                 _ => {}
-            }
-        }
-        for (name, row) in &interval.scenarios {
-            let n = row.iterations;
-            let sum = scenarios.entry(name.clone()).or_default();
-            for (sum, n) in sum.iter_mut().zip([n.offered, n.started, n.completed, n.dropped]) {
-                *sum += n;
             }
         }
     }
@@ -295,29 +316,17 @@ fn summary(intervals: &[Interval]) -> Summary {
         "http_req_failed".into(),
         json!({ "type": "rate", "rate": rate, "passes": passes, "total": total }),
     );
-    let scenarios: BTreeMap<_, _> = scenarios
-        .into_iter()
-        .map(|(name, [offered, started, completed, dropped])| {
-            let iterations = json!({ "offered": offered, "started": started, "completed": completed, "dropped": dropped,
-                                     "interrupted": started - completed, "failed": 0 });
-            (
-                name,
-                json!({ "executor": "constant-arrival-rate", "iterations": iterations }),
-            )
-        })
-        .collect();
     let threshold = |metric, expression, ok, observed: f64| json!({ "metric": metric, "expression": expression, "ok": ok, "observed": observed, "aborted": false });
     let reason = "threshold `http_req_duration p(99)<1s` was not met: 1.532 s";
     let value = json!({
         "schema": "kingtide.summary/1", "verdict": "fail", "exit_code": 99,
         "run": { "script": "scripts/shop/day.lua", "seed": 7, "started_at": "2026-11-20T10:00:00Z", "duration_ms": intervals.len() * 1_000,
                  "reasons": [{ "exit_code": 99, "message": reason }] },
-        "scenarios": scenarios, "metrics": metrics,
+        "scenarios": scenarios(intervals), "metrics": metrics,
         "checks": [{ "name": "order accepted <b>", "group": "", "passes": total - passes, "fails": passes }],
         "thresholds": [threshold("http_req_duration", "p(99)<1s", false, 1_532.0), threshold("http_req_failed", "rate<0.02", true, 0.008),
                        threshold("grpc_req_duration", "p(95)<50ms", true, 7.4)],
         "generator": { "verdict": "valid", "start_lag_p99_ms": 0.4, "cpu_percent": 7.5, "reasons": [], "dispatch_lag_p99_ms": 0.3 },
     });
-
     serde_json::from_value(value).expect("it is a summary")
 }
