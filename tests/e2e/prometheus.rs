@@ -47,9 +47,9 @@ impl Prometheus {
             addr,
         };
         let ready = async {
-            while !get(&prometheus.addr, "/-/ready")
+            while get(&prometheus.addr, "/-/ready")
                 .await
-                .is_some_and(|(status, _)| status == 200)
+                .is_none_or(|(status, _)| status != 200)
             {
                 clock::sleep(Duration::from_millis(20)).await;
             }
@@ -98,13 +98,16 @@ async fn get(addr: &str, path: &str) -> Option<(u16, String)> {
     Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-/// Requests that succeed and requests that nobody answers, a check that sometimes fails, and a threshold.
+/// Requests that succeed and requests that nobody answers, a check that sometimes fails, a threshold, and work for
+/// the collector.
 const JOURNEY: &str = "
     local n, base = 0, kt.env 'BASE_URL'
     return {
       scenarios = { shop = { executor = 'constant-arrival-rate', rate = 20, duration = '3s', pre_allocated_vus = 5,
         exec = function()
           n = n + 1
+          local garbage = {}
+          for i = 1, 5000 do garbage[i] = { i } end
           check(http.get(base .. '/item', { name = 'GET /item' }), { ['is even'] = function() return n % 2 == 0 end })
           if n % 3 == 0 then http.get('http://127.0.0.1:1/none', { name = 'GET /none' }) end
         end } },
@@ -375,4 +378,34 @@ async fn an_output_that_cannot_be_had_stops_the_run_before_it_starts() {
         assert!(!ended.stderr.contains("secret"), "{ended}");
     }
     assert_eq!(server.requests(), 0);
+}
+
+/// Every command of the guide's page is run.
+#[tokio::test]
+async fn the_commands_of_the_guide_work() {
+    let server = Server::quick().await;
+    let project = Project::new();
+    let page = std::fs::read_to_string(root().join("docs/guide/outputs.md")).expect("the page can be read");
+    let mut commands = 0;
+    for line in crate::documents::blocks(&page, "sh")
+        .iter()
+        .flat_map(|(_, block)| block.lines())
+    {
+        let line = line.replace("http://127.0.0.1:8080", &server.url());
+        // A port that is free, whatever else is tested at the same time.
+        let line = line.replace("--out prometheus", "--out prometheus=0");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], ["kingtide", "quick"], "{line}");
+        let ran = project.quick(&words[2..]).await;
+        ran.exits(0);
+        let asked = words.iter().filter(|word| **word == "--out").count();
+        assert_eq!(ran.summary["outputs"].as_array().map(Vec::len), Some(asked), "{line}");
+        commands += 1;
+    }
+    assert!(commands >= 3, "only {commands} commands were found");
+    let rows = std::fs::read_to_string(project.path("seconds.csv")).expect("the table is there");
+    assert!(
+        rows.lines().any(|row| row.contains(",http_req_duration,trend,ms,")),
+        "{rows}"
+    );
 }
