@@ -174,16 +174,8 @@ pub async fn run(
         ..options.clone()
     };
     test.session.revision().set_plan(Arc::clone(&plan));
-    let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
-    totals.watch(timeline(&plan), &plan.thresholds);
-    totals.watch_recent(&recent_of(&plan));
     let mut feed = Feed::new(sinks);
-    if feed.is_wanted() {
-        totals.keep_seconds();
-    }
-    if let Some(every) = plan.checkpoints {
-        totals.keep_checkpoints(every, order::latest_end(&plan.scenarios));
-    }
+    let mut totals = totals_of(&test, feed.is_wanted());
     let mut judge = Judge::new(&plan, options);
     let watching = watch_files(&test, &mut judge);
 
@@ -226,6 +218,21 @@ pub async fn run(
         files,
         started,
     }
+}
+
+/// What samples add up to, with all histories that the plan asks for.
+fn totals_of(test: &Test, by_second: bool) -> Totals {
+    let plan = &test.plan;
+    let mut totals = Totals::new(&test.session.registry, &test.catalog, plan.scenarios.len());
+    totals.watch(timeline(plan), &plan.thresholds);
+    totals.watch_recent(&recent_of(plan));
+    if by_second {
+        totals.keep_seconds();
+    }
+    if let Some(every) = plan.checkpoints {
+        totals.keep_checkpoints(every, order::latest_end(&plan.scenarios));
+    }
+    totals
 }
 
 /// Follows changes of the script from now on, when that is wanted.

@@ -187,11 +187,12 @@ impl Totals {
         self.seconds.as_mut()?.rest(&self.registry, &self.catalog)
     }
 
-    /// Adds a second that was taken from totals of another process. Its metrics are declared, its series are made.
+    /// Adds a second that was taken from totals of another process: one of the load, or what was gathered outside of it. Its
+    /// metrics are declared, its series are made.
     ///
     /// # Errors
     /// [`DeclareError`] for a metric that is another kind of metric here.
-    pub fn restore(&mut self, second: Second) -> Result<(), DeclareError> {
+    pub fn restore(&mut self, second: Second, is_of_load: bool) -> Result<(), DeclareError> {
         let mut delta = Delta {
             counts: second.counts,
             warmup: second.warmup,
@@ -214,7 +215,11 @@ impl Totals {
                 .declare(&name.metric, series.data.kind(), name.unit.clone())?;
             delta.series.insert(self.catalog.enter(metric, &name.tags), series);
         }
-        self.merge_second(second.number, &delta);
+        if is_of_load {
+            self.merge_second(second.number, &delta);
+        } else {
+            self.merge(&delta);
+        }
         Ok(())
     }
 

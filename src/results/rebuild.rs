@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::metrics::{
-    Catalog, Counts, Gauge, Registry, Second, SecondSeries, SeriesData, SeriesName, Timeline, Totals, Unit,
+    Catalog, Counts, Gauge, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, Timeline, Totals, Unit,
 };
 
 use super::exit::ExitCode;
@@ -72,8 +72,19 @@ pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
 /// Everything that the intervals have, added up as it was when they were made.
 pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration) -> Totals {
     let registry = Registry::new();
-    // The names of thresholds' series are in the intervals, as far as there were samples.
-    let catalog = Catalog::new(&registry, &[]).unwrap_or_else(|error| unreachable!("no selectors: {error}"));
+    let start = clock::now();
+    let seconds: Vec<_> = intervals.iter().map(|interval| second(run, interval, start)).collect();
+    for SecondSeries { name, series } in seconds.iter().flat_map(|second| &second.series) {
+        if registry.find(&name.metric).is_none() {
+            // One that cannot be declared is in no file that we wrote.
+            let _ = registry.declare(&name.metric, series.data.kind(), name.unit.clone());
+        }
+    }
+    let named = run.thresholds.iter().filter_map(|t| Selector::parse(&t.metric).ok());
+    let named: Vec<_> = named
+        .filter(|selector| registry.find(&selector.metric).is_some())
+        .collect();
+    let catalog = Catalog::new(&registry, &named).unwrap_or_else(|error| unreachable!("all are known: {error}"));
     let mut totals = Totals::new(&registry, &catalog, run.scenarios.len());
     let span = |start, end| -> Range<Duration> { Duration::from_millis(start)..Duration::from_millis(end) };
     let phases = run.phases.iter();
@@ -88,10 +99,9 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
         let planned = Duration::from_millis(run.planned_ms);
         totals.keep_checkpoints(Duration::from_millis(every), planned);
     }
-    let start = clock::now();
-    for interval in intervals {
-        // A metric that changed its kind is in no file that we wrote.
-        let _ = totals.restore(second(run, interval, start));
+    for (second, interval) in seconds.into_iter().zip(intervals) {
+        // Nor one that changes its kind.
+        let _ = totals.restore(second, !interval.after_load);
     }
     totals.finish(duration);
     totals

@@ -115,3 +115,79 @@ fn a_reader_of_hdr_histogram_finds_every_sample() {
     }
     assert_eq!(lines.next(), None);
 }
+
+/// A load of a thousand requests by name, each of which came ten times in a second.
+fn crowded(number: u64) -> Interval {
+    let spread: Vec<(u32, u64)> = (0..10)
+        .map(|n| (9_000 + 40 * n + u32::try_from(number % 7).unwrap(), 1))
+        .collect();
+    let one = second(number, &spread).series.remove(0);
+    let named = |n| Series {
+        tags: [("name".to_owned(), format!("GET /api/customers/{{id}}/orders/{n:04}"))].into(),
+        ..one.clone()
+    };
+    Interval {
+        series: (0..1_000).map(named).collect(),
+        ..second(number, &spread)
+    }
+}
+
+/// The figure of results/README.md: 1,800 such lines are 470 MB.
+#[test]
+fn a_thousand_series_take_what_is_documented() {
+    let line = serde_json::to_string(&crowded(1_000)).unwrap().len();
+    assert!((200_000..290_000).contains(&line), "{line}");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_once_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", folder.path().join("intervals.jsonl")).unwrap();
+    let mut keeper = Box::new(Keeper::new(folder.path()).unwrap());
+    keeper.begin(&header().into());
+    for number in 0..3 {
+        keeper.interval(&second(number, &[(5, 1)]).into());
+    }
+    let summary = rebuild::summary(&header(), &[]);
+    let reports = keeper.end(&summary);
+    assert_eq!(reports.len(), 1);
+    let report = &reports[0];
+    assert_eq!((report.written, report.dropped), (0, 4));
+    let error = report.error.as_deref().unwrap();
+    assert!(error.starts_with("cannot write intervals.jsonl: "), "{error}");
+    let log = std::fs::read_to_string(folder.path().join("latency.hlog")).unwrap();
+    assert_eq!(
+        log.matches("Tag=http_req_duration").count(),
+        3,
+        "the other file is whole"
+    );
+}
+
+#[test]
+fn what_is_kept_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = json!({
+        "schema": MANIFEST_SCHEMA, "versions": {}, "script": { "path": "saga.lua", "sha256": "", "bytes": 0 }, "data": [],
+        "options": {}, "seed": 1, "host": Host::this(), "started_at": "2026-11-20T10:00:00Z", "ended_at": null,
+    });
+    write_json(&folder.path().join("manifest.json"), &manifest).unwrap();
+    let nothing = open(folder.path()).unwrap();
+    assert_eq!((nothing.header, nothing.summary, nothing.ended), (None, None, false));
+    let all = [second(0, &[(5, 1)]), second(1, &[(5, 2), (7, 1)])];
+    let mut keeper = Box::new(Keeper::new(folder.path()).unwrap());
+    keeper.begin(&header().into());
+    for interval in &all {
+        keeper.interval(&interval.clone().into());
+    }
+    let report = keeper.end(&rebuild::summary(&header(), &[]));
+    assert_eq!(report, []);
+    let run = open(folder.path()).unwrap();
+    assert_eq!((run.header, run.intervals.as_slice()), (Some(header()), all.as_slice()));
+    assert_eq!(run.summary.unwrap().run.duration_ms, 2_000);
+    // A line in the middle that is broken is no half line of a kill.
+    let file = folder.path().join("intervals.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap().replacen("\n{", "\n", 1);
+    std::fs::write(&file, text).unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("line 2"), "{error}");
+}

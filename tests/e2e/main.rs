@@ -33,6 +33,7 @@ mod prometheus;
 mod quick;
 mod reload;
 mod repl;
+mod results;
 mod server;
 mod shop;
 mod signals;

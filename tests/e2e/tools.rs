@@ -20,6 +20,8 @@ async fn help_is_as_in_the_golden_files() {
         ("run", &["run", "--help"]),
         ("quick", &["quick", "--help"]),
         ("capacity", &["capacity", "--help"]),
+        ("report", &["report", "--help"]),
+        ("history", &["history", "--help"]),
         ("check", &["check", "--help"]),
         ("repl", &["repl", "--help"]),
         ("test", &["test", "--help"]),

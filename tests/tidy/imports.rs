@@ -47,7 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["net", "results"]),
     ("brotli", &["net"]),
     ("zstd", &["net"]),
-    ("hdrhistogram", &["metrics"]),
+    ("hdrhistogram", &["metrics", "results"]),
     ("axum", &["demo", "live", "output"]),
     ("prometheus_client", &["demo"]),
     ("tonic", &["demo"]),
