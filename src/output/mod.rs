@@ -63,7 +63,7 @@ pub struct OutputError {
 
 /// An output with what it writes to.
 enum Output {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Prometheus(Scrape),
     PrometheusRw(Url, HeaderList, Box<RemoteWrite>),
     Influx(Url, HeaderList, Influx),
@@ -75,7 +75,7 @@ impl Output {
     fn open(spec: &Spec, naming: Naming) -> Result<Self, String> {
         let headers = |fixed: &[_]| push::headers(spec.kind(), fixed);
         Ok(match spec {
-            Spec::Csv(path) => Self::Csv(Csv::create(path)?),
+            Spec::Csv(path) => Self::Csv(Box::new(Csv::create(path)?)),
             Spec::Prometheus(addr) => Self::Prometheus(Scrape::bind(*addr)?),
             Spec::PrometheusRw(url) => Self::PrometheusRw(
                 url.clone(),

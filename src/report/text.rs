@@ -13,6 +13,7 @@ mod checkpoints;
 mod invariants;
 mod iterations;
 mod metrics;
+mod outputs;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -111,6 +112,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(generator(&summary.generator, style));
+    sections.push(outputs::section(&summary.outputs, style));
     let (failed, raised): (Vec<_>, Vec<_>) = summary.errors.iter().partition(|error| error.by_fail);
     sections.push(errors("SCRIPT ERRORS", &raised, style));
     sections.push(errors("FAILED BY KT.FAIL", &failed, style));

@@ -47,9 +47,9 @@ impl Prometheus {
             addr,
         };
         let ready = async {
-            while !get(&prometheus.addr, "/-/ready")
+            while get(&prometheus.addr, "/-/ready")
                 .await
-                .is_some_and(|(status, _)| status == 200)
+                .is_none_or(|(status, _)| status != 200)
             {
                 clock::sleep(Duration::from_millis(20)).await;
             }
@@ -98,13 +98,16 @@ async fn get(addr: &str, path: &str) -> Option<(u16, String)> {
     Some((head.split_whitespace().nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-/// Requests that succeed and requests that nobody answers, a check that sometimes fails, and a threshold.
+/// Requests that succeed and requests that nobody answers, a check that sometimes fails, a threshold, and work for
+/// the collector.
 const JOURNEY: &str = "
     local n, base = 0, kt.env 'BASE_URL'
     return {
       scenarios = { shop = { executor = 'constant-arrival-rate', rate = 20, duration = '3s', pre_allocated_vus = 5,
         exec = function()
           n = n + 1
+          local garbage = {}
+          for i = 1, 5000 do garbage[i] = { i } end
           check(http.get(base .. '/item', { name = 'GET /item' }), { ['is even'] = function() return n % 2 == 0 end })
           if n % 3 == 0 then http.get('http://127.0.0.1:1/none', { name = 'GET /none' }) end
         end } },
@@ -146,83 +149,7 @@ async fn what_prometheus_has_is_the_summary_and_fills_the_dashboard() {
     );
     let (start, end) = span(&project);
 
-    let metrics = &summary["metrics"];
-    let number = |series: &str, key: &str| {
-        metrics[series][key]
-            .as_f64()
-            .unwrap_or_else(|| panic!("{series}.{key}: {metrics}"))
-    };
-    let duration = |key: &str| number("http_req_duration", key);
-    let check = &summary["checks"][0];
-    // query, the summary's value, by how much of it they may differ
-    let table = [
-        ("kingtide_http_reqs_total", number("http_reqs", "count"), 0.0),
-        (
-            "sum(kingtide_http_reqs_by_status_total)",
-            number("http_reqs", "count"),
-            0.0,
-        ),
-        (
-            "kingtide_http_reqs_by_status_total{status=\"200\"}",
-            number("http_reqs{status:200}", "count"),
-            0.0,
-        ),
-        (
-            "sum(increase(kingtide_http_reqs_total[1h]))",
-            number("http_reqs", "count"),
-            1e-9,
-        ),
-        (
-            "kingtide_http_req_failed_true_total",
-            number("http_req_failed", "passes"),
-            0.0,
-        ),
-        (
-            "kingtide_check_true_total",
-            check["passes"].as_f64().unwrap_or(-1.0),
-            0.0,
-        ),
-        ("kingtide_scenario_iterations_offered_total", 60.0, 0.0),
-        ("kingtide_http_req_duration_seconds_count", duration("count"), 0.0),
-        (
-            "kingtide_http_req_duration_seconds_sum",
-            duration("avg") * duration("count") / 1e3,
-            1e-6,
-        ),
-        (
-            "histogram_count(kingtide_http_req_duration_seconds)",
-            duration("count"),
-            0.0,
-        ),
-        (
-            "histogram_sum(kingtide_http_req_duration_seconds)",
-            duration("avg") * duration("count") / 1e3,
-            1e-6,
-        ),
-        (
-            "histogram_quantile(0.5, kingtide_http_req_duration_seconds)",
-            duration("med") / 1e3,
-            0.05,
-        ),
-        (
-            "histogram_quantile(0.9, kingtide_http_req_duration_seconds)",
-            duration("p90") / 1e3,
-            0.05,
-        ),
-        (
-            "max(max_over_time(kingtide_http_req_duration_quantile_seconds{quantile=\"1\"}[1h]))",
-            duration("max") / 1e3,
-            1e-9,
-        ),
-        ("kingtide_data_sent_bytes_total", number("data_sent", "count"), 0.0),
-    ];
-    for (query, expected, tolerance) in table {
-        let got = prometheus.value(query, end).await;
-        assert!(
-            (got - expected).abs() <= tolerance * expected,
-            "{query}: {got}, not {expected}"
-        );
-    }
+    is_the_summary(&prometheus, summary, end).await;
     let after = prometheus
         .ask(
             "query",
@@ -231,6 +158,71 @@ async fn what_prometheus_has_is_the_summary_and_fills_the_dashboard() {
         .await;
     assert_eq!(after, serde_json::json!([]), "series end with the run");
 
+    fills_the_dashboard(&prometheus, start, end).await;
+}
+
+/// A query, the summary's number, and by how much of it they may differ.
+type Expected = (&'static str, f64, f64);
+
+/// What was counted.
+fn counts(summary: &Value) -> Vec<Expected> {
+    let count = |series: &str, key: &str| summary["metrics"][series][key].as_f64().unwrap_or(-1.0);
+    let reqs = count("http_reqs", "count");
+    let passed = summary["checks"][0]["passes"].as_f64().unwrap_or(-1.0);
+    let failed = count("http_req_failed", "passes");
+    vec![
+        ("kingtide_http_reqs_total", reqs, 0.0),
+        ("sum(kingtide_http_reqs_by_status_total)", reqs, 0.0),
+        ("sum(increase(kingtide_http_reqs_total[1h]))", reqs, 1e-9),
+        ("kingtide_http_req_failed_true_total", failed, 0.0),
+        ("sum(kingtide_http_reqs_by_error_code_total)", failed, 0.0),
+        ("kingtide_check_true_total", passed, 0.0),
+        ("kingtide_scenario_iterations_offered_total", 60.0, 0.0),
+        ("kingtide_data_sent_bytes_total", count("data_sent", "count"), 0.0),
+    ]
+}
+
+/// How service times are distributed.
+fn durations(summary: &Value) -> Vec<Expected> {
+    let ms = |key: &str| summary["metrics"]["http_req_duration"][key].as_f64().unwrap_or(-1.0);
+    let (count, sum) = (ms("count"), ms("avg") * ms("count") / 1e3);
+    let largest = "max(max_over_time(kingtide_http_req_duration_quantile_seconds{quantile=\"1\"}[1h]))";
+    vec![
+        ("kingtide_http_req_duration_seconds_count", count, 0.0),
+        ("kingtide_http_req_duration_seconds_sum", sum, 1e-6),
+        ("histogram_count(kingtide_http_req_duration_seconds)", count, 0.0),
+        ("histogram_sum(kingtide_http_req_duration_seconds)", sum, 1e-6),
+        (
+            "histogram_quantile(0.5, kingtide_http_req_duration_seconds)",
+            ms("med") / 1e3,
+            0.05,
+        ),
+        (
+            "histogram_quantile(0.9, kingtide_http_req_duration_seconds)",
+            ms("p90") / 1e3,
+            0.05,
+        ),
+        (largest, ms("max") / 1e3, 1e-9),
+    ]
+}
+
+/// That queries give the summary's numbers.
+async fn is_the_summary(prometheus: &Prometheus, summary: &Value, end: u64) {
+    for (query, expected, tolerance) in counts(summary).into_iter().chain(durations(summary)) {
+        assert!(
+            expected > 0.0,
+            "{query}: the summary has nothing to compare it with: {summary}"
+        );
+        let got = prometheus.value(query, end).await;
+        assert!(
+            (got - expected).abs() <= tolerance * expected,
+            "{query}: {got}, not {expected}"
+        );
+    }
+}
+
+/// That every query of every panel gives something.
+async fn fills_the_dashboard(prometheus: &Prometheus, start: u64, end: u64) {
     let dashboard = std::fs::read_to_string(root().join("docs/grafana/kingtide.json")).expect("it can be read");
     let dashboard: Value = serde_json::from_str(&dashboard).expect("it is JSON");
     let run = prometheus
@@ -375,4 +367,34 @@ async fn an_output_that_cannot_be_had_stops_the_run_before_it_starts() {
         assert!(!ended.stderr.contains("secret"), "{ended}");
     }
     assert_eq!(server.requests(), 0);
+}
+
+/// Every command of the guide's page is run.
+#[tokio::test]
+async fn the_commands_of_the_guide_work() {
+    let server = Server::quick().await;
+    let project = Project::new();
+    let page = std::fs::read_to_string(root().join("docs/guide/outputs.md")).expect("the page can be read");
+    let mut commands = 0;
+    for line in crate::documents::blocks(&page, "sh")
+        .iter()
+        .flat_map(|(_, block)| block.lines())
+    {
+        let line = line.replace("http://127.0.0.1:8080", &server.url());
+        // A port that is free, whatever else is tested at the same time.
+        let line = line.replace("--out prometheus", "--out prometheus=0");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], ["kingtide", "quick"], "{line}");
+        let ran = project.quick(&words[2..]).await;
+        ran.exits(0);
+        let asked = words.iter().filter(|word| **word == "--out").count();
+        assert_eq!(ran.summary["outputs"].as_array().map(Vec::len), Some(asked), "{line}");
+        commands += 1;
+    }
+    assert!(commands >= 3, "only {commands} commands were found");
+    let rows = std::fs::read_to_string(project.path("seconds.csv")).expect("the table is there");
+    assert!(
+        rows.lines().any(|row| row.contains(",http_req_duration,trend,ms,")),
+        "{rows}"
+    );
 }
