@@ -57,7 +57,11 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     };
     let outputs = args.output.open(&args.output.specs()?)?;
     let mut observer = super::run::observer(args.quiet, tui.as_ref(), &test.plan);
-    let sinks = sink.into_iter().chain(tui.as_ref().and_then(Tui::sink)).chain(outputs).collect();
+    let sinks = sink
+        .into_iter()
+        .chain(tui.as_ref().and_then(Tui::sink))
+        .chain(outputs)
+        .collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
     drop(tui);

@@ -51,7 +51,11 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, tui.as_ref(), &test.plan);
     let screen = tui.as_ref().and_then(Tui::sink);
-    let sinks = self::sinks(folder.as_ref()).into_iter().chain(sink).chain(screen).chain(outputs);
+    let sinks = self::sinks(folder.as_ref())
+        .into_iter()
+        .chain(sink)
+        .chain(screen)
+        .chain(outputs);
     let sinks = sinks.collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
