@@ -18,7 +18,7 @@ function rateItems() {
   const few = names.length <= 3;
   const items = names.flatMap((name, at) => {
     const label = names.length > 1 ? `${name} ` : "";
-    const colour = `c${(at * 2 + (at > 3 ? 1 : 0)) % 8}`;
+    const colour = ["c0", "c2", "c5", "c3", "c6", "c4", "c7"][at % 7];
     const done = model.counts("completed", name).map((value, second) => value + (model.scenarios.get(name).rows[second]?.iterations.failed || 0));
     return [
       { ...look(1, colour), label: `${label}offered`, values: model.counts("offered", name), sign: "ring", width: 1.4 },

@@ -27,6 +27,9 @@ const DRAWN: &str = "(() => {
   return [shown.map((figure) => figure.id), drawn.map((figure) => figure.id)];
 })()";
 
+/// Charts that have come into view are drawn by then.
+const TWO_FRAMES: &str = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
+
 fn artefact(name: &str) -> PathBuf {
     root().join("target/page").join(name)
 }
@@ -45,9 +48,7 @@ async fn whole_page(browser: &mut Browser, width: u32, name: &str) {
         .and_then(|height| u32::try_from(height).ok())
         .expect("a height");
     browser.size(width, height).await;
-    browser
-        .value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        .await;
+    browser.value(TWO_FRAMES).await;
     browser.picture(&artefact(name)).await;
 }
 
@@ -101,6 +102,7 @@ async fn a_report_shows_a_stall_at_a_glance_on_every_screen() {
         browser
             .visit(&url, "document.documentElement.dataset.drawn === '300'")
             .await;
+        browser.value(TWO_FRAMES).await;
         browser
             .picture(&artefact(&format!("report-{width}-{scheme}.png")))
             .await;
