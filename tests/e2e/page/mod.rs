@@ -305,3 +305,44 @@ async fn half_an_hour_stays_smooth() {
     // Once a second everything is drawn again: most of that second must be free, also on a busy machine.
     assert!(took.as_f64().is_some_and(|took| took < 500.0), "{took} ms");
 }
+
+/// The page, its headers and its stream as a run serves them.
+#[tokio::test]
+async fn a_run_serves_its_page_to_a_real_browser() {
+    let script = root().join("scripts/shop/create_orders.lua");
+    let script = script.to_str().expect("the repository's path is text");
+    let project = Project::new();
+    let args = [script, "--demo", "-d", "8s", "--rate", "20", "--ui=127.0.0.1:0"];
+    let mut running = project.start(&args);
+    let line = running.said("ui: ").await;
+    let url = line.strip_prefix("ui: ").expect("it is as documented");
+    let mut browser = Browser::open(1440, 900, "light").await;
+    browser
+        .visit(url, "Number(document.documentElement.dataset.drawn) >= 3")
+        .await;
+    browser
+        .until("document.querySelector('#control button:not([disabled])')")
+        .await;
+    whole_page(&mut browser, 1440, "live-of-a-run.png").await;
+    // The end comes over the stream too.
+    browser
+        .until("document.getElementById('word').innerText.toLowerCase() === 'pass'")
+        .await;
+    let offered = "document.body.innerText.includes('160')";
+    browser.until(offered).await;
+    browser.value(TWO_FRAMES).await;
+    let charts = browser.value(DRAWN).await;
+    assert!(charts[0].as_array().is_some_and(|shown| shown.len() >= 6), "{charts}");
+    assert_eq!(charts[0], charts[1], "every chart has something on it");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let origin = url.split("/#").next().expect("a URL has a beginning");
+    let elsewhere: Vec<String> = browser
+        .requests()
+        .into_iter()
+        .filter(|to| !to.starts_with(origin))
+        .collect();
+    assert_eq!(elsewhere, Vec::<String>::new());
+    let ran = running.ran().await;
+    ran.exits(0);
+    assert_eq!(ran.counts("orders"), [160, 160, 160, 0, 0, 0]);
+}
