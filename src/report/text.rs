@@ -105,7 +105,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(thresholds(&summary.thresholds, style));
     sections.push(invariants::section(&summary.invariants, style));
     sections.push(checks(summary, style));
-    sections.push(iterations::section(&summary.scenarios, style));
+    sections.push(iterations::section(&summary.scenarios, summary.run.cut_short, style));
     sections.push(parts::phases(&summary.phases, style));
     sections.push(checkpoints::section(&summary.checkpoints, style));
     sections.push(parts::stages(&summary.metrics, style));

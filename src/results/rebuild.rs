@@ -50,6 +50,7 @@ pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
             script: run.script.clone(),
             seed: run.seed,
             started_at: run.started_at.clone(),
+            cut_short: true,
             duration_ms: millis(duration),
             tags: run.tags.clone(),
             reasons,

@@ -79,6 +79,9 @@ pub struct RunInfo {
     pub started_at: String,
     /// From there to the end of the last iteration.
     pub duration_ms: u64,
+    /// Made from what was written down of a run that has left no summary: iterations in flight have not ended in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_short: bool,
     /// Test-wide tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,

@@ -234,6 +234,7 @@ impl Judge {
                 script: test.session.script.display().to_string(),
                 seed: test.session.seed,
                 started_at: timestamp(started),
+                cut_short: false,
                 duration_ms: millis(duration),
                 tags: self.plan.tags.clone(),
                 reasons: reasons

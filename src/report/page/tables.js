@@ -24,15 +24,17 @@ function alarmed(value) {
 }
 
 function scenarioTable(summary) {
+  // While a run lasts, and when it was killed, some iterations have not ended.
+  const open = !summary || summary.run.cut_short;
   const rows = summary
     ? Object.entries(summary.scenarios).map(([name, scenario]) => ({ name, executor: scenario.executor, ...scenario.iterations }))
     : [...shared.model.scenarios.values()].map((scenario) => ({ name: scenario.name, executor: scenario.executor, ...scenario.total }));
   const cells = rows.map((row) => {
     const flying = row.started - row.completed - row.interrupted - row.failed;
-    const whole = row.offered === row.started + row.dropped && (flying === 0 || (!summary && flying > 0));
-    return [row.name, row.executor, count(row.offered), count(row.started), alarmed(row.dropped), count(row.completed), alarmed(row.failed), alarmed(row.interrupted), ...(summary ? [] : [count(flying)]), { text: whole ? "✓" : "✗", alarm: !whole }];
+    const whole = open ? row.offered >= row.started + row.dropped && flying >= 0 : row.offered === row.started + row.dropped && flying === 0;
+    return [row.name, row.executor, count(row.offered), count(row.started), alarmed(row.dropped), count(row.completed), alarmed(row.failed), alarmed(row.interrupted), ...(open ? [count(flying)] : []), { text: whole ? "✓" : "✗", alarm: !whole }];
   });
-  return table("Iterations by scenario", ["<scenario", "<executor", "offered", "started", "dropped", "completed", "failed", "interrupted", ...(summary ? [] : ["in flight"]), "adds up"], cells, "offered = started + dropped; started = completed + failed + interrupted");
+  return table("Iterations by scenario", ["<scenario", "<executor", "offered", "started", "dropped", "completed", "failed", "interrupted", ...(open ? ["in flight"] : []), "adds up"], cells, "offered = started + dropped; started = completed + failed + interrupted");
 }
 
 const TREND_HEAD = ["count", "avg", "min", "med", "p90", "p95", "p99", "p99.9", "max"];
