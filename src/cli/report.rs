@@ -15,12 +15,12 @@ pub(super) struct ReportArgs {
     /// The folder of a run, its name in the results folder, or `last`.
     #[arg(default_value = "last")]
     run: PathBuf,
-    /// One page with charts that needs nothing else, as `report.html` in the run's folder.
-    #[arg(long, group = "format")]
-    html: bool,
     /// As the run printed it. This is the default.
     #[arg(long, group = "format")]
     text: bool,
+    /// One page with charts that needs nothing else, as `report.html` in the run's folder.
+    #[arg(long, group = "format")]
+    html: bool,
     /// The summary as JSON.
     #[arg(long, group = "format")]
     json: bool,
