@@ -12,7 +12,7 @@
 //! | [`Reply`] | how it ended, whatever happened: [`Channel::unary`] and [`Stream::finish`] never raise and never hang |
 //! | [`Stream`] | a call of several messages: `send`, `close_send`, `recv`, `finish`; dropping it resets it |
 //!
-//! [`reflect`] asks a server for its schema, [`health`] for its state.
+//! [`reflect`] asks a server for its schema, [`health()`] for its state.
 
 mod call;
 mod channel;
