@@ -3,7 +3,7 @@
 //! <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>
 
 use super::push::{Encoder, Parcel};
-use super::row::{Row, Run, Value, end_ms, rows};
+use super::row::{Row, Run, Value, end_ms, rows, statistics};
 use crate::results::{Header, Interval};
 
 /// Lines of a run.
@@ -49,19 +49,8 @@ fn fields(value: &Value<'_>) -> String {
         Value::Trend(trend) => {
             let (count, sum, min, max) = (trend.count, trend.sum, trend.min, trend.max);
             let mut fields = format!("count={count}i,sum={sum},min={min},max={max}");
-            let trend = trend.to_metrics();
-            let stats = [
-                ("med", 50.0),
-                ("p90", 90.0),
-                ("p95", 95.0),
-                ("p99", 99.0),
-                ("p999", 99.9),
-            ];
-            let stats = stats.map(|(stat, percent)| (stat, trend.percentile(percent)));
-            for (stat, value) in stats.into_iter().chain([("avg", trend.mean())]) {
-                if let Some(value) = value {
-                    fields.push_str(&format!(",{stat}={value}"));
-                }
+            for (stat, value) in statistics(trend) {
+                fields.push_str(&format!(",{stat}={value}"));
             }
             fields
         }

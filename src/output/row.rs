@@ -33,6 +33,21 @@ impl Run {
     }
 }
 
+/// What outputs without histograms tell of a trend besides its count, minimum and maximum; nothing of one without samples.
+pub(super) fn statistics(trend: &Trend) -> Vec<(&'static str, f64)> {
+    let trend = trend.to_metrics();
+    let percentiles = [
+        ("med", 50.0),
+        ("p90", 90.0),
+        ("p95", 95.0),
+        ("p99", 99.0),
+        ("p999", 99.9),
+    ];
+    let percentiles = percentiles.map(|(name, percent)| (name, trend.percentile(percent)));
+    let all = percentiles.into_iter().chain([("avg", trend.mean())]);
+    all.filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// When a second ended, in milliseconds since 1970.
 pub(super) fn end_ms(interval: &Interval) -> u64 {
     interval.at_ms + interval.duration_ms

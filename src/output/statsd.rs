@@ -3,7 +3,7 @@
 
 use std::net::{ToSocketAddrs as _, UdpSocket};
 
-use super::row::{Row, Value, rows};
+use super::row::{Row, Value, rows, statistics};
 use super::tally::Tally;
 use crate::results::Interval;
 
@@ -78,18 +78,8 @@ fn lines(row: &Row<'_>) -> Vec<String> {
                 format!("{name}.min:{}|g", trend.min),
                 format!("{name}.max:{}|g", trend.max),
             ];
-            let trend = trend.to_metrics();
-            let stats = [
-                ("med", 50.0),
-                ("p90", 90.0),
-                ("p95", 95.0),
-                ("p99", 99.0),
-                ("p999", 99.9),
-            ];
-            let stats = stats.map(|(stat, percent)| (stat, trend.percentile(percent)));
-            for (stat, value) in stats.into_iter().chain([("avg", trend.mean())]) {
-                lines.extend(value.map(|value| format!("{name}.{stat}:{value}|g")));
-            }
+            let told = statistics(trend).into_iter();
+            lines.extend(told.map(|(stat, value)| format!("{name}.{stat}:{value}|g")));
             lines
         }
     }

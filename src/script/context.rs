@@ -79,7 +79,7 @@ pub struct VuContext {
     /// Its random numbers, reseeded for each iteration.
     pub rng: RefCell<Pcg64Mcg>,
     /// Whether the iteration has made its first request yet.
-    pub requested: Cell<bool>,
+    requested: Cell<bool>,
     /// Time that the iteration has slept, for group durations without pauses.
     pub slept: Cell<Duration>,
     /// When `kt.pace` last released this VU.
@@ -233,6 +233,19 @@ impl VuContext {
         let channel = Rc::new(grpc::Channel::new(&endpoint, self.id));
         channels.push(Rc::clone(&channel));
         Ok(channel)
+    }
+
+    /// When the iteration was meant to start, if what has just been answered is its first request, HTTP or gRPC, and it is
+    /// one of an open scenario. One that was never sent (`sent` is false) does not count.
+    pub fn intended_for(&self, sent: bool) -> Option<Instant> {
+        if self.requested.get() || self.lifecycle.get() != Lifecycle::Iteration || !sent {
+            return None;
+        }
+        self.requested.set(true);
+        let plan = self.plan()?;
+        let scenario = plan.scenarios.get(self.scenario?)?;
+        let iteration = self.iteration.get()?;
+        scenario.executor.is_open().then_some(iteration.scheduled_at)
     }
 
     /// The `stage` tag of the iteration: the name of its stage, step or wave, or its index; `None` outside of journeys

@@ -4,7 +4,6 @@
 use super::client::Client;
 use super::options::{Expected, Options};
 use super::schemas::Callee;
-use crate::clock::Instant;
 use crate::metrics::TagSet;
 use crate::net::grpc::{Bound, Reply};
 use crate::samples;
@@ -41,7 +40,13 @@ impl Recording {
         let expected = by_script || self.expected.holds(reply.status.code);
         // While the file loads there are no calls.
         if let Ok(samples) = vu.host.grpc_samples() {
-            samples.call(&self.tags, reply, is_stream, expected, intended(vu, reply));
+            samples.call(
+                &self.tags,
+                reply,
+                is_stream,
+                expected,
+                vu.intended_for(samples::has_call_time(reply)),
+            );
         }
         bound(vu, client, reply);
         if !expected {
@@ -71,18 +76,6 @@ fn tags(vu: &VuContext, callee: &Callee, name: Option<&str>, own: &[(String, Str
     extra.push(("name", name.unwrap_or(method)));
     extra.extend(own.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     Ok(recorder.tags(&base, &extra))
-}
-
-/// When the iteration was meant to start, if this is its first request and it is one of an open scenario.
-fn intended(vu: &VuContext, reply: &Reply) -> Option<Instant> {
-    if vu.requested.get() || vu.lifecycle.get() != Lifecycle::Iteration || !samples::has_call_time(reply) {
-        return None;
-    }
-    vu.requested.set(true);
-    let plan = vu.plan()?;
-    let scenario = plan.scenarios.get(vu.scenario?)?;
-    let iteration = vu.iteration.get()?;
-    scenario.executor.is_open().then_some(iteration.scheduled_at)
 }
 
 /// Remembers, for the report, which limit calls had to wait for.

@@ -1,12 +1,11 @@
 //! What a script's request adds to the samples of its exchanges: its name and tags, what it expected, and a word about the
 //! first failure of each kind. The samples themselves are `samples`' business.
 
-use crate::clock::Instant;
 use crate::metrics::TagSet;
 use crate::net::Exchange;
 use crate::plan::expect::{Expect, complaint};
 use crate::samples;
-use crate::script::{Lifecycle, VuContext};
+use crate::script::VuContext;
 
 /// What the samples of one request have in common.
 #[derive(Debug)]
@@ -23,24 +22,17 @@ impl Recording {
         let expected = self.expect.met(exchange, may_redirect);
         // While the file loads there are no requests.
         if let Ok(samples) = vu.host.http_samples() {
-            samples.exchange(&self.tags, exchange, expected, intended(vu, exchange));
+            samples.exchange(
+                &self.tags,
+                exchange,
+                expected,
+                vu.intended_for(samples::has_service_time(exchange)),
+            );
         }
         if !expected {
             tell(vu, exchange);
         }
     }
-}
-
-/// When the iteration was meant to start, if this is its first request and it is one of an open scenario.
-fn intended(vu: &VuContext, exchange: &Exchange) -> Option<Instant> {
-    if vu.requested.get() || vu.lifecycle.get() != Lifecycle::Iteration || !samples::has_service_time(exchange) {
-        return None;
-    }
-    vu.requested.set(true);
-    let plan = vu.plan()?;
-    let scenario = plan.scenarios.get(vu.scenario?)?;
-    let iteration = vu.iteration.get()?;
-    scenario.executor.is_open().then_some(iteration.scheduled_at)
 }
 
 /// Tells the first failure of each kind, so that nobody has to guess why; the others are only counted.
