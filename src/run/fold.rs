@@ -20,6 +20,8 @@ use super::{Observer, Stage, Test, Tick};
 
 /// One second is the unit of memory.
 const FOLD: Duration = Duration::from_secs(1);
+/// How often gauges of the run are looked at: the most users of a second are rarely there at its end. A part of [`FOLD`].
+const GAUGES: Duration = Duration::from_millis(100);
 
 /// A load that has begun, and those who look at it.
 pub(super) struct Load<'a> {
@@ -36,7 +38,7 @@ pub(super) struct Load<'a> {
 /// Folds what cores report until the last one is done, and gives when that was.
 pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver<CoreReport>) -> Instant {
     let control = &Arc::clone(&load.test.session.control);
-    let mut next = load.origin + FOLD;
+    let (mut next, mut second) = (load.origin + GAUGES, load.origin + FOLD);
     let mut stopping = false;
     let mut course = Course {
         reported: vec![0; load.judge.threads()],
@@ -59,8 +61,12 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
                 load.reload(tried).await;
             }
             () = clock::sleep_until(next) => {
-                next += FOLD;
-                load.look(&mut course);
+                let elapsed = load.sample();
+                if next == second {
+                    second += FOLD;
+                    load.look(&mut course, elapsed);
+                }
+                next += GAUGES;
             }
         }
     }
@@ -143,11 +149,16 @@ impl Load<'_> {
         }
     }
 
-    /// A second has passed.
-    fn look(&mut self, course: &mut Course) {
+    /// Looks at the gauges, and gives how long the load is by now.
+    fn sample(&mut self) -> Duration {
         let elapsed = clock::now().saturating_duration_since(self.origin);
         self.totals.set_elapsed(elapsed);
         self.gauges();
+        elapsed
+    }
+
+    /// A second has passed.
+    fn look(&mut self, course: &mut Course, elapsed: Duration) {
         self.judge.watch(&self.test.session, self.totals, elapsed);
         let (progress, ends) = self.publish(course, elapsed);
         self.observer.tick(&Tick {
