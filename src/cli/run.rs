@@ -4,22 +4,18 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use serde_json::json;
 
 use super::args::{RunArgs, ScriptArgs};
 use super::demo::DemoChild;
 use super::once::once;
 use super::tui::Tui;
-use super::{Failure, block_on, progress, signals, terminal, trace, ui};
+use super::{Failure, block_on, git, manifest, progress, signals, terminal, trace, ui};
 use crate::clock;
 use crate::control::Control;
 use crate::plan::Plan;
 use crate::report::page::report_html;
 use crate::report::{Style, render};
-use crate::results::{
-    self, ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, StoreError, Summary, timestamp,
-    write_json,
-};
+use crate::results::{self, ExitCode, Keeper, RunFolder, Sink, StoreError, Summary, timestamp, write_json};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
 pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
@@ -30,6 +26,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     ui::check(args.ui, args.control)?;
     let control = Arc::new(Control::new());
     let specs = args.output.specs()?;
+    let revision = git::Question::ask(&args.script.script, keeps_results(&args));
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
         let outputs = args.output.open(&specs)?;
@@ -45,7 +42,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             return Err(failure);
         }
     };
-    let mut manifest = manifest(&args, &test);
+    let mut manifest = manifest::of(&args, &test, &revision);
     let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
     complain(saved);
     let options = options(&args);
@@ -63,6 +60,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     finish(demo).await;
 
     let mut summary = outcome.summary;
+    manifest.git = revision.answer();
     manifest.started_at = timestamp(outcome.started);
     manifest.ended_at = Some(timestamp(clock::wall()));
     let own_text = outcome.files.get("stdout").cloned();
@@ -199,12 +197,16 @@ pub(super) fn new_seed() -> u64 {
     u64::try_from(nanos / 1_000 % 1_000_000).unwrap_or(1)
 }
 
+/// One iteration is no measurement to keep.
+fn keeps_results(args: &RunArgs) -> bool {
+    !args.no_results && !args.once
+}
+
 /// What must work before the load starts: signals, and a place for the results.
 fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<RunFolder>, Failure> {
     signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
     check_summary_file(args.summary_json.as_deref())?;
-    // One iteration is no measurement to keep.
-    if args.no_results || args.once {
+    if !keeps_results(args) {
         return Ok(None);
     }
     let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());
@@ -255,43 +257,6 @@ pub(super) fn style() -> Style {
         unicode: terminal::unicode(),
         colour: terminal::colour(),
         width: terminal::width(),
-    }
-}
-
-fn manifest(args: &RunArgs, test: &Test) -> Manifest {
-    let script = &args.script;
-    let revision = test.session.revision();
-    let content = revision
-        .sources
-        .read(&script.script)
-        .map(|source| source.text.to_string())
-        .unwrap_or_default();
-    let script_hash =
-        FileHash::of(&script.script).unwrap_or_else(|_| FileHash::of_content(&script.script, content.as_bytes()));
-    Manifest {
-        schema: MANIFEST_SCHEMA.to_owned(),
-        versions: [("kingtide".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
-        script: script_hash,
-        data: revision
-            .data
-            .files()
-            .keys()
-            .filter_map(|file| FileHash::of(file).ok())
-            .collect(),
-        options: json!({
-            "scenarios": test.plan.scenarios,
-            "selected": script.scenarios,
-            "env": script.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            "tags": test.plan.tags,
-            "demo": script.demo,
-            "watch": args.watch,
-            "threads": args.threads.unwrap_or_else(run::default_threads),
-            "allow_suspect": args.allow_suspect,
-        }),
-        seed: test.session.seed,
-        host: Host::this(),
-        started_at: timestamp(clock::wall()),
-        ended_at: None,
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Manifest {
     pub versions: BTreeMap<String, String>,
     /// The script.
     pub script: FileHash,
+    /// The modules that it required, without those that are built in.
+    #[serde(default)]
+    pub modules: Vec<FileHash>,
     /// The data files that it read.
     pub data: Vec<FileHash>,
     /// The options in force, as the caller writes them; secrets left out.
@@ -33,6 +36,18 @@ pub struct Manifest {
     pub started_at: String,
     /// The same; `null` while the run goes on, and for ever when it was killed.
     pub ended_at: Option<String>,
+    /// The revision of the repository that the script is in, if it is in one.
+    #[serde(default)]
+    pub git: Option<GitRevision>,
+}
+
+/// A state of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitRevision {
+    /// The commit's hash, in full.
+    pub commit: String,
+    /// Files that git knows differ from that commit.
+    pub dirty: bool,
 }
 
 /// A file and its content's fingerprint.

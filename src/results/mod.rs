@@ -28,7 +28,7 @@ pub use interval::{
     ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, Trend, Values,
 };
 pub use keeper::Keeper;
-pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
+pub use manifest::{FileHash, GitRevision, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
 pub use sink::{OutputReport, Sink};
 pub use store::{RunFolder, StoreError, write_json};

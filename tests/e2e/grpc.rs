@@ -1,7 +1,7 @@
 //! Journeys against a gRPC server: what it sees of connections and caps, and what the summary says of it.
 
 #[path = "../lua/grpc.rs"]
-mod lab;
+pub(crate) mod lab;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
+use crate::grpc::lab;
 use crate::kit::{Project, root, tool};
 use crate::server::{Manner, Server};
 
@@ -114,6 +115,23 @@ const JOURNEY: &str = "
       thresholds = { http_req_duration = { 'p(95)<60s' } },
     }";
 
+/// The same, and calls, streams and a call that fails.
+const JOURNEY_WITH_CALLS: &str = "
+    local plan = require 'shop'
+    kt.grpc.load { 'lab.proto' }
+    local client = kt.grpc.connect(kt.env 'LAB', { plaintext = true })
+    plan.scenarios.calls = { executor = 'constant-arrival-rate', rate = 20, duration = '3s', pre_allocated_vus = 5,
+      exec = function()
+        client:call('lab.v1.Lab/Echo', { text = 'hello' })
+        client:call('lab.v1.Lab/Fail', { code = 5, text = 'not here' })
+        local counting = client:stream 'lab.v1.Lab/Count'
+        counting:send { count = 2 }
+        counting:close_send()
+        while counting:recv() do end
+        counting:finish()
+      end }
+    return plan";
+
 /// When the load had ended and began, by the seconds that the run left.
 fn span(project: &Project) -> (u64, u64) {
     let folder = std::fs::read_dir(project.path("results")).expect("there are results");
@@ -136,10 +154,21 @@ fn span(project: &Project) -> (u64, u64) {
 #[tokio::test]
 async fn what_prometheus_has_is_the_summary_and_fills_the_dashboard() {
     let server = Server::quick().await;
-    let project = Project::with(JOURNEY).against(&server.url());
+    let (lab, _seen) = lab::start().await;
+    let project = Project::with(JOURNEY_WITH_CALLS).against(&server.url());
+    project.file(
+        "shop.lua",
+        format!("local kt = require \"kt\" local http, check = kt.http, kt.check\n{JOURNEY}"),
+    );
+    for name in ["lab.proto", "colour.proto"] {
+        let proto = std::fs::read(root().join("tests/lua/fixtures").join(name)).expect("the proto is there");
+        project.file(name, proto);
+    }
     let prometheus = Prometheus::start(&project, &["--enable-feature=native-histograms"]).await;
     let out = format!("prometheus-rw={}", prometheus.url());
-    let ran = project.run(&["j.lua", "--out", &out]).await;
+    let ran = project
+        .run(&["j.lua", "--out", &out, "-e", &format!("LAB={lab}")])
+        .await;
     let summary = &ran.summary;
     let output = &summary["outputs"][0];
     assert_eq!(
@@ -177,7 +206,17 @@ fn counts(summary: &Value) -> Vec<Expected> {
         ("kingtide_http_req_failed_true_total", failed, 0.0),
         ("sum(kingtide_http_reqs_by_error_code_total)", failed, 0.0),
         ("kingtide_check_true_total", passed, 0.0),
-        ("kingtide_scenario_iterations_offered_total", 60.0, 0.0),
+        (
+            "kingtide_scenario_iterations_offered_total{scenario=\"shop\"}",
+            60.0,
+            0.0,
+        ),
+        (
+            "sum(kingtide_grpc_reqs_by_status_total)",
+            count("grpc_reqs", "count"),
+            0.0,
+        ),
+        ("kingtide_grpc_reqs_by_status_total{status=\"NOT_FOUND\"}", 60.0, 0.0),
         ("kingtide_data_sent_bytes_total", count("data_sent", "count"), 0.0),
     ]
 }
@@ -246,7 +285,7 @@ async fn fills_the_dashboard(prometheus: &Prometheus, start: u64, end: u64) {
             queries += 1;
         }
     }
-    assert!(queries >= 20, "only {queries} queries");
+    assert!(queries >= 30, "only {queries} queries");
 }
 
 #[tokio::test]

@@ -125,10 +125,11 @@ function errorTable(summary) {
 /** What was run, on what: the manifest as it is. */
 function aboutRun(manifest) {
   if (!manifest) return null;
-  const files = [manifest.script, ...(manifest.data || [])].map((file) => [file.path, count(file.bytes), file.sha256.slice(0, 16)]);
+  const files = [manifest.script, ...(manifest.modules || []), ...(manifest.data || [])].map((file) => [file.path, count(file.bytes), file.sha256.slice(0, 16)]);
   const facts = [
     ...Object.entries(manifest.versions || {}),
     ["host", `${manifest.host.os} ${manifest.host.arch}, ${manifest.host.cpus} CPUs`],
+    ...(manifest.git ? [["git", manifest.git.commit.slice(0, 12) + (manifest.git.dirty ? ", with changes" : "")]] : []),
     ["seed", String(manifest.seed)],
     ["started", manifest.started_at],
     ["ended", manifest.ended_at || "did not end"],
