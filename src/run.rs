@@ -25,7 +25,7 @@ use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
 use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
-use crate::plan::{Plan, Scenario, order};
+use crate::plan::{Plan, order};
 use crate::results::{Sink, Summary};
 
 use self::core::{AtWork, CoreReport, CoreSeed, Users, start_core};
@@ -98,7 +98,7 @@ impl Tick<'_> {
     /// where there is no HTTP.
     #[must_use]
     pub fn p95(&self, scenario: &str) -> Option<f64> {
-        let mut of = DURATIONS.iter().map(|metric| duration_of(metric, scenario));
+        let mut of = DURATIONS.iter().map(|metric| part(metric, scenario));
         of.find_map(|selector| self.totals.recent(&selector, Aggregation::Percentile(95.0)))
     }
 
@@ -109,25 +109,27 @@ impl Tick<'_> {
         errors.filter(|errors| *errors > 0.0)
     }
 
-    /// The share of all requests that have failed in the last ten seconds; of all gRPC calls where there is no HTTP.
+    /// The share of a scenario's requests that have failed in the last ten seconds; of its gRPC calls where there is no
+    /// HTTP.
     #[must_use]
-    pub fn failed(&self) -> Option<f64> {
-        let mut of = FAILED.iter().map(|metric| Selector::root(metric));
+    pub fn failed(&self, scenario: &str) -> Option<f64> {
+        let mut of = FAILED.iter().map(|metric| part(metric, scenario));
         of.find_map(|selector| self.totals.recent(&selector, Aggregation::Rate))
     }
 }
 
 /// What a [`Tick`] tells of the last seconds.
 pub(crate) fn recent_of(plan: &Plan) -> Vec<Selector> {
-    let of = |scenario: &Scenario| DURATIONS.map(|metric| duration_of(metric, &scenario.name));
-    let scenarios = plan.scenarios.iter().flat_map(of);
-    scenarios.chain(FAILED.map(Selector::root)).collect()
+    let metrics = DURATIONS.iter().chain(&FAILED);
+    metrics
+        .flat_map(|metric| plan.scenarios.iter().map(|scenario| part(metric, &scenario.name)))
+        .collect()
 }
 
 const DURATIONS: [&str; 2] = ["http_req_duration", "grpc_req_duration"];
 const FAILED: [&str; 2] = ["http_req_failed", "grpc_req_failed"];
 
-fn duration_of(metric: &str, scenario: &str) -> Selector {
+fn part(metric: &str, scenario: &str) -> Selector {
     Selector {
         metric: metric.to_owned(),
         tags: vec![("scenario".to_owned(), scenario.to_owned())],

@@ -19,11 +19,15 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 41] = [
+const AUTOMATIC: [(&str, &[&str]); 45] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
+    ("http_req_failed", &["name"]),
+    ("http_req_failed", &["scenario"]),
     ("grpc_req_duration", &["name"]),
     ("grpc_req_duration", &["scenario"]),
+    ("grpc_req_failed", &["name"]),
+    ("grpc_req_failed", &["scenario"]),
     // What kinds of answers there were.
     ("http_reqs", &["status"]),
     ("http_reqs", &["error_code"]),

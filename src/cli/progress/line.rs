@@ -67,7 +67,7 @@ fn parts(tick: &Tick<'_>, index: usize, scenario: &Scenario, before: exec::Progr
         format!("{achieved:>5}/s")
     };
     let p95 = tick.p95(&scenario.name).map_or_else(|| "-".to_owned(), milliseconds);
-    let failed = tick.failed();
+    let failed = tick.failed(&scenario.name);
     let percent = failed.map_or_else(|| "-".to_owned(), |failed| format!("{:.1}", failed * 100.0));
     let alarming = |is: bool, colour| Some(colour).filter(|_| is);
     let mut parts = vec![
@@ -234,9 +234,9 @@ mod tests {
         assert_eq!(
             lines(&plan, &progress, (120, false)),
             [
-                "browse                12s/3600s  50.0/s            ·   10 VUs · p95  25.1 ms ·  25.0 % failed ·    0 dropped",
-                "orders_of_customers   12s/60s   12.3k/s of 24.0k/s ·   10 VUs · p95   7.50 s ·  25.0 % failed ·   17 dropped",
-                "late                  12s/0s      0.0/s            ·   10 VUs · p95        - ·  25.0 % failed ·    0 dropped",
+                "browse                12s/3600s  50.0/s            ·   10 VUs · p95  25.1 ms ·   0.0 % failed ·    0 dropped",
+                "orders_of_customers   12s/60s   12.3k/s of 24.0k/s ·   10 VUs · p95   7.50 s ·  33.3 % failed ·   17 dropped",
+                "late                  12s/0s      0.0/s            ·   10 VUs · p95        - ·     - % failed ·    0 dropped",
             ]
         );
     }
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(
             lines(&plan, &progress, (200, true)),
             [format!(
-                "{name} · \x1b[31m 25.0 % failed\x1b[0m · \x1b[33m  17 dropped\x1b[0m · \x1b[33m  83 waiting\x1b[0m"
+                "{name} · \x1b[31m 33.3 % failed\x1b[0m · \x1b[33m  17 dropped\x1b[0m · \x1b[33m  83 waiting\x1b[0m"
             )]
         );
         assert_eq!(lines(&plan, &progress, (78, true)), [format!("{name} ·")]);

@@ -19,8 +19,8 @@ function table(title, head, rows, note) {
   return make("section", {}, make("h2", {}, title), note ? make("p.plain", {}, note) : null, make("div.scroll", { tabindex: "0", role: "region", "aria-label": title }, make("table", {}, make("thead", {}, titles), make("tbody", {}, ...body))));
 }
 
-function alarmed(value) {
-  return { text: count(value), alarm: value > 0 };
+function alarmed(value, text = count(value)) {
+  return { text, alarm: value > 0 };
 }
 
 function scenarioTable(summary) {
@@ -49,33 +49,52 @@ function trendCells(values, unit) {
   return [count(values.count), ...["avg", "min", "med", "p90", "p95", "p99", "p99.9", "max"].map((key) => form(values[key]))];
 }
 
-/** Distributions by name, scenario and stage. */
+const SPLITS = [[["name"], "By name"], [["scenario"], "By scenario"], [["scenario", "stage"], "By stage"], [["revision"], "By revision"]];
+const SPLIT_METRICS = [["http_req_duration", "HTTP request", "http_req_failed"], ["grpc_req_duration", "gRPC call", "grpc_req_failed"], ["iteration_response_time", "iteration, from its intended start"], ["iteration_duration", "iteration"]];
+
+/** Distributions by name, scenario, stage and revision, with the share that failed. */
 function splitTables(summary) {
-  const titles = { name: "By name", scenario: "By scenario", stage: "By stage", revision: "By revision" };
-  return Object.entries(titles).map(([tag, title]) => {
+  const all = known(summary);
+  return SPLITS.map(([tags, title]) => {
     const rows = [];
-    for (const [metric, label] of [["http_req_duration", "HTTP"], ["grpc_req_duration", "gRPC"], ["iteration_duration", "iteration"]]) {
-      for (const [value, cells] of parts(summary, metric, tag)) rows.push([value, label, ...cells]);
+    for (const [metric, label, failed] of SPLIT_METRICS) {
+      for (const part of all) {
+        if (part.metric !== metric || !part.count || !sameTags(part.tags, tags)) continue;
+        const rate = all.find((other) => other.metric === failed && other.suffix === part.suffix);
+        rows.push([...tags.map((tag) => part.tags[tag]), label, ...part.cells(), rate && rate.total ? alarmed(rate.passes, share(rate.passes / rate.total)) : ""]);
+      }
     }
-    return table(title, [`<${tag}`, "<service time of", ...TREND_HEAD], rows);
+    rows.sort((a, b) => tags.reduce((order, _, at) => order || a[at].localeCompare(b[at], "en", { numeric: true }), 0));
+    return table(title, [...tags.map((tag) => `<${tag}`), "<time of", ...TREND_HEAD, "failed"], rows);
   });
 }
 
-function parts(summary, metric, tag) {
-  if (!summary) return shared.model.by(metric, tag).map((series) => [series.tags[tag], trendCells(series.total, series.unit)]);
-  const found = [];
-  for (const [key, values] of Object.entries(summary.metrics)) {
-    if (!key.startsWith(`${metric}{${tag}:`) || values.type !== "trend" || values.count === 0) continue;
-    const value = onlyValue(key.slice(metric.length + tag.length + 2, -1));
-    if (value !== null) found.push([value, trendCells(values, values.unit)]);
-  }
-  return found;
+function sameTags(tags, names) {
+  return Object.keys(tags).length === names.length && names.every((name) => name in tags);
 }
 
-/** The value of a key's only tag; null when there are more. What has commas, braces or quotes stands in quotes. */
-function onlyValue(text) {
-  if (!text.startsWith('"')) return text.includes(",") ? null : text;
-  return /^"(?:[^"\\]|\\.)*"$/.test(text) ? text.slice(1, -1).replace(/\\(.)/g, "$1") : null;
+/** Every series with its tags, from the summary if there is one, else from what the page has seen. */
+function known(summary) {
+  if (!summary) {
+    return [...shared.model.series.values()].map(({ key, metric, tags, total, unit }) => ({
+      metric, tags, suffix: key.slice(metric.length), count: total.count, passes: total.passes, total: total.total, cells: () => trendCells(total, unit),
+    }));
+  }
+  return Object.entries(summary.metrics).map(([key, values]) => {
+    const { metric, tags } = parseKey(key);
+    return { metric, tags, suffix: key.slice(metric.length), count: values.type === "trend" ? values.count : 0, passes: values.passes, total: values.total, cells: () => trendCells(values, values.unit) };
+  });
+}
+
+/** `metric{tag:value,other:"a, b"}`: what has commas, braces or quotes stands in quotes. */
+function parseKey(key) {
+  const open = key.indexOf("{");
+  if (open < 0) return { metric: key, tags: {} };
+  const tags = {};
+  for (const [, tag, quoted, plain] of key.slice(open + 1, -1).matchAll(/([^:,]+):(?:"((?:[^"\\]|\\.)*)"|([^,]*))(?:,|$)/g)) {
+    tags[tag] = quoted === undefined ? plain : quoted.replace(/\\(.)/g, "$1");
+  }
+  return { metric: key.slice(0, open), tags };
 }
 
 function phaseTable(summary) {
@@ -96,13 +115,13 @@ function checkTable(summary) {
 function metricTable(summary) {
   const rows = [];
   const trends = [];
-  const known = summary ? Object.entries(summary.metrics) : [...shared.model.series.values()].map((series) => [series.key, series]);
-  for (const [key, values] of [...known].sort(([a], [b]) => a.localeCompare(b, "en"))) {
+  const all = summary ? Object.entries(summary.metrics) : [...shared.model.series.values()].map((series) => [series.key, series]);
+  for (const [key, values] of [...all].sort(([a], [b]) => a.localeCompare(b, "en"))) {
     const total = values instanceof Series ? values.total : values;
     const unit = values.unit || "";
     const form = (value) => inUnit(value, unit);
     const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(1, shared.model.length);
-    if (/\{(name|scenario|stage|status|error_code):/.test(key)) continue;
+    if (/\{(name|scenario|stage|revision|phase|status|error_code):/.test(key)) continue;
     if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
     else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
     else if (values.type === "rate") total.total && rows.push([key, share(total.passes / total.total), `${count(total.passes)} of ${count(total.total)}`]);

@@ -55,6 +55,10 @@ fn counter(metric: &str, tags: &Value, value: u64) -> Value {
     json!({ "metric": metric, "type": "counter", "tags": tags, "value": value })
 }
 
+fn rate(tags: &Value, passes: u64, total: u64) -> Value {
+    json!({ "metric": "http_req_failed", "type": "rate", "tags": tags, "passes": passes, "total": total })
+}
+
 fn counts(offered: u64, started: u64, completed: u64) -> Value {
     json!({ "offered": offered, "started": started, "completed": completed, "dropped": offered - started,
             "interrupted": 0, "failed": 0 })
@@ -97,6 +101,10 @@ impl Second {
         (value, vus)
     }
 
+    fn stage(&self) -> &'static str {
+        if self.at < self.of / 3 { "up" } else { "hold" }
+    }
+
     /// The series, how many HTTP requests there were, and how many of them failed.
     fn series(&self, dice: &mut Dice, browsing: u64, ordered: u64) -> (Vec<Value>, u64, u64) {
         let late = self.is_first_after();
@@ -113,6 +121,11 @@ impl Second {
                 series.push(trend("http_req_duration", &json!({ "name": name }), &times));
                 let scenario = if name == NASTY { "browse" } else { "orders" };
                 series.push(trend("http_req_duration", &json!({ "scenario": scenario }), &times));
+                let stage = json!({ "scenario": scenario, "stage": self.stage() });
+                series.push(trend("http_req_duration", &stage, &times));
+                // Orders alone fail, one of twenty.
+                let failed = if name == NASTY { 0 } else { many / 20 };
+                series.push(rate(&json!({ "name": name }), failed, many));
                 http.extend(times);
             }
         }
@@ -144,7 +157,7 @@ impl Second {
         let browsing = if self.is_stalled() { 0 } else { 20 + self.at / 10 };
         let (mut series, many, broken) = self.series(dice, browsing, orders["completed"].as_u64().expect("a count"));
         series.push(json!({ "metric": "vus", "type": "gauge", "tags": {}, "value": vus, "min": 0, "max": vus }));
-        let stage = if self.at < self.of / 3 { "up" } else { "hold" };
+        let stage = self.stage();
         let mut events = Vec::new();
         for (at, kind, text) in [
             (0, "stage", "browse: up"),
@@ -200,7 +213,7 @@ fn outcomes(series: &mut Vec<Value>, http: &[f64], broken: u64) {
         ));
         series.push(counter("http_reqs", &json!({ "error_code": "http_5xx" }), broken / 2));
     }
-    series.push(json!({ "metric": "http_req_failed", "type": "rate", "tags": {}, "passes": broken, "total": many }));
+    series.push(rate(&json!({}), broken, many));
     series.push(
         json!({ "metric": "data_received", "type": "counter", "unit": "bytes", "tags": {}, "value": many * 1_830 }),
     );
@@ -257,10 +270,15 @@ pub fn trends(intervals: &[Interval]) -> BTreeMap<String, Trend> {
 }
 
 fn key(series: &Series) -> String {
-    match series.tags.iter().next() {
-        Some((tag, value)) => format!("{}{{{tag}:{value}}}", series.metric),
-        None => series.metric.clone(),
+    let tags: Vec<_> = series
+        .tags
+        .iter()
+        .map(|(tag, value)| format!("{tag}:{value}"))
+        .collect();
+    if tags.is_empty() {
+        return series.metric.clone();
     }
+    format!("{}{{{}}}", series.metric, tags.join(","))
 }
 
 fn scenarios(intervals: &[Interval]) -> BTreeMap<String, Value> {
@@ -297,12 +315,15 @@ fn summary(intervals: &[Interval]) -> Summary {
         );
     }
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    let (mut passes, mut total) = (0, 0);
+    let mut shares: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for interval in intervals {
         for series in &interval.series {
             match &series.values {
                 Values::Counter { value } => *sums.entry(key(series)).or_default() += value,
-                Values::Rate { passes: p, total: t } => (passes, total) = (passes + p, total + t),
+                Values::Rate { passes, total } => {
+                    let share = shares.entry(key(series)).or_default();
+                    *share = (share.0 + passes, share.1 + total);
+                }
                 _ => {}
             }
         }
@@ -310,12 +331,15 @@ fn summary(intervals: &[Interval]) -> Summary {
     for (key, sum) in sums {
         metrics.insert(key, json!({ "type": "counter", "count": sum, "rate": sum / seconds }));
     }
-    #[expect(clippy::cast_precision_loss, reason = "some thousand requests")]
-    let rate = passes as f64 / total as f64;
-    metrics.insert(
-        "http_req_failed".into(),
-        json!({ "type": "rate", "rate": rate, "passes": passes, "total": total }),
-    );
+    let (passes, total) = shares["http_req_failed"];
+    for (key, (passes, total)) in shares {
+        #[expect(clippy::cast_precision_loss, reason = "some thousand requests")]
+        let rate = passes as f64 / total as f64;
+        metrics.insert(
+            key,
+            json!({ "type": "rate", "rate": rate, "passes": passes, "total": total }),
+        );
+    }
     let threshold = |metric, expression, ok, observed: f64| json!({ "metric": metric, "expression": expression, "ok": ok, "observed": observed, "aborted": false });
     let reason = "threshold `http_req_duration p(99)<1s` was not met: 1.532 s";
     let value = json!({

@@ -7,7 +7,9 @@ mod server;
 
 use std::path::PathBuf;
 
+use kingtide::metrics::MetricSummary;
 use kingtide::report::page::report_html;
+use kingtide::results::Run;
 use serde_json::{Value, json};
 
 use crate::kit::{Project, root};
@@ -26,6 +28,11 @@ const DRAWN: &str = "(() => {
   });
   return [shown.map((figure) => figure.id), drawn.map((figure) => figure.id)];
 })()";
+
+/// The rows of all tables: the table's title, its texts and the last cell.
+const ROWS: &str = "[...document.querySelectorAll('#tables section')].flatMap((section) =>
+  [...section.querySelectorAll('tbody tr')].map((row) => [section.querySelector('h2').innerText,
+    ...[...row.querySelectorAll('td.text')].map((cell) => cell.innerText), row.lastChild.innerText].join('|')))";
 
 /// Charts that have come into view are drawn by then.
 const TWO_FRAMES: &str = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))";
@@ -86,6 +93,25 @@ fn a_report_is_one_small_document_that_holds_its_data() {
     assert!(plain.contains("<td>140</td><td>450</td><td>150</td>"), "{plain}");
 }
 
+/// That the tables tell how many requests of each name and stage there were, and how many failed.
+async fn tells_the_parts(browser: &mut Browser, run: &Run) {
+    let rows = browser.value(ROWS).await;
+    let failed = &run.summary.as_ref().expect("it ended").metrics["http_req_failed{name:POST /api/orders}"];
+    let MetricSummary::Rate { rate: Some(rate), .. } = failed else {
+        panic!("{failed:?}")
+    };
+    assert!((0.04995..0.05005).contains(rate), "{rate}");
+    for row in [
+        "By name|POST /api/orders|HTTP request|5\u{202f}%",
+        "By stage|browse|hold|HTTP request|",
+    ] {
+        assert!(
+            rows.as_array().is_some_and(|rows| rows.contains(&json!(row))),
+            "{row}: {rows}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_report_shows_a_stall_at_a_glance_on_every_screen() {
     let project = Project::new();
@@ -128,6 +154,7 @@ async fn a_report_shows_a_stall_at_a_glance_on_every_screen() {
                 .await,
             "fail"
         );
+        tells_the_parts(&mut browser, &run).await;
         assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
         assert_eq!(
             browser
