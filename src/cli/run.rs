@@ -17,8 +17,8 @@ use crate::plan::Plan;
 use crate::report::page::report_html;
 use crate::report::{Style, render};
 use crate::results::{
-    self, ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, StoreError, Summary, timestamp,
-    write_json,
+    self, ExitCode, FileHash, Host, Keeper, MANIFEST_SCHEMA, Manifest, RunFolder, Sink, StoreError, Summary, run_name,
+    timestamp, write_json,
 };
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
@@ -203,11 +203,17 @@ pub(super) fn new_seed() -> u64 {
 fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<RunFolder>, Failure> {
     signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
     check_summary_file(args.summary_json.as_deref())?;
+    let now = clock::wall();
     // One iteration is no measurement to keep.
     if args.no_results || args.once {
+        let name = run_name(&test.session.script, now);
+        test.session.connections.name_run(&name);
         return Ok(None);
     }
-    let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());
+    let folder = RunFolder::create(&args.results, &test.session.script, now);
+    if let Ok(folder) = &folder {
+        test.session.connections.name_run(&folder.name());
+    }
     folder.map(Some).map_err(|error| {
         let hint = "choose another folder by --results DIR, or none by --no-results";
         Failure::new(ExitCode::Invalid, anyhow!("{error}; {hint}"))
@@ -283,6 +289,7 @@ fn manifest(args: &RunArgs, test: &Test) -> Manifest {
             "selected": script.scenarios,
             "env": script.env.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "tags": test.plan.tags,
+            "traces": test.plan.traces,
             "demo": script.demo,
             "watch": args.watch,
             "threads": args.threads.unwrap_or_else(run::default_threads),

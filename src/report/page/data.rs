@@ -87,6 +87,7 @@ fn without_intervals(run: &Run) -> Header {
             thresholds: Vec::new(),
             phases: Vec::new(),
             tags: BTreeMap::new(),
+            traces: None,
             buckets: Buckets::default(),
         },
     }
