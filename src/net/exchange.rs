@@ -31,8 +31,8 @@ pub struct Request {
     pub cookies: Vec<(String, String)>,
     /// Sees the request as it goes out, each hop and each attempt.
     pub on_send: Option<OnSend>,
-    /// Its trace, which the client gives it.
-    pub(super) trace: Option<Trace>,
+    /// Its trace, which the client gives it where requests carry them.
+    pub trace: Option<Trace>,
 }
 
 impl Request {
