@@ -22,6 +22,12 @@ impl TraceId {
     pub fn new(number: u128) -> Option<Self> {
         (number != 0).then_some(Self(number))
     }
+
+    /// Its bytes as they are sent, the first digits first.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for TraceId {

@@ -8,7 +8,7 @@ mod wire;
 use prost::Message as _;
 
 use self::wire::{
-    AnyValue, Buckets, CUMULATIVE, Data, ExponentialHistogram, ExponentialHistogramDataPoint,
+    AnyValue, Buckets, CUMULATIVE, Data, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint,
     ExportMetricsServiceRequest, ExportMetricsServiceResponse, Gauge, KeyValue, Metric, NumberDataPoint, Resource,
     ResourceMetrics, Scope, ScopeMetrics,
 };
@@ -17,7 +17,7 @@ use super::push::{Encoder, Parcel};
 use super::row::Run;
 use super::totals::{Distribution, Sum, Total, Totals, spread};
 use crate::metrics::builtin::BUILTINS;
-use crate::results::{Header, Interval};
+use crate::results::{self, Header, Interval};
 
 /// Those of a family stand behind each other, a rate's two in turn.
 const NEAR: usize = 2;
@@ -162,9 +162,23 @@ impl Otlp {
                 offset: if counts.is_empty() { 0 } else { first - 1 },
                 bucket_counts: counts,
             }),
+            exemplars: distribution
+                .newest()
+                .map(|exemplar| traced(exemplar, per))
+                .into_iter()
+                .collect(),
             min: all.min().map(|min| min / per),
             max: all.max().map(|max| max / per),
         }
+    }
+}
+
+/// Whose trace a value is of. Which span of it is not kept.
+fn traced(exemplar: results::Exemplar, per: f64) -> Exemplar {
+    Exemplar {
+        time_unix_nano: nanos(exemplar.at_ms),
+        as_double: Some(exemplar.value / per),
+        trace_id: exemplar.trace_id.bytes().to_vec(),
     }
 }
 
