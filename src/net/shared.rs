@@ -98,7 +98,7 @@ impl Shared {
             user_agent,
             user_agent_line: user_agent_line.into_boxed_slice(),
             scratch: Scratch::default(),
-            tracer: config.trace_sampling.map(|sampling| Tracer::new(sampling, pools.run())),
+            tracer: config.trace_sampling.map(|sampling| Tracer::new(sampling, pools)),
             hosts: Hosts::parse(&config.hosts)?,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
             tls_parts: TlsParts::load(&config.tls)?,

@@ -7,10 +7,13 @@
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use rand::RngExt as _;
 use rand_pcg::Pcg64Mcg;
+
+use super::Pools;
 
 /// Which trace and which span a request is.
 pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -126,16 +129,17 @@ impl Span<'_> {
 #[derive(Debug)]
 pub(super) struct Tracer {
     sampling: f64,
-    run: Box<str>,
+    /// They know what the run is called, once it begins.
+    pools: Arc<Pools>,
     random: RefCell<Pcg64Mcg>,
 }
 
 impl Tracer {
-    /// Keeps a share of the traces, 0 to 1, of a run with this name.
-    pub fn new(sampling: f64, run: &str) -> Self {
+    /// Keeps a share of the traces, 0 to 1.
+    pub fn new(sampling: f64, pools: &Arc<Pools>) -> Self {
         Self {
             sampling,
-            run: run.into(),
+            pools: Arc::clone(pools),
             random: RefCell::new(Pcg64Mcg::new(by_system())),
         }
     }
@@ -173,7 +177,7 @@ impl Tracer {
         Some(Span {
             trace,
             id,
-            run: &self.run,
+            run: self.pools.run(),
             vu,
         })
     }
@@ -224,6 +228,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn tracer(sampling: f64) -> Tracer {
+        let pools = Arc::new(Pools::default());
+        pools.name_run("20261120T100000Z-saga");
+        Tracer::new(sampling, &pools)
+    }
+
     fn headers(tracer: &Tracer, trace: &Trace, vu: u64) -> (String, String) {
         let span = tracer.span(trace, vu).unwrap();
         let mut state = Vec::new();
@@ -235,7 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_sent_reads_back(vu in any::<u64>(), sampling in prop_oneof![Just(0.0), Just(1.0)]) {
-            let tracer = Tracer::new(sampling, "20261120T100000Z-saga");
+            let tracer = tracer(sampling);
             let trace = tracer.begin(None).unwrap();
             let (parent, state) = headers(&tracer, &trace, vu);
             let (again, _) = headers(&tracer, &trace, vu);
@@ -259,7 +269,7 @@ mod tests {
     #[test]
     fn the_share_of_sampled_traces_is_as_asked() {
         for (sampling, low, high) in [(0.0, 0, 0), (0.1, 850, 1_150), (1.0, 10_000, 10_000)] {
-            let tracer = Tracer::new(sampling, "r");
+            let tracer = tracer(sampling);
             let sampled = (0..10_000).filter(|_| tracer.begin(None).unwrap().is_sampled).count();
             assert!((low..=high).contains(&sampled), "{sampling}: {sampled}");
         }
@@ -288,7 +298,7 @@ mod tests {
             ("", None),
             ("tracing please", None),
         ];
-        let tracer = Tracer::new(0.0, "r");
+        let tracer = tracer(0.0);
         for (value, sampled) in table {
             let trace = tracer.begin(Some(&HeaderValue::from_static(value)));
             assert_eq!(trace.map(|trace| trace.is_sampled), sampled, "{value}");

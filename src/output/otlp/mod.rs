@@ -275,6 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn the_slowest_trace_of_a_second_is_an_exemplar_of_its_point() {
+        let mut otlp = Otlp::default();
+        otlp.begin(&samples::header());
+        let mut interval = samples::interval(0);
+        let Some(crate::results::Values::Trend(trend)) = interval.series.first_mut().map(|series| &mut series.values)
+        else {
+            panic!()
+        };
+        trend.exemplar = crate::metrics::TraceId::new(0xabc).map(|trace_id| results::Exemplar {
+            value: 1_000.0,
+            trace_id,
+            at_ms: 5,
+        });
+        let parcel = otlp.interval(&interval).remove(0);
+        let request = ExportMetricsServiceRequest::decode(parcel.body).unwrap();
+        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
+        let points = metrics.filter_map(|metric| match &metric.data {
+            Some(Data::ExponentialHistogram(histogram)) => Some(histogram.data_points.clone()),
+            _ => None,
+        });
+        let all: Vec<Exemplar> = points.flatten().flat_map(|point| point.exemplars).collect();
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].time_unix_nano, all[0].as_double), (5_000_000, Some(1.0)));
+        assert_eq!(all[0].trace_id, 0xabc_u128.to_be_bytes());
+    }
+
+    #[test]
     fn what_is_rejected_in_part_is_read() {
         let body = ExportMetricsServiceResponse {
             partial_success: Some(wire::PartialSuccess {

@@ -23,7 +23,9 @@ function slowestTraces() {
 function traceLink(id) {
   const url = shared.model.run.traces?.url;
   if (!url || !/^https?:\/\//.test(url)) return make("code", {}, id);
-  return make("a", { href: url.replaceAll("{trace_id}", id), target: "_blank", rel: "noreferrer noopener" }, make("code", {}, id));
+  const link = make("a", { href: url.replaceAll("{trace_id}", id), target: "_blank", rel: "noreferrer noopener" }, make("code", {}, id));
+  // Cells with a `text` of their own are something else to tables, and links have one.
+  return make("span", {}, link);
 }
 
 function traceTable() {

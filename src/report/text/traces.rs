@@ -57,10 +57,10 @@ mod tests {
                 "scenarios": {}, "checks": [], "thresholds": [],
                 "generator": { "verdict": "valid", "cpu_percent": 1.0, "reasons": [] },
                 "metrics": {
-                    "http_req_duration": trend(750.5, "7"),
+                    "http_req_duration": trend(750.0, "7"),
                     "http_req_duration{name:GET /}": trend(3.0, "8"),
-                    "http_req_duration{name:GET /slow}": trend(750.5, "7"),
-                    "http_req_duration{scenario:s}": trend(750.5, "7"),
+                    "http_req_duration{name:GET /slow}": trend(750.0, "7"),
+                    "http_req_duration{scenario:s}": trend(750.0, "7"),
                 } }),
             )
             .unwrap()
@@ -74,7 +74,7 @@ mod tests {
             rows,
             [
                 "SLOWEST TRACES of the 10.00% that are kept",
-                "751ms 70000000000000000000000000000000 GET /slow",
+                "750ms 70000000000000000000000000000000 GET /slow",
                 "3.00ms 80000000000000000000000000000000 GET /",
                 "http://t/{trace_id}",
             ]
