@@ -103,10 +103,7 @@ impl Client {
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
             let mut common = &self.shared.config.headers;
-            if let Some(tracer) = &self.shared.tracer {
-                let given = request.headers.get(&TRACEPARENT).or_else(|| common.get(&TRACEPARENT));
-                request.trace = tracer.begin(given);
-            }
+            self.trace(request);
             loop {
                 let mut hop = Hop::start(hop_started);
                 let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
@@ -158,6 +155,14 @@ impl Client {
                 redirect::follow(request, status, next);
                 hop_started = clock::now();
             }
+        }
+    }
+
+    /// Gives a request its trace, where requests carry them.
+    fn trace(&self, request: &mut Request) {
+        if let Some(tracer) = &self.shared.tracer {
+            let common = self.shared.config.headers.get(&TRACEPARENT);
+            request.trace = tracer.begin(request.headers.get(&TRACEPARENT).or(common));
         }
     }
 

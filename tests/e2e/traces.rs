@@ -79,12 +79,12 @@ fn seen(memory: &Memory) -> Vec<Seen> {
 
 /// 100 requests in two seconds, one of which takes much longer. `res.trace_id` is what the server was sent.
 const JOURNEY: &str = "
-    local n, base = 0, kt.env 'BASE_URL'
+    local base = kt.env 'BASE_URL'
     return {
       traces = { sampling = 0.25, url = 'https://traces.test/trace/{trace_id}?from=kingtide' },
       scenarios = { shop = { executor = 'constant-arrival-rate', rate = 50, duration = '2s', pre_allocated_vus = 30,
         exec = function()
-          n = n + 1
+          local n = kt.scenario.iteration
           local res = http.get(base .. '/wait/' .. (n == 42 and 700 or kt.random.int(0, 5)), { name = 'GET /wait' })
           check(res, { ['its trace'] = function() return #res.trace_id == 32 and res.body == res.trace_id end })
         end } },

@@ -72,9 +72,7 @@ proptest! {
 
         let mut found = [httparse::EMPTY_HEADER; 32];
         let mut read = httparse::Request::new(&mut found);
-        let httparse::Status::Complete(end) = read.parse(&written).unwrap() else {
-            panic!("an incomplete head");
-        };
+        let end = read.parse(&written).unwrap().unwrap();
         prop_assert_eq!(read.method, Some(request.method.as_str()));
         prop_assert_eq!(read.path, Some(if proxy { "http://shop.test:81/a/b?c=d" } else { "/a/b?c=d" }));
         let said: Vec<(&str, &[u8])> = read.headers.iter().map(|header| (header.name, header.value)).collect();
