@@ -4,14 +4,14 @@
 mod grpc;
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 use rustc_hash::FxHashMap;
 
-use crate::clock::Instant;
-use crate::metrics::{Batch, Recorder, TagSet, builtin};
-use crate::net::{ErrorKind, Exchange};
+use crate::clock::{self, Instant};
+use crate::metrics::{Batch, MetricId, Recorder, TagSet, TraceId, builtin};
+use crate::net::{ErrorKind, Exchange, Trace};
 
 pub use grpc::{Grpc, has_service_time as has_call_time};
 
@@ -131,6 +131,29 @@ fn record(batch: &mut Batch<'_>, exchange: &Exchange, ending: Ending, intended: 
     if let Some(intended) = intended {
         let whole = exchange.finished_at.saturating_duration_since(intended);
         batch.record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole));
+    }
+    if let Some(trace) = exchange.trace
+        && trace.is_sampled
+    {
+        let whole = intended.map(|intended| exchange.finished_at.saturating_duration_since(intended));
+        let both = [
+            (builtin::HTTP_REQ_DURATION, Some(timings.duration())),
+            (builtin::HTTP_REQ_RESPONSE_TIME, whole),
+        ];
+        traced(batch, trace, both);
+    }
+}
+
+/// Says whose trace the samples have that were just recorded.
+#[cold]
+fn traced(batch: &mut Batch<'_>, trace: Trace, samples: [(MetricId, Option<Duration>); 2]) {
+    let Some(id) = TraceId::new(trace.id()) else { return };
+    let at = clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    for (metric, duration) in samples {
+        if let Some(duration) = duration {
+            batch.trace(metric, millis(duration), id, at_ms);
+        }
     }
 }
 

@@ -125,6 +125,7 @@ fn answered() -> Exchange {
         remote_addr: None,
         reused: true,
         retried: false,
+        trace: None,
         started_at: now,
         finished_at: now,
     }

@@ -69,6 +69,7 @@ local Stream = {}
 ---@field trailers table<string, string> metadata from after it
 ---@field timings kt.http.Timings where the time went, in ms
 ---@field remote_addr? string address and port of the peer
+---@field trace_id? string its trace in 32 hexadecimal digits; nil unless the plan or the command line has `traces`
 
 ---Loads `.proto` files and what they import; the well-known types (`google/protobuf/…`) are built in. Each is looked for
 ---beside the script, in `import_paths`, and where data files are. Compiled once for the whole process; an edited file reloads

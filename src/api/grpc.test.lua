@@ -176,6 +176,7 @@ test("a response has timings and a peer, and no other fields", function()
   local res = client:call("lab.v1.Lab/Echo", {})
   eq(type(res.timings.waiting), "number")
   eq(res.remote_addr, address)
+  eq(res.trace_id, nil)
   raises("response: there is no field `mesage`; did you mean `message`?", function() return res.mesage end)
 end)
 

@@ -66,6 +66,7 @@ local http = {}
 ---@field url string of the last request, after redirects
 ---@field remote_addr? string address and port of the peer
 ---@field timings kt.http.Timings of the last request
+---@field trace_id? string its trace, with those of its redirects, in 32 hexadecimal digits; nil unless the plan or the command line has `traces`
 local Response = {}
 
 ---Reads the body as JSON, by `kt.json`'s rules: all of it, or what a path leads to (keys and positions with dots between

@@ -22,6 +22,7 @@ test("an answer has its status, headers, body and timings", function()
   assert(res.headers["x-none"] == nil)
   assert(res.proto == "HTTP/1.1" and res.url == base .. "/json")
   assert("http://" .. res.remote_addr == base)
+  assert(res.trace_id == nil and seen(http.get "/echo").headers.traceparent == nil)
   assert(string.find(res.body or "", "kingtide", 1, true))
   local t = res.timings
   assert(t.waiting > 0 and math.abs(t.duration - t.sending - t.waiting - t.receiving) < 1e-6)

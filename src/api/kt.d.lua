@@ -67,6 +67,7 @@ local kt = {}
 ---@field http? kt.Exact<kt.HttpPlan> what all requests have in common
 ---@field phases? kt.Exact<kt.Phase>[] named parts of the run over all scenarios, one after the other from its start
 ---@field checkpoints? kt.Duration sums the load up each time this long has passed, while it goes on; whole seconds
+---@field traces? kt.Exact<kt.Traces> requests and calls carry trace ids (W3C `traceparent`)
 ---@field thresholds? table<string, kt.Threshold|kt.Threshold[]> the conditions on metrics that decide the verdict; keys are `metric` or `metric{tag:value,…}`
 ---@field invariants? table<string, kt.Invariant> what must hold at any time: looked at each second of the load and at its end
 ---@field setup? kt.Setup runs once before the load; what it returns is the argument of journeys and of `teardown`
@@ -88,6 +89,11 @@ local kt = {}
 ---@alias kt.Invariant fun(): boolean, any[]?
 ---Takes the summary as written by `--summary-json`; returns texts by the path of the file they are written to.
 ---@alias kt.SummaryHook fun(summary: table): table<string, string>
+
+---Trace ids on requests. The slowest sampled requests are told with their ids.
+---@class kt.Traces
+---@field sampling? number the share of the requests whose traces are marked as sampled, 0 to 1; default 0.01
+---@field url? string where a trace is looked up, with `{trace_id}` for its id: ids are links in the report
 
 ---@class kt.Limits
 ---@field cpu? kt.Duration CPU time that a script may use between two waits; default 2s

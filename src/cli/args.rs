@@ -97,6 +97,9 @@ pub(super) struct ScriptArgs {
     /// Tag all samples.
     #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) tags: Vec<(String, String)>,
+    /// Send trace ids (W3C traceparent) with all requests and have this share of them, 0 to 1, kept by who looks at traces.
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
+    pub(super) trace_sampling: Option<f64>,
     /// Seed of everything random; the same seed gives the same journeys. Default: a new one, told in the summary.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     pub(super) seed: Option<u64>,
@@ -119,6 +122,7 @@ impl ScriptArgs {
             time_scale: self.time_scale,
             scenarios: self.scenarios.clone(),
             tags: self.tags.iter().cloned().collect(),
+            trace_sampling: self.trace_sampling,
             ..Overrides::default()
         }
     }
@@ -325,6 +329,12 @@ fn moment(text: &str) -> Result<i64, String> {
     parsed
         .map(jiff::Timestamp::as_second)
         .map_err(|error| format!("{error}; write it as 2026-01-01T00:00:00Z, or now"))
+}
+
+/// A share, from none to all.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write it as a share from 0 to 1, for example 0.01".to_owned())
 }
 
 pub(super) fn count(text: &str) -> Result<u64, String> {

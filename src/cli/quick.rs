@@ -15,12 +15,13 @@ pub(super) use self::args::QuickArgs;
 
 use super::tui::Tui;
 use super::{Failure, block_on, signals, terminal, ui};
+use crate::clock;
 use crate::control::Control;
 use crate::direct::Call;
 use crate::net::{Connections, HttpVersion};
 use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
-use crate::plan::{Executor, OnSaturation, Plan, Scenario, validate};
-use crate::results::ExitCode;
+use crate::plan::{Executor, OnSaturation, Plan, Scenario, Traces, validate};
+use crate::results::{ExitCode, run_name};
 use crate::run::{self, RunOptions, Test};
 use crate::schedule::{Shape, Spacing};
 
@@ -48,6 +49,9 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     let test = Test::of_call(call, plan, Arc::clone(&control));
     let test = test.map_err(|error| Failure::new(ExitCode::Usage, error))?;
     signals::listen(Arc::clone(&control)).map_err(|error| Failure::new(ExitCode::Internal, error))?;
+    test.session
+        .connections
+        .name_run(&run_name(&test.session.script, clock::wall()));
     let server = ui::start(args.ui, None, Arc::clone(&control))?;
     let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
     let sink = ui::sink(server.as_ref())?;
@@ -110,6 +114,7 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
         None if args.http2 => HttpVersion::Http2,
         None => config.version,
     };
+    plan.trace(args.trace_sampling.map(|sampling| Traces { sampling, url: None }));
     plan.tags = args.tags.iter().cloned().collect();
     plan.thresholds.clone_from(&args.thresholds);
     plan.thresholds

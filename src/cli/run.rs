@@ -15,7 +15,7 @@ use crate::control::Control;
 use crate::plan::Plan;
 use crate::report::page::report_html;
 use crate::report::{Style, render};
-use crate::results::{self, ExitCode, Keeper, RunFolder, Sink, StoreError, Summary, timestamp, write_json};
+use crate::results::{self, ExitCode, Keeper, RunFolder, Sink, StoreError, Summary, run_name, timestamp, write_json};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
 pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
@@ -206,10 +206,16 @@ fn keeps_results(args: &RunArgs) -> bool {
 fn before(args: &RunArgs, test: &Test, control: Arc<Control>) -> Result<Option<RunFolder>, Failure> {
     signals::listen(control).map_err(|error| Failure::new(ExitCode::Internal, error))?;
     check_summary_file(args.summary_json.as_deref())?;
+    let now = clock::wall();
     if !keeps_results(args) {
+        let name = run_name(&test.session.script, now);
+        test.session.connections.name_run(&name);
         return Ok(None);
     }
-    let folder = RunFolder::create(&args.results, &test.session.script, clock::wall());
+    let folder = RunFolder::create(&args.results, &test.session.script, now);
+    if let Ok(folder) = &folder {
+        test.session.connections.name_run(&folder.name());
+    }
     folder.map(Some).map_err(|error| {
         let hint = "choose another folder by --results DIR, or none by --no-results";
         Failure::new(ExitCode::Invalid, anyhow!("{error}; {hint}"))

@@ -14,6 +14,8 @@ enum Event {
         metric: usize,
         value: f64,
         tags: usize,
+        /// The trace of its request, if it is kept.
+        trace: Option<u8>,
     },
     Check {
         name: usize,
@@ -59,7 +61,8 @@ fn event() -> impl Strategy<Value = Event> {
     // Whole numbers: floating-point sums of others depend on their order. Some are negative, some no numbers.
     let value = prop_oneof![10 => (0..100_000_u32).prop_map(f64::from), 1 => Just(-1.0), 1 => Just(f64::NAN)];
     prop_oneof![
-        6 => (0..METRICS.len(), value, 0..TAGS.len()).prop_map(|(metric, value, tags)| Event::Record { metric, value, tags }),
+        6 => (0..METRICS.len(), value, 0..TAGS.len(), prop::option::of(1..9_u8))
+            .prop_map(|(metric, value, tags, trace)| Event::Record { metric, value, tags, trace }),
         1 => (0..CHECKS.len(), any::<bool>(), 0..TAGS.len()).prop_map(|(name, passed, tags)| Event::Check { name, passed, tags }),
         1 => (0..3_usize, 0..WHATS.len(), 0..9_u64, 0..TAGS.len()).prop_map(|(scenario, what, n, tags)| Event::Count { scenario, what: WHATS[what], n, tags }),
     ]
@@ -68,7 +71,20 @@ fn event() -> impl Strategy<Value = Event> {
 fn play(recorder: &Recorder, event: &Event) {
     let tags = |index: usize| recorder.tags(&recorder.no_tags(), TAGS[index]);
     match *event {
-        Event::Record { metric, value, tags: t } => recorder.record(METRICS[metric], value, &tags(t)),
+        Event::Record {
+            metric,
+            value,
+            tags: t,
+            trace,
+        } => {
+            let tags = tags(t);
+            let mut batch = recorder.batch(&tags);
+            batch.record(METRICS[metric], value);
+            if let Some(id) = trace {
+                let trace_id = TraceId::new(id.into()).unwrap();
+                batch.trace(METRICS[metric], value, trace_id, id.into());
+            }
+        }
         Event::Check { name, passed, tags: t } => recorder.check(CHECKS[name], passed, &tags(t)),
         Event::Count {
             scenario,

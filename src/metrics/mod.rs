@@ -17,6 +17,7 @@ mod catalog;
 mod check_tallies;
 mod checkpoints;
 mod delta;
+mod exemplar;
 mod expression;
 mod later;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
 pub use checkpoints::{CheckpointTotal, MOST_CHECKPOINTS};
 pub use delta::{CheckKey, CheckTally, Count, Counts, Delta};
+pub use exemplar::{Exemplar, NoTraceId, TraceId};
 pub use expression::ThresholdError;
 pub use recorder::{Batch, Recorder};
 pub use registry::{DeclareError, Definition, Kind, MetricId, Registry, Unit, derived};

@@ -10,6 +10,7 @@ use super::builtin;
 use super::catalog::{Catalog, SeriesId};
 use super::check_tallies::CheckTallies;
 use super::delta::{Count, Counts, Delta};
+use super::exemplar::{Exemplar, TraceId};
 use super::registry::{MetricId, Registry};
 use super::slots::{Route, Routes, Slot};
 use super::tags::{Interner, TagSet};
@@ -135,6 +136,18 @@ impl Batch<'_> {
     /// Takes a sample, as [`Recorder::record`] does.
     pub fn record(&mut self, metric: MetricId, value: f64) {
         self.inner.route(&mut self.routes, metric, value, self.tags);
+    }
+
+    /// Says that the sample of a trend that was just recorded is of a request whose trace is kept: the slowest of them in each
+    /// series and second is remembered. `at_ms`: when it had its answer, in milliseconds since 1970.
+    pub fn trace(&mut self, metric: MetricId, value: f64, trace_id: TraceId, at_ms: u64) {
+        let exemplar = Exemplar { value, trace_id, at_ms };
+        let inner = &mut *self.inner;
+        if let Some(route) = self.routes.get(metric, inner.stamp)
+            && Scale::units(route.scale, value).is_some()
+        {
+            route.trace(&mut inner.slots, exemplar);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::clock;
 
 use super::catalog::SeriesId;
+use super::exemplar::Exemplar;
 use super::registry::{Kind, MetricId};
 use super::series::{Gauge, Series, SeriesData};
 use super::trend::Scale;
@@ -65,6 +66,15 @@ impl Route {
                 self.each(slots, |slot| slot.trend(entry));
             }
         }
+    }
+
+    /// Says whose trace a sample has that was recorded.
+    pub(super) fn trace(&self, slots: &mut [Slot], exemplar: Exemplar) {
+        self.each(slots, |slot| {
+            if let SlotData::Trend(trend) = &mut slot.data {
+                trend.trace(exemplar);
+            }
+        });
     }
 
     fn each(&self, slots: &mut [Slot], mut record: impl FnMut(&mut Slot)) {

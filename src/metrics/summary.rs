@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::exemplar::Exemplar;
 use super::trend::Trend;
 
 /// Series by name, for example `http_req_duration{name:GET /}`.
@@ -94,6 +95,9 @@ pub struct TrendSummary {
     pub p999: f64,
     /// Largest, exact.
     pub max: f64,
+    /// The slowest whose trace is kept, if any is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemplar: Option<Exemplar>,
 }
 
 impl TrendSummary {
@@ -107,6 +111,7 @@ impl TrendSummary {
             p99: tidy(trend.percentile(99.0)?),
             p999: tidy(trend.percentile(99.9)?),
             max: tidy(trend.max()?),
+            exemplar: trend.exemplar(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A core's histogram is dense and quick to record into, but kilobytes large and mostly empty. What leaves the
 //! core each second, is kept for windows and adds up to the totals is the list of buckets that are not empty.
 
+use super::exemplar::Exemplar;
 use super::registry::Unit;
 
 /// How values become whole histogram units.
@@ -62,6 +63,8 @@ pub struct Trend {
     pub(super) max: f64,
     /// Middle of the bucket in units, and how many samples fell into it; sorted.
     pub(super) buckets: Vec<(u64, u64)>,
+    /// The slowest of the samples whose trace is kept.
+    pub(super) exemplar: Option<Exemplar>,
 }
 
 impl Trend {
@@ -73,7 +76,21 @@ impl Trend {
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             buckets: Vec::new(),
+            exemplar: None,
         }
+    }
+
+    /// The same with the slowest sample whose trace is kept.
+    #[must_use]
+    pub fn with_exemplar(mut self, exemplar: Option<Exemplar>) -> Self {
+        self.exemplar = exemplar;
+        self
+    }
+
+    /// The slowest of the samples whose trace is kept.
+    #[must_use]
+    pub fn exemplar(&self) -> Option<Exemplar> {
+        self.exemplar
     }
 
     /// A distribution by its parts: samples, their sum in the values of the metric's unit, smallest, largest, and the
@@ -183,6 +200,7 @@ impl Trend {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.exemplar = Exemplar::of_both(self.exemplar, other.exemplar);
         let needed = union(&self.buckets, &other.buckets);
         if needed == self.buckets.len() {
             self.add_in_place(&other.buckets);

@@ -2,6 +2,7 @@
 //! bucket is in `buckets`.
 
 use super::buckets;
+use super::exemplar::Exemplar;
 use super::trend::{Scale, Trend};
 
 /// A sample as distributions take it, worked out once for all series that it enters.
@@ -46,6 +47,8 @@ pub(super) struct TrendRecorder {
     /// Has the samples of this second once there are more: how many fell into each bucket.
     counts: Vec<u32>,
     is_dense: bool,
+    /// The slowest sample of this second whose trace is kept.
+    exemplar: Option<Box<Exemplar>>,
 }
 
 /// How many samples are noted before they go into a histogram. 2 kB; sorting them takes a few microseconds.
@@ -66,6 +69,15 @@ impl TrendRecorder {
             noted: Vec::new(),
             counts: Vec::new(),
             is_dense: false,
+            exemplar: None,
+        }
+    }
+
+    /// Says whose trace a sample of this second has.
+    pub(super) fn trace(&mut self, exemplar: Exemplar) {
+        match &mut self.exemplar {
+            Some(slowest) => **slowest = slowest.slower(exemplar),
+            none => *none = Some(Box::new(exemplar)),
         }
     }
 
@@ -131,6 +143,7 @@ impl TrendRecorder {
             sum: done.sum,
             min: done.min,
             max: done.max,
+            exemplar: done.exemplar.map(|exemplar| *exemplar),
             ..Trend::new(done.scale)
         };
         if done.zeros > 0 {

@@ -20,6 +20,7 @@ use super::message::Outgoing;
 use super::pool::Pool;
 use super::shared::Shared;
 use super::target::Target;
+use super::trace::TRACEPARENT;
 use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
 
@@ -102,6 +103,7 @@ impl Client {
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
             let mut common = &self.shared.config.headers;
+            self.trace(request);
             loop {
                 let mut hop = Hop::start(hop_started);
                 let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
@@ -129,19 +131,19 @@ impl Client {
                 };
                 let next = match next {
                     None => {
-                        let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
+                        let exchange = hop.finish(request, outcome);
                         on_hop(&exchange);
                         return exchange;
                     }
                     Some(Err(error)) => {
-                        let exchange = hop.finish(request.address.clone(), request.method.clone(), Err(error));
+                        let exchange = hop.finish(request, Err(error));
                         on_hop(&exchange);
                         return exchange;
                     }
                     Some(Ok(next)) => next,
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
-                let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
+                let exchange = hop.finish(request, outcome);
                 on_hop(&exchange);
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
@@ -153,6 +155,14 @@ impl Client {
                 redirect::follow(request, status, next);
                 hop_started = clock::now();
             }
+        }
+    }
+
+    /// Gives a request its trace, where requests carry them.
+    fn trace(&self, request: &mut Request) {
+        if let Some(tracer) = &self.shared.tracer {
+            let common = self.shared.config.headers.get(&TRACEPARENT);
+            request.trace = tracer.begin(request.headers.get(&TRACEPARENT).or(common));
         }
     }
 
@@ -181,12 +191,15 @@ impl Client {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?.map(Box::new),
             };
+            let tracer = self.shared.tracer.as_ref();
+            let span = tracer.zip(request.trace.as_ref());
             let outgoing = Outgoing {
                 request,
                 common,
                 auth,
                 cookies: cookies.as_deref(),
                 target: &target,
+                span: span.and_then(|(tracer, trace)| tracer.span(trace, self.vu_id)),
                 shared: &self.shared,
             };
             show(&outgoing, hop.retried);

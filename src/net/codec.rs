@@ -94,6 +94,7 @@ pub fn writing(request: Request) -> impl FnMut() -> usize {
             auth: None,
             cookies: None,
             target: &target,
+            span: None,
             shared: &shared,
         };
         let rest = render(&outgoing, &mut out);

@@ -43,6 +43,8 @@ pub struct HttpConfig {
     pub compression: bool,
     /// Drops all response bodies, as if every request asked for it.
     pub discard_body: bool,
+    /// Requests and calls carry trace ids, this share of which (0 to 1) is marked as sampled; without it they carry none.
+    pub trace_sampling: Option<f64>,
 }
 
 impl HttpConfig {
@@ -95,6 +97,7 @@ impl Default for HttpConfig {
             cookies: CookieMode::PerIteration,
             compression: false,
             discard_body: false,
+            trace_sampling: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Version};
 
-use super::{Address, HeaderList, Headers, NetError};
+use super::{Address, HeaderList, Headers, NetError, Trace};
 use crate::clock::Instant;
 
 /// A request as the caller wants it. Its headers win over everything that the client would add, except `content-length`.
@@ -31,6 +31,8 @@ pub struct Request {
     pub cookies: Vec<(String, String)>,
     /// Sees the request as it goes out, each hop and each attempt.
     pub on_send: Option<OnSend>,
+    /// Its trace, which the client gives it where requests carry them.
+    pub trace: Option<Trace>,
 }
 
 impl Request {
@@ -47,6 +49,7 @@ impl Request {
             discard_body: false,
             cookies: Vec::new(),
             on_send: None,
+            trace: None,
         }
     }
 }
@@ -108,6 +111,8 @@ pub struct Exchange {
     pub reused: bool,
     /// Whether it was sent again, because the reused connection had gone stale.
     pub retried: bool,
+    /// Its trace, where requests carry them.
+    pub trace: Option<Trace>,
     /// When the client took it up.
     pub started_at: Instant,
     /// When the last byte arrived (decoding not included), or it failed.

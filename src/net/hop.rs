@@ -6,13 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
-
-use super::exchange::{Exchange, Response, Timings};
+use super::exchange::{Exchange, Request, Response, Timings};
 use super::http2::Watch;
 use super::io::{Meter, Reading};
 use super::pool::Pool;
-use super::{Address, ErrorKind, NetError};
+use super::{ErrorKind, NetError};
 use crate::clock::{self, Instant};
 
 /// What an exchange is doing.
@@ -225,11 +223,11 @@ impl Hop {
     }
 
     /// Stops the watch.
-    pub fn finish(self, address: Address, method: Method, outcome: Result<Response, NetError>) -> Exchange {
+    pub fn finish(self, request: &Request, outcome: Result<Response, NetError>) -> Exchange {
         let spent = self.spent(outcome.is_ok());
         Exchange {
-            address,
-            method,
+            address: request.address.clone(),
+            method: request.method.clone(),
             outcome,
             timings: spent.timings,
             sent: spent.sent,
@@ -237,6 +235,7 @@ impl Hop {
             remote_addr: spent.remote,
             reused: spent.reused,
             retried: spent.retried,
+            trace: request.trace,
             started_at: spent.started,
             finished_at: spent.finished,
         }

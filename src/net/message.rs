@@ -7,6 +7,7 @@ use super::HeaderList;
 use super::exchange::Request;
 use super::shared::Shared;
 use super::target::{Target, Via};
+use super::trace::{Span, TRACESTATE};
 
 /// The codings that are asked for.
 pub(super) static CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate, br, zstd");
@@ -24,6 +25,8 @@ pub(super) struct Outgoing<'a> {
     pub cookies: Option<&'a HeaderValue>,
     /// Where it goes.
     pub target: &'a Target,
+    /// What it tells of its trace.
+    pub span: Option<Span<'a>>,
     /// The options.
     pub shared: &'a Shared,
 }
@@ -98,6 +101,9 @@ impl Outgoing<'_> {
                 headers.append(name, value.clone());
             }
         }
+        for (name, value) in self.trace() {
+            headers.append(name, value);
+        }
         for (name, value) in self.own() {
             headers.append(name.clone(), value.clone());
         }
@@ -109,6 +115,12 @@ impl Outgoing<'_> {
             }
         }
         headers
+    }
+
+    /// What is told of its trace.
+    pub fn trace(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let span = self.span.map(|span| span.values(self.is_free(&TRACESTATE)));
+        span.into_iter().flatten()
     }
 
     /// Credentials of a proxy that the request itself goes to; those of a tunnel are not told to the server behind it.

@@ -34,6 +34,7 @@ mod redirect;
 mod shared;
 mod target;
 mod tls;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use headers::{HeaderList, Headers};
 pub use pools::Pools;
 pub use provider::install_crypto_provider;
 pub use shared::Shared;
+pub use trace::Trace;
 
 /// The default `user-agent`.
 pub const USER_AGENT: &str = concat!("kingtide/", env!("CARGO_PKG_VERSION"));

@@ -6,15 +6,19 @@
 //! which works because any thread may open a stream of an HTTP/2 connection.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::config::{Connections, HttpConfig};
 use super::grpc::Common;
 use super::pool::{Owner, Pool};
+use super::trace::{made_up, run_name};
 
 /// What all cores of a run share of the network.
 #[derive(Debug, Default)]
-pub struct Pools(Mutex<Inner>);
+pub struct Pools {
+    inner: Mutex<Inner>,
+    run: OnceLock<String>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -47,16 +51,27 @@ pub(super) struct Seat {
 impl Pools {
     /// Deals the connections out to so many cores, from the next one on that asks.
     pub fn deal(&self, cores: usize) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.cores = cores;
         inner.seats = 0;
         inner.families.clear();
         inner.clients.clear();
     }
 
+    /// Names the run to those who look at its traces; the first to ask or to name it settles the name.
+    pub fn name_run(&self, name: &str) {
+        let _ = self.run.set(run_name(name));
+    }
+
+    /// The name of the run in `tracestate`; made up if nobody has given one.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.run.get_or_init(made_up)
+    }
+
     /// What the cores have in common of a gRPC client.
     pub(super) fn client(&self, wanted: Common) -> Arc<Common> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let known = inner
             .clients
             .iter()
@@ -72,13 +87,13 @@ impl Pools {
 
     /// How many cores share.
     pub(super) fn cores(&self) -> usize {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.cores.max(1)
     }
 
     /// The next core's number.
     pub(super) fn seat(&self) -> usize {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.seats += 1;
         inner.seats - 1
     }
@@ -88,7 +103,7 @@ impl Pools {
         let Connections::Shared(limit) = config.connections else {
             return None;
         };
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let families = inner.families.iter().filter_map(Weak::upgrade);
         let known = families.into_iter().find(|family| family.config.connects_like(config));
         let family = known.unwrap_or_else(|| {

@@ -21,6 +21,7 @@ use super::pool::Slot;
 use super::pools::{Pools, Seat};
 use super::target::{Proxy, Target};
 use super::tls::TlsParts;
+use super::trace::Tracer;
 
 /// Origins that are remembered; a script that makes up more host names than that works them out again.
 const MAX_TARGETS: usize = 10_000;
@@ -38,6 +39,8 @@ pub struct Shared {
     /// The same as a header line; empty without.
     pub(super) user_agent_line: Box<[u8]>,
     pub(super) scratch: Scratch,
+    /// Where requests carry traces.
+    pub(super) tracer: Option<Tracer>,
     hosts: Hosts,
     proxy: Option<Proxy>,
     tls_parts: TlsParts,
@@ -95,6 +98,7 @@ impl Shared {
             user_agent,
             user_agent_line: user_agent_line.into_boxed_slice(),
             scratch: Scratch::default(),
+            tracer: config.trace_sampling.map(|sampling| Tracer::new(sampling, pools)),
             hosts: Hosts::parse(&config.hosts)?,
             proxy: config.proxy.as_ref().map(Proxy::parse).transpose()?,
             tls_parts: TlsParts::load(&config.tls)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::row::{Row, Value, end_ms, family, rows};
 use crate::metrics::{Trend, buckets};
-use crate::results::Interval;
+use crate::results::{Exemplar, Interval};
 
 /// Metric, whether it is a part, and tags.
 type Key = (String, bool, Vec<(String, String)>);
@@ -48,6 +48,15 @@ pub(super) struct Distribution {
     pub(super) second: Option<Trend>,
     /// What there was in the second before.
     pub(super) had_second: bool,
+    /// The slowest request whose trace is kept, since somebody has last read it.
+    pub(super) unread: Option<Exemplar>,
+}
+
+impl Distribution {
+    /// The slowest request of the newest second whose trace is kept.
+    pub(super) fn newest(&self) -> Option<Exemplar> {
+        self.second.as_ref()?.exemplar()
+    }
 }
 
 impl Total {
@@ -83,6 +92,15 @@ impl Totals {
         }
     }
 
+    /// The slowest requests have been told.
+    pub(super) fn read(&mut self) {
+        for total in self.series.values_mut() {
+            if let Sum::Trend(distribution) = &mut total.value {
+                distribution.unread = None;
+            }
+        }
+    }
+
     /// All series, those of a family behind each other.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Total> {
         self.series.values()
@@ -108,6 +126,7 @@ fn first(row: &Row<'_>, tags: Vec<(String, String)>, since_ms: u64) -> Total {
                 let trend = trend.to_metrics();
                 Sum::Trend(Box::new(Distribution {
                     all: trend.clone(),
+                    unread: trend.exemplar(),
                     second: Some(trend),
                     had_second: false,
                 }))
@@ -134,6 +153,8 @@ impl Sum {
             (Self::Trend(distribution), Value::Trend(trend)) => {
                 let trend = trend.to_metrics();
                 distribution.all.merge(&trend);
+                let slowest = [distribution.unread, trend.exemplar()].into_iter().flatten();
+                distribution.unread = slowest.reduce(Exemplar::slower);
                 distribution.second = Some(trend);
             }
             // The registry lets a metric be of one kind only.

@@ -36,6 +36,8 @@ pub struct Plan {
     pub thresholds: Vec<Threshold>,
     /// The names of the functions that look each second whether something still holds, sorted.
     pub invariants: Vec<String>,
+    /// How requests are traced; `None` when they are not. Set by [`Plan::trace`], for the network is to know it too.
+    pub traces: Option<Traces>,
     /// Test-wide tags, on every sample.
     pub tags: BTreeMap<String, String>,
     /// How long `setup` may take.
@@ -47,6 +49,18 @@ pub struct Plan {
     /// Limits on one script.
     pub limits: Limits,
 }
+
+/// Trace ids on requests, for those who look at traces.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Traces {
+    /// Which share of the traces is kept, 0 to 1.
+    pub sampling: f64,
+    /// Where a trace is looked up; `{trace_id}` in it stands for its id.
+    pub url: Option<String>,
+}
+
+/// The share of traces that is kept when the plan does not say.
+pub const DEFAULT_SAMPLING: f64 = 0.01;
 
 /// A named part of the run, over all scenarios.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,12 +84,19 @@ impl Plan {
             checkpoints: None,
             thresholds: Vec::new(),
             invariants: Vec::new(),
+            traces: None,
             tags: BTreeMap::new(),
             setup_timeout: DEFAULT_HOOK_TIMEOUT,
             teardown_timeout: DEFAULT_HOOK_TIMEOUT,
             on_script_error: OnScriptError::Fail,
             limits: Limits::default(),
         }
+    }
+
+    /// Has requests traced, or not.
+    pub fn trace(&mut self, traces: Option<Traces>) {
+        self.http.config.trace_sampling = traces.as_ref().map(|traces| traces.sampling);
+        self.traces = traces;
     }
 
     /// The phase that an iteration belongs to which is due that long after the start of the run, as an index.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::probe::{Probe, ProbeError};
-use super::{Executor, OnSaturation, Scenario, scale};
+use super::{Executor, OnSaturation, Scenario, Traces, scale};
 use crate::schedule::{Shape, Spacing, Stage};
 
 /// What the command line asks to change.
@@ -27,6 +27,8 @@ pub struct Overrides {
     pub scenarios: Vec<String>,
     /// Test-wide tags.
     pub tags: BTreeMap<String, String>,
+    /// The share of traces that is kept.
+    pub trace_sampling: Option<f64>,
     /// Makes the plan that of one probe of a search.
     pub probe: Option<Probe>,
     /// Thresholds besides those of the script: series and expression.
@@ -112,6 +114,18 @@ impl Overrides {
             probe.apply(scenarios)?;
         }
         Ok(())
+    }
+
+    /// How requests are traced, where the plan says this.
+    #[must_use]
+    pub fn traces(&self, plan: Option<Traces>) -> Option<Traces> {
+        match self.trace_sampling {
+            None => plan,
+            Some(sampling) => Some(Traces {
+                sampling,
+                url: plan.and_then(|traces| traces.url),
+            }),
+        }
     }
 
     /// Compresses schedules by `--time-scale`.

@@ -8,7 +8,8 @@ use crate::metrics::{MetricSummary, TrendSummary};
 use crate::results::{GeneratorVerdict, Summary, Verdict};
 
 use super::human;
-use super::text::{capacity, held};
+use super::text::{capacity, held, traces};
+use super::traces::by_name;
 
 /// More rows than these are counted only.
 const MOST_ROWS: usize = 40;
@@ -22,6 +23,7 @@ pub fn markdown(summary: &Summary) -> String {
     verdicts(summary, &mut out);
     scenarios(summary, &mut out);
     durations(summary, &mut out);
+    slowest(summary, &mut out);
     foot(summary, &mut out);
     out
 }
@@ -177,6 +179,37 @@ fn durations(summary: &Summary, out: &mut String) {
     rows.extend(named.into_iter().map(|(name, values)| row(plain(name), values)));
     let columns = ["Duration", "Count", "p50", "p95", "p99", "p99.9", "max"];
     table("Durations", &columns, 1, &rows, out);
+}
+
+/// The slowest requests whose traces are kept, as links where the plan says to what.
+fn slowest(summary: &Summary, out: &mut String) {
+    let row = |slow: &super::traces::Slow| {
+        let id = slow.exemplar.trace_id;
+        let link = summary.run.traces.as_ref().and_then(|traces| traces.link(id));
+        let id = match link {
+            // What could end the link's place or a cell is written as URLs write it.
+            Some(link) => format!("[{id}]({})", addressed(&link)),
+            None => id.to_string(),
+        };
+        vec![human::time(slow.exemplar.value), plain(&slow.name), id]
+    };
+    let rows: Vec<_> = by_name(summary).iter().take(traces::MOST).map(row).collect();
+    table("Slowest traces", &["Took", "Request", "Trace"], 3, &rows, out);
+}
+
+/// A URL that stays one within a link.
+fn addressed(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    for c in url.chars() {
+        match c {
+            ' ' | '(' | ')' | '<' | '>' | '|' | '\\' | '`' | '"' => {
+                let _ = write!(out, "%{:02X}", u32::from(c));
+            }
+            _ if c.is_control() => {}
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 fn foot(summary: &Summary, out: &mut String) {

@@ -7,6 +7,7 @@ mod markdown;
 pub mod page;
 mod table;
 pub mod text;
+mod traces;
 
 pub use history::history;
 pub use junit::junit;

@@ -17,6 +17,7 @@ mod outputs;
 mod parts;
 #[cfg(test)]
 mod tests;
+pub(super) mod traces;
 
 /// How the text is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(parts::stages(&summary.metrics, style));
     sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
+    sections.push(traces::section(summary, style));
     sections.push(generator(&summary.generator, style));
     sections.push(outputs::section(&summary.outputs, style));
     let (failed, raised): (Vec<_>, Vec<_>) = summary.errors.iter().partition(|error| error.by_fail);

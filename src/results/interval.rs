@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, CheckTotal, Counts, Unit, buckets};
+use crate::metrics::{self, CheckTotal, Counts, Exemplar, TraceId, Unit, buckets};
 
 /// The value of [`Header::schema`].
 pub const INTERVALS_SCHEMA: &str = "kingtide.intervals/1";
@@ -51,8 +51,32 @@ pub struct RunHeader {
     /// Test-wide tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// How requests are traced, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesHeader>,
     /// How the number of a bucket becomes a value.
     pub buckets: Buckets,
+}
+
+/// How requests are traced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TracesHeader {
+    /// Which share of the traces is kept, 0 to 1.
+    pub sampling: f64,
+    /// Where a trace is looked up: `{trace_id}` stands for its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What the requests' `tracestate` calls the run.
+    pub run: String,
+}
+
+impl TracesHeader {
+    /// Where a trace is looked up, if the plan says so.
+    #[must_use]
+    pub fn link(&self, trace_id: TraceId) -> Option<String> {
+        let url = self.url.as_ref()?;
+        Some(url.replace("{trace_id}", &trace_id.to_string()))
+    }
 }
 
 /// A scenario as it is planned.
@@ -305,6 +329,9 @@ pub struct Trend {
     pub max: f64,
     /// Numbers of buckets in ascending order, and how many samples fell into each; see [`Trend::bounds`].
     pub buckets: Vec<(u32, u64)>,
+    /// The slowest request whose trace is kept, where requests carry traces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exemplar: Option<Exemplar>,
 }
 
 fn no_unit() -> Unit {
@@ -327,6 +354,7 @@ impl Trend {
             min: trend.min()?,
             max: trend.max()?,
             buckets: trend.buckets().collect(),
+            exemplar: trend.exemplar(),
         })
     }
 
@@ -334,6 +362,7 @@ impl Trend {
     #[must_use]
     pub fn to_metrics(&self) -> metrics::Trend {
         metrics::Trend::from_parts(&self.unit, self.count, self.sum, (self.min, self.max), &self.buckets)
+            .with_exemplar(self.exemplar)
     }
 
     /// Adds another second, or another part, of the same metric.

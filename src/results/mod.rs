@@ -16,6 +16,7 @@ mod sink;
 mod store;
 mod summary;
 
+pub use crate::metrics::{Exemplar, TraceId};
 pub use capacity::{
     Asked, Axis, Best, Bracket, Broke, BrokeKind, BrokeReason, CAPACITY_SCHEMA, Capacity, Levels, Offered, Probe,
 };
@@ -25,13 +26,13 @@ pub use history::{PastRun, find, history};
 pub use hlog::{Hlog, HlogError};
 pub use interval::{
     Buckets, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, PhaseHeader, RunHeader,
-    ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, Trend, Values,
+    ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, TracesHeader, Trend, Values,
 };
 pub use keeper::Keeper;
 pub use manifest::{FileHash, GitRevision, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
 pub use sink::{OutputReport, Sink};
-pub use store::{RunFolder, StoreError, write_json};
+pub use store::{RunFolder, StoreError, run_name, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
     RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, millis, timestamp,

@@ -53,6 +53,7 @@ pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
             cut_short: true,
             duration_ms: millis(duration),
             tags: run.tags.clone(),
+            traces: run.traces.clone(),
             reasons,
             events: events(intervals),
             revisions: Vec::new(),

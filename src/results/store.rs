@@ -36,7 +36,7 @@ impl RunFolder {
     /// # Errors
     /// [`StoreError`] when it cannot be made.
     pub fn create(results: &Path, script: &Path, started: SystemTime) -> Result<Self, StoreError> {
-        let name = format!("{}-{}", timestamp_as(started, "%Y%m%dT%H%M%SZ"), stem(script));
+        let name = run_name(script, started);
         fs::create_dir_all(results).map_err(|source| StoreError::new("create", results, source))?;
         let mut path = results.join(&name);
         let mut number = 1;
@@ -50,6 +50,13 @@ impl RunFolder {
                 Err(source) => return Err(StoreError::new("create", &path, source)),
             }
         }
+    }
+
+    /// What it is called among the others.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// Where it is.
@@ -90,6 +97,12 @@ impl RunFolder {
         write_json(&path, value)?;
         Ok(path)
     }
+}
+
+/// What a run is called that began then: `20261120T100000Z-saga`.
+#[must_use]
+pub fn run_name(script: &Path, started: SystemTime) -> String {
+    format!("{}-{}", timestamp_as(started, "%Y%m%dT%H%M%SZ"), stem(script))
 }
 
 /// Writes a value as indented JSON, so that a reader sees the whole file or the one before. What is no regular file

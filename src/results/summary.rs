@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::TracesHeader;
 use super::sink::OutputReport;
 use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
 
@@ -85,6 +86,9 @@ pub struct RunInfo {
     /// Test-wide tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// How requests were traced, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesHeader>,
     /// Why the verdict is not pass; the first gave the exit code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,

@@ -73,12 +73,14 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
         ("limits", now.limits != edited.limits),
         ("invariants", now.invariants != edited.invariants),
         ("http.base_url", now.http.base_url != edited.http.base_url),
+        ("traces", now.traces != edited.traces),
         ("http.headers", now.http.config.headers != edited.http.config.headers),
     ];
     let differ = parts.into_iter().filter(|(_, differs)| *differs);
     changes.extend(differ.map(|(what, _)| applied(what)));
     let mut rest = edited.http.config.clone();
     rest.headers.clone_from(&now.http.config.headers);
+    rest.trace_sampling = now.http.config.trace_sampling;
     if now.http.config != rest {
         let keeps = edited.http.config.connects_like(&now.http.config);
         changes.push(applied(if keeps {

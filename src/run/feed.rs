@@ -12,7 +12,7 @@ use crate::plan::{Plan, order};
 use crate::results::{
     Buckets, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
     PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, Summary, ThresholdHeader,
-    ThresholdInterval, Trend, Values, millis, timestamp,
+    ThresholdInterval, TracesHeader, Trend, Values, millis, timestamp,
 };
 
 use super::Test;
@@ -239,9 +239,20 @@ fn header(test: &Test, wall: SystemTime) -> Header {
             thresholds: plan.thresholds.iter().map(threshold).collect(),
             phases: plan.phases.iter().map(phase).collect(),
             tags: plan.tags.clone(),
+            traces: traces(test),
             buckets: Buckets::default(),
         },
     }
+}
+
+/// How requests are traced, as those say who look at traces.
+pub(super) fn traces(test: &Test) -> Option<TracesHeader> {
+    let traces = test.plan.traces.as_ref()?;
+    Some(TracesHeader {
+        sampling: traces.sampling,
+        url: traces.url.clone(),
+        run: test.session.connections.run().to_owned(),
+    })
 }
 
 /// How a threshold stands by what was gathered so far.

@@ -237,6 +237,7 @@ impl Judge {
                 cut_short: false,
                 duration_ms: millis(duration),
                 tags: self.plan.tags.clone(),
+                traces: super::feed::traces(test),
                 reasons: reasons
                     .into_iter()
                     .map(|(code, message)| Reason {

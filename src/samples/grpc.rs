@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
 
-use super::{KEPT, millis};
+use super::{KEPT, millis, traced};
 use crate::clock::Instant;
 use crate::metrics::{Batch, Recorder, TagSet, builtin};
 use crate::net::ErrorKind;
@@ -104,15 +104,21 @@ fn record(batch: &mut Batch<'_>, reply: &Reply, is_stream: bool, expected: bool,
     if !has_service_time(reply) {
         return;
     }
-    if is_stream {
-        let whole = reply.finished_at.saturating_duration_since(reply.started_at);
-        batch.record(builtin::GRPC_STREAM_DURATION, millis(whole));
-    } else {
-        batch.record(builtin::GRPC_REQ_DURATION, millis(reply.timings.duration()));
-    }
-    if let Some(intended) = intended {
-        let whole = reply.finished_at.saturating_duration_since(intended);
+    let since = |start| reply.finished_at.saturating_duration_since(start);
+    let (metric, duration) = match is_stream {
+        true => (builtin::GRPC_STREAM_DURATION, since(reply.started_at)),
+        false => (builtin::GRPC_REQ_DURATION, reply.timings.duration()),
+    };
+    batch.record(metric, millis(duration));
+    let whole = intended.map(since);
+    if let Some(whole) = whole {
         batch.record(builtin::GRPC_REQ_RESPONSE_TIME, millis(whole));
+    }
+    if let Some(trace) = reply.trace
+        && trace.is_sampled
+    {
+        let both = [(metric, Some(duration)), (builtin::GRPC_REQ_RESPONSE_TIME, whole)];
+        traced(batch, trace, both);
     }
 }
 

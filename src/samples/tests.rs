@@ -67,6 +67,7 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
         remote_addr: None,
         reused: true,
         retried,
+        trace: None,
         started_at: now,
         finished_at: now + ticks,
     }

@@ -185,6 +185,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         checkpoints: None,
         thresholds: Vec::new(),
         invariants: Vec::new(),
+        traces: None,
         tags: BTreeMap::new(),
         setup_timeout: minute,
         teardown_timeout: minute,

@@ -42,6 +42,7 @@ mod summary;
 mod tokens;
 mod tools;
 mod trace;
+mod traces;
 mod tui;
 mod tutorial;
 mod ui;

@@ -66,13 +66,17 @@ impl Prometheus {
     }
 
     async fn ask(&self, what: &str, params: &[(&str, &str)]) -> Value {
+        self.data(what, params).await["result"].take()
+    }
+
+    async fn data(&self, what: &str, params: &[(&str, &str)]) -> Value {
         let mut url = url::Url::parse(&format!("http://{}/api/v1/{what}", self.addr)).expect("it is a URL");
         url.query_pairs_mut().extend_pairs(params);
         let path = &url[url::Position::BeforePath..];
         let (status, body) = get(&self.addr, path).await.expect("prometheus answers");
         assert_eq!(status, 200, "{what} {params:?}: {body}");
         let mut answer: Value = serde_json::from_str(&body).expect("prometheus answers in JSON");
-        answer["data"]["result"].take()
+        answer["data"].take()
     }
 
     /// The one value of a query at a time in milliseconds.
@@ -286,6 +290,41 @@ async fn fills_the_dashboard(prometheus: &Prometheus, start: u64, end: u64) {
         }
     }
     assert!(queries >= 30, "only {queries} queries");
+}
+
+#[tokio::test]
+async fn prometheus_finds_the_slowest_traces() {
+    let server = Server::quick().await;
+    let project = Project::with(JOURNEY).against(&server.url());
+    let features = "--enable-feature=native-histograms,exemplar-storage";
+    let prometheus = Prometheus::start(&project, &[features]).await;
+    let out = format!("prometheus-rw={}", prometheus.url());
+    let ran = project.run(&["j.lua", "--out", &out, "--trace-sampling", "1"]).await;
+    let (start, end) = span(&project);
+    let slowest = &ran.summary["metrics"]["http_req_duration"]["exemplar"];
+    for query in [
+        "histogram_quantile(0.99, rate(kingtide_http_req_duration_seconds[1m]))",
+        "kingtide_http_req_duration_quantile_seconds{quantile=\"1\"}",
+    ] {
+        let range = [
+            ("query", query),
+            ("start", &*seconds(start)),
+            ("end", &*seconds(end + 1_000)),
+        ];
+        let found = prometheus.data("query_exemplars", &range).await;
+        let exemplars = found[0]["exemplars"].as_array().expect("there are exemplars").clone();
+        // One for each second of the load.
+        assert!((2..=5).contains(&exemplars.len()), "{query}: {found}");
+        let is_slowest = |one: &&Value| one["labels"]["trace_id"] == slowest["trace_id"];
+        let one = exemplars.iter().find(is_slowest);
+        let one = one.unwrap_or_else(|| panic!("{query}: {slowest} is not in {found}"));
+        let value: f64 = one["value"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .expect("it is a number");
+        let expected = slowest["value"].as_f64().expect("it is a number") / 1e3;
+        assert!((value - expected).abs() <= 1e-9, "{value}, not {expected}");
+    }
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(super) struct Face {
 }
 
 /// What a response has; anything else is a slip, which nil would hide.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "status",
     "code",
     "ok",
@@ -57,6 +57,7 @@ const FIELDS: [&str; 10] = [
     "trailers",
     "timings",
     "remote_addr",
+    "trace_id",
 ];
 
 /// Where a response is among the arguments, and what is asked of it.
@@ -197,6 +198,7 @@ fn field(host: &Host, reply: &Reply, name: &str) -> mlua::Result<Value> {
         "headers" => metadata(host, &reply.headers).map(Value::Table),
         "trailers" => metadata(host, &reply.trailers).map(Value::Table),
         "timings" => timings(host, &reply.timings).map(Value::Table),
+        "trace_id" => reply.trace.map_or(Ok(Value::Nil), |trace| text(&trace.hex())),
         "remote_addr" => reply.remote_addr.map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
         _ => Ok(Value::Nil),
     }

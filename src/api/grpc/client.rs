@@ -151,6 +151,7 @@ pub(super) fn failed(status: Status) -> NetReply {
         remote_addr: None,
         reused: false,
         retried: false,
+        trace: None,
         started_at: now,
         finished_at: now,
     }

@@ -214,6 +214,7 @@ impl Unsendable {
             remote_addr: None,
             reused: false,
             retried: false,
+            trace: None,
             started_at: now,
             finished_at: now,
         };

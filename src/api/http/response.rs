@@ -48,7 +48,7 @@ pub(super) struct Face {
 }
 
 /// What a response has; anything else is a slip, which nil would hide.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "status",
     "ok",
     "error",
@@ -60,6 +60,7 @@ const FIELDS: [&str; 11] = [
     "url",
     "remote_addr",
     "timings",
+    "trace_id",
 ];
 
 const CASE_INSENSITIVE: &str = r#"
@@ -300,6 +301,7 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
             .remote_addr
             .map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
         ("timings", _) => timings(host, &exchange.timings).map(Value::Table),
+        ("trace_id", _) => exchange.trace.map_or(Ok(Value::Nil), |trace| text(&trace.hex())),
         _ => Ok(Value::Nil),
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::cli::args::{count, pair, rate};
+use crate::cli::args::{count, pair, rate, share};
 use crate::cli::outputs::OutputArgs;
 use crate::cli::ui::UiArgs;
 use crate::metrics::{Registry, Threshold};
@@ -85,6 +85,9 @@ pub(in crate::cli) struct QuickArgs {
     /// Tag all samples.
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair, help_heading = RESULT)]
     pub(super) tags: Vec<(String, String)>,
+    /// Send trace ids (W3C traceparent) with all requests and have this share of them, 0 to 1, kept by who looks at traces.
+    #[arg(long, value_name = "SHARE", value_parser = share, help_heading = RESULT, allow_negative_numbers = true)]
+    pub(super) trace_sampling: Option<f64>,
     /// Write the summary as JSON to this file.
     #[arg(long, value_name = "FILE", help_heading = RESULT)]
     pub(super) summary_json: Option<PathBuf>,

@@ -21,6 +21,10 @@ pub(super) fn print(plan: &Plan, call: &Call) -> String {
     if !plan.thresholds.is_empty() {
         entries.push(Entry::key("thresholds", thresholds(plan)));
     }
+    if let Some(traces) = &plan.traces {
+        let sampling = Entry::key("sampling", Lua::Raw(traces.sampling.to_string()));
+        entries.push(Entry::key("traces", Lua::Table(vec![sampling])));
+    }
     if !plan.tags.is_empty() {
         let tags = plan.tags.iter().map(|(key, value)| Entry::key(key, Lua::text(value)));
         entries.push(Entry::key("tags", Lua::Table(tags.collect())));

@@ -133,6 +133,7 @@ fn the_printed_script_is_the_same_plan() {
         &["-k", "-t", "2.5s", "--redirects", "0", "--no-keepalive"],
         &["--http2", "--connections", "50"],
         &["--http-version", "1.1"],
+        &["--trace-sampling", "0.25"],
         &["--tag", "build=17", "--tag", "end=x y"],
         &[
             "--threshold",
@@ -163,7 +164,7 @@ fn the_printed_script_is_the_same_plan() {
             let read = loaded(folder.path(), &text).await;
             assert_eq!(read.scenarios, own.scenarios, "{text}");
             assert_eq!(read.http.config, own.http.config, "{text}");
-            assert_eq!(read.tags, own.tags, "{text}");
+            assert_eq!((&read.tags, &read.traces), (&own.tags, &own.traces), "{text}");
             let conditions = |plan: &Plan| -> Vec<_> {
                 let all = plan.thresholds.iter();
                 all.map(|threshold| (threshold.selector.clone(), threshold.expression.clone()))

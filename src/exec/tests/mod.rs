@@ -65,6 +65,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
         checkpoints: None,
         thresholds: Vec::new(),
         invariants: Vec::new(),
+        traces: None,
         tags: BTreeMap::new(),
         setup_timeout: ms(60_000),
         teardown_timeout: ms(60_000),

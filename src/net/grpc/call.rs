@@ -25,6 +25,7 @@ impl Channel {
     pub fn unary(&self, call: &Call<'_>) -> impl Future<Output = Reply> {
         async move {
             let mut progress = Progress::start(call.timeout);
+            progress.trace = self.trace(call);
             let deadline = progress.deadline();
             let mut message = None;
             let ended = {
@@ -95,7 +96,7 @@ impl Channel {
     ) -> Result<Flight, Ended> {
         loop {
             let lease = self.lease(progress).await?;
-            let head = head(&self.endpoint, call, progress)?;
+            let head = head(self, call, progress)?;
             let inbox = Inbox::new(self.endpoint.options().max_receive_size, call.discard);
             let watch = progress.hop.on_stream(Watch::new(&lease.line.wire));
             match Flight::begin(lease, head, framed.clone(), inbox, watch) {

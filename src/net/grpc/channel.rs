@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::progress::Progress;
@@ -14,7 +15,8 @@ use crate::net::dial::{self, Opened};
 use crate::net::hop::{Hop, Phase};
 use crate::net::http2;
 use crate::net::pool::{Grant, Lease, Owner, Pool, Slot};
-use crate::net::{ErrorKind, NetError};
+use crate::net::trace::{TRACEPARENT, TRACESTATE};
+use crate::net::{ErrorKind, NetError, Trace};
 
 /// A call as the caller wants it.
 #[derive(Debug, Clone)]
@@ -50,6 +52,34 @@ impl Channel {
             endpoint: Rc::clone(endpoint),
             vu_id,
             own: RefCell::default(),
+        }
+    }
+
+    /// The trace of a call.
+    pub(super) fn trace(&self, call: &Call<'_>) -> Option<Trace> {
+        let tracer = self.endpoint.shared.tracer.as_ref()?;
+        let common = &self.endpoint.options().metadata;
+        tracer.begin(
+            call.metadata
+                .header(&TRACEPARENT)
+                .or_else(|| common.header(&TRACEPARENT)),
+        )
+    }
+
+    /// What one sending of it tells of its trace.
+    pub(super) fn tell_trace(&self, call: &Call<'_>, progress: &Progress, headers: &mut HeaderMap) {
+        let tracer = self.endpoint.shared.tracer.as_ref();
+        let Some((tracer, trace)) = tracer.zip(progress.trace.as_ref()) else {
+            return;
+        };
+        let common = &self.endpoint.options().metadata;
+        let has_state = call
+            .metadata
+            .header(&TRACESTATE)
+            .or_else(|| common.header(&TRACESTATE))
+            .is_some();
+        if let Some(span) = tracer.span(trace, self.vu_id) {
+            headers.extend(span.values(!has_state));
         }
     }
 

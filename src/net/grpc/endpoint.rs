@@ -204,7 +204,14 @@ impl Endpoints {
 
     /// Those that are good under other options too.
     pub fn follow(&self, before: &HttpConfig, after: &HttpConfig) -> Self {
-        let reach = |config: &HttpConfig| (config.hosts.clone(), config.dns, config.local_addrs.clone());
+        let reach = |config: &HttpConfig| {
+            (
+                config.hosts.clone(),
+                config.dns,
+                config.local_addrs.clone(),
+                config.trace_sampling,
+            )
+        };
         match reach(before) == reach(after) {
             true => Self(RefCell::new(self.0.borrow().clone())),
             false => Self::default(),

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Uri, header
 
 use super::message::Inbox;
 use super::progress::{Ended, Progress};
-use super::{Call, Code, Compression, Endpoint, Fields, Status};
+use super::{Call, Channel, Code, Compression, Fields, Status};
 use crate::clock;
 use crate::net::http2::{Again, ONE_FRAME, Watch, classify};
 use crate::net::pool::Lease;
@@ -51,7 +51,8 @@ pub(super) struct Flight {
 }
 
 /// The head of a call.
-pub(super) fn head(endpoint: &Endpoint, call: &Call<'_>, progress: &Progress) -> Result<http::Request<()>, Ended> {
+pub(super) fn head(channel: &Channel, call: &Call<'_>, progress: &Progress) -> Result<http::Request<()>, Ended> {
+    let endpoint = &*channel.endpoint;
     let mut request = http::Request::new(());
     *request.method_mut() = HttpMethod::POST;
     *request.version_mut() = http::Version::HTTP_2;
@@ -66,7 +67,7 @@ pub(super) fn head(endpoint: &Endpoint, call: &Call<'_>, progress: &Progress) ->
     *request.uri_mut() = Uri::from_parts(parts).map_err(unfit)?;
     let headers = request.headers_mut();
     let common = &endpoint.options().metadata;
-    headers.reserve(7 + call.metadata.len() + common.len());
+    headers.reserve(9 + call.metadata.len() + common.len());
     headers.insert(header::TE, TRAILERS.clone());
     headers.insert(header::CONTENT_TYPE, GRPC.clone());
     headers.insert(TIMEOUT.clone(), endpoint.told(progress.left()));
@@ -77,6 +78,7 @@ pub(super) fn head(endpoint: &Endpoint, call: &Call<'_>, progress: &Progress) ->
     if let Some((name, value)) = endpoint.user_agent() {
         headers.insert(name, value);
     }
+    channel.tell_trace(call, progress, headers);
     call.metadata.write(common, headers);
     Ok(request)
 }

@@ -88,6 +88,11 @@ impl Metadata {
         }
     }
 
+    /// The first value of a header, as it is sent.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.0.get(name)
+    }
+
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -98,6 +98,7 @@ impl Options {
             hosts: plan.hosts.clone(),
             local_addrs: plan.local_addrs.clone(),
             dns: plan.dns,
+            trace_sampling: plan.trace_sampling,
             user_agent: self.user_agent.clone(),
             version: HttpVersion::Http2,
             connections: Connections::PerVu,

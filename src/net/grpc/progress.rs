@@ -10,7 +10,7 @@ use crate::clock::{self, Instant};
 use crate::net::hop::{Hop, Phase};
 use crate::net::http2::Again;
 use crate::net::pool::{Missing, Pool};
-use crate::net::{ErrorKind, NetError};
+use crate::net::{ErrorKind, NetError, Trace};
 
 /// How a call ended.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub(super) struct Progress {
     pub trailers: Fields,
     /// Sent and received.
     pub messages: (u64, u64),
+    /// Its trace, where calls carry them.
+    pub trace: Option<Trace>,
 }
 
 impl Progress {
@@ -88,6 +90,7 @@ impl Progress {
             headers: Fields::default(),
             trailers: Fields::default(),
             messages: (0, 0),
+            trace: None,
         }
     }
 
@@ -166,6 +169,7 @@ impl Progress {
             remote_addr: spent.remote,
             reused: spent.reused,
             retried: spent.retried,
+            trace: self.trace,
             started_at: spent.started,
             finished_at: spent.finished,
         }

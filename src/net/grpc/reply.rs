@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Fields, Status};
 use crate::clock::Instant;
-use crate::net::{NetError, Timings};
+use crate::net::{NetError, Timings, Trace};
 
 /// What a call had to wait for before it could begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Reply {
     pub reused: bool,
     /// Whether it was sent a second time, because the server had not looked at the first.
     pub retried: bool,
+    /// Its trace, where calls carry them.
+    pub trace: Option<Trace>,
     /// When it was begun, before any waiting.
     pub started_at: Instant,
     /// When the last byte arrived, or it failed.

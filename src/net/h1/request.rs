@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, header};
 use super::head::has_token;
 use crate::net::message::{CODINGS, Length, Outgoing};
 use crate::net::target::Via;
+use crate::net::trace::TRACESTATE;
 
 /// A body up to this size is written with its head; copying it costs less than a second buffer in the system call.
 const SMALL_BODY: usize = 16 << 10;
@@ -42,6 +43,9 @@ pub(in crate::net) fn render(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Byte
         if let Some(value) = value.filter(|_| outgoing.is_free(&name)) {
             line(out, &name, value);
         }
+    }
+    if let Some(span) = &outgoing.span {
+        span.lines(outgoing.is_free(&TRACESTATE), out);
     }
     for (name, value) in outgoing.own() {
         line(out, name, value);

@@ -26,7 +26,7 @@ pub(super) fn build(outgoing: &Outgoing<'_>) -> Result<http::Request<()>, NetErr
     *message.version_mut() = http::Version::HTTP_2;
     *message.uri_mut() = uri(outgoing)?;
     let headers = message.headers_mut();
-    headers.reserve(outgoing.request.headers.len() + outgoing.common.len() + 4);
+    headers.reserve(outgoing.request.headers.len() + outgoing.common.len() + 6);
     let defaults = [
         (header::USER_AGENT, outgoing.shared.user_agent.as_ref()),
         (header::AUTHORIZATION, outgoing.auth),
@@ -40,6 +40,9 @@ pub(super) fn build(outgoing: &Outgoing<'_>) -> Result<http::Request<()>, NetErr
         if let Some(value) = value.filter(|_| outgoing.is_free(&name)) {
             headers.append(name, value.clone());
         }
+    }
+    for (name, value) in outgoing.trace() {
+        headers.append(name, value);
     }
     for (name, value) in outgoing.own() {
         if !is_left_out(name, value) {

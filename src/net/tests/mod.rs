@@ -12,6 +12,7 @@ mod redirects;
 mod shared;
 mod timings;
 pub(super) mod tls;
+mod traces;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

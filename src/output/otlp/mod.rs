@@ -8,7 +8,7 @@ mod wire;
 use prost::Message as _;
 
 use self::wire::{
-    AnyValue, Buckets, CUMULATIVE, Data, ExponentialHistogram, ExponentialHistogramDataPoint,
+    AnyValue, Buckets, CUMULATIVE, Data, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint,
     ExportMetricsServiceRequest, ExportMetricsServiceResponse, Gauge, KeyValue, Metric, NumberDataPoint, Resource,
     ResourceMetrics, Scope, ScopeMetrics,
 };
@@ -17,7 +17,7 @@ use super::push::{Encoder, Parcel};
 use super::row::Run;
 use super::totals::{Distribution, Sum, Total, Totals, spread};
 use crate::metrics::builtin::BUILTINS;
-use crate::results::{Header, Interval};
+use crate::results::{self, Header, Interval};
 
 /// Those of a family stand behind each other, a rate's two in turn.
 const NEAR: usize = 2;
@@ -162,9 +162,23 @@ impl Otlp {
                 offset: if counts.is_empty() { 0 } else { first - 1 },
                 bucket_counts: counts,
             }),
+            exemplars: distribution
+                .newest()
+                .map(|exemplar| traced(exemplar, per))
+                .into_iter()
+                .collect(),
             min: all.min().map(|min| min / per),
             max: all.max().map(|max| max / per),
         }
+    }
+}
+
+/// Whose trace a value is of. Which span of it is not kept.
+fn traced(exemplar: results::Exemplar, per: f64) -> Exemplar {
+    Exemplar {
+        time_unix_nano: nanos(exemplar.at_ms),
+        as_double: Some(exemplar.value / per),
+        trace_id: exemplar.trace_id.bytes().to_vec(),
     }
 }
 
@@ -258,6 +272,33 @@ mod tests {
         let last = buckets.offset + buckets.bucket_counts.len() as i32 - 1;
         assert!(base.powi(last) < 1.0005 && base.powi(last + 1) >= 0.9995, "{last}");
         assert!(find("kingtide.check.samples").data.is_some() && find("kingtide.vus").data.is_some());
+    }
+
+    #[test]
+    fn the_slowest_trace_of_a_second_is_an_exemplar_of_its_point() {
+        let mut otlp = Otlp::default();
+        otlp.begin(&samples::header());
+        let mut interval = samples::interval(0);
+        let Some(crate::results::Values::Trend(trend)) = interval.series.first_mut().map(|series| &mut series.values)
+        else {
+            panic!()
+        };
+        trend.exemplar = crate::metrics::TraceId::new(0xabc).map(|trace_id| results::Exemplar {
+            value: 1_000.0,
+            trace_id,
+            at_ms: 5,
+        });
+        let parcel = otlp.interval(&interval).remove(0);
+        let request = ExportMetricsServiceRequest::decode(parcel.body).unwrap();
+        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
+        let points = metrics.filter_map(|metric| match &metric.data {
+            Some(Data::ExponentialHistogram(histogram)) => Some(histogram.data_points.clone()),
+            _ => None,
+        });
+        let all: Vec<Exemplar> = points.flatten().flat_map(|point| point.exemplars).collect();
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].time_unix_nano, all[0].as_double), (5_000_000, Some(1.0)));
+        assert_eq!(all[0].trace_id, 0xabc_u128.to_be_bytes());
     }
 
     #[test]

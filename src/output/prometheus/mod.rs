@@ -74,6 +74,9 @@ impl Name {
     }
 }
 
+/// The label of an exemplar that names its trace.
+pub(super) const TRACE_LABEL: &str = "trace_id";
+
 /// The percentiles that are told of each second, as labels; the first and last are exact.
 pub(super) const QUANTILES: [(&str, f64); 7] = [
     ("0", 0.0),

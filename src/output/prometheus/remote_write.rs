@@ -10,9 +10,9 @@ use super::super::native::{Exponential, Limit};
 use super::super::push::{Encoder, Parcel};
 use super::super::row::Run;
 use super::super::totals::{Distribution, Sum, Total, Totals, spread};
-use super::wire::{Histogram, Label, Sample, Span, TimeSeries, WriteRequest};
-use super::{QUANTILES, base_unit, labels, plain};
-use crate::results::{Header, Interval};
+use super::wire::{Exemplar, Histogram, Label, Sample, Span, TimeSeries, WriteRequest};
+use super::{QUANTILES, TRACE_LABEL, base_unit, labels, plain};
+use crate::results::{self, Header, Interval};
 
 /// What the protocol asks for.
 pub(in crate::output) const HEADERS: [(HeaderName, &str); 3] = [
@@ -93,7 +93,7 @@ impl RemoteWrite {
         TimeSeries {
             labels,
             samples,
-            histograms: Vec::new(),
+            ..TimeSeries::default()
         }
     }
 
@@ -125,7 +125,12 @@ impl RemoteWrite {
                         let name = format!("{base}_quantile{unit}");
                         let labels = self.labels(name, total, Some(("quantile", label)));
                         let value = value.unwrap_or_default() / per;
-                        batch.plain.push(self.sample(labels, total, value, false));
+                        let mut series = self.sample(labels, total, value, false);
+                        if percent >= 100.0 {
+                            let slowest = distribution.newest().map(|exemplar| traced(exemplar, per));
+                            series.exemplars.extend(slowest);
+                        }
+                        batch.plain.push(series);
                     }
                 }
                 batch
@@ -205,8 +210,13 @@ impl RemoteWrite {
         histograms.push(native(&buckets, all.sum() / per, at));
         TimeSeries {
             labels: self.labels(name, total, None),
-            samples: Vec::new(),
+            exemplars: distribution
+                .newest()
+                .map(|exemplar| traced(exemplar, per))
+                .into_iter()
+                .collect(),
             histograms,
+            ..TimeSeries::default()
         }
     }
 
@@ -283,6 +293,18 @@ fn is_ours_alone(metric: &str) -> bool {
     ["scenario_", "threshold_", "generator_"]
         .iter()
         .any(|start| metric.starts_with(start))
+}
+
+/// Whose trace a value is of, as tools for traces expect to find it.
+fn traced(exemplar: results::Exemplar, per: f64) -> Exemplar {
+    Exemplar {
+        labels: vec![Label {
+            name: TRACE_LABEL.to_owned(),
+            value: exemplar.trace_id.to_string(),
+        }],
+        value: exemplar.value / per,
+        timestamp: time(exemplar.at_ms),
+    }
 }
 
 fn stale(labels: Vec<Label>, is_native: bool, at_ms: u64) -> TimeSeries {

@@ -87,7 +87,11 @@ async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoR
     let text = {
         let mut board = shared.lock().unwrap_or_else(PoisonError::into_inner);
         board.scrapes += 1;
-        page(&board.totals, &board.run, format)
+        let text = page(&board.totals, &board.run, format);
+        if format == Format::OpenMetrics {
+            board.totals.read();
+        }
+        text
     };
     ([(header::CONTENT_TYPE, format.content_type())], text)
 }

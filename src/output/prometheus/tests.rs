@@ -165,6 +165,66 @@ fn native_histograms_hold_all_samples() {
     assert!(series.iter().all(|series| series.histograms.is_empty()));
 }
 
+/// A second whose slowest request of all has a trace.
+fn traced(second: u64) -> crate::results::Interval {
+    let mut interval = samples::interval(second);
+    for series in &mut interval.series {
+        if let crate::results::Values::Trend(trend) = &mut series.values {
+            trend.exemplar = crate::metrics::TraceId::new(0xabc).map(|trace_id| crate::metrics::Exemplar {
+                value: 1_000.0,
+                trace_id,
+                at_ms: 1_795_168_800_250 + second * 1_000,
+            });
+        }
+    }
+    interval
+}
+
+const TRACE: &str = "00000000000000000000000000000abc";
+
+#[test]
+fn the_slowest_trace_of_a_second_stands_beside_its_distribution() {
+    let mut write = write(Naming::Kingtide);
+    let series = read(write.interval(&traced(0)));
+    let with: Vec<_> = series.iter().filter(|series| !series.exemplars.is_empty()).collect();
+    // Of the whole and of the part: the native histogram, and the largest of the percentiles.
+    assert_eq!(with.len(), 4, "{with:?}");
+    for series in with {
+        let exemplar = &series.exemplars[0];
+        assert_eq!((exemplar.value, exemplar.timestamp), (1.0, 1_795_168_800_250));
+        assert_eq!(
+            (exemplar.labels[0].name.as_str(), exemplar.labels[0].value.as_str()),
+            ("trace_id", TRACE)
+        );
+        let quantile = series.labels.iter().find(|label| label.name == "quantile");
+        assert!(!series.histograms.is_empty() || quantile.is_some_and(|quantile| quantile.value == "1"));
+    }
+    let series = read(write.interval(&samples::interval(1)));
+    assert!(
+        series.iter().all(|series| series.exemplars.is_empty()),
+        "each is told once"
+    );
+}
+
+#[test]
+fn a_page_has_the_slowest_trace_since_the_last_one() {
+    let mut totals = Totals::default();
+    totals.add(&traced(0));
+    totals.add(&samples::interval(1));
+    let run = Run::of(&samples::header());
+    let text = page(&totals, &run, Format::OpenMetrics);
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(" # {")).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let expected = format!("le=\"1.0\"}} 20 # {{trace_id=\"{TRACE}\"}} 1 1795168800.250");
+    assert!(lines.iter().all(|line| line.ends_with(&expected)), "{lines:?}");
+    assert!(
+        !page(&totals, &run, Format::Prometheus).contains(TRACE),
+        "the older format has no place for it"
+    );
+    totals.read();
+    assert!(!page(&totals, &run, Format::OpenMetrics).contains(TRACE));
+}
+
 #[test]
 fn names_of_k6_count_nothing_twice() {
     let mut write = write(Naming::K6);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::super::row::Run;
 use super::super::totals::{Distribution, Sum, Total, Totals, spread};
-use super::{Name, QUANTILES, base_unit, labels};
+use super::{Name, QUANTILES, TRACE_LABEL, base_unit, labels};
 use crate::metrics::builtin::BUILTINS;
 
 /// Upper bounds of buckets in seconds.
@@ -140,14 +140,45 @@ impl Page {
                 let _ = write!(self.text, "{}{}{suffix}", name.base, name.unit);
                 let pairs = name.labels.iter().chain(&self.common);
                 let pairs = pairs.map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
-                let pairs: Vec<String> = pairs.chain((!label.is_empty()).then_some(label)).collect();
+                let pairs: Vec<String> = pairs.chain((!label.is_empty()).then(|| label.clone())).collect();
                 if !pairs.is_empty() {
                     let _ = write!(self.text, "{{{}}}", pairs.join(","));
                 }
-                let _ = writeln!(self.text, " {value}");
+                let _ = write!(self.text, " {value}");
+                if self.format == Format::OpenMetrics && suffix == "_bucket" {
+                    self.exemplar(total, &label);
+                }
+                self.text.push('\n');
             }
         }
     }
+}
+
+impl Page {
+    /// The slowest request whose trace is kept, behind its bucket.
+    fn exemplar(&mut self, total: &Total, label: &str) {
+        let Sum::Trend(distribution) = &total.value else { return };
+        let Some(exemplar) = distribution.unread else { return };
+        let (per, _) = base_unit(&total.unit);
+        let value = exemplar.value / per;
+        let bound = bounds(total).iter().find(|bound| value <= **bound);
+        if label != le(bound.copied()) {
+            return;
+        }
+        let (seconds, millis) = (exemplar.at_ms / 1_000, exemplar.at_ms % 1_000);
+        let id = exemplar.trace_id;
+        let _ = write!(self.text, " # {{{TRACE_LABEL}=\"{id}\"}} {value} {seconds}.{millis:03}");
+    }
+}
+
+/// The upper bounds of a distribution's buckets.
+fn bounds(total: &Total) -> &'static [f64] {
+    if total.unit == "ms" { &SECONDS } else { &OTHERS }
+}
+
+/// A bucket's label.
+fn le(bound: Option<f64>) -> String {
+    bound.map_or_else(|| "le=\"+Inf\"".to_owned(), |bound| format!("le=\"{bound:?}\""))
 }
 
 fn renamed(name: &Name, suffix: &str) -> Name {
@@ -164,7 +195,7 @@ fn histogram(total: &Total) -> Vec<(&'static str, String, f64)> {
     };
     let Distribution { all, .. } = &**distribution;
     let (per, _) = base_unit(&total.unit);
-    let bounds: &[f64] = if total.unit == "ms" { &SECONDS } else { &OTHERS };
+    let bounds = bounds(total);
     let mut samples = Vec::with_capacity(bounds.len() + 3);
     let mut below = 0;
     let mut buckets = spread(all, &total.unit).peekable();
@@ -172,9 +203,9 @@ fn histogram(total: &Total) -> Vec<(&'static str, String, f64)> {
         while let Some((_, count)) = buckets.next_if(|(value, _)| value / per <= *bound) {
             below += count;
         }
-        samples.push(("_bucket", format!("le=\"{bound:?}\""), count(below)));
+        samples.push(("_bucket", le(Some(*bound)), count(below)));
     }
-    samples.push(("_bucket", "le=\"+Inf\"".to_owned(), count(all.count())));
+    samples.push(("_bucket", le(None), count(all.count())));
     samples.push(("_count", String::new(), count(all.count())));
     samples.push(("_sum", String::new(), all.sum() / per));
     samples

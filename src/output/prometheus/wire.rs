@@ -17,6 +17,8 @@ pub(super) struct TimeSeries {
     pub(super) labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
     pub(super) samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "4")]
     pub(super) histograms: Vec<Histogram>,
 }
@@ -34,6 +36,16 @@ pub(super) struct Sample {
     #[prost(double, tag = "1")]
     pub(super) value: f64,
     #[prost(int64, tag = "2")]
+    pub(super) timestamp: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<Label>,
+    #[prost(double, tag = "2")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "3")]
     pub(super) timestamp: i64,
 }
 

@@ -1,12 +1,13 @@
 //! What a report carries of its run, as compact JSON: series and checks are named once, rows are lists, buckets are steps.
 //! The other end is `unpack` in `model.js`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::metrics::buckets;
+use crate::metrics::{Exemplar, TraceId, buckets};
+use crate::report::traces::{self, Slow};
 use crate::results::{Buckets, Header, INTERVALS_SCHEMA, Interval, Run, RunHeader, Series, Values};
 
 /// What the charts show; all else is in the summary.
@@ -36,12 +37,19 @@ const MOST_BUCKETS: usize = 600_000;
 /// The coarsest they become: 32 for each doubling, so that a value is at most 1.6 % away.
 const COARSEST: u32 = 5;
 
+/// Slow requests that the page lists.
+pub(super) const MOST_TRACES: usize = 20;
+
 /// The document's data, safe to stand within a `<script>`.
 pub(super) fn of_run(run: &Run) -> String {
     let mut header = run.header.clone().unwrap_or_else(|| without_intervals(run));
     let shift = coarseness(&run.intervals);
     header.run.buckets.doubling = buckets::DOUBLING >> shift;
-    let mut names = Names::default();
+    let slowest = traces::of_seconds(&run.intervals, MOST_TRACES);
+    let mut names = Names {
+        slowest: slowest.iter().map(|slow| slow.exemplar.trace_id).collect(),
+        ..Names::default()
+    };
     let mut rows = String::new();
     let last = run.intervals.len().saturating_sub(1);
     for (at, interval) in run.intervals.iter().enumerate() {
@@ -87,6 +95,7 @@ fn without_intervals(run: &Run) -> Header {
             thresholds: Vec::new(),
             phases: Vec::new(),
             tags: BTreeMap::new(),
+            traces: None,
             buckets: Buckets::default(),
         },
     }
@@ -149,6 +158,8 @@ struct Names {
     series: Vec<String>,
     checks: Vec<(String, String)>,
     scenarios: Vec<String>,
+    /// The traces of the slowest requests.
+    slowest: BTreeSet<TraceId>,
 }
 
 impl Names {
@@ -179,10 +190,21 @@ impl Names {
             out.push_str(comma);
             comma = ",";
             let number = self.series(series);
-            values(out, number, &series.values, shift)?;
+            values(out, number, &series.values, shift, self.exemplar(series))?;
         }
         out.push_str("]}");
         Ok(())
+    }
+
+    /// The trace that a series tells of: that of a metric as a whole for the marks in the charts, and the slowest of all by their
+    /// names.
+    fn exemplar(&self, series: &Series) -> Option<Exemplar> {
+        let Values::Trend(trend) = &series.values else {
+            return None;
+        };
+        let is_slow = |slow: Slow| self.slowest.contains(&slow.exemplar.trace_id);
+        let is_told = series.tags.is_empty() || traces::named(series).is_some_and(is_slow);
+        trend.exemplar.filter(|_| is_told)
     }
 
     fn scenarios(&mut self, out: &mut String, interval: &Interval) {
@@ -243,7 +265,7 @@ impl Names {
 }
 
 /// `[number, …]` as `unpack` reads it.
-fn values(out: &mut String, number: usize, values: &Values, shift: u32) -> fmt::Result {
+fn values(out: &mut String, number: usize, values: &Values, shift: u32, exemplar: Option<Exemplar>) -> fmt::Result {
     match values {
         Values::Counter { value } => write!(out, "[{number},{}]", text(value)),
         Values::Gauge { value, min, max } => write!(out, "[{number},{},{},{}]", text(value), text(min), text(max)),
@@ -256,7 +278,12 @@ fn values(out: &mut String, number: usize, values: &Values, shift: u32) -> fmt::
                 write!(out, "{comma}{},{count}", index - before)?;
                 (before, comma) = (index, ",");
             }
-            out.push_str("]]");
+            out.push(']');
+            if let Some(exemplar) = exemplar {
+                let value = text(&exemplar.value);
+                write!(out, ",[{value},\"{}\",{}]", exemplar.trace_id, exemplar.at_ms)?;
+            }
+            out.push(']');
             Ok(())
         }
     }

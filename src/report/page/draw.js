@@ -295,5 +295,6 @@ function drawHeat(pen, frame, series) {
       pen.fillRect(x, top, width, scale.y(10 ** (key / ROWS)) - top + 0.35);
     }
   });
+  drawTraces(pen, frame, scale, series, columns);
   drawEvents(pen, frame);
 }

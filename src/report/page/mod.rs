@@ -28,6 +28,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("chart.js"),
     include_str!("panels.js"),
     include_str!("head.js"),
+    include_str!("traces.js"),
     include_str!("tables.js"),
     include_str!("live.js"),
     include_str!("main.js"),

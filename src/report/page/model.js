@@ -18,6 +18,7 @@ class Series {
   /** `second` is null when it belongs to the sums and to no second of the load. */
   add(second, row) {
     if (second !== null) this.rows[second] = row;
+    else this.late = row;
     const total = this.total;
     if (this.type === "trend") {
       total.add(row);
@@ -186,7 +187,7 @@ function unpack(document) {
   const row = ([at, ...v]) => {
     const series = document.series[at];
     switch (series.type) {
-      case "trend": return { ...series, count: v[0], sum: v[1], min: v[2], max: v[3], buckets: flat(v[4]) };
+      case "trend": return { ...series, count: v[0], sum: v[1], min: v[2], max: v[3], buckets: flat(v[4]), exemplar: v[5] && { value: v[5][0], trace_id: v[5][1], at_ms: v[5][2] } };
       case "rate": return { ...series, passes: v[0], total: v[1] };
       case "gauge": return { ...series, value: v[0], min: v[1], max: v[2] };
       default: return { ...series, value: v[0] };

@@ -71,7 +71,8 @@ function swatch(item, kind) {
   pen.beginPath();
   pen.moveTo(0, 6);
   pen.lineTo(26, 6);
-  pen.stroke();
+  // In the heat map there are signs without lines.
+  if (kind !== "heat") pen.stroke();
   drawSign(pen, item.sign, 13, 6);
   return canvas;
 }

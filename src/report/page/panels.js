@@ -142,7 +142,12 @@ function heatChoice() {
 function heatItems() {
   const series = heatSeries();
   document.querySelector("#chart-heat select")?.refill();
-  return series ? ["p50", "p99"].map((name) => ({ label: name, values: series.column(name, shared.model.length), unit: time })) : [];
+  if (!series) return [];
+  const length = shared.model.length;
+  const items = ["p50", "p99"].map((name) => ({ label: name, values: series.column(name, length), unit: time }));
+  const traced = Array.from({ length }, (_, at) => series.rows[at]?.exemplar?.value ?? NaN);
+  if (traced.some((value) => !Number.isNaN(value))) items.push({ colour: "ink", sign: "ring", dash: [], label: "slowest trace", values: traced, unit: time });
+  return items;
 }
 
 const perSecond = (value) => `${count(value)}/s`;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::metrics::MetricSummary;
 use crate::report::human;
+use crate::report::traces::{Slow, of_seconds};
 use crate::results::{Interval, Run, Summary, Trend, Values, Verdict};
 
+use super::data::MOST_TRACES;
 use super::escaped;
 
 /// Lines that the run is told in.
@@ -45,6 +47,7 @@ pub(super) fn tables(run: &Run) -> String {
         metrics(&mut out, summary);
         checks(&mut out, summary);
     }
+    slowest(&mut out, run);
     out.push_str("</div>");
     out
 }
@@ -235,6 +238,35 @@ fn checks(out: &mut String, summary: &Summary) {
         ]
     });
     table(out, "Checks", &["check", "group", "passes", "fails"], rows);
+}
+
+/// The slowest requests whose traces are kept. Their ids are links where the plan says to what.
+fn slowest(out: &mut String, run: &Run) {
+    let Some(header) = &run.header else { return };
+    let slow = of_seconds(&run.intervals, MOST_TRACES);
+    if slow.is_empty() {
+        return;
+    }
+    let started = header.run.started_at_ms;
+    out.push_str("<section><h2>Slowest traces</h2><div class=\"scroll\"><table><thead><tr><th>at</th><th>took</th>");
+    out.push_str("<th>request</th><th>trace</th></tr></thead><tbody>");
+    for Slow { name, exemplar } in slow {
+        let at = Duration::from_millis(exemplar.at_ms.saturating_sub(started));
+        let id = exemplar.trace_id;
+        let link = header.run.traces.as_ref().and_then(|traces| traces.link(id));
+        let id = link.map_or_else(
+            || id.to_string(),
+            |link| format!("<a href=\"{}\" rel=\"noreferrer\">{id}</a>", escaped(&link)),
+        );
+        let _ = write!(
+            out,
+            "<tr><td>{}</td><td>{} ms</td><td>{}</td><td>{id}</td></tr>",
+            human::duration(at),
+            short(exemplar.value),
+            escaped(&name),
+        );
+    }
+    out.push_str("</tbody></table></div></section>");
 }
 
 /// Whole numbers as they are, others with up to four decimals.

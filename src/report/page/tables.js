@@ -5,7 +5,7 @@ function drawTables(summary, manifest) {
   const box = byId("tables");
   const isRead = box.contains(document.activeElement) || (box.contains(getSelection().anchorNode) && !getSelection().isCollapsed);
   if (shared.live && (isRead || (box.children.length && shared.model.length % 3))) return;
-  const sections = [scenarioTable(summary), ...splitTables(summary), phaseTable(summary), checkTable(summary), metricTable(summary), eventTable(), errorTable(summary), aboutRun(manifest)];
+  const sections = [scenarioTable(summary), ...splitTables(summary), phaseTable(summary), checkTable(summary), metricTable(summary), traceTable(), eventTable(), errorTable(summary), aboutRun(manifest)];
   box.replaceChildren(...sections.filter(Boolean));
 }
 

@@ -162,6 +162,7 @@ fn shown(values: &TrendSummary, is_narrow: bool) -> Vec<f64> {
         p99,
         p999,
         max,
+        ..
     } = *values;
     let mut shown = if is_narrow { vec![] } else { vec![avg, min] };
     shown.extend([med, p90, p95, p99, p999, max]);

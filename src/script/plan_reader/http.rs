@@ -78,6 +78,7 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
         },
         compression: fields.boolean("compression")?.unwrap_or(defaults.compression),
         discard_body: fields.boolean("discard_body")?.unwrap_or(defaults.discard_body),
+        trace_sampling: defaults.trace_sampling,
     })
 }
 

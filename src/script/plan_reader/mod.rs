@@ -10,6 +10,7 @@ mod pieces;
 mod scenarios;
 mod thresholds;
 mod trace;
+mod traces;
 
 use mlua::{Function, Table, Value};
 
@@ -26,7 +27,7 @@ pub use invariants::functions as invariants;
 /// The name of the scenario of a script that returns a function.
 pub const DEFAULT_SCENARIO: &str = "default";
 
-const PLAN_KEYS: [&str; 16] = [
+const PLAN_KEYS: [&str; 17] = [
     "http",
     "scenarios",
     "phases",
@@ -40,6 +41,7 @@ const PLAN_KEYS: [&str; 16] = [
     "teardown",
     "teardown_timeout",
     "summary",
+    "traces",
     "tags",
     "on_script_error",
     "limits",
@@ -92,6 +94,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         phases: phases::read(&fields)?,
         thresholds: thresholds::read(&fields, &overrides.thresholds, &session.registry)?,
         invariants: invariants::read(&fields)?,
+        traces: None,
         tags,
         setup_timeout: fields.duration("setup_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
         teardown_timeout: fields.duration("teardown_timeout")?.unwrap_or(DEFAULT_HOOK_TIMEOUT),
@@ -102,6 +105,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         },
         limits: limits(&fields)?,
     };
+    plan.trace(overrides.traces(traces::read(&fields)?));
     thresholds::check_parts(&plan, &names)?;
     if let Some(factor) = overrides.time_scale {
         plan.scale_phases(factor);

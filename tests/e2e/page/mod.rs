@@ -170,6 +170,63 @@ async fn a_report_shows_a_stall_at_a_glance_on_every_screen() {
 }
 
 #[tokio::test]
+async fn the_slowest_traces_are_listed_linked_and_marked() {
+    let mut run = fixture::run(60);
+    let traces = json!({ "sampling": 0.5, "url": "https://traces.test/{trace_id}", "run": "r" });
+    let header = run.header.as_mut().expect("it has a header");
+    header.run.traces = serde_json::from_value(traces).ok();
+    let mut slowest = (0.0, String::new());
+    for (at, interval) in run.intervals.iter_mut().enumerate() {
+        for series in &mut interval.series {
+            if !matches!(series.metric.as_str(), "http_req_duration" | "http_req_response_time") {
+                continue;
+            }
+            let kingtide::results::Values::Trend(trend) = &mut series.values else {
+                continue;
+            };
+            let name = series.tags.get("name").map_or(0, String::len);
+            let id = format!("{:032x}", 1_000 * (at + 1) + name);
+            let exemplar = json!({ "value": trend.max, "trace_id": id, "at_ms": interval.at_ms + 500 });
+            trend.exemplar = serde_json::from_value(exemplar).ok();
+            if name > 0 && trend.max > slowest.0 {
+                slowest = (trend.max, id);
+            }
+        }
+    }
+    let project = Project::new();
+    let page = report_html(&run);
+    let link = format!("https://traces.test/{}", slowest.1);
+    let (_, plain) = page.split_once("<noscript>").expect("there is a fallback");
+    let (plain, _) = plain.split_once("</noscript>").expect("it ends");
+    assert!(
+        plain.contains(&format!("<a href=\"{link}\"")),
+        "no link without scripts"
+    );
+    project.file("report.html", &page);
+    let url = format!("file://{}", project.path("report.html").display());
+    let mut browser = Browser::open(1440, 900, "light").await;
+    browser
+        .visit(&url, "document.documentElement.dataset.drawn === '60'")
+        .await;
+    whole_page(&mut browser, 1440, "report-traces.png").await;
+    let links = "[...document.querySelectorAll('#tables a')].map((link) => link.href)";
+    let links = browser.value(links).await;
+    assert_eq!(
+        (&links[0], links.as_array().map(Vec::len)),
+        (&json!(link), Some(20)),
+        "{links}"
+    );
+    let legend = browser
+        .value("document.querySelector('#chart-heat .legend').innerText")
+        .await;
+    assert!(
+        legend.as_str().is_some_and(|text| text.contains("slowest trace")),
+        "{legend}"
+    );
+    assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+}
+
+#[tokio::test]
 async fn the_crosshair_is_shared_and_follows_the_keys() {
     let project = Project::new();
     project.file("report.html", report_html(&fixture::run(300)));

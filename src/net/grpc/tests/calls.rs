@@ -120,6 +120,57 @@ fn metadata_and_the_protocols_own_headers() {
 }
 
 #[test]
+fn calls_and_streams_carry_their_traces() {
+    run(async {
+        let server = Server::start();
+        let config = HttpConfig {
+            trace_sampling: Some(1.0),
+            ..HttpConfig::default()
+        };
+        let shared = Shared::new(config).unwrap();
+        let endpoint = Endpoint::of(&shared, &server.addr.to_string(), &plaintext()).unwrap();
+        let channel = Channel::new(&endpoint, 12);
+        let one = method("One");
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let reply = channel.unary(&call(&one, &ask("metadata"))).await;
+            let trace = reply.trace.unwrap();
+            let text = reply.answer().text;
+            assert!(
+                trace.is_sampled && text.contains(&format!("\"00-{}-", trace.hex())),
+                "{text}"
+            );
+            assert!(
+                text.contains("\"tracestate\": [\"kingtide=") && text.contains(";12\"]"),
+                "{text}"
+            );
+            ids.push(trace.id());
+        }
+        assert_ne!(ids[0], ids[1]);
+
+        let mut metadata = Metadata::new();
+        let own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        metadata.append("traceparent", own.as_bytes()).unwrap();
+        let mut asked = call(&one, &ask("metadata"));
+        asked.metadata = &metadata;
+        let reply = channel.unary(&asked).await;
+        assert!(!reply.trace.unwrap().is_sampled);
+        assert_eq!(reply.trace.unwrap().hex(), "0af7651916cd43dd8448eb211c80319c");
+        let text = reply.answer().text;
+        assert!(
+            text.contains(&format!("\"traceparent\": [\"{own}\"]")) && !text.contains("tracestate"),
+            "{text}"
+        );
+
+        let many = method("Many");
+        let mut asked = call(&many, &ask("x"));
+        asked.timeout = Duration::from_secs(5);
+        let reply = channel.open(&asked).await.finish().await;
+        assert!(reply.trace.is_some());
+    });
+}
+
+#[test]
 fn messages_of_any_size_compressed_or_not() {
     run(async {
         let server = Server::start();
