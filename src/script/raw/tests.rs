@@ -252,3 +252,55 @@ fn steps_of_the_collector_are_timed() {
     assert!(!steps.is_empty() && steps.iter().all(|took| *took < Duration::from_secs(10)));
     each_collection(|_| panic!("they are told once"));
 }
+
+#[test]
+fn coroutines_in_any_state_can_be_brought_near() {
+    let lua = Lua::new();
+    let wait = function(&lua, |_| Ok(Flow::Wait), Some(Box::new(|_| Ok(Flow::Return(0))))).unwrap();
+    lua.globals().set("wait", wait).unwrap();
+    let all = |coroutine: &Coroutine| {
+        coroutine.bring();
+        coroutine.bring_stack();
+        coroutine.bring_function();
+    };
+    all(&Coroutine::new(&lua).unwrap());
+    let coroutine = call(
+        &lua,
+        "local function deep(n) if n > 0 then deep(n - 1) end wait() end deep(50)",
+    );
+    all(&coroutine);
+    assert_eq!(coroutine.resume(0), Turn::Waits);
+    all(&coroutine);
+    lua.gc_collect().unwrap();
+    all(&coroutine);
+    coroutine.clear();
+    all(&coroutine);
+}
+
+#[test]
+fn any_address_can_be_asked_for() {
+    for (address, bytes) in [
+        (0, 0),
+        (0, 1),
+        (usize::MAX, 200),
+        (usize::MAX - 64, 64),
+        (1 << 63, 4_096),
+    ] {
+        bring(address, bytes);
+    }
+}
+
+#[test]
+fn a_coroutine_that_is_reset_gives_back_the_room_of_deep_calls() {
+    let lua = Lua::new();
+    let code = "local function deep(n) return n > 0 and 1 + deep(n - 1) or 0 end return deep(150)";
+    let coroutine = call(&lua, code);
+    assert_eq!(coroutine.resume(0), Turn::Returned);
+    coroutine.clear();
+    let before = lua.used_memory();
+    coroutine.reset();
+    assert!(lua.used_memory() + 10_000 < before, "{} of {before}", lua.used_memory());
+    let again = lua.load(code).into_function().unwrap();
+    assert_eq!(coroutine.load(&lua, &again, ()).unwrap(), 0);
+    assert_eq!(coroutine.resume(0), Turn::Returned);
+}
