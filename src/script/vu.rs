@@ -111,8 +111,6 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
         called?;
     }
     let journey = Pinned::new(&context.host.lua, journey).map_err(|error| ScriptError::from_vm(&error))?;
-    // Evaluating the file takes deeper calls than journeys do, and its room would stay.
-    loaded.coroutine.reset();
     let coroutine = Rc::new(loaded.coroutine);
     *context.coroutine.borrow_mut() = Some(Rc::clone(&coroutine));
     Ok(Instance { journey, coroutine })

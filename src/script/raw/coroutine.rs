@@ -58,12 +58,6 @@ impl Coroutine {
         }
     }
 
-    /// As [`Coroutine::clear`], and gives back the room that calls so far have needed beyond that of a new coroutine.
-    pub fn reset(&self) {
-        // SAFETY: it does not run: this is its owner. One whose function has returned is between calls.
-        unsafe { ffi::lua_resetthread(self.state()) };
-    }
-
     /// Prepares a call of `function`; gives the number of arguments for [`Coroutine::resume`].
     ///
     /// # Errors

@@ -289,18 +289,3 @@ fn any_address_can_be_asked_for() {
         bring(address, bytes);
     }
 }
-
-#[test]
-fn a_coroutine_that_is_reset_gives_back_the_room_of_deep_calls() {
-    let lua = Lua::new();
-    let code = "local function deep(n) return n > 0 and 1 + deep(n - 1) or 0 end return deep(150)";
-    let coroutine = call(&lua, code);
-    assert_eq!(coroutine.resume(0), Turn::Returned);
-    coroutine.clear();
-    let before = lua.used_memory();
-    coroutine.reset();
-    assert!(lua.used_memory() + 10_000 < before, "{} of {before}", lua.used_memory());
-    let again = lua.load(code).into_function().unwrap();
-    assert_eq!(coroutine.load(&lua, &again, ()).unwrap(), 0);
-    assert_eq!(coroutine.resume(0), Turn::Returned);
-}
