@@ -5,15 +5,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 pub use tokio::time::Instant;
 
 mod alarm;
+mod near;
 mod timer;
 mod wheel;
 
+pub use near::{Doze, Near};
 pub use timer::Timer;
 
 use alarm::Alarm;
@@ -34,11 +37,10 @@ pub async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at).await;
 }
 
-/// Sleeps for `duration` where thousands do so at once: as cheap as a [`timeout`], and as punctual. Stays on the thread that
-/// first polls it.
-pub async fn doze(duration: Duration) {
-    // The time is over, as nothing else ends it.
-    let _ = timeout(duration, std::future::pending::<()>()).await;
+/// Sleeps until `at` where thousands do so at once: as cheap as a [`timeout`], and as punctual. What `near` says is brought
+/// near before the sleeper is woken. Stays on the thread that first polls it.
+pub fn doze_until(at: Instant, near: Rc<dyn Near>) -> Doze {
+    Doze::new(at, near)
 }
 
 /// The time of a [`timeout`] is over.

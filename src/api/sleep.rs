@@ -23,7 +23,8 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 
 async fn sleep(vu: Rc<VuContext>, duration: Duration) -> Result<Reply, ApiError> {
     let before = clock::now();
-    clock::doze(duration).await;
+    let near: Rc<dyn clock::Near> = Rc::<VuContext>::clone(&vu);
+    clock::doze_until(clock::later(before, duration), near).await;
     vu.slept.set(vu.slept.get() + (clock::now() - before));
     Ok(Reply::Values(MultiValue::new()))
 }

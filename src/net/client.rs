@@ -4,6 +4,7 @@
 mod pooled;
 
 use std::cell::RefCell;
+use std::ptr::from_ref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::exchange::{Exchange, Request, Response, Sent};
 use super::h1::{Conn, Received};
 use super::hop::Hop;
 use super::http2::{self, Watch};
+use super::io::Meter;
 use super::message::Outgoing;
 use super::pool::Pool;
 use super::shared::Shared;
@@ -86,6 +88,21 @@ impl Client {
     #[must_use]
     pub fn shared(&self) -> &Rc<Shared> {
         &self.shared
+    }
+
+    /// Shows address and size of what its next request will use, `depth` steps from where its address is; each step looks at
+    /// what the one before has shown.
+    pub fn places(&self, depth: u8, see: impl Fn(usize, usize)) {
+        if depth == 1 {
+            return see(from_ref(self).addr(), size_of::<Self>());
+        }
+        let Ok(idle) = self.idle.try_borrow() else { return };
+        match (depth, idle.last()) {
+            (2, Some(place)) => see(from_ref(place).addr(), size_of::<Box<Conn>>()),
+            (3, Some(conn)) => see(from_ref::<Conn>(conn).addr(), size_of::<Conn>()),
+            (4, Some(conn)) => see(Rc::as_ptr(&conn.meter).addr(), size_of::<Meter>()),
+            _ => {}
+        }
     }
 
     /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included. Several may run at

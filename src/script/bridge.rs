@@ -9,6 +9,7 @@ use super::context::VuContext;
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
 use super::host::Host;
+use super::near::Places;
 use super::raw::{Coroutine, Pinned, Turn};
 
 /// Runs `function(args…)` on `coroutine` to its end, waiting where it waits.
@@ -64,6 +65,11 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
             error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
             return Err(error);
         };
+        let places = context.places.get();
+        context.places.set(Places {
+            pending: std::ptr::from_ref(&*pending).addr(),
+            ..places
+        });
         let reply = pending.await;
         // Its second half takes it before anything else runs.
         *host.reply.borrow_mut() = Some(reply);

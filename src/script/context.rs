@@ -17,6 +17,8 @@ use crate::vu::{Iteration, Part};
 
 use super::held::Held;
 use super::host::{ApiError, Host};
+use super::near::Places;
+use super::raw::Coroutine;
 use super::revision::Revision;
 
 /// What a script is doing at the moment.
@@ -93,6 +95,9 @@ pub struct VuContext {
     pub held: Held,
     tags: RefCell<Option<TagSet>>,
     groups: RefCell<Vec<Group>>,
+    /// What it runs journeys on.
+    pub(super) coroutine: RefCell<Option<Rc<Coroutine>>>,
+    pub(super) places: Cell<Places>,
 }
 
 /// What is done when an iteration is over.
@@ -132,6 +137,8 @@ impl VuContext {
             held: Held::default(),
             tags: RefCell::new(None),
             groups: RefCell::default(),
+            coroutine: RefCell::default(),
+            places: Cell::default(),
         })
     }
 
@@ -212,6 +219,24 @@ impl VuContext {
         let client = Rc::new(net::Client::new(self.host.net()?, self.id));
         *self.client.borrow_mut() = Some(Rc::clone(&client));
         Ok(client)
+    }
+
+    /// Looks at its HTTP client, if it has one.
+    pub(super) fn with_client(&self, look: impl FnOnce(&net::Client)) {
+        if let Ok(client) = self.client.try_borrow()
+            && let Some(client) = &*client
+        {
+            look(client);
+        }
+    }
+
+    /// Looks at the coroutine of its journeys, if it has one.
+    pub(super) fn with_coroutine(&self, look: impl FnOnce(&Coroutine)) {
+        if let Ok(coroutine) = self.coroutine.try_borrow()
+            && let Some(coroutine) = &*coroutine
+        {
+            look(coroutine);
+        }
     }
 
     /// Has something done when the iteration is over; it is dropped undone if the iteration never ends.

@@ -19,6 +19,7 @@ pub mod invariants;
 pub mod loader;
 pub mod locate;
 pub mod meeting;
+mod near;
 pub mod plan_reader;
 pub mod pool;
 pub mod protos;

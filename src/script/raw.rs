@@ -20,6 +20,7 @@
 mod coroutine;
 mod function;
 mod interrupt;
+mod near;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -27,4 +28,5 @@ mod tests;
 pub use coroutine::{Coroutine, Pinned, Turn};
 pub use function::{Flow, function, mark_value};
 pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
+pub use near::bring;
 pub use stack::{Kind, Stack, make, with_stack};

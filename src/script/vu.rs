@@ -17,6 +17,7 @@ use super::bridge;
 use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::host::Host;
+use super::near::Places;
 use super::plan_reader;
 use super::raw::{Coroutine, Pinned};
 use super::revision::Revision;
@@ -33,7 +34,7 @@ pub struct LuaVu {
 #[derive(Debug)]
 struct Instance {
     journey: Pinned,
-    coroutine: Coroutine,
+    coroutine: Rc<Coroutine>,
 }
 
 /// How long an iteration of a VU that could not start takes, so that a closed scenario does not spin.
@@ -110,10 +111,9 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
         called?;
     }
     let journey = Pinned::new(&context.host.lua, journey).map_err(|error| ScriptError::from_vm(&error))?;
-    Ok(Instance {
-        journey,
-        coroutine: loaded.coroutine,
-    })
+    let coroutine = Rc::new(loaded.coroutine);
+    *context.coroutine.borrow_mut() = Some(Rc::clone(&coroutine));
+    Ok(Instance { journey, coroutine })
 }
 
 /// A script that was evaluated in an environment of its own.
@@ -200,6 +200,10 @@ impl Vu for LuaVu {
         };
         let context = &self.context;
         context.begin(iteration);
+        context.places.set(Places {
+            vu: std::ptr::from_ref(self).addr(),
+            ..Places::default()
+        });
         trace::tell(context, || Step::new(Mark::Begin, "the iteration begins"));
         let result = match context.host.setup_pinned() {
             Ok(setup) => bridge::run(context, &instance.coroutine, &instance.journey, setup).await,

@@ -41,7 +41,7 @@ impl Coroutine {
         })
     }
 
-    fn state(&self) -> *mut lua_State {
+    pub(super) fn state(&self) -> *mut lua_State {
         self.thread.state()
     }
 

@@ -252,3 +252,40 @@ fn steps_of_the_collector_are_timed() {
     assert!(!steps.is_empty() && steps.iter().all(|took| *took < Duration::from_secs(10)));
     each_collection(|_| panic!("they are told once"));
 }
+
+#[test]
+fn coroutines_in_any_state_can_be_brought_near() {
+    let lua = Lua::new();
+    let wait = function(&lua, |_| Ok(Flow::Wait), Some(Box::new(|_| Ok(Flow::Return(0))))).unwrap();
+    lua.globals().set("wait", wait).unwrap();
+    let all = |coroutine: &Coroutine| {
+        coroutine.bring();
+        coroutine.bring_stack();
+        coroutine.bring_function();
+    };
+    all(&Coroutine::new(&lua).unwrap());
+    let coroutine = call(
+        &lua,
+        "local function deep(n) if n > 0 then deep(n - 1) end wait() end deep(50)",
+    );
+    all(&coroutine);
+    assert_eq!(coroutine.resume(0), Turn::Waits);
+    all(&coroutine);
+    lua.gc_collect().unwrap();
+    all(&coroutine);
+    coroutine.clear();
+    all(&coroutine);
+}
+
+#[test]
+fn any_address_can_be_asked_for() {
+    for (address, bytes) in [
+        (0, 0),
+        (0, 1),
+        (usize::MAX, 200),
+        (usize::MAX - 64, 64),
+        (1 << 63, 4_096),
+    ] {
+        bring(address, bytes);
+    }
+}

@@ -7,6 +7,7 @@ mod invariants;
 mod limits;
 mod log;
 mod mistakes;
+mod near;
 mod outcomes;
 mod parts;
 mod plan;

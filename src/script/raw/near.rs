@@ -1,0 +1,59 @@
+//! Memory that will be used soon, asked for without waiting for it. Who will use what is in `near`, a level above.
+#![expect(unsafe_code, reason = "the processor's own instruction; see the module above")]
+
+use super::coroutine::Coroutine;
+
+/// What the memory comes in.
+const LINE: usize = 64;
+
+/// Has `bytes` from an address on brought near. It may be any address: nothing is read.
+pub fn bring(address: usize, bytes: usize) {
+    for line in (address & !(LINE - 1)..address.saturating_add(bytes)).step_by(LINE) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint that changes nothing and cannot fault, whatever the address.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line as *const i8);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
+    }
+}
+
+/// The VM's own part of a coroutine.
+const STATE: usize = 176;
+
+impl Coroutine {
+    /// Has the VM's part of it brought near.
+    pub fn bring(&self) {
+        bring(self.state().addr(), STATE);
+    }
+
+    /// Has its stack and its calls brought near, once the VM's part is there.
+    pub fn bring_stack(&self) {
+        bring(self.word(CALL), LINE);
+        bring(self.word(STACK), 3 * LINE);
+        bring(self.word(CALLS), 3 * LINE);
+    }
+
+    /// Has the function that it was called with brought near, once the stack is there.
+    pub fn bring_function(&self) {
+        let stack = self.word(STACK) as *const usize;
+        // SAFETY: a coroutine always has a stack, of 40 values and more; the second is where the VM puts the first
+        // that is pushed. A value is two words, of which the first says where it is.
+        bring(unsafe { stack.add(2).read() }, 2 * LINE);
+    }
+
+    /// A word of the VM's part.
+    fn word(&self, at: usize) -> usize {
+        // SAFETY: the coroutine is alive as long as this is, and its part has more words than are asked for, all of them
+        // pointers. Should the VM put them in another order, something else is brought near.
+        unsafe { self.state().cast::<usize>().add(at).read() }
+    }
+}
+
+/// Words of the VM's part, after one of flags: the innermost call.
+const CALL: usize = 4;
+/// The stack.
+const STACK: usize = 6;
+/// The calls.
+const CALLS: usize = 8;
