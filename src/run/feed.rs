@@ -106,6 +106,7 @@ impl Feed {
             thresholds: thresholds.collect(),
             generator,
             events,
+            ..Interval::default()
         });
     }
 

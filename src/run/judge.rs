@@ -256,6 +256,8 @@ impl Judge {
             invariants: self.invariants.summary(&test.session),
             generator,
             errors: errors(&test.session),
+            failures: Vec::new(),
+            failure_kinds_left_out: 0,
             warnings: warnings::of(test, totals),
             outputs: Vec::new(),
         }
