@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::failures::redact::is_telling;
 use crate::net::{Address, Exchange, OnSend, Request, Sent};
 use crate::script::VuContext;
 use crate::script::trace::{Mark, Step, is_on, tell};
@@ -123,22 +124,6 @@ fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
         return parts.join("; ");
     }
     text
-}
-
-/// Whether what is called so is a credential.
-pub(in crate::api) fn is_telling(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let parts = [
-        "auth",
-        "token",
-        "secret",
-        "api-key",
-        "api_key",
-        "apikey",
-        "password",
-        "signature",
-    ];
-    parts.iter().any(|part| name.contains(part))
 }
 
 /// A URL whose query holds no credentials.
