@@ -46,16 +46,16 @@ impl Redactor {
     #[must_use]
     pub fn text(&self, text: &str, most: usize, is_form: bool) -> (String, bool) {
         let (seen, was_longer) = beginning(text, most + self.window);
-        let redacted = self.secrets.hide(&names::hide(seen, is_form));
+        let (text, is_longer) = self.shown(&names::hide(seen, is_form), most);
+        (text, was_longer || is_longer)
+    }
+
+    /// A text in which nothing goes by a telling name.
+    fn shown(&self, text: &str, most: usize) -> (String, bool) {
+        let redacted = self.secrets.hide(text);
         let (shown, is_longer) = beginning(&redacted, most);
-        let printable = |c: char| {
-            if c.is_control() && !matches!(c, '\n' | '\r' | '\t') {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        };
-        (shown.chars().map(printable).collect(), was_longer || is_longer)
+        let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        (shown.replace(is_odd, "\u{fffd}"), is_longer)
     }
 
     /// The same of a text on one line.
@@ -74,9 +74,9 @@ impl Redactor {
             "cookie" => cookies(&value, usize::MAX),
             "set-cookie" => cookies(&value, 1),
             _ if is_sensitive || ALWAYS.contains(&lower.as_str()) || is_telling(&lower) => credential(&value),
-            _ => value.into_owned(),
+            _ => return self.line(&value, most),
         };
-        self.line(&value, most)
+        self.shown(&value, most).0
     }
 
     /// The text of a body, if it is text, and whether there is more of it.

@@ -110,11 +110,6 @@ fn line(name: &str, value: &[u8], is_sensitive: bool) -> String {
 /// A header's value; credentials are left out, cookies shortened. The name is in lower case.
 fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
     let text = String::from_utf8_lossy(value).into_owned();
-    if is_sensitive || is_telling(name) {
-        let scheme = text.split_once(' ').filter(|_| name == "authorization");
-        let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
-        return format!("{scheme}[redacted, {} bytes]", text.len());
-    }
     if name == "cookie" || name == "set-cookie" {
         let parts: Vec<String> = text
             .split("; ")
@@ -122,6 +117,11 @@ fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
             .map(|(n, part)| cookie(part, name == "cookie" || n == 0))
             .collect();
         return parts.join("; ");
+    }
+    if is_sensitive || is_telling(name) {
+        let scheme = text.split_once(' ').filter(|_| name == "authorization");
+        let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
+        return format!("{scheme}[redacted, {} bytes]", text.len());
     }
     text
 }

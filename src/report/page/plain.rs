@@ -45,6 +45,7 @@ pub(super) fn tables(run: &Run) -> String {
         metrics(&mut out, summary);
         checks(&mut out, summary);
     }
+    super::failures::section(&mut out, &run.intervals);
     out.push_str("</div>");
     out
 }
