@@ -228,6 +228,16 @@ struct Key {
     how: How,
 }
 
+impl Key {
+    fn of(tags: &TagSet, method: &Method, how: &How) -> Self {
+        Self {
+            tags: tags.id(),
+            method: method.clone(),
+            how: how.clone(),
+        }
+    }
+}
+
 impl Watch {
     /// A watch of the calling thread.
     #[must_use]
@@ -248,27 +258,46 @@ impl Watch {
     /// A request has failed. `tags` are those of the request; `make` is called if it is one of the first of its kind, and
     /// gives it without what is known here.
     pub fn failed(&self, tags: &TagSet, method: &Method, how: How, make: impl FnOnce() -> FailedRequest) {
-        let Some(kind) = self.kind(tags, method, &how) else {
-            return;
-        };
-        let is_check = matches!(how, How::Check(_));
-        let mut request = make();
-        if is_check {
-            self.wants_requests.set(request.request.is_none());
+        if let Some(kind) = self.kind(tags, method, &how, EACH) {
+            self.keep(&kind, tags, how, make());
         }
+    }
+
+    /// The same of a check that did not hold. `has_request`: what was sent is at hand. Of a kind, one without is kept, and
+    /// further ones when it is.
+    pub fn check_failed(
+        &self,
+        tags: &TagSet,
+        method: &Method,
+        (check, has_request): (&str, bool),
+        make: impl FnOnce() -> FailedRequest,
+    ) {
+        let how = How::Check(check.into());
+        let kind = self.kind(tags, method, &how, if has_request { EACH } else { 1 });
+        let is_full = self.is_full(tags, method, &how);
+        self.wants_requests.set(!has_request && !is_full);
+        if let Some(kind) = kind {
+            self.keep(&kind, tags, how, make());
+        }
+    }
+
+    fn keep(&self, kind: &Kind, tags: &TagSet, how: How, mut request: FailedRequest) {
         request.kind = kind.number;
         request.scenario = tags.get("scenario").map(str::to_owned);
         describe(&mut request, how);
         self.failures.keep(request);
     }
 
-    /// Counts a failure; gives its kind where one more of it is to be kept.
-    fn kind(&self, tags: &TagSet, method: &Method, how: &How) -> Option<Arc<Kind>> {
-        let key = Key {
-            tags: tags.id(),
-            method: method.clone(),
-            how: how.clone(),
-        };
+    /// Whether no more of a kind are kept.
+    fn is_full(&self, tags: &TagSet, method: &Method, how: &How) -> bool {
+        let known = self.known.borrow();
+        let kind = known.get(&Key::of(tags, method, how)).and_then(Option::as_ref);
+        kind.is_none_or(|kind| kind.kept.load(Ordering::Relaxed) >= EACH)
+    }
+
+    /// Counts a failure; gives its kind where one more of it is to be kept, of so many.
+    fn kind(&self, tags: &TagSet, method: &Method, how: &How, most: u32) -> Option<Arc<Kind>> {
+        let key = Key::of(tags, method, how);
         let mut known = self.known.borrow_mut();
         if !known.contains_key(&key) {
             self.meet(&mut known, tags, &key);
@@ -277,7 +306,12 @@ impl Watch {
         if !tags.is_warmup() {
             kind.count.fetch_add(1, Ordering::Relaxed);
         }
-        let is_wanted = kind.kept.load(Ordering::Relaxed) < EACH && kind.kept.fetch_add(1, Ordering::Relaxed) < EACH;
+        let one_more = |kept| (kept < most).then_some(kept + 1);
+        let is_wanted = kind.kept.load(Ordering::Relaxed) < most
+            && kind
+                .kept
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+                .is_ok();
         is_wanted.then(|| Arc::clone(kind))
     }
 
@@ -294,12 +328,7 @@ impl Watch {
         if known.len() >= KNOWN {
             known.clear();
         }
-        let key = Key {
-            tags: key.tags,
-            method: key.method.clone(),
-            how: key.how.clone(),
-        };
-        known.insert(key, kind);
+        known.insert(Key::of(tags, &key.method, &key.how), kind);
     }
 }
 

@@ -92,15 +92,25 @@ fn kinds_are_bounded_and_those_left_out_are_counted_once() {
 #[test]
 fn a_check_without_its_request_asks_for_the_next_one() {
     let (failures, recorder) = (Arc::new(Failures::default()), recorder());
-    let watch = Watch::new(&failures);
+    let (watch, other) = (Watch::new(&failures), Watch::new(&failures));
     let tags = tags(&recorder, "a");
-    let how = || How::Check("has items".into());
+    let failed = |watch: &Watch, has_request| {
+        watch.check_failed(&tags, &Method::GET, ("has items", has_request), || FailedRequest {
+            request: has_request.then(crate::results::FailedMessage::default),
+            ..FailedRequest::default()
+        });
+    };
     assert!(!watch.wants_requests());
-    watch.failed(&tags, &Method::GET, how(), FailedRequest::default);
-    assert!(watch.wants_requests());
-    watch.failed(&tags, &Method::GET, how(), || FailedRequest {
-        request: Some(crate::results::FailedMessage::default()),
-        ..FailedRequest::default()
-    });
-    assert!(!watch.wants_requests(), "there are enough");
+    failed(&watch, false);
+    failed(&watch, false);
+    // Another core has none either, which takes no place.
+    failed(&other, false);
+    assert!(watch.wants_requests() && other.wants_requests());
+    failed(&watch, true);
+    assert!(!watch.wants_requests());
+    failed(&other, false);
+    assert!(!other.wants_requests(), "there are enough");
+    let news = failures.take();
+    let with: Vec<_> = news.requests.iter().map(|request| request.request.is_some()).collect();
+    assert_eq!((with, news.counts[0].count), (vec![false, true], 5));
 }

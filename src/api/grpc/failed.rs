@@ -90,11 +90,10 @@ pub(super) fn keep(vu: &VuContext, tags: &TagSet, client: &Client, called: Calle
 /// Keeps an answer of which a check did not hold, if it is one of the first.
 #[cold]
 pub(super) fn keep_check(vu: &VuContext, tags: &TagSet, callee: Option<&Callee>, reply: &Reply, check: &str) {
-    vu.host
-        .failed
-        .failed(tags, &Method::POST, How::Check(check.into()), || {
-            of_reply(vu, &vu.host.session.redactor(), tags, callee, reply)
-        });
+    // Its message is gone, and the next one's will be.
+    vu.host.failed.check_failed(tags, &Method::POST, (check, true), || {
+        of_reply(vu, &vu.host.session.redactor(), tags, callee, reply)
+    });
 }
 
 fn of_reply(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mlua::{Table, Value};
 use serde::de::DeserializeSeed as _;
 
-use crate::failures::{How, Sent, of_exchange};
+use crate::failures::{Sent, of_exchange};
 use crate::metrics::TagSet;
 use crate::net::{Exchange, HeaderList, Headers, Timings};
 use crate::script::fields::{describe, suggest};
@@ -170,13 +170,12 @@ pub(in crate::api) fn check_failed(vu: &VuContext, stack: &Stack<'_>, value: i32
     };
     if answer.ok {
         let exchange = &answer.exchange;
-        vu.host
-            .failed
-            .failed(&answer.tags, &exchange.method, How::Check(check.into()), || {
-                let sent = answer.asked.as_deref().map(|(headers, body)| Sent { headers, body });
-                let called = (answer.tags.get("name").unwrap_or_default(), answer.url.as_deref());
-                of_exchange(&vu.scene(), &vu.host.session.redactor(), exchange, sent, called)
-            });
+        let check = (check, answer.asked.is_some());
+        vu.host.failed.check_failed(&answer.tags, &exchange.method, check, || {
+            let sent = answer.asked.as_deref().map(|(headers, body)| Sent { headers, body });
+            let called = (answer.tags.get("name").unwrap_or_default(), answer.url.as_deref());
+            of_exchange(&vu.scene(), &vu.host.session.redactor(), exchange, sent, called)
+        });
     }
     true
 }
