@@ -10,8 +10,10 @@ use bytes::Bytes;
 use http::Method;
 use url::Url;
 
+use crate::failures::redact::Redactor;
+use crate::failures::{Failures, How, Scene, Sent, Watch, of_exchange};
 use crate::metrics::{Recorder, TagSet};
-use crate::net::{self, Address, Exchange, Request};
+use crate::net::{self, Address, Asked, Exchange, Request};
 use crate::plan::Plan;
 use crate::plan::expect::{Expect, complaint};
 use crate::samples;
@@ -73,6 +75,7 @@ struct Core {
     net: Rc<net::Shared>,
     recorder: Recorder,
     samples: samples::Http,
+    failed: Watch,
     /// What each user clones and sends; cheap, because everything in it is shared.
     request: Request,
 }
@@ -98,6 +101,7 @@ impl DirectVuFactory {
         plan: &Arc<Plan>,
         connections: &Arc<net::Pools>,
         recorder: &Recorder,
+        failed: &Arc<Failures>,
     ) -> Result<Self, DirectError> {
         let config = plan.http.config.clone();
         let mut request = Request::new(call.method.clone(), call.url.clone());
@@ -116,6 +120,7 @@ impl DirectVuFactory {
                 net,
                 recorder: recorder.clone(),
                 samples: samples::Http::new(recorder),
+                failed: Watch::new(failed),
                 request,
             }),
         })
@@ -158,6 +163,29 @@ impl DirectVu {
 }
 
 impl Core {
+    /// Keeps an exchange, if it is one of the first that have failed so.
+    #[cold]
+    fn keep(&self, exchange: &Exchange, asked: &Asked<'_>, (tags, vu, iteration): (&TagSet, u64, u64)) {
+        let how = match &exchange.outcome {
+            Ok(response) => How::Status(response.status),
+            Err(error) => How::Error(error.code),
+        };
+        self.failed.failed(tags, &exchange.method, how, || {
+            let scene = Scene {
+                vu,
+                iteration: Some(iteration),
+                ..Scene::default()
+            };
+            let (headers, body) = (asked.headers(), asked.body());
+            let sent = Sent {
+                headers: &headers,
+                body,
+            };
+            let called = (tags.get("name").unwrap_or_default(), None);
+            of_exchange(&scene, &Redactor::default(), exchange, Some(sent), called)
+        });
+    }
+
     fn tags(&self, iteration: &Iteration) -> TagSet {
         let (plan, name) = (&self.plan, self.call.name());
         let scenario = &plan.scenarios[iteration.scenario];
@@ -181,15 +209,17 @@ impl Vu for DirectVu {
         let core = &*self.core;
         let mut due = self.is_open.then_some(iteration.scheduled_at);
         let mut left = core.request.redirects;
-        let mut on_hop = |exchange: &Exchange| {
+        let client = &self.client;
+        let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
             let expected = core.call.expect.met(exchange, left > 0);
             core.samples.exchange(&tags, exchange, expected, due.take());
             if !expected {
                 core.call.tell(exchange);
+                core.keep(exchange, asked, (&tags, client.vu_id(), iteration.number));
             }
             left = left.saturating_sub(1);
         };
-        self.client.send(&mut core.request.clone(), &mut on_hop).await;
+        client.send(&mut core.request.clone(), &mut on_hop).await;
         self.client.end_iteration();
         Outcome::Completed
     }

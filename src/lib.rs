@@ -4,8 +4,9 @@
 //!
 //! 1. [`clock`]: the only place that reads time and sleeps.
 //! 2. [`schedule`], [`net`], [`metrics`]: pure arrival times; protocol clients; samples, snapshots and thresholds.
-//! 3. [`plan`], [`vu`], [`samples`], [`control`], [`results`]: what the user asked for; the line between executors and
-//!    scripts; what an exchange leaves in the metrics; commands into a run; what it leaves on disk.
+//! 3. [`plan`], [`vu`], [`samples`], [`control`], [`results`], [`failures`]: what the user asked for; the line between
+//!    executors and scripts; what an exchange leaves in the metrics; commands into a run; what it leaves on disk; which
+//!    failed requests are kept.
 //! 4. [`exec`], [`script`], [`api`], [`output`], [`report`], [`live`]: who runs when; the Lua host; its modules; seconds in
 //!    others' formats; results as text; live control.
 //! 5. [`run`], [`demo`]: one test run, wired; the built-in systems under test.
@@ -26,6 +27,7 @@ pub mod control;
 pub mod demo;
 pub mod direct;
 pub mod exec;
+pub mod failures;
 pub mod live;
 pub mod metrics;
 pub mod net;

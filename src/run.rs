@@ -205,7 +205,7 @@ pub async fn run(
     hooks::teardown(&test, &mut judge).await;
     totals.merge(&test.recorder.take());
     if let Some(rest) = totals.rest_of_seconds() {
-        feed.after_load(rest, judge.duration());
+        feed.after_load(rest, judge.duration(), test.session.failed.take());
     }
 
     let mut summary = judge.summary(&test, &totals, started);
@@ -295,6 +295,7 @@ async fn load_phase(test: &mut Test, options: &RunOptions, mut watching: Option<
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
+    test.session.failed.begin(origin);
     control.steer(origin, steer::steerables(&test.plan));
     let _ = go.send(Some(origin));
     judge.begin(origin);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use mlua::{Function, Value};
 
 use super::args::Args;
+use super::{grpc, http};
 use crate::metrics::TagSet;
 use crate::script::fields::describe;
 use crate::script::functions::told;
@@ -32,6 +33,7 @@ return function(value, checks, tags)
 end"#;
 
 /// Where the arguments are.
+const VALUE: i32 = 1;
 const CHECKS: i32 = 2;
 const TAGS: i32 = 3;
 
@@ -112,10 +114,24 @@ fn note_one(host: &Host, vu: &VuContext, tags: &TagSet, stack: &Stack<'_>, name:
         )));
     }
     let passed = stack.is_true(name + 1);
+    if !passed {
+        failed(vu, stack, &text);
+    }
     host.recorder()?.check(&text, passed, tags);
     trace::tell(vu, || {
         let mark = if passed { Mark::Passed } else { Mark::Broken };
         Step::new(mark, format!("check: {text}"))
     });
     Ok(passed)
+}
+
+/// Keeps what a condition did not hold of, if it is the answer to a request and one of the first.
+#[cold]
+fn failed(vu: &VuContext, stack: &Stack<'_>, name: &str) {
+    if stack.kind(VALUE) != Kind::Table {
+        return;
+    }
+    stack.push_field(VALUE, c"__answer");
+    let answer = stack.top();
+    let _ = http::check_failed(vu, stack, answer, name) || grpc::check_failed(vu, stack, answer, name);
 }

@@ -4,6 +4,7 @@
 
 mod answer;
 mod client;
+mod failed;
 mod message;
 mod options;
 mod record;
@@ -22,6 +23,8 @@ use crate::script::fields::{Fields, describe};
 use crate::script::protos::Source;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Pending, Revision, VuContext};
+
+pub(in crate::api) use answer::check_failed;
 
 use answer::Face;
 use client::Client;

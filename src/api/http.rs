@@ -13,13 +13,14 @@ use std::rc::Rc;
 use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use mlua::Value;
 
+use crate::net::{Asked, Exchange};
 use crate::script::fields::describe;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Pending, Push, Reply, VuContext};
 
-pub(in crate::api) use response::{headers_meta, timings};
-pub(in crate::api) use trace::is_telling;
+pub(in crate::api) use response::{check_failed, headers_meta, timings};
 
+use record::Gone;
 use request::Prepared;
 use response::{Answer, Face};
 
@@ -83,23 +84,31 @@ fn send(
                 trace::watch(&vu, request);
                 let max_redirects = request.redirects;
                 let mut hops = 0;
-                let mut on_hop = |exchange: &crate::net::Exchange| {
-                    recording.hop(&vu, exchange, hops < max_redirects);
+                let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
+                    recording.hop(&vu, exchange, Gone::Out(asked), hops < max_redirects);
                     hops += 1;
                 };
                 vu.client()?.send(request, &mut on_hop).await
             }
             Err(unsendable) => {
-                recording.hop(&vu, &unsendable.exchange, false);
+                recording.hop(&vu, &unsendable.exchange, Gone::Not(&unsendable.url), false);
                 let url = Some(unsendable.url.clone());
-                return Ok(Box::new(Answer::new(face, unsendable.exchange.clone(), false, url)));
+                let (exchange, tags) = (unsendable.exchange.clone(), recording.tags.clone());
+                return Ok(Box::new(Answer::new(face, exchange, tags, false, url)));
             }
         };
         let ok = exchange
             .outcome
             .as_ref()
             .is_ok_and(|response| recording.expect.holds(response.status));
-        Ok(Box::new(Answer::new(face, exchange, ok, None)))
+        let Prepared { request, recording, .. } = *prepared;
+        let mut answer = Box::new(Answer::new(face, exchange, recording.tags, ok, None));
+        if vu.host.failed.wants_requests()
+            && let Ok(request) = request
+        {
+            answer.keep(request.headers, request.body);
+        }
+        Ok(answer)
     }
 }
 

@@ -34,7 +34,7 @@ async fn send(args: &CtlArgs) -> anyhow::Result<Value> {
         redirects: 0,
         ..Request::new(method, url)
     };
-    let exchange = Client::new(shared, 0).send(&mut { request }, &mut |_| {}).await;
+    let exchange = Client::new(shared, 0).send(&mut { request }, &mut |_, _| {}).await;
     let response = exchange
         .outcome
         .map_err(|error| anyhow!("no run answers at {}: {}", args.at, error.message))?;

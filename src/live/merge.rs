@@ -38,6 +38,14 @@ fn both(mut a: Interval, b: Interval) -> Interval {
     a.duration_ms += b.duration_ms;
     a.thresholds = b.thresholds;
     a.events.extend(b.events);
+    a.failures.extend(b.failures);
+    for b in b.failed {
+        match a.failed.iter_mut().find(|a| a.kind == b.kind) {
+            Some(a) => a.count += b.count,
+            None => a.failed.push(b),
+        }
+    }
+    a.failure_kinds_left_out += b.failure_kinds_left_out;
     a
 }
 
@@ -109,6 +117,8 @@ mod tests {
             "thresholds": [{ "metric": "x", "expression": "p(95)<1", "ok": number == 1, "observed": 1.0, "limit": 1.0 }],
             "generator": { "cpu_percent": 10.0 * number as f64, "loop_lag_p99_ms": 2.0 - number as f64 },
             "events": [{ "at_ms": number, "kind": "stage", "text": "x" }],
+            "failures": [{ "kind": number, "what": "status 500" }], "failed": [{ "kind": 0, "count": 3 }, { "kind": 1 + number, "count": 1 }],
+            "failure_kinds_left_out": 1 + number,
         })
     }
 
@@ -151,6 +161,15 @@ mod tests {
             (&json!(5.0), &json!(2.0))
         );
         assert_eq!(sum["events"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            (
+                sum["failures"].as_array().unwrap().len(),
+                &sum["failure_kinds_left_out"]
+            ),
+            (2, &json!(3))
+        );
+        let counts = json!([{ "kind": 0, "count": 6 }, { "kind": 1, "count": 1 }, { "kind": 2, "count": 1 }]);
+        assert_eq!(sum["failed"], counts);
     }
 
     #[test]

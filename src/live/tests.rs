@@ -63,7 +63,7 @@ impl FakeRun {
                 Url::parse(&format!("http://{}{path}", self.server.addr())).unwrap(),
             )
         };
-        let exchange = self.client.send(&mut request, &mut |_| {}).await;
+        let exchange = self.client.send(&mut request, &mut |_, _| {}).await;
         let response = exchange.outcome.unwrap();
         (
             response.status,

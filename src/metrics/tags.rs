@@ -61,7 +61,7 @@ impl TagSet {
     }
 
     /// Whether it has the tag [`WARMUP`].
-    pub(super) fn is_warmup(&self) -> bool {
+    pub(crate) fn is_warmup(&self) -> bool {
         self.0.is_warmup
     }
 

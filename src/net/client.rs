@@ -8,12 +8,13 @@ use std::ptr::from_ref;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
 use super::cookies::Jar;
 use super::dial::Opened;
-use super::exchange::{Exchange, Request, Response, Sent};
+use super::exchange::{Asked, Exchange, Headed, Request, Response, Sent};
 use super::h1::{Conn, Received};
 use super::hop::Hop;
 use super::http2::{self, Watch};
@@ -40,6 +41,38 @@ struct Going<'a> {
     request: &'a Request,
     common: &'a HeaderList,
     auth: Option<&'a HeaderValue>,
+}
+
+/// A request that has gone.
+struct Gone<'a> {
+    client: &'a Client,
+    going: Going<'a>,
+}
+
+impl Headed for Gone<'_> {
+    fn headers(&self) -> HeaderList {
+        let (client, Going { request, common, auth }) = (self.client, self.going);
+        let Ok(target) = client.shared.target(&request.address) else {
+            return request.headers.clone();
+        };
+        // Of a jar that the answer has changed already.
+        let cookies = client.jar.header(&request.cookies, &request.address).ok().flatten();
+        let outgoing = Outgoing {
+            request,
+            common,
+            auth,
+            cookies: cookies.as_ref(),
+            target: &target,
+            shared: &client.shared,
+            // Its trace is the exchange's.
+            span: None,
+        };
+        outgoing.headers()
+    }
+
+    fn body(&self) -> &Bytes {
+        &self.going.request.body
+    }
 }
 
 /// Idle connections and cookies of one virtual user.
@@ -84,6 +117,12 @@ impl Client {
         }
     }
 
+    /// The number of its user.
+    #[must_use]
+    pub fn vu_id(&self) -> u64 {
+        self.vu_id
+    }
+
     /// What it shares with its neighbours.
     #[must_use]
     pub fn shared(&self) -> &Rc<Shared> {
@@ -105,13 +144,17 @@ impl Client {
         }
     }
 
-    /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included. Several may run at
-    /// once on one client. Dropping the future closes the connection it uses, or resets its stream.
+    /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included, and
+    /// what it was the answer to. Several may run at once on one client. Dropping the future closes the connection it uses, or resets its stream.
     #[expect(
         clippy::manual_async_fn,
         reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
     )]
-    pub fn send(&self, request: &mut Request, on_hop: &mut dyn FnMut(&Exchange)) -> impl Future<Output = Exchange> {
+    pub fn send(
+        &self,
+        request: &mut Request,
+        on_hop: &mut dyn FnMut(&Exchange, &Asked<'_>),
+    ) -> impl Future<Output = Exchange> {
         async move {
             let limit = request.timeout.unwrap_or(self.shared.config.timeout);
             let started = clock::now();
@@ -149,19 +192,19 @@ impl Client {
                 let next = match next {
                     None => {
                         let exchange = hop.finish(request, outcome);
-                        on_hop(&exchange);
+                        on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
                         return exchange;
                     }
                     Some(Err(error)) => {
                         let exchange = hop.finish(request, Err(error));
-                        on_hop(&exchange);
+                        on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
                         return exchange;
                     }
                     Some(Ok(next)) => next,
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                on_hop(&exchange);
+                on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 if given.is_some() || next.url().origin() != request.address.url().origin() {
@@ -180,6 +223,13 @@ impl Client {
         if let Some(tracer) = &self.shared.tracer {
             let common = self.shared.config.headers.get(&TRACEPARENT);
             request.trace = tracer.begin(request.headers.get(&TRACEPARENT).or(common));
+        }
+    }
+
+    fn gone<'a>(&'a self, request: &'a Request, common: &'a HeaderList, auth: Option<&'a HeaderValue>) -> Gone<'a> {
+        Gone {
+            client: self,
+            going: Going { request, common, auth },
         }
     }
 

@@ -69,6 +69,29 @@ pub struct Sent<'a> {
     pub again: bool,
 }
 
+/// A request as it went out, for those who see how it ended; nothing is worked out before they ask.
+pub struct Asked<'a>(pub(super) &'a dyn Headed);
+
+/// Who knows what went out.
+pub(super) trait Headed {
+    fn headers(&self) -> HeaderList;
+    fn body(&self) -> &Bytes;
+}
+
+impl Asked<'_> {
+    /// All headers, those of the plan and the client included; of one that could not be sent, those that are known.
+    #[must_use]
+    pub fn headers(&self) -> HeaderList {
+        self.0.headers()
+    }
+
+    /// The body as it is sent.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        self.0.body()
+    }
+}
+
 /// Somebody who wants to see requests go out.
 #[derive(Clone)]
 pub struct OnSend(Rc<dyn Fn(&Sent<'_>)>);

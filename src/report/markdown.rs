@@ -8,6 +8,7 @@ use crate::metrics::{MetricSummary, TrendSummary};
 use crate::results::{GeneratorVerdict, Summary, Verdict};
 
 use super::human;
+use super::text::failures::{MOST, detail, more, tally, title};
 use super::text::{capacity, held, traces};
 use super::traces::by_name;
 
@@ -24,6 +25,7 @@ pub fn markdown(summary: &Summary) -> String {
     scenarios(summary, &mut out);
     durations(summary, &mut out);
     slowest(summary, &mut out);
+    failures(summary, &mut out);
     foot(summary, &mut out);
     out
 }
@@ -124,6 +126,26 @@ fn verdicts(summary: &Summary, out: &mut String) {
     };
     let rows: Vec<_> = summary.checks.iter().map(check).collect();
     table("Checks", &["", "Check", "Held", "Did not"], 2, &rows, out);
+}
+
+/// Two lines for each of the most frequent kinds of failed requests.
+fn failures(summary: &Summary, out: &mut String) {
+    if summary.failures.is_empty() {
+        return;
+    }
+    out.push_str("\n### Failed requests\n\n");
+    for kind in summary.failures.iter().take(MOST) {
+        let _ = writeln!(
+            out,
+            "- {} {}  \n  {}",
+            tally(kind),
+            plain(&title(kind)),
+            plain(&detail(kind))
+        );
+    }
+    if let more @ 1.. = more(summary) {
+        let _ = writeln!(out, "\n{} more kinds are in the report.", human::count(more));
+    }
 }
 
 fn scenarios(summary: &Summary, out: &mut String) {

@@ -10,6 +10,7 @@ use super::table::{Align, Cell, Paint, Table, wrap};
 
 pub mod capacity;
 mod checkpoints;
+pub(super) mod failures;
 mod invariants;
 mod iterations;
 mod metrics;
@@ -113,6 +114,7 @@ pub fn render(summary: &Summary, style: Style) -> String {
     sections.push(parts::revisions(&summary.run.revisions, &summary.metrics, style));
     sections.extend(metrics::sections(&summary.metrics, style));
     sections.push(traces::section(summary, style));
+    sections.push(failures::section(summary, style));
     sections.push(generator(&summary.generator, style));
     sections.push(outputs::section(&summary.outputs, style));
     let (failed, raised): (Vec<_>, Vec<_>) = summary.errors.iter().partition(|error| error.by_fail);

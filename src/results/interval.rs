@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::failed::{FailedCount, FailedRequest};
 use crate::metrics::{self, CheckTotal, Counts, Exemplar, TraceId, Unit, buckets};
 
 /// The value of [`Header::schema`].
@@ -176,6 +177,15 @@ pub struct Interval {
     /// What happened, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<IntervalEvent>,
+    /// Requests that failed: the first few of each kind in the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailedRequest>,
+    /// How many requests of each kind have failed, of those that did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCount>,
+    /// Kinds of failures that were met for the first time, and that there was no room for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failure_kinds_left_out: u64,
 }
 
 /// What a scenario did in one second.

@@ -3,6 +3,7 @@
 
 mod capacity;
 mod exit;
+mod failed;
 mod health;
 mod history;
 mod hlog;
@@ -21,6 +22,7 @@ pub use capacity::{
     Asked, Axis, Best, Bracket, Broke, BrokeKind, BrokeReason, CAPACITY_SCHEMA, Capacity, Levels, Offered, Probe,
 };
 pub use exit::ExitCode;
+pub use failed::{FailedCount, FailedMessage, FailedRequest, FailedTimings, FailureSummary};
 pub use health::{Conditions, judge_generator};
 pub use history::{PastRun, find, history};
 pub use hlog::{Hlog, HlogError};

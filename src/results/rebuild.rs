@@ -11,6 +11,7 @@ use crate::metrics::{
 };
 
 use super::exit::ExitCode;
+use super::failed;
 use super::health::{Conditions, judge_generator};
 use super::interval::{Header, Interval, RunHeader, Series, ThresholdHeader, Values};
 use super::summary::{
@@ -67,6 +68,8 @@ pub(super) fn summary(header: &Header, intervals: &[Interval]) -> Summary {
         invariants: Vec::new(),
         generator: generator(run, intervals, duration, &totals),
         errors: Vec::new(),
+        failures: failed::summaries(intervals),
+        failure_kinds_left_out: intervals.iter().map(|interval| interval.failure_kinds_left_out).sum(),
         warnings: missing(intervals).into_iter().collect(),
         outputs: Vec::new(),
     }

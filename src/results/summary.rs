@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::failed::FailureSummary;
 use super::interval::TracesHeader;
 use super::sink::OutputReport;
 use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
@@ -47,12 +48,23 @@ pub struct Summary {
     /// Script errors, the most frequent first.
     #[serde(default)]
     pub errors: Vec<ErrorSummary>,
+    /// Kinds of failed requests, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureSummary>,
+    /// Kinds of failed requests that there was no room for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failure_kinds_left_out: u64,
     /// What a reader should know besides, for example that a cap on series was reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// What became of each output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputReport>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// The verdict in one word.

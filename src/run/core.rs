@@ -138,8 +138,14 @@ async fn run(seed: CoreSeed) -> Result<(), String> {
         Users::Journeys => drive(seed, journeys).await,
         Users::Callers(call) => {
             let callers = |seed: &CoreSeed, recorder: &Recorder| {
-                DirectVuFactory::new(&call, &seed.plan, &seed.session.connections, recorder)
-                    .map_err(|error| error.to_string())
+                DirectVuFactory::new(
+                    &call,
+                    &seed.plan,
+                    &seed.session.connections,
+                    recorder,
+                    &seed.session.failed,
+                )
+                .map_err(|error| error.to_string())
             };
             drive(seed, callers).await
         }

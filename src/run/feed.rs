@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, Instant};
 use crate::exec;
+use crate::failures::News;
 use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Threshold, Totals, builtin};
 use crate::plan::{Plan, order};
 use crate::results::{
@@ -94,6 +95,7 @@ impl Feed {
         let events = self.events(start, begun.origin, look);
         let generator = self.generator(&second, duration);
         let scenarios = self.scenarios(&second, look);
+        let failed = look.test.session.failed.take();
         let thresholds = look.judge.running().map(|threshold| stand(threshold, look.totals));
         self.give(Interval {
             second: second.number,
@@ -106,11 +108,14 @@ impl Feed {
             thresholds: thresholds.collect(),
             generator,
             events,
+            failures: failed.requests,
+            failed: failed.counts,
+            failure_kinds_left_out: failed.left_out,
         });
     }
 
     /// What was gathered between the end of the load, after `elapsed`, and now.
-    pub(super) fn after_load(&mut self, rest: Second, elapsed: Duration) {
+    pub(super) fn after_load(&mut self, rest: Second, elapsed: Duration, failed: News) {
         let Some(begun) = self.begun else { return };
         let length = clock::now().saturating_duration_since(begun.origin + elapsed);
         self.give(Interval {
@@ -120,6 +125,9 @@ impl Feed {
             after_load: true,
             series: rest.series.into_iter().filter_map(series).collect(),
             checks: rest.checks,
+            failures: failed.requests,
+            failed: failed.counts,
+            failure_kinds_left_out: failed.left_out,
             ..Interval::default()
         });
     }

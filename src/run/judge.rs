@@ -215,6 +215,7 @@ impl Judge {
         let generator = judge_generator(&conditions, totals);
         let reasons = self.reasons(&test.session, &thresholds, &generator);
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
+        let (failures, failure_kinds_left_out) = test.session.failed.summaries();
         let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
             let executor = scenario.executor.name().to_owned();
             (
@@ -257,6 +258,8 @@ impl Judge {
             invariants: self.invariants.summary(&test.session),
             generator,
             errors: errors(&test.session),
+            failures,
+            failure_kinds_left_out,
             warnings: warnings::of(test, totals),
             outputs: Vec::new(),
         }

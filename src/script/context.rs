@@ -10,6 +10,7 @@ use rand::SeedableRng as _;
 use rand_pcg::Pcg64Mcg;
 
 use crate::clock::Instant;
+use crate::failures::Scene;
 use crate::metrics::TagSet;
 use crate::net::{self, grpc};
 use crate::plan::Plan;
@@ -289,6 +290,18 @@ impl VuContext {
             let index = usize::try_from(iteration.part.segment).ok()?;
             scenario.executor.segments().into_iter().nth(index)
         })
+    }
+
+    /// Where it is, for a failed request that is kept.
+    #[must_use]
+    pub fn scene(&self) -> Scene {
+        let lifecycle = self.lifecycle.get();
+        let iteration = self.iteration.get().filter(|_| lifecycle == Lifecycle::Iteration);
+        Scene {
+            lifecycle: lifecycle.tag(),
+            vu: self.id,
+            iteration: iteration.map(|iteration| iteration.number),
+        }
     }
 
     /// [`VuContext::tags`] with more, which win.

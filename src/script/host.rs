@@ -9,6 +9,7 @@ use std::sync::Arc;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
 
+use crate::failures;
 use crate::metrics::Recorder;
 use crate::net;
 use crate::plan::{Limits, Plan};
@@ -66,6 +67,8 @@ pub struct Host {
     pub recorder: OnceCell<Recorder>,
     http_samples: OnceCell<samples::Http>,
     grpc_samples: OnceCell<samples::Grpc>,
+    /// Which failed requests are kept.
+    pub failed: failures::Watch,
     /// What the operation that has just been started is doing; taken by whoever resumed its coroutine.
     pub(super) pending: RefCell<Option<Pending>>,
     /// What it has given; taken by its second half when the coroutine goes on.
@@ -133,6 +136,7 @@ impl Host {
             reply: RefCell::default(),
             prelude,
             internal,
+            failed: failures::Watch::new(&session.failed),
             session,
             recorder: OnceCell::new(),
             http_samples: OnceCell::new(),

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::clock::Instant;
 use crate::control::Control;
+use crate::failures::Failures;
+use crate::failures::redact::Redactor;
 use crate::metrics::Registry;
 use crate::net::Pools as Connections;
 
@@ -33,6 +35,8 @@ pub struct Session {
     pub registry: Registry,
     /// Uncaught script errors, counted.
     pub errors: ErrorLog,
+    /// The first requests of each kind that have failed.
+    pub failed: Arc<Failures>,
     /// Reasons given to `kt.fail`, counted.
     pub failures: ErrorLog,
     /// Where virtual users wait for each other.
@@ -96,6 +100,7 @@ impl Session {
             seed,
             registry: Registry::new(),
             errors: ErrorLog::default(),
+            failed: Arc::default(),
             failures: ErrorLog::default(),
             meetings: Meetings::default(),
             flows: Flows::default(),
@@ -176,6 +181,13 @@ impl Session {
         secrets
             .iter()
             .fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    }
+
+    /// Takes every known secret out of texts that are kept, however it is escaped, and what goes by a telling name.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        Redactor::new(secrets.iter().cloned())
     }
 
     /// The `name` tag for a URL that the script gave no name: itself, or [`OTHER_NAME`] once there are too many, so that

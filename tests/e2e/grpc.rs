@@ -145,3 +145,83 @@ end } } }",
     assert_eq!(names, ["BLUE", "GREEN"]);
     assert_eq!(seen.connections.load(Ordering::SeqCst), 1, "the connection stays");
 }
+
+#[tokio::test]
+async fn a_failed_call_is_kept_with_its_message_and_without_credentials() {
+    let (project, _) = project(
+        "
+local client = client {}
+local hush = kt.secret 'SECRET'
+return {
+  scenarios = { asking = { executor = 'shared-iterations', vus = 1, iterations = 5, exec = function()
+    client:call('lab.v1.Lab/Fail', { code = 5, text = 'no ' .. hush, count = 7 },
+      { name = 'ask', metadata = { ['x-shown'] = 'shown', ['x-token'] = 'hunter2plain', ['x-any-bin'] = hush } })
+    local res = client:call('lab.v1.Lab/Echo', { text = 'moonless' }, { name = 'echo' })
+    check(res, { ['has a moon'] = res.message.text == 'moon' })
+    local stream = client:stream('lab.v1.Lab/Sum', { name = 'sum', expect = 'NOT_FOUND' })
+    stream:send { text = 'a', id = 1 }
+    stream:close_send()
+    stream:finish()
+  end } },
+}",
+    )
+    .await;
+    let ran = project.run(&["j.lua", "-e", "SECRET=f!sh and chips"]).await;
+    ran.exits(0);
+    let mut kept = Vec::new();
+    for run in std::fs::read_dir(project.path("results"))
+        .expect("there are results")
+        .flatten()
+    {
+        for file in std::fs::read_dir(run.path()).into_iter().flatten().flatten() {
+            let text = String::from_utf8_lossy(&std::fs::read(file.path()).expect("it can be read")).into_owned();
+            for hidden in ["f!sh and chips", "hunter2plain", "ZiFzaCBhbmQgY2hpcH"] {
+                assert!(!text.contains(hidden), "{hidden} is in {}", file.path().display());
+            }
+            if file.file_name() == "intervals.jsonl" {
+                let lines = text
+                    .lines()
+                    .skip(1)
+                    .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+                kept.extend(lines.filter_map(|line| line["failures"].as_array().cloned()).flatten());
+            }
+        }
+    }
+    let of = |name: &str| {
+        kept.iter()
+            .find(|failed| failed["name"] == name)
+            .unwrap_or_else(|| panic!("{name}: {kept:#?}"))
+    };
+    let failed = of("ask");
+    assert_eq!(
+        (&failed["what"], &failed["grpc_status"]),
+        (&"NOT_FOUND".into(), &"NOT_FOUND".into())
+    );
+    assert_eq!(
+        (&failed["method"], &failed["error"]),
+        (&"gRPC".into(), &"no [redacted]".into())
+    );
+    let body: Value = serde_json::from_str(failed["request"]["body"].as_str().expect("a text")).expect("it is JSON");
+    assert_eq!(
+        body,
+        serde_json::json!({ "code": 5, "text": "no [redacted]", "count": 7 })
+    );
+    let headers = failed["request"]["headers"].to_string();
+    assert!(
+        headers.contains("[\"x-shown\",\"shown\"]") && headers.contains("[\"x-token\",\"[redacted]\"]"),
+        "{headers}"
+    );
+    assert!(
+        failed["url"]
+            .as_str()
+            .is_some_and(|url| url.ends_with("/lab.v1.Lab/Fail")),
+        "{failed}"
+    );
+    let came = failed["response"].to_string();
+    assert!(came.contains("[\"x-why\",\"asked\"]"), "{came}");
+    assert_eq!(
+        (&of("echo")["check"], &of("echo")["response"]["body"]),
+        (&"has a moon".into(), &"{\"text\":\"moonless\"}".into())
+    );
+    assert_eq!(of("sum")["what"], "OK");
+}

@@ -15,6 +15,7 @@ mod documents;
 mod ends;
 mod events;
 mod examples;
+mod failures;
 mod frozen;
 mod grpc;
 mod grpcio;

@@ -26,6 +26,7 @@ return {
       stages = { { duration = '1s', target = 40, name = 'up' }, { duration = '1300ms', target = 60, name = 'more' } },
       exec = function()
         local response = http.get('/b')
+        if math.random() < 0.2 then http.get('http://127.0.0.1:1/', { name = 'nobody' }) end
         check(response, { ok = function(r) return r.status == 200 end, rare = function() return math.random() < 0.5 end })
         sizes:add(#response.body * math.random(1, 9))
       end },
@@ -71,7 +72,7 @@ fn comparable(mut summary: Value) -> Value {
         .as_object_mut()
         .expect("it has metrics");
     first.retain(|name, _| !["http_reqs", "data_sent", "data_received"].contains(&name.as_str()));
-    let keys = ["scenarios", "metrics", "checks", "phases", "checkpoints"];
+    let keys = ["scenarios", "metrics", "checks", "phases", "checkpoints", "failures"];
     keys.map(|key| (key.to_owned(), summary[key].take()))
         .into_iter()
         .collect()

@@ -8,7 +8,7 @@ use crate::rust::{Token, close, mask, reads, tokens};
 const LAYERS: &[&[&[&str]]] = &[
     &[&["clock"]],
     &[&["schedule"], &["net"], &["metrics"]],
-    &[&["plan", "vu"], &["samples"], &["control"], &["results"]],
+    &[&["plan", "vu"], &["samples"], &["control"], &["results", "failures"]],
     &[
         &["exec"],
         &["script", "api"],

@@ -6,19 +6,23 @@ use std::rc::Rc;
 
 use mlua::{Table, Value};
 
+use super::failed;
 use super::message::Reader;
 use super::schemas::Callee;
 use crate::api::http::{headers_meta, timings};
+use crate::metrics::TagSet;
 use crate::net::grpc::{Code, Fields, Health, Reply};
 use crate::script::fields::suggest;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
-use crate::script::{ApiError, Host, Push};
+use crate::script::{ApiError, Host, Push, VuContext};
 
 /// A reply behind a response table.
 pub(super) struct Answer {
     pub(super) face: Rc<Face>,
     pub(super) reply: Reply,
     pub(super) ok: bool,
+    /// Those of its samples.
+    pub(super) tags: TagSet,
     pub(super) content: Content,
 }
 
@@ -119,6 +123,22 @@ impl Push for Answer {
         stack.set(table);
         Ok(1)
     }
+}
+
+/// A check of what is at `value` did not hold: keeps it, if that is an answer that was as expected otherwise, and one of the
+/// first. Gives whether it is an answer.
+pub(in crate::api) fn check_failed(vu: &VuContext, stack: &Stack<'_>, value: i32, check: &str) -> bool {
+    let Some(answer) = stack.object::<Answer>(value) else {
+        return false;
+    };
+    if answer.ok {
+        let callee = match &answer.content {
+            Content::Of(callee) => Some(&**callee),
+            Content::Health(_) | Content::None => None,
+        };
+        failed::keep_check(vu, &answer.tags, callee, &answer.reply, check);
+    }
+    true
 }
 
 /// `res.field`: made when it is read, and kept in the table.

@@ -9,6 +9,7 @@ use futures_util::TryFutureExt as _;
 
 use super::Module;
 use super::answer::{Answer, Content};
+use super::failed::Called;
 use super::message::{Writer, verify};
 use super::options::{Connect, Expected, Options};
 use super::record::Recording;
@@ -269,11 +270,12 @@ pub(super) fn not_asked(
                     .tags(&vu.tags()?, &[("method", name), ("name", name)]),
                 expected: Expected::default(),
             };
-            let ok = recording.ended(vu, client, &reply, false, false);
+            let ok = recording.ended(vu, client, Called::default(), &reply, (false, false));
             Ok(Reply::Push(Box::new(Answer {
                 face: Rc::clone(&module.answers),
                 reply: *reply,
                 ok,
+                tags: recording.tags,
                 content: Content::None,
             })))
         }
@@ -315,7 +317,11 @@ fn send(
 ) -> impl Future<Output = Result<Box<Answer>, ApiError>> {
     async move {
         let channel = prepared.client.channel(&vu)?;
-        let reply = channel.unary(&prepared.call()).await;
+        let call = prepared.call();
+        let reply = channel.unary(&call).await;
+        // For the case that it has failed.
+        let Call { message, .. } = call;
+        prepared.message = message;
         Ok(ended(&vu, &module, *prepared, reply, false, false))
     }
 }
@@ -340,12 +346,20 @@ pub(super) fn ended(
         };
         reply.message = None;
     }
-    let ok = call.recording.ended(vu, &call.client, &reply, is_stream, by_script);
+    let called = Called {
+        callee: Some(&callee),
+        message: call.message.as_ref(),
+        metadata: Some(&call.metadata),
+    };
+    let ok = call
+        .recording
+        .ended(vu, &call.client, called, &reply, (is_stream, by_script));
     trace::ended(vu, &callee, &reply);
     Box::new(Answer {
         face: Rc::clone(&module.answers),
         reply,
         ok,
+        tags: call.recording.tags,
         content: Content::Of(callee),
     })
 }
@@ -380,10 +394,15 @@ pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<
         let channel = client.channel(&vu)?;
         let timeout = options.timeout.unwrap_or(client.timeout);
         let (reply, health) = Box::pin(grpc::health(&channel, &service, &options.metadata, timeout)).await;
-        let expected = recording.ended(&vu, &client, &reply, false, false);
+        let called = Called {
+            metadata: Some(&options.metadata),
+            ..Called::default()
+        };
+        let expected = recording.ended(&vu, &client, called, &reply, (false, false));
         Ok(Reply::Push(Box::new(Answer {
             face: Rc::clone(&module.answers),
             ok: expected && health.is_none_or(|health| health == Health::Serving),
+            tags: recording.tags,
             content: health.map_or(Content::None, Content::Health),
             reply,
         })))

@@ -2,6 +2,7 @@
 //! first failure of each kind. The samples themselves are `samples`' business.
 
 use super::client::Client;
+use super::failed::{self, Called};
 use super::options::{Expected, Options};
 use super::schemas::Callee;
 use crate::metrics::TagSet;
@@ -33,9 +34,9 @@ impl Recording {
         &self,
         vu: &VuContext,
         client: &Client,
+        called: Called<'_>,
         reply: &Reply,
-        is_stream: bool,
-        by_script: bool,
+        (is_stream, by_script): (bool, bool),
     ) -> bool {
         let expected = by_script || self.expected.holds(reply.status.code);
         // While the file loads there are no calls.
@@ -51,6 +52,7 @@ impl Recording {
         bound(vu, client, reply);
         if !expected {
             tell(vu, reply);
+            failed::keep(vu, &self.tags, client, called, reply);
         }
         expected
     }

@@ -6,6 +6,7 @@ use mlua::Value;
 use super::client::Prepared;
 use super::message::Reader;
 use super::schemas::Callee;
+use crate::failures::redact::is_telling;
 use crate::net::grpc::{Fields, Reply};
 use crate::script::VuContext;
 use crate::script::raw;
@@ -77,7 +78,7 @@ fn title(call: &Prepared) -> String {
 
 fn metadata(fields: &Fields) -> Vec<String> {
     let shown = |(name, value): (&str, std::borrow::Cow<'_, [u8]>)| {
-        if crate::api::http::is_telling(name) || name.ends_with("-bin") {
+        if is_telling(name) || name.ends_with("-bin") {
             format!("{name}: [{} bytes]", value.len())
         } else {
             format!("{name}: {}", String::from_utf8_lossy(&value))

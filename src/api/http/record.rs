@@ -1,11 +1,21 @@
 //! What a script's request adds to the samples of its exchanges: its name and tags, what it expected, and a word about the
 //! first failure of each kind. The samples themselves are `samples`' business.
 
+use crate::failures::{How, Sent, of_exchange};
 use crate::metrics::TagSet;
-use crate::net::Exchange;
+use crate::net::{Asked, Exchange};
 use crate::plan::expect::{Expect, complaint};
 use crate::samples;
 use crate::script::VuContext;
+
+/// What became of a request.
+#[derive(Clone, Copy)]
+pub(super) enum Gone<'a> {
+    /// It was sent, or was about to be.
+    Out(&'a Asked<'a>),
+    /// Nobody can send it: its URL, as the script wrote it.
+    Not(&'a str),
+}
 
 /// What the samples of one request have in common.
 #[derive(Debug)]
@@ -17,7 +27,7 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Records one exchange. `may_redirect`: a redirect here is followed, so that it is a step, not the answer.
-    pub(super) fn hop(&self, vu: &VuContext, exchange: &Exchange, may_redirect: bool) {
+    pub(super) fn hop(&self, vu: &VuContext, exchange: &Exchange, gone: Gone<'_>, may_redirect: bool) {
         super::trace::ended(vu, exchange);
         let expected = self.expect.met(exchange, may_redirect);
         // While the file loads there are no requests.
@@ -31,7 +41,26 @@ impl Recording {
         }
         if !expected {
             tell(vu, exchange);
+            self.keep(vu, exchange, gone);
         }
+    }
+
+    /// Keeps the exchange, if it is one of the first that have failed so.
+    #[cold]
+    fn keep(&self, vu: &VuContext, exchange: &Exchange, gone: Gone<'_>) {
+        let how = match &exchange.outcome {
+            Ok(response) => How::Status(response.status),
+            Err(error) => How::Error(error.code),
+        };
+        vu.host.failed.failed(&self.tags, &exchange.method, how, || {
+            let (sent, written) = match gone {
+                Gone::Out(asked) => (Some((asked.headers(), asked.body())), None),
+                Gone::Not(url) => (None, Some(url)),
+            };
+            let sent = sent.as_ref().map(|(headers, body)| Sent { headers, body });
+            let called = (self.tags.get("name").unwrap_or_default(), written);
+            of_exchange(&vu.scene(), &vu.host.session.redactor(), exchange, sent, called)
+        });
     }
 }
 

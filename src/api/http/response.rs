@@ -9,11 +9,13 @@ use bytes::Bytes;
 use mlua::{Table, Value};
 use serde::de::DeserializeSeed as _;
 
-use crate::net::{Exchange, Headers, Timings};
+use crate::failures::{Sent, of_exchange};
+use crate::metrics::TagSet;
+use crate::net::{Exchange, HeaderList, Headers, Timings};
 use crate::script::fields::{describe, suggest};
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::value::{Seek, push, push_json};
-use crate::script::{ApiError, Host, Push};
+use crate::script::{ApiError, Host, Push, VuContext};
 
 /// An exchange behind a response table.
 pub(super) struct Answer {
@@ -23,6 +25,10 @@ pub(super) struct Answer {
     /// As the script wrote it, of one that could not be sent.
     url: Option<String>,
     json: RefCell<Json>,
+    /// Those of its samples.
+    tags: TagSet,
+    /// What it is the answer to, where a check is waited for.
+    asked: Option<Box<(HeaderList, Bytes)>>,
 }
 
 /// What is known of the body as JSON.
@@ -117,14 +123,21 @@ pub(in crate::api) fn headers_meta(host: &Rc<Host>) -> mlua::Result<Pinned> {
 }
 
 impl Answer {
-    pub(super) fn new(face: Rc<Face>, exchange: Exchange, ok: bool, url: Option<String>) -> Self {
+    pub(super) fn new(face: Rc<Face>, exchange: Exchange, tags: TagSet, ok: bool, url: Option<String>) -> Self {
         Self {
             face,
             exchange,
             ok,
             url,
             json: RefCell::default(),
+            tags,
+            asked: None,
         }
+    }
+
+    /// Keeps what it is the answer to.
+    pub(super) fn keep(&mut self, headers: HeaderList, body: Bytes) {
+        self.asked = Some(Box::new((headers, body)));
     }
 }
 
@@ -148,6 +161,24 @@ impl Push for Answer {
         stack.set(table);
         Ok(1)
     }
+}
+
+/// A check of what is at `value` did not hold: keeps it, if that is an answer that was as expected otherwise, and one of the
+/// first. Gives whether it is an answer.
+pub(in crate::api) fn check_failed(vu: &VuContext, stack: &Stack<'_>, value: i32, check: &str) -> bool {
+    let Some(answer) = stack.object::<Answer>(value) else {
+        return false;
+    };
+    if answer.ok {
+        let exchange = &answer.exchange;
+        let check = (check, answer.asked.is_some());
+        vu.host.failed.check_failed(&answer.tags, &exchange.method, check, || {
+            let sent = answer.asked.as_deref().map(|(headers, body)| Sent { headers, body });
+            let called = (answer.tags.get("name").unwrap_or_default(), answer.url.as_deref());
+            of_exchange(&vu.scene(), &vu.host.session.redactor(), exchange, sent, called)
+        });
+    }
+    true
 }
 
 /// Pushes the answer behind the response table at [`SELF`]; gives where it is.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::failures::redact::is_telling;
 use crate::net::{Address, Exchange, OnSend, Request, Sent};
 use crate::script::VuContext;
 use crate::script::trace::{Mark, Step, is_on, tell};
@@ -109,11 +110,6 @@ fn line(name: &str, value: &[u8], is_sensitive: bool) -> String {
 /// A header's value; credentials are left out, cookies shortened. The name is in lower case.
 fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
     let text = String::from_utf8_lossy(value).into_owned();
-    if is_sensitive || is_telling(name) {
-        let scheme = text.split_once(' ').filter(|_| name == "authorization");
-        let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
-        return format!("{scheme}[redacted, {} bytes]", text.len());
-    }
     if name == "cookie" || name == "set-cookie" {
         let parts: Vec<String> = text
             .split("; ")
@@ -122,23 +118,12 @@ fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
             .collect();
         return parts.join("; ");
     }
+    if is_sensitive || is_telling(name) {
+        let scheme = text.split_once(' ').filter(|_| name == "authorization");
+        let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
+        return format!("{scheme}[redacted, {} bytes]", text.len());
+    }
     text
-}
-
-/// Whether what is called so is a credential.
-pub(in crate::api) fn is_telling(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let parts = [
-        "auth",
-        "token",
-        "secret",
-        "api-key",
-        "api_key",
-        "apikey",
-        "password",
-        "signature",
-    ];
-    parts.iter().any(|part| name.contains(part))
 }
 
 /// A URL whose query holds no credentials.

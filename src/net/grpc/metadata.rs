@@ -93,6 +93,13 @@ impl Metadata {
         self.0.get(name)
     }
 
+    /// What is sent where `common` is sent too: names, and values as they are on the wire.
+    pub fn with<'a>(&'a self, common: &'a Self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let inherited = common.0.iter().filter(|(name, _)| !self.0.contains(name));
+        let shown = |(name, value): &'a (HeaderName, HeaderValue)| (name.as_str(), value.as_bytes());
+        inherited.chain(&self.0).map(shown)
+    }
+
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -230,7 +230,7 @@ pub(super) fn get(url: url::Url) -> Request {
 
 /// Sends, without watching the hops.
 pub(super) async fn send(client: &Client, request: Request) -> Exchange {
-    client.send(&mut { request }, &mut |_| {}).await
+    client.send(&mut { request }, &mut |_, _| {}).await
 }
 
 impl Exchange {

@@ -8,7 +8,7 @@ use super::*;
 async fn hops(client: &Client, mut request: Request) -> (Exchange, Vec<String>) {
     let mut hops = Vec::new();
     let exchange = client
-        .send(&mut request, &mut |hop| {
+        .send(&mut request, &mut |hop, _| {
             let status = hop.outcome.as_ref().map_or(0, |response| response.status);
             hops.push(format!("{} {} {status}", hop.method, hop.address.path()));
         })

@@ -178,6 +178,15 @@ impl Names {
         if !interval.events.is_empty() {
             write!(out, ",\"events\":{}", text(&interval.events))?;
         }
+        if !interval.failures.is_empty() {
+            write!(out, ",\"failures\":{}", text(&interval.failures))?;
+        }
+        if !interval.failed.is_empty() {
+            write!(out, ",\"failed\":{}", text(&interval.failed))?;
+        }
+        if interval.failure_kinds_left_out > 0 {
+            write!(out, ",\"failure_kinds_left_out\":{}", interval.failure_kinds_left_out)?;
+        }
         if is_last {
             // They stand for all that was measured so far, and nobody asks how they stood before.
             write!(out, ",\"thresholds\":{}", text(&interval.thresholds))?;

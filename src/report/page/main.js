@@ -63,6 +63,7 @@ function drawAll(chartsOnly) {
     shared.stalls = stalls(shared.model);
     drawHead(summary, page.live || page.ended);
     fillFilter();
+    drawFailures();
     drawTables(summary, page.manifest);
   }
   for (const chart of shared.charts) chart.draw();

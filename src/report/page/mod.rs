@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::results::Run;
 
 mod data;
+mod failures;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("head.js"),
     include_str!("traces.js"),
     include_str!("tables.js"),
+    include_str!("failures.js"),
     include_str!("live.js"),
     include_str!("main.js"),
 ];

@@ -65,6 +65,9 @@ class Model {
     this.checks = new Map();
     this.events = [];
     this.thresholds = [];
+    /** Failed requests by kind, how many of each there were, and how many kinds are not among them. */
+    this.failures = new Map();
+    this.failureKindsLeftOut = 0;
     this.generator = { cpu: [], dispatch: [], loop: [], gc: [] };
     for (const scenario of header.run.scenarios || []) this.scenario(scenario.name).executor = scenario.executor;
   }
@@ -99,6 +102,7 @@ class Model {
     this.generator.loop[second] = number(health.loop_lag_p99_ms);
     this.generator.gc[second] = number(health.gc_pause_max_ms);
     for (const event of interval.events || []) this.events.push(event);
+    this.addFailures(interval);
     return true;
   }
 
@@ -108,7 +112,18 @@ class Model {
     this.late = true;
     this.addSeries(interval.series || [], null);
     for (const row of interval.checks || []) this.check(row, null);
+    this.addFailures(interval);
     return true;
+  }
+
+  addFailures(interval) {
+    for (const failed of interval.failures || []) {
+      const kind = this.failures.get(failed.kind);
+      if (kind) kind.requests.push(failed);
+      else this.failures.set(failed.kind, { count: 0, requests: [failed] });
+    }
+    for (const { kind, count } of interval.failed || []) if (this.failures.has(kind)) this.failures.get(kind).count += count;
+    this.failureKindsLeftOut += interval.failure_kinds_left_out || 0;
   }
 
   addSeries(rows, second) {

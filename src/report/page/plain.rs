@@ -48,6 +48,7 @@ pub(super) fn tables(run: &Run) -> String {
         checks(&mut out, summary);
     }
     slowest(&mut out, run);
+    super::failures::section(&mut out, &run.intervals);
     out.push_str("</div>");
     out
 }

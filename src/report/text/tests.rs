@@ -14,6 +14,11 @@ fn summary(value: &Value) -> Summary {
     serde_json::from_value(value.clone()).unwrap()
 }
 
+/// A run in which nothing happened.
+pub(super) fn sample() -> Summary {
+    summary(&empty())
+}
+
 fn trend(count: u64, scale: f64) -> Value {
     json!({ "type": "trend", "unit": "ms", "count": count, "min": 0.41 * scale, "avg": 1.13 * scale, "med": 1.02 * scale,
         "p90": 1.64 * scale, "p95": 2.04 * scale, "p99": 4.17 * scale, "p99.9": 9.02 * scale, "max": 21.3 * scale })

@@ -186,9 +186,19 @@ impl Second {
             "generator": { "cpu_percent": 6.0 + dice.roll() * 4.0, "dispatch_lag_p99_ms": 0.2 + dice.roll() * 0.3,
                            "loop_lag_p99_ms": 0.1 + dice.roll() * 0.3, "gc_pause_max_ms": dice.roll() },
             "events": events,
+            "failures": if self.is_first_after() { json!([failed()]) } else { json!([]) },
+            "failed": if broken > 0 && self.at > self.stall().start { json!([{ "kind": 0, "count": broken }]) } else { json!([]) },
         });
         serde_json::from_value(value).expect("it is an interval")
     }
+}
+
+/// A request that failed, with texts that would break out of a page.
+fn failed() -> Value {
+    let message = json!({ "headers": [["x-a", NASTY]], "body": NASTY.repeat(20), "body_bytes": 9_000, "cut": true });
+    json!({ "kind": 0, "at_ms": 140_000, "scenario": "orders", "vu": 7, "iteration": 4_711, "name": "POST /api/orders",
+            "method": "POST", "url": format!("h:80/{NASTY}"), "what": "status 503", "status": 503, "error_code": 1_503,
+            "request": message, "response": message, "timings": { "waiting": 12.5 } })
 }
 
 /// What comes with the times of requests.
