@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
+use crate::metrics::{Aggregation, CheckpointTotal, Selector, Tap, Timeline, Totals, builtin};
 use crate::plan::{Plan, Scenario, order};
 use crate::results::{Sink, Summary};
 
@@ -76,6 +76,8 @@ pub enum Stage {
     Stopping,
     /// `teardown` runs.
     Teardown,
+    /// All is over but for what outputs have not passed on yet.
+    Closing,
 }
 
 /// A look at a run, once a second.
@@ -142,6 +144,8 @@ pub trait Observer {
     fn tick(&mut self, tick: &Tick<'_>);
     /// Files of the script have been saved.
     fn reload(&mut self, reload: &Reload);
+    /// The end of the run waits for these: outputs, and what else takes its seconds.
+    fn waits(&mut self, _for: &[String]) {}
     /// A checkpoint is complete; the first has the number 1.
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan);
 }
@@ -175,6 +179,9 @@ pub async fn run(
     };
     test.session.revision().set_plan(Arc::clone(&plan));
     let mut feed = Feed::new(sinks);
+    if let Some(tap) = feed.tap() {
+        test.recorder.tap(tap);
+    }
     let mut totals = totals_of(&test, feed.is_wanted());
     let mut judge = Judge::new(&plan, options);
     let watching = watch_files(&test, &mut judge);
@@ -212,7 +219,9 @@ pub async fn run(
         summary.warnings.push(problem);
         BTreeMap::new()
     });
-    summary.outputs = feed.end(&summary);
+    control.finish();
+    observer.stage(Stage::Closing);
+    summary.outputs = feed.end(&summary, control.hurry_token(), observer).await;
     Outcome {
         summary,
         files,
@@ -289,7 +298,7 @@ async fn load_phase(test: &mut Test, options: &RunOptions, mut watching: Option<
         net.release();
     }
     let (go, start) = watch::channel(None);
-    let (cores, mut inbox) = start_cores(test, &shared, &start, threads);
+    let (cores, mut inbox) = start_cores(test, &shared, &start, threads, feed.tap());
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
@@ -330,6 +339,7 @@ fn start_cores(
     shared: &Arc<exec::Shared>,
     start: &watch::Receiver<Option<Instant>>,
     threads: u32,
+    tap: Option<&Tap>,
 ) -> (Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<CoreReport>) {
     let (reports, inbox) = mpsc::unbounded_channel();
     let created = Arc::new(tokio::sync::Barrier::new(threads as usize));
@@ -339,6 +349,7 @@ fn start_cores(
             users: Users::of(&test.work),
             plan: Arc::clone(&test.plan),
             catalog: test.catalog.clone(),
+            tap: tap.cloned(),
             stripe: crate::schedule::Stripe { index, of: threads },
             shared: Arc::clone(shared),
             reports: reports.clone(),

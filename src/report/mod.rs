@@ -9,6 +9,6 @@ mod table;
 pub mod text;
 
 pub use history::history;
-pub use junit::junit;
+pub use junit::{junit, junit_unfinished};
 pub use markdown::markdown;
 pub use text::{Style, capacity, render};

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::interval::{Header, Interval, Trend, Values};
+use super::interval::{Header, Interval, Series, Trend, Values};
 use crate::metrics::buckets;
 
 /// Why a log cannot be written.
@@ -59,11 +59,7 @@ impl<W: Write> Hlog<W> {
     /// What writing gives.
     pub fn interval(&mut self, interval: &Interval) -> Result<(), HlogError> {
         let mut lines = String::new();
-        for series in &interval.series {
-            let Values::Trend(trend) = &series.values else { continue };
-            if series.unit.as_deref() != Some("ms") || !series.tags.is_empty() {
-                continue;
-            }
+        for (series, trend) in durations(interval) {
             let from = seconds(interval.at_ms.saturating_sub(self.start_ms));
             let (length, max) = (seconds(interval.duration_ms), trend.max);
             let histogram = encode(trend)?;
@@ -72,10 +68,24 @@ impl<W: Write> Hlog<W> {
         self.into.write_all(lines.as_bytes())
     }
 
+    /// How many lines [`Hlog::interval`] writes.
+    #[must_use]
+    pub fn lines(interval: &Interval) -> u64 {
+        durations(interval).count() as u64
+    }
+
     /// What was written into.
     pub fn into_inner(self) -> W {
         self.into
     }
+}
+
+/// The metrics that are durations, each as a whole.
+fn durations(interval: &Interval) -> impl Iterator<Item = (&Series, &Trend)> {
+    interval.series.iter().filter_map(|series| match &series.values {
+        Values::Trend(trend) if series.unit.as_deref() == Some("ms") && series.tags.is_empty() => Some((series, trend)),
+        _ => None,
+    })
 }
 
 /// Milliseconds as the log writes times.

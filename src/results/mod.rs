@@ -30,7 +30,7 @@ pub use interval::{
 pub use keeper::Keeper;
 pub use manifest::{FileHash, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
-pub use sink::{OutputReport, Sink};
+pub use sink::{Ending, OutputReport, Patience, Sink, Unwaited};
 pub use store::{RunFolder, StoreError, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
