@@ -7,6 +7,7 @@ mod ctl;
 mod data;
 mod demo;
 mod echo;
+mod github;
 mod init;
 mod logging;
 mod once;

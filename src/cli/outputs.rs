@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::Failure;
+use super::github::GithubArgs;
 use crate::output::{Naming, Outputs, Spec};
 use crate::report;
 use crate::results::{Ending, ExitCode, Header, Interval, OutputReport, Patience, Sink, Summary};
@@ -22,6 +23,8 @@ pub(super) struct OutputArgs {
     /// Names of the metrics that prometheus-rw writes: kingtide, or k6 for dashboards that were made for k6.
     #[arg(long, value_name = "NAMES", value_parser = naming, default_value = "kingtide", help_heading = OUTPUT)]
     metrics_compat: Naming,
+    #[command(flatten)]
+    pub(super) github: GithubArgs,
 }
 
 const OUTPUT: &str = "Outputs";

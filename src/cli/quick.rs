@@ -67,6 +67,7 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     drop(observer);
     drop(tui);
     terminal::out(&super::run::text(&outcome.summary));
+    args.output.github.run(&outcome.summary);
     let code = super::run::keep(&outcome.summary, args.summary_json.as_deref(), false);
     ui::close(server).await;
     Ok(code)

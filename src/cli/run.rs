@@ -81,6 +81,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
     }
+    args.output.github.run(&summary);
     let code = keep(&summary, args.summary_json.as_deref(), unsaved);
     ui::close(server).await;
     Ok(code)

@@ -3,12 +3,12 @@
 //!
 //! The formats are those of `HistogramLogWriter` and `AbstractHistogram` of <https://github.com/HdrHistogram/HdrHistogram>.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::interval::{Header, Interval, Series, Trend, Values};
 use crate::metrics::buckets;
@@ -109,14 +109,32 @@ fn encode(trend: &Trend) -> io::Result<String> {
     plain.extend(HIGHEST.to_be_bytes());
     plain.extend(1_f64.to_be_bytes());
     plain.extend(counts);
-    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());
-    deflated.write_all(&plain)?;
-    let deflated = deflated.finish()?;
+    let deflated = deflate(&plain)?;
     let length = u32::try_from(deflated.len()).map_err(io::Error::other)?;
     let mut whole = COMPRESSED_COOKIE.to_be_bytes().to_vec();
     whole.extend(length.to_be_bytes());
     whole.extend(deflated);
     Ok(STANDARD.encode(whole))
+}
+
+thread_local! {
+    // Making one fills 300 kB, which would be most of the work of a line.
+    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), true));
+}
+
+fn deflate(plain: &[u8]) -> io::Result<Vec<u8>> {
+    DEFLATE.with_borrow_mut(|deflate| {
+        deflate.reset();
+        let mut deflated = Vec::with_capacity(plain.len() + 64);
+        loop {
+            #[expect(clippy::cast_possible_truncation, reason = "not more than `plain` is long")]
+            let rest = &plain[deflate.total_in() as usize..];
+            if deflate.compress_vec(rest, &mut deflated, FlushCompress::Finish)? == Status::StreamEnd {
+                return Ok(deflated);
+            }
+            deflated.reserve(deflated.len().max(64));
+        }
+    })
 }
 
 /// Our buckets as those of nanoseconds: what was in one stays in one, within 0.1 % of where it was.

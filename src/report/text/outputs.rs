@@ -29,7 +29,7 @@ fn passed_on(output: &OutputReport) -> String {
         text.push_str(&format!(", {} dropped", human::count(output.dropped)));
     }
     if output.retries > 0 {
-        text.push_str(&format!(", tried again {} times", human::count(output.retries)));
+        text.push_str(&format!(", {} retries", human::count(output.retries)));
     }
     match (output.failures, &output.error) {
         (0, _) => {}
@@ -79,9 +79,7 @@ mod tests {
         assert_eq!(rows[0], "OUTPUTS");
         assert!(rows[1].ends_with("csv=a.csv 440 written"), "{text}");
         assert!(
-            rows[2].ends_with(
-                "otlp=http://a/ 1 written, 517 dropped, tried again 12 times, failed 13 times: connection refused"
-            ),
+            rows[2].ends_with("otlp=http://a/ 1 written, 517 dropped, 12 retries, failed 13 times: connection refused"),
             "{text}"
         );
         assert!(section(&[], &style).is_empty());
