@@ -46,7 +46,9 @@ pub struct Control {
     stop: CancellationToken,
     kill: CancellationToken,
     cut: CancellationToken,
+    hurry: CancellationToken,
     closing: AtomicBool,
+    finishing: AtomicBool,
     reasons: Mutex<Vec<Reason>>,
     steering: Mutex<Steering>,
     status: Mutex<Status>,
@@ -86,6 +88,28 @@ impl Control {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
+    }
+
+    /// The run is over but for what its outputs have not passed on yet.
+    pub fn finish(&self) {
+        self.finishing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run waits for outputs only, so that stopping means [`Control::hurry`].
+    #[must_use]
+    pub fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::Relaxed)
+    }
+
+    /// Outputs are not waited for any longer.
+    pub fn hurry(&self) {
+        self.hurry.cancel();
+    }
+
+    /// Cancelled when outputs are not waited for any longer.
+    #[must_use]
+    pub fn hurry_token(&self) -> &CancellationToken {
+        &self.hurry
     }
 
     /// Remembers `reason` and stops gracefully. The first abort of a kind is kept, repeats are not.

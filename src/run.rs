@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, CheckpointTotal, Selector, Timeline, Totals, builtin};
+use crate::metrics::{Aggregation, CheckpointTotal, Selector, Tap, Timeline, Totals, builtin};
 use crate::plan::{Plan, order};
 use crate::results::{Sink, Summary};
 
@@ -76,6 +76,8 @@ pub enum Stage {
     Stopping,
     /// `teardown` runs.
     Teardown,
+    /// All is over but for what outputs have not passed on yet.
+    Closing,
 }
 
 /// A look at a run, once a second.
@@ -144,6 +146,8 @@ pub trait Observer {
     fn tick(&mut self, tick: &Tick<'_>);
     /// Files of the script have been saved.
     fn reload(&mut self, reload: &Reload);
+    /// The end of the run waits for these: outputs, and what else takes its seconds.
+    fn waits(&mut self, _for: &[String]) {}
     /// A checkpoint is complete; the first has the number 1.
     fn checkpoint(&mut self, number: usize, checkpoint: &CheckpointTotal, plan: &Plan);
 }
@@ -177,6 +181,9 @@ pub async fn run(
     };
     test.session.revision().set_plan(Arc::clone(&plan));
     let mut feed = Feed::new(sinks);
+    if let Some(tap) = feed.tap() {
+        test.recorder.tap(tap);
+    }
     let mut totals = totals_of(&test, feed.is_wanted());
     let mut judge = Judge::new(&plan, options);
     let watching = watch_files(&test, &mut judge);
@@ -214,7 +221,9 @@ pub async fn run(
         summary.warnings.push(problem);
         BTreeMap::new()
     });
-    summary.outputs = feed.end(&summary);
+    control.finish();
+    observer.stage(Stage::Closing);
+    summary.outputs = feed.end(&summary, control.hurry_token(), observer).await;
     Outcome {
         summary,
         files,
@@ -291,7 +300,7 @@ async fn load_phase(test: &mut Test, options: &RunOptions, mut watching: Option<
         net.release();
     }
     let (go, start) = watch::channel(None);
-    let (cores, mut inbox) = start_cores(test, &shared, &start, threads);
+    let (cores, mut inbox) = start_cores(test, &shared, &start, threads, feed.tap());
     wait_until_ready(&mut inbox, threads, control, judge).await;
     let origin = clock::now() + Duration::from_millis(1);
     let _ = test.session.started.set(origin);
@@ -333,6 +342,7 @@ fn start_cores(
     shared: &Arc<exec::Shared>,
     start: &watch::Receiver<Option<Instant>>,
     threads: u32,
+    tap: Option<&Tap>,
 ) -> (Vec<JoinHandle<()>>, mpsc::UnboundedReceiver<CoreReport>) {
     let (reports, inbox) = mpsc::unbounded_channel();
     let created = Arc::new(tokio::sync::Barrier::new(threads as usize));
@@ -342,6 +352,7 @@ fn start_cores(
             users: Users::of(&test.work),
             plan: Arc::clone(&test.plan),
             catalog: test.catalog.clone(),
+            tap: tap.cloned(),
             stripe: crate::schedule::Stripe { index, of: threads },
             shared: Arc::clone(shared),
             reports: reports.clone(),

@@ -146,6 +146,7 @@ fn told_and_kept(args: &CapacityArgs, search: &Search, journal: Option<&Journal>
     } else {
         terminal::out(&text::render(document, style()));
     }
+    args.github.capacity(document);
     let code = match &ended {
         Ok(()) => document.exit_code.unwrap_or_else(|| ExitCode::Internal.number()),
         Err(Halt::Stopped) => ExitCode::Signal.number(),

@@ -31,7 +31,7 @@ async fn check(args: CheckArgs) -> Result<u8, Failure> {
             threads: 1,
             allow_suspect: true,
         };
-        let outcome = run::run(test, &options, &mut progress::Quiet, Vec::new()).await;
+        let outcome = run::run(test, &options, &mut progress::Quiet::default(), Vec::new()).await;
         terminal::out(&format!("\n{}", text(&outcome.summary)));
         code = outcome.summary.exit_code;
     }

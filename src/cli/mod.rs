@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod echo;
 mod git;
+mod github;
 mod init;
 mod logging;
 mod manifest;

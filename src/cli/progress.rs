@@ -21,12 +21,19 @@ const PLAIN_PERIOD: u64 = 10;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Shows nothing.
-#[derive(Debug)]
-pub(super) struct Quiet;
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    has_told: bool,
+}
 
 impl Observer for Quiet {
     fn stage(&mut self, _: Stage) {}
     fn tick(&mut self, _: &Tick<'_>) {}
+    fn waits(&mut self, outputs: &[String]) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            show_waiting(outputs);
+        }
+    }
     fn checkpoint(&mut self, _: usize, _: &CheckpointTotal, _: &Plan) {}
     fn reload(&mut self, reload: &Reload) {
         // What was asked for and did not happen is no progress.
@@ -34,6 +41,15 @@ impl Observer for Quiet {
             show_reload(reload);
         }
     }
+}
+
+/// What the end of a run waits for.
+fn waiting(outputs: &[String]) -> String {
+    format!("waiting for {}; Ctrl-C ends that", outputs.join(", "))
+}
+
+pub(super) fn show_waiting(outputs: &[String]) {
+    terminal::note(&waiting(outputs));
 }
 
 /// What a checkpoint leaves.
@@ -76,13 +92,20 @@ pub(super) fn show_reload(reload: &Reload) {
 pub(super) struct Plain {
     before: Vec<exec::Progress>,
     last: u64,
+    has_told: bool,
 }
 
 impl Observer for Plain {
+    fn waits(&mut self, outputs: &[String]) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            show_waiting(outputs);
+        }
+    }
+
     fn stage(&mut self, stage: Stage) {
         match stage {
             Stage::Stopping => terminal::note("stopping"),
-            Stage::Setup | Stage::Preparing | Stage::Running | Stage::Teardown => {}
+            Stage::Setup | Stage::Preparing | Stage::Running | Stage::Teardown | Stage::Closing => {}
         }
     }
 
@@ -141,12 +164,19 @@ impl Live {
 }
 
 impl Observer for Live {
+    fn waits(&mut self, outputs: &[String]) {
+        for bar in &self.bars {
+            bar.set_message(waiting(outputs));
+            bar.tick();
+        }
+    }
+
     fn stage(&mut self, stage: Stage) {
         let text = match stage {
             Stage::Setup => "setting up",
             Stage::Preparing => "making virtual users",
             Stage::Teardown => "tearing down",
-            Stage::Running | Stage::Stopping => return,
+            Stage::Running | Stage::Stopping | Stage::Closing => return,
         };
         for bar in &self.bars {
             bar.set_message(text);

@@ -59,7 +59,8 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
         threads: args.threads.unwrap_or_else(run::default_threads),
         allow_suspect: args.allow_suspect,
     };
-    let outputs = args.output.open(&args.output.specs()?)?;
+    let script = test.session.script.display().to_string();
+    let outputs = args.output.open(&args.output.specs()?, &script)?;
     let mut observer = super::run::observer(args.quiet, tui.as_ref(), &test.plan);
     let sinks = sink
         .into_iter()
@@ -70,6 +71,7 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
     drop(observer);
     drop(tui);
     terminal::out(&super::run::text(&outcome.summary));
+    args.output.github.run(&outcome.summary);
     let code = super::run::keep(&outcome.summary, args.summary_json.as_deref(), false);
     ui::close(server).await;
     Ok(code)

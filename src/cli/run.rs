@@ -29,7 +29,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let revision = git::Question::ask(&args.script.script, keeps_results(&args));
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
-        let outputs = args.output.open(&specs)?;
+        let outputs = args.output.open(&specs, &test.session.script.display().to_string())?;
         let server = ui::start(args.ui, args.control, Arc::clone(&control))?;
         let sink = ui::sink(server.as_ref())?;
         let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
@@ -79,6 +79,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
             terminal::note(&format!("results in {}", folder.path().display()));
         }
     }
+    args.output.github.run(&summary);
     let code = keep(&summary, args.summary_json.as_deref(), unsaved);
     ui::close(server).await;
     Ok(code)
@@ -144,7 +145,7 @@ pub(super) fn observer(is_quiet: bool, tui: Option<&Tui>, plan: &Plan) -> Box<dy
         return observer;
     }
     match (is_quiet, terminal::is_interactive()) {
-        (true, _) => Box::new(progress::Quiet),
+        (true, _) => Box::new(progress::Quiet::default()),
         (false, true) => Box::new(progress::Live::new(plan)),
         (false, false) => Box::new(progress::Plain::default()),
     }

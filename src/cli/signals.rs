@@ -1,5 +1,5 @@
 //! Ctrl-C and SIGTERM: the first stops gracefully, the second interrupts at once, the third cuts `teardown` short,
-//! as does any but the first while it runs. The summary is written in every case.
+//! as does any but the first while it runs. Once the run waits for outputs only, any ends that. The summary is written in every case.
 
 use std::sync::Arc;
 
@@ -24,6 +24,11 @@ pub(super) fn listen_to(current: impl Fn() -> Arc<Control> + 'static) -> std::io
                 _ = terminate.recv() => {}
             }
             let control = current();
+            if control.is_finishing() {
+                terminal::note("outputs are not waited for any longer");
+                control.hurry();
+                continue;
+            }
             match (time, control.is_closing()) {
                 (2.., true) | (3.., _) => control.cut(),
                 (_, true) => {

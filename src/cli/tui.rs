@@ -22,7 +22,7 @@ use super::{Failure, progress, terminal};
 use crate::control::{Command, Control};
 use crate::metrics::CheckpointTotal;
 use crate::plan::Plan;
-use crate::results::{ExitCode, Header, Interval, OutputReport, Sink, Summary};
+use crate::results::{Ending, ExitCode, Header, Interval, Patience, Sink, Summary};
 use crate::run::{Observer, Reload, Stage, Tick};
 
 /// How often keys and news are looked for.
@@ -198,8 +198,8 @@ impl Sink for Feed {
         let _ = self.news.try_send(News::Second(Arc::clone(interval)));
     }
 
-    fn end(self: Box<Self>, _: &Summary) -> Vec<OutputReport> {
-        Vec::new()
+    fn end(self: Box<Self>, _: &Summary, _: &Patience) -> Ending {
+        Box::pin(std::future::ready(Vec::new()))
     }
 }
 
@@ -211,6 +211,7 @@ impl Observer for Feed {
             Stage::Running => "running",
             Stage::Stopping => "stopping",
             Stage::Teardown => "tearing down",
+            Stage::Closing => "waiting for outputs",
         };
         let _ = self.news.try_send(News::Stage(text));
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::feed::Feed;
 use super::history::Point;
-use crate::results::{Header, Interval, OutputReport, Sink, Summary};
+use crate::results::{Ending, Header, Interval, OutputReport, Patience, Sink, Summary};
 
 /// Seconds that may wait for their text; the thread would have to stand still for so long.
 const QUEUE: usize = 60;
@@ -56,20 +56,21 @@ impl Sink for FeedSink {
         }
     }
 
-    fn end(self: Box<Self>, summary: &Summary) -> Vec<OutputReport> {
+    fn end(self: Box<Self>, summary: &Summary, _: &Patience) -> Ending {
         if let Ok(json) = serde_json::to_vec(summary) {
             let _ = self.end.send(json.into());
         }
         // A page that was complete is nothing to report.
         if self.dropped == 0 {
-            return Vec::new();
+            return Box::pin(std::future::ready(Vec::new()));
         }
-        vec![OutputReport {
-            output: "ui".to_owned(),
+        let report = OutputReport {
+            kind: "ui".to_owned(),
             written: self.written,
             dropped: self.dropped,
             ..OutputReport::default()
-        }]
+        };
+        Box::pin(std::future::ready(vec![report]))
     }
 }
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A *series* is a metric, or a metric with a [`Selector`]'s tags (a sub-metric). Its id is the same on every core, so
-//! that merging is adding up equal ids. Nobody keeps samples: a trend is a histogram.
+//! that merging is adding up equal ids. Nobody keeps samples: a trend is a histogram. Who wants each of
+//! them has a [`Tap`].
 
 mod admission;
 mod aggregation;
@@ -34,6 +35,7 @@ mod series;
 mod slots;
 mod summary;
 mod tags;
+mod tap;
 mod threshold;
 mod timeline;
 mod totals;
@@ -55,6 +57,7 @@ pub use selector::{Selector, SelectorError};
 pub use series::{Gauge, Series, SeriesData};
 pub use summary::{MetricSummaries, MetricSummary, TrendSummary};
 pub use tags::TagSet;
+pub use tap::{Sample, Samples, Tap, Tapped};
 pub use threshold::{LONGEST_WINDOW, NoData, Op, Threshold, Verdict};
 pub use timeline::Timeline;
 pub use totals::{CheckTotal, PhaseTotal, Totals};

@@ -14,6 +14,7 @@ use super::exemplar::{Exemplar, TraceId};
 use super::registry::{MetricId, Registry};
 use super::slots::{Route, Routes, Slot};
 use super::tags::{Interner, TagSet};
+use super::tap::{Outlet, Tap};
 use super::trend::Scale;
 
 /// Above this many tag sets, those that nobody holds any more are forgotten at each take.
@@ -43,6 +44,7 @@ struct Inner {
     checks: CheckTallies,
     counts: Vec<Counts>,
     warmup: Vec<Counts>,
+    outlet: Option<Box<Outlet>>,
 }
 
 impl Recorder {
@@ -61,8 +63,15 @@ impl Recorder {
                 checks: CheckTallies::default(),
                 counts: Vec::new(),
                 warmup: Vec::new(),
+                outlet: None,
             })),
         }
+    }
+
+    /// Passes each sample on to `tap` from now on, as well.
+    pub fn tap(&self, tap: &Tap) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.outlet = Some(Box::new(Outlet::new(tap, &inner.registry)));
     }
 
     /// The set of `base` with `extra` on top: later pairs win, and an empty value takes its key out.
@@ -87,8 +96,12 @@ impl Recorder {
     /// To take several samples with the same tags. The recorder is nobody else's until the batch is dropped.
     #[must_use]
     pub fn batch<'a>(&'a self, tags: &'a TagSet) -> Batch<'a> {
+        let mut inner = self.inner.borrow_mut();
+        if let Some(outlet) = &mut inner.outlet {
+            outlet.look_at_clock();
+        }
         Batch {
-            inner: self.inner.borrow_mut(),
+            inner,
             routes: tags.routes(),
             tags,
         }
@@ -153,6 +166,9 @@ impl Batch<'_> {
 
 impl Inner {
     fn record(&mut self, metric: MetricId, value: f64, tags: &TagSet) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.look_at_clock();
+        }
         self.route(&mut tags.routes(), metric, value, tags);
     }
 
@@ -160,6 +176,18 @@ impl Inner {
         match routes.get(metric, self.stamp) {
             Some(route) => route.record(&mut self.slots, value),
             None => self.find(routes, metric, tags).record(&mut self.slots, value),
+        }
+        if self.outlet.is_some() {
+            self.pass_on(routes, metric, value, tags);
+        }
+    }
+
+    /// Gives the tap a sample that its metric has taken.
+    #[inline(never)]
+    fn pass_on(&mut self, routes: &mut Routes, metric: MetricId, value: f64, tags: &TagSet) {
+        let taken = routes.get(metric, self.stamp).and_then(|route| route.taken(value));
+        if let (Some(outlet), Some(value)) = (&mut self.outlet, taken) {
+            outlet.note(routes, (metric, value), tags, next_stamp);
         }
     }
 
@@ -206,6 +234,9 @@ impl Inner {
     }
 
     fn take(&mut self) -> Delta {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.hand_over();
+        }
         let series = self.slots.iter_mut().filter_map(|slot| Some((slot.id, slot.take()?)));
         let delta = Delta {
             series: series.collect(),

@@ -16,6 +16,8 @@ pub(super) struct Routes {
     /// Whose routes they are, and of which state of its catalog; under another stamp they do not count.
     stamp: u64,
     by_metric: Vec<Option<Route>>,
+    /// Which set of samples the tags have been written into, and their number there; see `tap`.
+    pub(super) tapped: (u64, u32),
 }
 
 impl Routes {
@@ -75,6 +77,16 @@ impl Route {
                 trend.trace(exemplar);
             }
         });
+    }
+
+    /// What [`Route::record`] makes of a value, if it takes it.
+    pub(super) fn taken(&self, value: f64) -> Option<f64> {
+        match self.kind {
+            Kind::Counter => (0.0..f64::INFINITY).contains(&value).then_some(value),
+            Kind::Gauge => value.is_finite().then_some(value),
+            Kind::Rate => (!value.is_nan()).then_some(f64::from(u8::from(value != 0.0))),
+            Kind::Trend => Entry::new(self.scale, value).map(|_| value),
+        }
     }
 
     fn each(&self, slots: &mut [Slot], mut record: impl FnMut(&mut Slot)) {

@@ -50,7 +50,7 @@ impl Csv {
     }
 
     /// Writes a second.
-    pub(super) fn interval(&mut self, interval: &Interval, tally: &mut Tally) {
+    pub(super) fn interval(&mut self, interval: &Interval, tally: &Tally) {
         let rows = rows(interval);
         let written = rows
             .iter()
@@ -68,7 +68,7 @@ impl Csv {
     }
 
     /// Makes sure that it is on the disk.
-    pub(super) fn end(self, tally: &mut Tally) {
+    pub(super) fn end(self, tally: &Tally) {
         let synced = self
             .to
             .into_inner()
@@ -148,14 +148,14 @@ mod tests {
     fn a_row_for_each_series_and_second() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
-        let mut tally = Tally::new(String::new());
+        let tally = Tally::default();
         let mut csv = Csv::create(&path).unwrap();
-        csv.interval(&samples::interval(0), &mut tally);
-        csv.interval(&samples::interval(1), &mut tally);
-        csv.end(&mut tally);
+        csv.interval(&samples::interval(0), &tally);
+        csv.interval(&samples::interval(1), &tally);
+        csv.end(&tally);
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len() as u64, 1 + tally.into_report().written);
+        assert_eq!(lines.len() as u64, 1 + tally.report().written);
         assert_eq!(lines[0], COLUMNS.join(","));
         let trend = "1795168801000,0,http_req_duration,trend,ms,\"name:GET \"\"a b\"\",=\\\",,,,10,1012,0,101.2,1.5";
         assert!(lines[2].starts_with(trend), "{}", lines[2]);
@@ -171,10 +171,10 @@ mod tests {
         if !Path::new("/dev/full").exists() {
             return;
         }
-        let mut tally = Tally::new("csv".to_owned());
+        let tally = Tally::new("csv", String::new());
         let mut csv = Csv::create(Path::new("/dev/full")).unwrap();
-        csv.interval(&samples::interval(0), &mut tally);
-        let report = tally.into_report();
+        csv.interval(&samples::interval(0), &tally);
+        let report = tally.report();
         assert_eq!(
             (report.written, report.failures, report.dropped > 10),
             (0, 1, true),

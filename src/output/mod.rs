@@ -5,7 +5,9 @@
 //! or is slow is retried and counted there, and the load never waits for it.
 
 mod csv;
+mod hlog;
 mod influx;
+mod jsonl;
 mod native;
 mod otlp;
 mod prometheus;
@@ -17,33 +19,33 @@ mod tally;
 mod totals;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::header;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::csv::Csv;
+use self::hlog::HlogFile;
 use self::influx::Influx;
+use self::jsonl::Jsonl;
 use self::otlp::Otlp;
 use self::prometheus::remote_write::{self, RemoteWrite};
 use self::prometheus::scrape::Scrape;
 use self::push::{Encoder, Line, push};
 use self::statsd::Statsd;
 use self::tally::Tally;
-use crate::clock;
+use crate::metrics::Tap;
 use crate::net::HeaderList;
-use crate::results::{Header, Interval, OutputReport, Sink, Summary};
+use crate::results::{Ending, Header, Interval, OutputReport, Patience, Sink, Summary};
 
 pub use self::prometheus::remote_write::Naming;
 pub use self::spec::Spec;
 
 /// Seconds that an output may be behind; then new ones are dropped.
 const MOST_BEHIND: usize = 600;
-/// How long the end of a run waits for all outputs together: longer than any of them waits for its receiver.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What happens to an output.
 enum Event {
@@ -64,6 +66,8 @@ pub struct OutputError {
 /// An output with what it writes to.
 enum Output {
     Csv(Box<Csv>),
+    Hlog(HlogFile),
+    Jsonl(Box<Jsonl>),
     Prometheus(Scrape),
     PrometheusRw(Url, HeaderList, Box<RemoteWrite>),
     Influx(Url, HeaderList, Influx),
@@ -76,6 +80,9 @@ impl Output {
         let headers = |fixed: &[_]| push::headers(spec.kind(), fixed);
         Ok(match spec {
             Spec::Csv(path) => Self::Csv(Box::new(Csv::create(path)?)),
+            Spec::Hlog(path) => Self::Hlog(HlogFile::create(path)?),
+            Spec::Jsonl(path) => Self::Jsonl(Box::new(Jsonl::create(path, Tap::new().1)?)),
+            Spec::Junit(_) => return Err("it is written of the summary, and not of seconds".to_owned()),
             Spec::Prometheus(addr) => Self::Prometheus(Scrape::bind(*addr)?),
             Spec::PrometheusRw(url) => Self::PrometheusRw(
                 url.clone(),
@@ -96,8 +103,8 @@ impl Output {
         })
     }
 
-    /// Lives until the events end.
-    async fn work(self, mut events: mpsc::Receiver<Event>, tally: &mut Tally) {
+    /// Lives until the events end, and then until all is written or given up.
+    async fn work(self, mut events: mpsc::Receiver<Event>, give_up: &CancellationToken, tally: &Tally) {
         match self {
             Self::Csv(mut csv) => {
                 while let Some(event) = events.recv().await {
@@ -107,6 +114,16 @@ impl Output {
                 }
                 csv.end(tally);
             }
+            Self::Hlog(mut hlog) => {
+                while let Some(event) = events.recv().await {
+                    match event {
+                        Event::Begin(header) => hlog.begin(header, tally),
+                        Event::Interval(interval) => hlog.interval(&interval, tally),
+                    }
+                }
+                hlog.end(tally);
+            }
+            Self::Jsonl(jsonl) => jsonl.work(give_up, tally),
             Self::Statsd(mut statsd) => {
                 while let Some(event) = events.recv().await {
                     if let Event::Interval(interval) = event {
@@ -126,22 +143,32 @@ impl Output {
                 }
                 scrape.end(tally);
             }
-            Self::PrometheusRw(url, headers, mut encoder) => send(url, headers, &mut *encoder, events, tally).await,
-            Self::Influx(url, headers, mut encoder) => send(url, headers, &mut encoder, events, tally).await,
-            Self::Otlp(url, headers, mut encoder) => send(url, headers, &mut *encoder, events, tally).await,
+            Self::PrometheusRw(url, headers, mut encoder) => {
+                send((url, headers), &mut *encoder, events, give_up, tally).await;
+            }
+            Self::Influx(url, headers, mut encoder) => send((url, headers), &mut encoder, events, give_up, tally).await,
+            Self::Otlp(url, headers, mut encoder) => send((url, headers), &mut *encoder, events, give_up, tally).await,
+        }
+    }
+
+    /// Where it takes its samples, if it wants each of them; then it has no use for seconds.
+    fn tap(&self) -> Option<Tap> {
+        match self {
+            Self::Jsonl(jsonl) => Some(jsonl.tapped().tap().clone()),
+            _ => None,
         }
     }
 }
 
 async fn send(
-    url: Url,
-    headers: HeaderList,
+    (url, headers): (Url, HeaderList),
     encoder: &mut dyn Encoder,
     mut events: mpsc::Receiver<Event>,
-    tally: &mut Tally,
+    give_up: &CancellationToken,
+    tally: &Tally,
 ) {
     match Line::new(url, headers) {
-        Ok(line) => push(&line, encoder, &mut events, tally).await,
+        Ok(line) => push(&line, encoder, &mut events, give_up, tally).await,
         Err(error) => tally.failed(error, false),
     }
 }
@@ -149,15 +176,18 @@ async fn send(
 /// All outputs of a run.
 pub struct Outputs {
     threads: Vec<Handle>,
+    /// What is not written by then is given up.
+    give_up: CancellationToken,
 }
 
 /// An output at work.
 struct Handle {
-    output: String,
     events: mpsc::Sender<Event>,
+    tap: Option<Tap>,
+    tally: Tally,
     /// Seconds that found no room in its queue.
     missed: u64,
-    done: Receiver<OutputReport>,
+    done: oneshot::Receiver<()>,
 }
 
 impl Outputs {
@@ -166,15 +196,21 @@ impl Outputs {
     /// # Errors
     /// The first output that cannot be had.
     pub fn open(specs: &[Spec], naming: Naming) -> Result<Self, OutputError> {
-        let threads = specs.iter().map(|spec| {
+        let give_up = CancellationToken::new();
+        let mut threads: Vec<Handle> = Vec::new();
+        for spec in specs {
             let failed = |problem| OutputError {
                 output: spec.to_string(),
                 problem,
             };
-            Handle::start(spec, Output::open(spec, naming).map_err(failed)?).map_err(failed)
-        });
-        let threads = threads.collect::<Result<_, _>>()?;
-        Ok(Self { threads })
+            let output = Output::open(spec, naming).map_err(failed)?;
+            let handle = Handle::start(spec, output, give_up.clone()).map_err(failed)?;
+            if handle.tap.is_some() && threads.iter().any(|other| other.tap.is_some()) {
+                return Err(failed("samples can be written once only; copy the file".to_owned()));
+            }
+            threads.push(handle);
+        }
+        Ok(Self { threads, give_up })
     }
 
     /// Whether none was asked for.
@@ -185,42 +221,71 @@ impl Outputs {
 }
 
 impl Handle {
-    fn start(spec: &Spec, output: Output) -> Result<Self, String> {
-        let mut name = spec.to_string();
+    fn start(spec: &Spec, output: Output, give_up: CancellationToken) -> Result<Self, String> {
+        let mut target = spec.target();
         if let Output::Prometheus(scrape) = &output {
             // Port 0 has become one by now, which somebody has to know.
-            name = format!("{}={}", spec.kind(), scrape.addr());
+            target = scrape.addr().to_string();
             tracing::info!(target: "kingtide::run", "output prometheus: http://{}/metrics", scrape.addr());
         }
         let (events, inbox) = mpsc::channel(MOST_BEHIND);
-        let (tell, done) = channel();
-        let mut tally = Tally::new(name.clone());
+        let (tell, done) = oneshot::channel();
+        let tally = Tally::new(spec.kind(), target);
+        let tap = output.tap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
+        let counts = tally.clone();
         let work = move || {
             let local = tokio::task::LocalSet::new();
-            local.block_on(&runtime, output.work(inbox, &mut tally));
+            local.block_on(&runtime, output.work(inbox, &give_up, &counts));
             // Nobody listens any more when it took too long.
-            let _ = tell.send(tally.into_report());
+            let _ = tell.send(());
         };
         let started = thread::Builder::new().name(format!("out-{}", spec.kind())).spawn(work);
         started.map_err(|error| error.to_string())?;
         Ok(Self {
-            output: name,
             events,
+            tap,
+            tally,
             missed: 0,
             done,
         })
     }
 
     fn give(&mut self, event: Event) {
-        if self.events.try_send(event).is_err() {
+        if self.tap.is_none() && self.events.try_send(event).is_err() {
             self.missed += 1;
         }
+    }
+
+    /// Waits for it, and reports.
+    async fn end(self, patience: &Patience) -> OutputReport {
+        drop(self.events);
+        if let Some(tap) = &self.tap {
+            tap.end();
+        }
+        let ended = patience.wait(&self.tally.report().name(), self.done).await;
+        if let Err(why) = ended {
+            self.tally.failed(why.to_string(), false);
+        }
+        if self.missed > 0 {
+            let problem = format!("{} s found no room in the queue of {MOST_BEHIND} s", self.missed);
+            self.tally.failed(problem, false);
+        }
+        let mut report = self.tally.report();
+        if let Some(tap) = &self.tap {
+            // Exactly, whatever became of its thread.
+            report.dropped = tap.total().saturating_sub(report.written);
+        }
+        report
     }
 }
 
 impl Sink for Outputs {
+    fn tap(&self) -> Option<Tap> {
+        self.threads.iter().find_map(|thread| thread.tap.clone())
+    }
+
     fn begin(&mut self, header: &Arc<Header>) {
         for thread in &mut self.threads {
             thread.give(Event::Begin(Arc::clone(header)));
@@ -233,32 +298,19 @@ impl Sink for Outputs {
         }
     }
 
-    fn end(self: Box<Self>, _: &Summary) -> Vec<OutputReport> {
-        let deadline = clock::now() + PATIENCE;
-        // All of them hear of the end before one is waited for.
-        let ending: Vec<_> = self.threads.into_iter().map(|h| (h.output, h.missed, h.done)).collect();
-        let reports = ending.into_iter().map(|(output, missed, done)| {
-            let left = deadline.saturating_duration_since(clock::now());
-            let mut report = done.recv_timeout(left).unwrap_or_else(|error| lost(output, error));
-            if missed > 0 {
-                report.failures += missed;
-                report.error = Some(format!("{missed} s found no room in the queue of {MOST_BEHIND} s"));
+    fn end(self: Box<Self>, _: &Summary, patience: &Patience) -> Ending {
+        let patience = patience.clone();
+        Box::pin(async move {
+            let all = join_all(self.threads.into_iter().map(|thread| thread.end(&patience)));
+            let giving_up = async {
+                patience.over().await;
+                self.give_up.cancel();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                reports = all => reports,
+                () = giving_up => Vec::new(),
             }
-            report
-        });
-        reports.collect()
-    }
-}
-
-fn lost(output: String, error: RecvTimeoutError) -> OutputReport {
-    let error = match error {
-        RecvTimeoutError::Timeout => format!("it did not end within {} s", PATIENCE.as_secs()),
-        RecvTimeoutError::Disconnected => "its thread panicked".to_owned(),
-    };
-    OutputReport {
-        output,
-        failures: 1,
-        error: Some(error),
-        ..OutputReport::default()
+        })
     }
 }

@@ -4,6 +4,10 @@
 //! the same bucket `i - 1` and the schema scale. Ours are at most a thousandth of their value wide, and their middles
 //! decide.
 
+use std::cell::RefCell;
+
+use crate::metrics::{Trend, buckets};
+
 /// The finest schema that is used: a bucket is 2.2 % wide.
 const FINEST: i32 = 5;
 /// Common receivers refuse or coarsen what has more.
@@ -30,6 +34,7 @@ pub(super) enum Limit {
 }
 
 impl Exponential {
+    #[cfg(test)]
     /// Sorted values (no negative ones) and how often they are there, in the finest schema that `limit` lets pass. It only becomes coarser as
     /// a distribution grows.
     pub(super) fn of(values: impl Iterator<Item = (f64, u64)>, limit: Limit) -> Self {
@@ -37,20 +42,46 @@ impl Exponential {
             schema: FINEST,
             ..Self::default()
         };
-        let per_doubling = f64::from(1 << FINEST);
         for (value, count) in values {
             if value <= 0.0 {
                 all.zeros += count;
                 continue;
             }
-            #[expect(clippy::cast_possible_truncation, reason = "logarithms of doubles are small")]
-            let index = (value.log2() * per_doubling).ceil() as i32;
-            push(&mut all.buckets, index, count);
+            push(&mut all.buckets, index_of(value), count);
         }
-        while all.size(limit) > MOST_BUCKETS {
-            all.coarsen();
-        }
+        all.fit(limit);
         all
+    }
+
+    /// A distribution of metrics, its values divided by `per`.
+    pub(super) fn of_trend(trend: &Trend, unit: &str, per: f64, limit: Limit) -> Self {
+        let mut all = Self {
+            schema: FINEST,
+            ..Self::default()
+        };
+        let per = buckets::units_per(unit) * per;
+        INDICES.with_borrow_mut(|known| {
+            let at = known.iter().position(|(of, _)| of.total_cmp(&per).is_eq());
+            let at = at.unwrap_or_else(|| {
+                known.push((per, Vec::new()));
+                known.len() - 1
+            });
+            let indices = &mut known[at].1;
+            for (bucket, count) in trend.buckets() {
+                match index_of_bucket(indices, bucket, per) {
+                    Some(index) => push(&mut all.buckets, index, count),
+                    None => all.zeros += count,
+                }
+            }
+        });
+        all.fit(limit);
+        all
+    }
+
+    fn fit(&mut self, limit: Limit) {
+        while self.size(limit) > MOST_BUCKETS {
+            self.coarsen();
+        }
     }
 
     fn size(&self, limit: Limit) -> usize {
@@ -95,6 +126,39 @@ impl Exponential {
         }
         (first, counts)
     }
+}
+
+/// Which bucket of the finest schema a value above zero is in.
+fn index_of(value: f64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "logarithms of doubles are small")]
+    let index = (value.log2() * f64::from(1 << FINEST)).ceil() as i32;
+    index
+}
+
+thread_local! {
+    /// What [`index_of`] gives for the middles of our buckets, by what units are divided by: the same few hundred logarithms
+    /// would be taken for each series in each second. 4 bytes for a bucket, of which there are 55,000 at most.
+    static INDICES: RefCell<Vec<(f64, Vec<i32>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// No index is so small: that of the smallest double is -34,368.
+const UNKNOWN: i32 = i32::MIN;
+
+/// `None` for the bucket of zero.
+fn index_of_bucket(known: &mut Vec<i32>, bucket: u32, per: f64) -> Option<i32> {
+    if bucket == 0 {
+        return None;
+    }
+    let at = bucket as usize;
+    if known.len() <= at {
+        known.resize(at + 1, UNKNOWN);
+    }
+    if known[at] == UNKNOWN {
+        #[expect(clippy::cast_precision_loss, reason = "middles have 11 significant bits")]
+        let middle = buckets::middle(bucket) as f64;
+        known[at] = index_of(middle / per);
+    }
+    Some(known[at])
 }
 
 fn push(buckets: &mut Vec<(i32, u64)>, index: i32, count: u64) {

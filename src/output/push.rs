@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Event;
@@ -22,8 +23,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The first pause before a body is sent again, which doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long the end of the run waits for what is left.
-const LAST_MINUTE: Duration = Duration::from_secs(10);
 /// How much of a refusal is repeated.
 const QUOTED: usize = 200;
 
@@ -107,22 +106,23 @@ pub(super) trait Encoder {
     }
 }
 
-/// Sends what `encoder` makes of the events until they end, and then what is left for a bounded time. A body that is on its
+/// Sends what `encoder` makes of the events until they end, and then what is left, unless it is given up. A body that is on its
 /// way is never cut short by the next one.
 pub(super) async fn push(
     line: &Line,
     encoder: &mut dyn Encoder,
     events: &mut mpsc::Receiver<Event>,
-    tally: &mut Tally,
+    give_up: &CancellationToken,
+    tally: &Tally,
 ) {
     let mut queue = Queue::default();
     let mut in_flight = None;
-    let mut deadline = None;
+    let mut is_over = false;
     loop {
         if in_flight.is_none() {
             in_flight = queue.next().map(|(at, parcel)| Box::pin(line.send(at, parcel)));
         }
-        if in_flight.is_none() && deadline.is_some() {
+        if in_flight.is_none() && is_over {
             return;
         }
         let answered = async {
@@ -131,27 +131,21 @@ pub(super) async fn push(
                 None => std::future::pending().await,
             }
         };
-        let ended = async {
-            match deadline {
-                Some(deadline) => clock::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             (parcel, answer) = answered => {
                 in_flight = None;
                 queue.settle(parcel, answer, encoder, tally);
             }
-            event = events.recv(), if deadline.is_none() => match event {
+            event = events.recv(), if !is_over => match event {
                 Some(Event::Begin(header)) => encoder.begin(&header),
                 Some(Event::Interval(interval)) => queue.add(encoder.interval(&interval), tally),
                 None => {
                     queue.add(encoder.end(), tally);
                     queue.hurry();
-                    deadline = Some(clock::now() + LAST_MINUTE);
+                    is_over = true;
                 }
             },
-            () = ended => {
+            () = give_up.cancelled() => {
                 queue.give_up(tally);
                 return;
             }
@@ -164,6 +158,8 @@ struct Queue {
     waiting: VecDeque<Parcel>,
     /// Of the one that is being sent.
     away: u64,
+    /// The first of those that wait has been sent before; and so has the one that is being sent.
+    again: (bool, bool),
     pause: Duration,
     /// When the next may be sent.
     at: Instant,
@@ -174,6 +170,7 @@ impl Default for Queue {
         Self {
             waiting: VecDeque::new(),
             away: 0,
+            again: (false, false),
             pause: FIRST_PAUSE,
             at: clock::now(),
         }
@@ -182,12 +179,13 @@ impl Default for Queue {
 
 impl Queue {
     /// Queues what is to be sent, at the cost of the oldest when there is too much.
-    fn add(&mut self, parcels: Vec<Parcel>, tally: &mut Tally) {
+    fn add(&mut self, parcels: Vec<Parcel>, tally: &Tally) {
         for parcel in parcels {
             if self.waiting.len() == MOST_WAITING
                 && let Some(oldest) = self.waiting.pop_front()
             {
                 tally.dropped(oldest.records);
+                self.again.0 = false;
             }
             self.waiting.push_back(parcel);
         }
@@ -197,6 +195,7 @@ impl Queue {
     fn next(&mut self) -> Option<(Instant, Parcel)> {
         let parcel = self.waiting.pop_front()?;
         self.away = parcel.records;
+        self.again = (false, self.again.0);
         Some((self.at, parcel))
     }
 
@@ -207,8 +206,11 @@ impl Queue {
     }
 
     /// Takes in what became of one.
-    fn settle(&mut self, parcel: Parcel, answer: Answer, encoder: &mut dyn Encoder, tally: &mut Tally) {
+    fn settle(&mut self, parcel: Parcel, answer: Answer, encoder: &mut dyn Encoder, tally: &Tally) {
         self.away = 0;
+        if self.again.1 {
+            tally.retried();
+        }
         let records = parcel.records;
         match answer {
             Answer::Later(problem) => {
@@ -217,6 +219,7 @@ impl Queue {
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 if self.waiting.len() < MOST_WAITING {
                     self.waiting.push_front(parcel);
+                    self.again.0 = true;
                 } else {
                     tally.dropped(records);
                 }
@@ -240,7 +243,7 @@ impl Queue {
     }
 
     /// Nothing more is sent.
-    fn give_up(&mut self, tally: &mut Tally) {
+    fn give_up(&mut self, tally: &Tally) {
         let waiting = self.waiting.drain(..).map(|parcel| parcel.records);
         tally.dropped(waiting.sum::<u64>() + self.away);
     }

@@ -13,8 +13,14 @@ const SCRAPE_PORT: u16 = 9_464;
 /// An output that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spec {
+    /// A line in a file for each sample.
+    Jsonl(PathBuf),
+    /// HdrHistogram's interval log.
+    Hlog(PathBuf),
     /// A table in a file: a row for each series and second.
     Csv(PathBuf),
+    /// JUnit's XML, when the run is over. `report` knows what is in it, so that it is not opened here.
+    Junit(PathBuf),
     /// An endpoint that Prometheus scrapes.
     Prometheus(SocketAddr),
     /// Prometheus remote write.
@@ -28,7 +34,7 @@ pub enum Spec {
 }
 
 /// The kinds, as they are listed to who asks for another.
-const KINDS: &str = "csv, influx, otlp, prometheus, prometheus-rw, statsd";
+const KINDS: &str = "csv, hlog, influx, jsonl, junit, otlp, prometheus, prometheus-rw, statsd";
 
 impl FromStr for Spec {
     type Err = String;
@@ -41,6 +47,9 @@ impl FromStr for Spec {
         let needs = |form: &str| target.ok_or_else(|| format!("write it as {kind}={form}"));
         match kind {
             "csv" => needs("FILE").map(|file| Self::Csv(file.into())),
+            "jsonl" => needs("FILE").map(|file| Self::Jsonl(file.into())),
+            "hlog" => needs("FILE").map(|file| Self::Hlog(file.into())),
+            "junit" => needs("FILE").map(|file| Self::Junit(file.into())),
             "prometheus" => target
                 .map_or(Ok(([127, 0, 0, 1], SCRAPE_PORT).into()), scrape_addr)
                 .map(Self::Prometheus),
@@ -125,6 +134,9 @@ impl Spec {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Jsonl(_) => "jsonl",
+            Self::Hlog(_) => "hlog",
+            Self::Junit(_) => "junit",
             Self::Csv(_) => "csv",
             Self::Prometheus(_) => "prometheus",
             Self::PrometheusRw(_) => "prometheus-rw",
@@ -138,7 +150,7 @@ impl Spec {
     #[must_use]
     pub fn target(&self) -> String {
         match self {
-            Self::Csv(file) => file.display().to_string(),
+            Self::Csv(file) | Self::Jsonl(file) | Self::Hlog(file) | Self::Junit(file) => file.display().to_string(),
             Self::Prometheus(addr) => addr.to_string(),
             Self::Statsd(addr) => addr.clone(),
             Self::PrometheusRw(url) | Self::Influx(url) | Self::Otlp(url) => redacted(url),

@@ -33,7 +33,7 @@ impl Statsd {
     }
 
     /// Sends a second.
-    pub(super) fn interval(&mut self, interval: &Interval, tally: &mut Tally) {
+    pub(super) fn interval(&mut self, interval: &Interval, tally: &Tally) {
         let mut packet = String::new();
         let mut in_packet = 0;
         for line in rows(interval).iter().flat_map(lines) {
@@ -49,7 +49,7 @@ impl Statsd {
         self.send(&mut packet, &mut in_packet, tally);
     }
 
-    fn send(&self, packet: &mut String, lines: &mut u64, tally: &mut Tally) {
+    fn send(&self, packet: &mut String, lines: &mut u64, tally: &Tally) {
         if *lines > 0 {
             match self.socket.send(packet.as_bytes()) {
                 Ok(_) => tally.written(*lines),
@@ -107,11 +107,11 @@ mod tests {
     fn a_receiver_gets_whole_lines() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let target = receiver.local_addr().unwrap().to_string();
-        let mut tally = Tally::new(String::new());
+        let tally = Tally::default();
         Statsd::connect(&target)
             .unwrap()
-            .interval(&samples::interval(0), &mut tally);
-        let report = tally.into_report();
+            .interval(&samples::interval(0), &tally);
+        let report = tally.report();
         let mut lines = Vec::new();
         let mut buffer = [0; 2_000];
         while (lines.len() as u64) < report.written {

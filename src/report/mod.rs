@@ -10,6 +10,6 @@ pub mod text;
 mod traces;
 
 pub use history::history;
-pub use junit::junit;
+pub use junit::{junit, junit_unfinished};
 pub use markdown::markdown;
 pub use text::{Style, capacity, render};

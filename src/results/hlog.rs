@@ -3,14 +3,14 @@
 //!
 //! The formats are those of `HistogramLogWriter` and `AbstractHistogram` of <https://github.com/HdrHistogram/HdrHistogram>.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::interval::{Header, Interval, Trend, Values};
+use super::interval::{Header, Interval, Series, Trend, Values};
 use crate::metrics::buckets;
 
 /// Why a log cannot be written.
@@ -59,11 +59,7 @@ impl<W: Write> Hlog<W> {
     /// What writing gives.
     pub fn interval(&mut self, interval: &Interval) -> Result<(), HlogError> {
         let mut lines = String::new();
-        for series in &interval.series {
-            let Values::Trend(trend) = &series.values else { continue };
-            if series.unit.as_deref() != Some("ms") || !series.tags.is_empty() {
-                continue;
-            }
+        for (series, trend) in durations(interval) {
             let from = seconds(interval.at_ms.saturating_sub(self.start_ms));
             let (length, max) = (seconds(interval.duration_ms), trend.max);
             let histogram = encode(trend)?;
@@ -72,10 +68,24 @@ impl<W: Write> Hlog<W> {
         self.into.write_all(lines.as_bytes())
     }
 
+    /// How many lines [`Hlog::interval`] writes.
+    #[must_use]
+    pub fn lines(interval: &Interval) -> u64 {
+        durations(interval).count() as u64
+    }
+
     /// What was written into.
     pub fn into_inner(self) -> W {
         self.into
     }
+}
+
+/// The metrics that are durations, each as a whole.
+fn durations(interval: &Interval) -> impl Iterator<Item = (&Series, &Trend)> {
+    interval.series.iter().filter_map(|series| match &series.values {
+        Values::Trend(trend) if series.unit.as_deref() == Some("ms") && series.tags.is_empty() => Some((series, trend)),
+        _ => None,
+    })
 }
 
 /// Milliseconds as the log writes times.
@@ -99,14 +109,32 @@ fn encode(trend: &Trend) -> io::Result<String> {
     plain.extend(HIGHEST.to_be_bytes());
     plain.extend(1_f64.to_be_bytes());
     plain.extend(counts);
-    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());
-    deflated.write_all(&plain)?;
-    let deflated = deflated.finish()?;
+    let deflated = deflate(&plain)?;
     let length = u32::try_from(deflated.len()).map_err(io::Error::other)?;
     let mut whole = COMPRESSED_COOKIE.to_be_bytes().to_vec();
     whole.extend(length.to_be_bytes());
     whole.extend(deflated);
     Ok(STANDARD.encode(whole))
+}
+
+thread_local! {
+    // Making one fills 300 kB, which would be most of the work of a line.
+    static DEFLATE: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), true));
+}
+
+fn deflate(plain: &[u8]) -> io::Result<Vec<u8>> {
+    DEFLATE.with_borrow_mut(|deflate| {
+        deflate.reset();
+        let mut deflated = Vec::with_capacity(plain.len() + 64);
+        loop {
+            #[expect(clippy::cast_possible_truncation, reason = "not more than `plain` is long")]
+            let rest = &plain[deflate.total_in() as usize..];
+            if deflate.compress_vec(rest, &mut deflated, FlushCompress::Finish)? == Status::StreamEnd {
+                return Ok(deflated);
+            }
+            deflated.reserve(deflated.len().max(64));
+        }
+    })
 }
 
 /// Our buckets as those of nanoseconds: what was in one stays in one, within 0.1 % of where it was.

@@ -247,7 +247,7 @@ pub struct IntervalEvent {
 
 /// What a metric, or a part of it, has gathered in one second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "ReadSeries")]
+#[serde(try_from = "ReadSeries")]
 pub struct Series {
     /// The metric.
     pub metric: String,
@@ -265,7 +265,7 @@ pub struct Series {
 }
 
 /// Values by the kind of their metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Values {
     /// A sum.
@@ -293,7 +293,7 @@ pub enum Values {
     Trend(Trend),
 }
 
-/// As it is in the file, where the distribution does not know its unit.
+/// As it is in the file. All fields side by side, as a kind that is read first would make a copy of each bucket.
 #[derive(Deserialize)]
 struct ReadSeries {
     metric: String,
@@ -301,33 +301,74 @@ struct ReadSeries {
     unit: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    #[serde(flatten)]
-    values: Values,
+    r#type: ReadKind,
+    value: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    passes: Option<u64>,
+    total: Option<u64>,
+    count: Option<u64>,
+    sum: Option<f64>,
+    buckets: Option<Vec<(u32, u64)>>,
+    exemplar: Option<Exemplar>,
     #[serde(default)]
     out_of_range: u64,
 }
 
-impl From<ReadSeries> for Series {
-    fn from(read: ReadSeries) -> Self {
-        let mut values = read.values;
-        if let Values::Trend(trend) = &mut values {
-            trend.unit = Unit::parse(read.unit.as_deref().unwrap_or_default());
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ReadKind {
+    Counter,
+    Gauge,
+    Rate,
+    Trend,
+}
+
+impl TryFrom<ReadSeries> for Series {
+    type Error = String;
+
+    fn try_from(read: ReadSeries) -> Result<Self, String> {
+        fn some<T>(value: Option<T>, field: &str) -> Result<T, String> {
+            value.ok_or_else(|| format!("missing field `{field}`"))
         }
-        Self {
+        let values = match read.r#type {
+            ReadKind::Counter => Values::Counter {
+                value: some(read.value, "value")?,
+            },
+            ReadKind::Gauge => Values::Gauge {
+                value: some(read.value, "value")?,
+                min: some(read.min, "min")?,
+                max: some(read.max, "max")?,
+            },
+            ReadKind::Rate => Values::Rate {
+                passes: some(read.passes, "passes")?,
+                total: some(read.total, "total")?,
+            },
+            ReadKind::Trend => Values::Trend(Trend {
+                unit: Unit::parse(read.unit.as_deref().unwrap_or_default()),
+                count: some(read.count, "count")?,
+                sum: some(read.sum, "sum")?,
+                min: some(read.min, "min")?,
+                max: some(read.max, "max")?,
+                buckets: some(read.buckets, "buckets")?,
+                exemplar: read.exemplar,
+            }),
+        };
+        Ok(Self {
             metric: read.metric,
             unit: read.unit,
             tags: read.tags,
             values,
             out_of_range: read.out_of_range,
-        }
+        })
     }
 }
 
 /// A distribution that can be merged: exact count, sum, smallest and largest; quantiles within 0.1 %.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trend {
     /// What it is measured in, which decides how wide buckets are.
-    #[serde(skip, default = "no_unit")]
+    #[serde(skip)]
     unit: Unit,
     /// How many samples there are.
     pub count: u64,
@@ -342,10 +383,6 @@ pub struct Trend {
     /// The slowest request whose trace is kept, where requests carry traces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exemplar: Option<Exemplar>,
-}
-
-fn no_unit() -> Unit {
-    Unit::None
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

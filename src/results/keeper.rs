@@ -6,13 +6,13 @@ use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::hlog::Hlog;
 use super::interval::{Header, Interval};
-use super::sink::{OutputReport, Sink};
+use super::sink::{Ending, OutputReport, Patience, Sink};
 use super::store::StoreError;
 use super::summary::Summary;
 
@@ -23,7 +23,7 @@ const WAITING: usize = 60;
 #[derive(Debug)]
 pub struct Keeper {
     seconds: Option<SyncSender<Piece>>,
-    thread: Option<JoinHandle<OutputReport>>,
+    done: oneshot::Receiver<OutputReport>,
     dropped: u64,
 }
 
@@ -45,13 +45,17 @@ impl Keeper {
         };
         let (intervals, latency) = (make("intervals.jsonl")?, make("latency.hlog")?);
         let (seconds, inbox) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new()
+        let (tell, done) = oneshot::channel();
+        std::thread::Builder::new()
             .name("kingtide-results".to_owned())
-            .spawn(move || keep(&inbox, intervals, latency))
+            .spawn(move || {
+                // Nobody listens any more when it took too long.
+                let _ = tell.send(keep(&inbox, intervals, latency));
+            })
             .map_err(|source| StoreError::new("write", folder, source))?;
         Ok(Self {
             seconds: Some(seconds),
-            thread: Some(thread),
+            done,
             dropped: 0,
         })
     }
@@ -74,13 +78,20 @@ impl Sink for Keeper {
     }
 
     /// Nothing is told of files that are whole.
-    fn end(mut self: Box<Self>, _: &Summary) -> Vec<OutputReport> {
+    fn end(mut self: Box<Self>, _: &Summary, patience: &Patience) -> Ending {
         drop(self.seconds.take());
-        let report = self.thread.take().and_then(|thread| thread.join().ok());
-        let mut report = report.unwrap_or_default();
-        report.dropped += self.dropped;
-        let is_whole = report.dropped == 0 && report.failures == 0;
-        if is_whole { Vec::new() } else { vec![report] }
+        let patience = patience.clone();
+        Box::pin(async move {
+            let report = patience.wait("results", self.done).await;
+            let mut report = report.unwrap_or_else(|why| OutputReport {
+                failures: 1,
+                error: Some(why.to_string()),
+                ..report_of("intervals.jsonl")
+            });
+            report.dropped += self.dropped;
+            let is_whole = report.dropped == 0 && report.failures == 0;
+            if is_whole { Vec::new() } else { vec![report] }
+        })
     }
 }
 
@@ -103,11 +114,19 @@ fn keep(inbox: &Receiver<Piece>, mut intervals: Journal, mut latency: Journal) -
         }
     }
     OutputReport {
-        output: intervals.name.to_owned(),
         written: intervals.written,
         dropped: intervals.lost,
         failures: intervals.lost + latency.lost,
         error: intervals.error.or(latency.error),
+        ..report_of(intervals.name)
+    }
+}
+
+fn report_of(file: &str) -> OutputReport {
+    OutputReport {
+        kind: "results".to_owned(),
+        target: file.to_owned(),
+        ..OutputReport::default()
     }
 }
 

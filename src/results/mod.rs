@@ -33,7 +33,7 @@ pub use interval::{
 pub use keeper::Keeper;
 pub use manifest::{FileHash, GitRevision, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
-pub use sink::{OutputReport, Sink};
+pub use sink::{Ending, OutputReport, Patience, Sink, Unwaited};
 pub use store::{RunFolder, StoreError, run_name, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,

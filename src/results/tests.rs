@@ -139,8 +139,8 @@ fn a_thousand_series_take_what_is_documented() {
     assert!((200_000..290_000).contains(&line), "{line}");
 }
 
-#[test]
-fn a_disk_that_is_full_is_told_once_and_counted() {
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_once_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.path().join("intervals.jsonl")).unwrap();
     let mut keeper = Box::new(Keeper::new(folder.path()).unwrap());
@@ -149,7 +149,7 @@ fn a_disk_that_is_full_is_told_once_and_counted() {
         keeper.interval(&second(number, &[(5, 1)]).into());
     }
     let summary = rebuild::summary(&header(), &[]);
-    let reports = keeper.end(&summary);
+    let reports = keeper.end(&summary, &Patience::default()).await;
     assert_eq!(reports.len(), 1);
     let report = &reports[0];
     assert_eq!((report.written, report.dropped), (0, 4));
@@ -163,8 +163,8 @@ fn a_disk_that_is_full_is_told_once_and_counted() {
     );
 }
 
-#[test]
-fn what_is_kept_is_read_back() {
+#[tokio::test]
+async fn what_is_kept_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = json!({
         "schema": MANIFEST_SCHEMA, "versions": {}, "script": { "path": "saga.lua", "sha256": "", "bytes": 0 }, "data": [],
@@ -179,7 +179,9 @@ fn what_is_kept_is_read_back() {
     for interval in &all {
         keeper.interval(&interval.clone().into());
     }
-    let report = keeper.end(&rebuild::summary(&header(), &[]));
+    let report = keeper
+        .end(&rebuild::summary(&header(), &[]), &Patience::default())
+        .await;
     assert_eq!(report, []);
     let run = open(folder.path()).unwrap();
     assert_eq!((run.header, run.intervals.as_slice()), (Some(header()), all.as_slice()));

@@ -13,7 +13,7 @@ use crate::clock::{self, Instant, Timer};
 use crate::control::Reason;
 use crate::direct::{Call, DirectVuFactory};
 use crate::exec;
-use crate::metrics::{Catalog, Delta, Recorder, builtin};
+use crate::metrics::{Catalog, Delta, Recorder, Tap, builtin};
 use crate::plan::Plan;
 use crate::schedule::Stripe;
 use crate::script::{Host, LuaVuFactory, Session, collector, flow};
@@ -74,6 +74,8 @@ pub(super) struct CoreSeed {
     pub(super) users: Users,
     pub(super) plan: Arc<Plan>,
     pub(super) catalog: Catalog,
+    /// Where each sample goes as well, if somebody wants them.
+    pub(super) tap: Option<Tap>,
     pub(super) stripe: Stripe,
     pub(super) shared: Arc<exec::Shared>,
     pub(super) reports: mpsc::UnboundedSender<CoreReport>,
@@ -158,6 +160,9 @@ async fn drive<F: VuFactory + 'static>(
     make: impl FnOnce(&CoreSeed, &Recorder) -> Result<F, String>,
 ) -> Result<(), String> {
     let recorder = Recorder::new(&seed.session.registry, &seed.catalog);
+    if let Some(tap) = &seed.tap {
+        recorder.tap(tap);
+    }
     let made = make(&seed, &recorder);
     // The others wait for this core, whether it could be made or not.
     seed.created.wait().await;

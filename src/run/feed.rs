@@ -5,23 +5,32 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::{self, Instant};
 use crate::exec;
 use crate::failures::News;
-use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Threshold, Totals, builtin};
+use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Tap, Threshold, Totals, builtin};
 use crate::plan::{Plan, order};
 use crate::results::{
     Buckets, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
-    PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, Summary, ThresholdHeader,
+    Patience, PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, Summary, ThresholdHeader,
     ThresholdInterval, TracesHeader, Trend, Values, millis, timestamp,
 };
 
-use super::Test;
 use super::judge::Judge;
+use super::{Observer, Test};
+
+/// How long the end of a run waits for all sinks together; those that have not ended then have some moments for their counts.
+const LONGEST_END: Duration = Duration::from_millis(4_500);
+/// How long it waits without saying so.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// Who is fed, and how far it has come.
 pub(super) struct Feed {
     sinks: Vec<Box<dyn Sink>>,
+    tap: Option<Tap>,
     begun: Option<Begun>,
     /// The CPU time that each core has used so far.
     used: Vec<Duration>,
@@ -50,6 +59,7 @@ pub(super) struct Look<'a> {
 impl Feed {
     pub(super) fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
         Self {
+            tap: sinks.iter().find_map(|sink| sink.tap()),
             sinks,
             begun: None,
             used: Vec::new(),
@@ -132,10 +142,36 @@ impl Feed {
         });
     }
 
-    /// The run is over.
-    pub(super) fn end(self, summary: &Summary) -> Vec<OutputReport> {
-        let ended = self.sinks.into_iter().map(|sink| sink.end(summary));
-        ended.flatten().collect()
+    /// Where each sample goes as well, if a sink wants them.
+    pub(super) fn tap(&self) -> Option<&Tap> {
+        self.tap.as_ref()
+    }
+
+    /// The run is over. Sinks have some seconds for what is left, or until `hurry` is cancelled.
+    pub(super) async fn end(
+        self,
+        summary: &Summary,
+        hurry: &CancellationToken,
+        observer: &mut dyn Observer,
+    ) -> Vec<OutputReport> {
+        let patience = Patience::default();
+        let endings = self.sinks.into_iter().map(|sink| sink.end(summary, &patience));
+        let mut all = join_all(endings.collect::<Vec<_>>());
+        let deadline = clock::now() + LONGEST_END;
+        let mut tell = clock::now() + SILENCE;
+        loop {
+            let is_over = clock::now() >= deadline || hurry.is_cancelled();
+            tokio::select! {
+                biased;
+                reports = &mut all => return reports.into_iter().flatten().collect(),
+                () = hurry.cancelled(), if !is_over => patience.end(),
+                () = clock::sleep_until(deadline), if !is_over => patience.end(),
+                () = clock::sleep_until(tell), if !is_over => {
+                    observer.waits(&patience.waiting());
+                    tell += Duration::from_secs(1);
+                }
+            }
+        }
     }
 
     fn give(&mut self, interval: Interval) {

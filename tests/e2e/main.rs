@@ -27,6 +27,7 @@ mod live;
 mod nginx;
 mod numbers;
 mod orchestrator;
+mod outputs;
 mod own_tests;
 mod page;
 mod parts;

@@ -44,7 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["net"]),
     ("cookie", &["net"]),
     ("cookie_store", &["net"]),
-    ("flate2", &["net", "results"]),
+    ("flate2", &["net", "results", "output"]),
     ("brotli", &["net"]),
     ("zstd", &["net"]),
     ("hdrhistogram", &["metrics", "results"]),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use crate::cli::args::{MAX_SEED, pair};
+use crate::cli::github::GithubArgs;
 use crate::plan::duration;
 
 #[derive(Debug, Args)]
@@ -80,6 +81,8 @@ pub(in crate::cli) struct CapacityArgs {
     /// Leave nothing on disk; such a search cannot be resumed.
     #[arg(long, conflicts_with = "results", help_heading = RESULT)]
     pub(super) no_results: bool,
+    #[command(flatten)]
+    pub(in crate::cli) github: GithubArgs,
     /// Write what was found as JSON to this file.
     #[arg(long, value_name = "FILE", help_heading = RESULT)]
     pub(super) summary_json: Option<PathBuf>,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::results::{Header, Interval, Sink};
+use crate::results::{Header, Interval, Patience, Sink};
 
 const DOCUMENT: &str = "<!doctype html><p>the page</p><script>go()</script>";
 
@@ -164,7 +164,8 @@ async fn readers_get_everything_and_a_stalled_one_holds_up_nobody() {
     .await;
     let text = until(&mut late, "\"second\":49").await;
     assert_eq!(text.matches("event: interval").count(), 2, "where it was: {text}");
-    assert!(sink.end(&summary()).is_empty(), "nothing was dropped");
+    let reports = sink.end(&summary(), &Patience::default()).await;
+    assert!(reports.is_empty(), "nothing was dropped");
     for reader in [&mut early, &mut late, &mut stalled] {
         let mut text = until(reader, "event: end\n").await;
         reader.read_to_string(&mut text).await.unwrap();

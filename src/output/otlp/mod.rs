@@ -15,7 +15,7 @@ use self::wire::{
 use super::native::{Exponential, Limit};
 use super::push::{Encoder, Parcel};
 use super::row::Run;
-use super::totals::{Distribution, Sum, Total, Totals, spread};
+use super::totals::{Distribution, Sum, Total, Totals};
 use crate::metrics::builtin::BUILTINS;
 use crate::results::{self, Header, Interval};
 
@@ -146,8 +146,7 @@ impl Otlp {
 
     fn histogram(&self, total: &Total, distribution: &Distribution, per: f64) -> ExponentialHistogramDataPoint {
         let all = &distribution.all;
-        let values = spread(all, &total.unit).map(|(value, count)| (value / per, count));
-        let buckets = Exponential::of(values, Limit::Range);
+        let buckets = Exponential::of_trend(all, &total.unit, per, Limit::Range);
         let (first, counts) = buckets.dense();
         ExponentialHistogramDataPoint {
             attributes: attributes(total),
@@ -225,39 +224,56 @@ fn nanos(ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1 as real;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::metrics::v1::{
+        AggregationTemporality, Metric, exemplar, metric::Data, number_data_point,
+    };
+
     use super::*;
     use crate::output::row::samples;
 
-    fn metrics(otlp: &mut Otlp, second: u64) -> Vec<Metric> {
+    /// A second, read by `OpenTelemetry`'s own messages.
+    fn sent(otlp: &mut Otlp, second: u64) -> real::ExportMetricsServiceRequest {
         let parcel = otlp.interval(&samples::interval(second)).remove(0);
-        let request = ExportMetricsServiceRequest::decode(parcel.body).unwrap();
+        let request = real::ExportMetricsServiceRequest::decode(parcel.body.clone()).unwrap();
+        // They know each field that was written, and nothing has another type.
+        assert_eq!(request.encode_to_vec(), parcel.body);
+        let points = metrics(&request).map(|metric| match metric.data.as_ref().unwrap() {
+            Data::Gauge(gauge) => gauge.data_points.len(),
+            Data::Sum(sum) => sum.data_points.len(),
+            Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
+            other => panic!("{other:?}"),
+        });
+        assert!(points.sum::<usize>() as u64 >= parcel.records);
         request
-            .resource_metrics
-            .into_iter()
-            .flat_map(|r| r.scope_metrics)
-            .flat_map(|s| s.metrics)
-            .collect()
+    }
+
+    fn metrics(request: &real::ExportMetricsServiceRequest) -> impl Iterator<Item = &Metric> {
+        let scopes = request.resource_metrics.iter().flat_map(|r| &r.scope_metrics);
+        scopes.flat_map(|s| &s.metrics)
+    }
+
+    fn find<'a>(request: &'a real::ExportMetricsServiceRequest, name: &str) -> &'a Metric {
+        let mut all = metrics(request);
+        all.find(|metric| metric.name == name)
+            .unwrap_or_else(|| panic!("{name}"))
     }
 
     #[test]
     fn totals_grow_and_histograms_hold_all_samples() {
         let mut otlp = Otlp::default();
         otlp.begin(&samples::header());
-        metrics(&mut otlp, 0);
-        let second = metrics(&mut otlp, 1);
-        let find = |name: &str| {
-            second
-                .iter()
-                .find(|metric| metric.name == name)
-                .unwrap_or_else(|| panic!("{name}"))
-        };
-        let Some(Data::Sum(sum)) = &find("kingtide.http_reqs").data else {
+        sent(&mut otlp, 0);
+        let second = sent(&mut otlp, 1);
+        let Some(Data::Sum(sum)) = &find(&second, "kingtide.http_reqs").data else {
             panic!()
         };
         let point = &sum.data_points[0];
-        assert!(sum.is_monotonic && point.as_double == Some(20.0));
+        assert!(sum.is_monotonic && sum.aggregation_temporality() == AggregationTemporality::Cumulative);
+        assert_eq!(point.value, Some(number_data_point::Value::AsDouble(20.0)));
         assert_eq!(point.time_unix_nano - point.start_time_unix_nano, 2_000_000_000);
-        let duration = find("kingtide.http_req_duration");
+        let duration = find(&second, "kingtide.http_req_duration");
         assert_eq!(duration.unit, "s");
         let Some(Data::ExponentialHistogram(histogram)) = &duration.data else {
             panic!()
@@ -271,7 +287,12 @@ mod tests {
         let base = 2_f64.powf(2_f64.powi(-point.scale));
         let last = buckets.offset + buckets.bucket_counts.len() as i32 - 1;
         assert!(base.powi(last) < 1.0005 && base.powi(last + 1) >= 0.9995, "{last}");
-        assert!(find("kingtide.check.samples").data.is_some() && find("kingtide.vus").data.is_some());
+        let is_there = |name| find(&second, name).data.is_some();
+        assert!(is_there("kingtide.check.samples") && is_there("kingtide.vus"));
+        let resource = second.resource_metrics[0].resource.as_ref().unwrap();
+        let service = resource.attributes.iter().find(|pair| pair.key == "service.name");
+        let value = service.and_then(|pair| pair.value.clone()?.value);
+        assert_eq!(value, Some(Value::StringValue("kingtide".to_owned())));
     }
 
     #[test]
@@ -289,22 +310,25 @@ mod tests {
             at_ms: 5,
         });
         let parcel = otlp.interval(&interval).remove(0);
-        let request = ExportMetricsServiceRequest::decode(parcel.body).unwrap();
-        let metrics = request.resource_metrics[0].scope_metrics[0].metrics.iter();
-        let points = metrics.filter_map(|metric| match &metric.data {
-            Some(Data::ExponentialHistogram(histogram)) => Some(histogram.data_points.clone()),
+        let request = real::ExportMetricsServiceRequest::decode(parcel.body).unwrap();
+        let points = metrics(&request).filter_map(|metric| match &metric.data {
+            Some(Data::ExponentialHistogram(histogram)) => Some(&histogram.data_points),
             _ => None,
         });
-        let all: Vec<Exemplar> = points.flatten().flat_map(|point| point.exemplars).collect();
+        let all: Vec<_> = points.flatten().flat_map(|point| &point.exemplars).collect();
         assert_eq!(all.len(), 1);
-        assert_eq!((all[0].time_unix_nano, all[0].as_double), (5_000_000, Some(1.0)));
+        let value = all[0].value;
+        assert_eq!(
+            (all[0].time_unix_nano, value),
+            (5_000_000, Some(exemplar::Value::AsDouble(1.0)))
+        );
         assert_eq!(all[0].trace_id, 0xabc_u128.to_be_bytes());
     }
 
     #[test]
     fn what_is_rejected_in_part_is_read() {
-        let body = ExportMetricsServiceResponse {
-            partial_success: Some(wire::PartialSuccess {
+        let body = real::ExportMetricsServiceResponse {
+            partial_success: Some(real::ExportMetricsPartialSuccess {
                 rejected_data_points: 3,
                 error_message: "no".to_owned(),
             }),

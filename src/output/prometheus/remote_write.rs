@@ -9,7 +9,7 @@ use prost::Message as _;
 use super::super::native::{Exponential, Limit};
 use super::super::push::{Encoder, Parcel};
 use super::super::row::Run;
-use super::super::totals::{Distribution, Sum, Total, Totals, spread};
+use super::super::totals::{Distribution, Sum, Total, Totals};
 use super::wire::{Exemplar, Histogram, Label, Sample, Span, TimeSeries, WriteRequest};
 use super::{QUANTILES, TRACE_LABEL, base_unit, labels, plain};
 use crate::results::{self, Header, Interval};
@@ -193,8 +193,7 @@ impl RemoteWrite {
     fn histogram(&self, name: String, total: &Total, distribution: &Distribution) -> TimeSeries {
         let (per, _) = base_unit(&total.unit);
         let all = &distribution.all;
-        let values = spread(all, &total.unit).map(|(value, count)| (value / per, count));
-        let buckets = Exponential::of(values, Limit::Filled);
+        let buckets = Exponential::of_trend(all, &total.unit, per, Limit::Filled);
         let mut histograms = Vec::with_capacity(2);
         let at = self.totals.at_ms;
         if total.is_new && total.since_ms < at {

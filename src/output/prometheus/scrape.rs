@@ -72,7 +72,7 @@ impl Scrape {
         self.lock(|board| board.totals.add(interval));
     }
 
-    pub(in crate::output) fn end(&self, tally: &mut Tally) {
+    pub(in crate::output) fn end(&self, tally: &Tally) {
         self.lock(|board| tally.written(board.scrapes));
     }
 

@@ -15,7 +15,7 @@ pub(super) fn section(outputs: &[OutputReport], style: &Style) -> Vec<String> {
         let is_whole = output.dropped == 0;
         table.push(vec![
             style.mark(is_whole),
-            Cell::plain(&output.output),
+            Cell::plain(output.name()),
             Cell::new(passed_on(output), if is_whole { Paint::Plain } else { Paint::Bad }),
         ]);
     }
@@ -27,6 +27,9 @@ fn passed_on(output: &OutputReport) -> String {
     let mut text = format!("{} written", human::count(output.written));
     if output.dropped > 0 {
         text.push_str(&format!(", {} dropped", human::count(output.dropped)));
+    }
+    if output.retries > 0 {
+        text.push_str(&format!(", {} retries", human::count(output.retries)));
     }
     match (output.failures, &output.error) {
         (0, _) => {}
@@ -54,12 +57,15 @@ mod tests {
             width: 120,
         };
         let whole = OutputReport {
-            output: "csv=a.csv".to_owned(),
+            kind: "csv".to_owned(),
+            target: "a.csv".to_owned(),
             written: 440,
             ..OutputReport::default()
         };
         let broken = OutputReport {
-            output: "otlp=http://a/".to_owned(),
+            kind: "otlp".to_owned(),
+            target: "http://a/".to_owned(),
+            retries: 12,
             written: 1,
             dropped: 517,
             failures: 13,
@@ -73,7 +79,7 @@ mod tests {
         assert_eq!(rows[0], "OUTPUTS");
         assert!(rows[1].ends_with("csv=a.csv 440 written"), "{text}");
         assert!(
-            rows[2].ends_with("otlp=http://a/ 1 written, 517 dropped, failed 13 times: connection refused"),
+            rows[2].ends_with("otlp=http://a/ 1 written, 517 dropped, 12 retries, failed 13 times: connection refused"),
             "{text}"
         );
         assert!(section(&[], &style).is_empty());
