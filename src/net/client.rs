@@ -4,6 +4,7 @@
 mod pooled;
 
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -130,17 +131,16 @@ impl Client {
                     next => next,
                 };
                 let next = match next {
-                    None => {
+                    Some(Ok(next)) => next,
+                    last => {
+                        let outcome = match last {
+                            Some(Err(error)) => Err(error),
+                            _ => outcome,
+                        };
                         let exchange = hop.finish(request, outcome);
                         on_hop(&exchange);
                         return exchange;
                     }
-                    Some(Err(error)) => {
-                        let exchange = hop.finish(request, Err(error));
-                        on_hop(&exchange);
-                        return exchange;
-                    }
-                    Some(Ok(next)) => next,
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
@@ -164,6 +164,11 @@ impl Client {
             let common = self.shared.config.headers.get(&TRACEPARENT);
             request.trace = tracer.begin(request.headers.get(&TRACEPARENT).or(common));
         }
+    }
+
+    /// One more sending of a request within its trace.
+    fn span_id(&self, request: &Request) -> Option<NonZeroU64> {
+        self.shared.tracer.as_ref()?.span_id(request.trace.as_ref()?)
     }
 
     /// Empties the jar and closes connections as the options say.
@@ -191,15 +196,14 @@ impl Client {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?.map(Box::new),
             };
-            let tracer = self.shared.tracer.as_ref();
-            let span = tracer.zip(request.trace.as_ref());
             let outgoing = Outgoing {
                 request,
                 common,
                 auth,
                 cookies: cookies.as_deref(),
                 target: &target,
-                span: span.and_then(|(tracer, trace)| tracer.span(trace, self.vu_id)),
+                span: self.span_id(request),
+                vu: self.vu_id,
                 shared: &self.shared,
             };
             show(&outgoing, hop.retried);
