@@ -4,6 +4,7 @@
 mod pooled;
 
 use std::cell::RefCell;
+use std::num::NonZeroU64;
 use std::ptr::from_ref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ impl Headed for Gone<'_> {
             shared: &client.shared,
             // Its trace is the exchange's.
             span: None,
+            vu: client.vu_id,
         };
         outgoing.headers()
     }
@@ -190,17 +192,16 @@ impl Client {
                     next => next,
                 };
                 let next = match next {
-                    None => {
+                    Some(Ok(next)) => next,
+                    last => {
+                        let outcome = match last {
+                            Some(Err(error)) => Err(error),
+                            _ => outcome,
+                        };
                         let exchange = hop.finish(request, outcome);
                         on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
                         return exchange;
                     }
-                    Some(Err(error)) => {
-                        let exchange = hop.finish(request, Err(error));
-                        on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
-                        return exchange;
-                    }
-                    Some(Ok(next)) => next,
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
@@ -233,6 +234,11 @@ impl Client {
         }
     }
 
+    /// One more sending of a request within its trace.
+    fn span_id(&self, request: &Request) -> Option<NonZeroU64> {
+        self.shared.tracer.as_ref()?.span_id(request.trace.as_ref()?)
+    }
+
     /// Empties the jar and closes connections as the options say.
     pub fn end_iteration(&self) {
         if self.shared.config.cookies == CookieMode::PerIteration {
@@ -258,15 +264,14 @@ impl Client {
                 CookieMode::Off if request.cookies.is_empty() => None,
                 _ => self.jar.header(&request.cookies, &request.address)?.map(Box::new),
             };
-            let tracer = self.shared.tracer.as_ref();
-            let span = tracer.zip(request.trace.as_ref());
             let outgoing = Outgoing {
                 request,
                 common,
                 auth,
                 cookies: cookies.as_deref(),
                 target: &target,
-                span: span.and_then(|(tracer, trace)| tracer.span(trace, self.vu_id)),
+                span: self.span_id(request),
+                vu: self.vu_id,
                 shared: &self.shared,
             };
             show(&outgoing, hop.retried);

@@ -95,6 +95,7 @@ pub fn writing(request: Request) -> impl FnMut() -> usize {
             cookies: None,
             target: &target,
             span: None,
+            vu: 0,
             shared: &shared,
         };
         let rest = render(&outgoing, &mut out);

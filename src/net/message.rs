@@ -1,6 +1,8 @@
 //! What goes out with a request: the caller's headers, the plan's, and those that the client adds. How they are written is
 //! the protocol's.
 
+use std::num::NonZeroU64;
+
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::HeaderList;
@@ -25,8 +27,10 @@ pub(super) struct Outgoing<'a> {
     pub cookies: Option<&'a HeaderValue>,
     /// Where it goes.
     pub target: &'a Target,
-    /// What it tells of its trace.
-    pub span: Option<Span<'a>>,
+    /// The id of this sending within the request's trace, if it tells of one. No more than that: it waits with the request.
+    pub span: Option<NonZeroU64>,
+    /// Whose request it is.
+    pub vu: u64,
     /// The options.
     pub shared: &'a Shared,
 }
@@ -117,9 +121,16 @@ impl Outgoing<'_> {
         headers
     }
 
+    /// This sending within its trace.
+    pub fn span(&self) -> Option<Span<'_>> {
+        let (id, trace) = self.span.zip(self.request.trace.as_ref())?;
+        let tracer = self.shared.tracer.as_ref()?;
+        Some(tracer.span(trace, id, self.vu))
+    }
+
     /// What is told of its trace.
     pub fn trace(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let span = self.span.map(|span| span.values(self.is_free(&TRACESTATE)));
+        let span = self.span().map(|span| span.values(self.is_free(&TRACESTATE)));
         span.into_iter().flatten()
     }
 

@@ -163,23 +163,27 @@ impl Tracer {
         })
     }
 
-    /// One more sending of a request; `None` when the caller's own headers speak for it.
-    pub fn span<'a>(&'a self, trace: &'a Trace, vu: u64) -> Option<Span<'a>> {
+    /// The id of one more sending of a request; `None` when the caller's own headers speak for it.
+    pub fn span_id(&self, trace: &Trace) -> Option<NonZeroU64> {
         if trace.is_given {
             return None;
         }
         let mut random = self.random.borrow_mut();
-        let id = loop {
+        loop {
             if let Some(id) = NonZeroU64::new(random.random()) {
-                break id;
+                return Some(id);
             }
-        };
-        Some(Span {
+        }
+    }
+
+    /// What a sending with this id tells.
+    pub fn span<'a>(&'a self, trace: &'a Trace, id: NonZeroU64, vu: u64) -> Span<'a> {
+        Span {
             trace,
             id,
             run: self.pools.run(),
             vu,
-        })
+        }
     }
 }
 
@@ -235,7 +239,7 @@ mod tests {
     }
 
     fn headers(tracer: &Tracer, trace: &Trace, vu: u64) -> (String, String) {
-        let span = tracer.span(trace, vu).unwrap();
+        let span = tracer.span(trace, tracer.span_id(trace).unwrap(), vu);
         let mut state = Vec::new();
         span.state(&mut state);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -304,7 +308,7 @@ mod tests {
             assert_eq!(trace.map(|trace| trace.is_sampled), sampled, "{value}");
             if let Some(trace) = trace {
                 assert_eq!(trace.id(), id);
-                assert!(tracer.span(&trace, 1).is_none());
+                assert_eq!(tracer.span_id(&trace), None);
             }
         }
     }

@@ -78,8 +78,8 @@ impl Channel {
             .header(&TRACESTATE)
             .or_else(|| common.header(&TRACESTATE))
             .is_some();
-        if let Some(span) = tracer.span(trace, self.vu_id) {
-            headers.extend(span.values(!has_state));
+        if let Some(id) = tracer.span_id(trace) {
+            headers.extend(tracer.span(trace, id, self.vu_id).values(!has_state));
         }
     }
 

@@ -44,7 +44,7 @@ pub(in crate::net) fn render(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Byte
             line(out, &name, value);
         }
     }
-    if let Some(span) = &outgoing.span {
+    if let Some(span) = outgoing.span() {
         span.lines(outgoing.is_free(&TRACESTATE), out);
     }
     for (name, value) in outgoing.own() {

@@ -55,15 +55,16 @@ proptest! {
         request.body = if large { body.repeat(2_000).into() } else { body.into() };
         let target = shared.target(&address).unwrap();
         let cookies = HeaderValue::from_static("a=1");
-        let trace = shared.tracer.as_ref().and_then(|tracer| tracer.begin(None));
-        let span = shared.tracer.as_ref().zip(trace.as_ref());
+        let tracer = shared.tracer.as_ref();
+        request.trace = tracer.and_then(|tracer| tracer.begin(None));
         let outgoing = Outgoing {
             request: &request,
             common: &shared.config.headers,
             auth: address.auth(),
             cookies: cookie.then_some(&cookies),
             target: &target,
-            span: span.and_then(|(tracer, trace)| tracer.span(trace, 7)),
+            span: tracer.and_then(|tracer| tracer.span_id(request.trace.as_ref()?)),
+            vu: 7,
             shared: &shared,
         };
         let mut written = Vec::new();
