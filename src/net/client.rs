@@ -162,24 +162,20 @@ impl Client {
                     _ => None,
                 };
                 let next = match next {
-                    Some(Ok(_)) if left == 0 => {
-                        let message = format!("more than {} redirects", request.redirects);
-                        Some(Err(NetError::new(ErrorKind::TooManyRedirects, message)))
-                    }
+                    Some(Ok(_)) if left == 0 => Some(Err(too_many(request.redirects))),
                     next => next,
                 };
                 let next = match next {
-                    None => {
+                    Some(Ok(next)) => next,
+                    ended => {
+                        let outcome = match ended {
+                            Some(Err(error)) => Err(error),
+                            _ => outcome,
+                        };
                         let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
                         on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
                         return exchange;
                     }
-                    Some(Err(error)) => {
-                        let exchange = hop.finish(request.address.clone(), request.method.clone(), Err(error));
-                        on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
-                        return exchange;
-                    }
-                    Some(Ok(next)) => next,
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request.address.clone(), request.method.clone(), outcome);
@@ -320,6 +316,10 @@ impl Client {
     async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
     }
+}
+
+fn too_many(redirects: u32) -> NetError {
+    NetError::new(ErrorKind::TooManyRedirects, format!("more than {redirects} redirects"))
 }
 
 /// Shows a request to who wants to see it go out.
