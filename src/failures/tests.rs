@@ -1,3 +1,5 @@
+//! What is kept and counted of failures on several cores, and the bounds of it.
+
 use super::*;
 use crate::metrics::{Catalog, Recorder, Registry};
 

@@ -185,10 +185,7 @@ impl Client {
                     _ => None,
                 };
                 let next = match next {
-                    Some(Ok(_)) if left == 0 => {
-                        let message = format!("more than {} redirects", request.redirects);
-                        Some(Err(NetError::new(ErrorKind::TooManyRedirects, message)))
-                    }
+                    Some(Ok(_)) if left == 0 => Some(Err(too_many(request.redirects))),
                     next => next,
                 };
                 let next = match next {
@@ -357,6 +354,10 @@ impl Client {
     async fn open(&self, target: &Rc<Target>, hop: &mut Hop) -> Result<Opened, NetError> {
         Box::pin(dial::open(&self.shared, target, self.vu_id, hop)).await
     }
+}
+
+fn too_many(redirects: u32) -> NetError {
+    NetError::new(ErrorKind::TooManyRedirects, format!("more than {redirects} redirects"))
 }
 
 /// Shows a request to who wants to see it go out.

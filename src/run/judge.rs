@@ -217,11 +217,10 @@ impl Judge {
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
         let (failures, failure_kinds_left_out) = test.session.failed.summaries();
         let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
-            let executor = scenario.executor.name().to_owned();
             (
                 scenario.name.clone(),
                 ScenarioSummary {
-                    executor,
+                    executor: scenario.executor.name().to_owned(),
                     iterations: totals.counts(index),
                     warmup: (!scenario.warmup.is_zero()).then(|| totals.warmup_counts(index)),
                 },

@@ -118,6 +118,7 @@ fn assert_hidden(folder: &Path) {
     let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
     let json = serde_json::to_string(SECRET).expect("a text can be written");
     let in_json = json.trim_matches('"');
+    let escaped = serde_json::to_string(in_json).expect("a text can be written");
     let basic = BASE64_STANDARD.encode(format!("me:{SECRET}"));
     let hidden = [
         SECRET,
@@ -125,10 +126,7 @@ fn assert_hidden(folder: &Path) {
         &form,
         &form.replace('+', "%20"),
         in_json,
-        &serde_json::to_string(in_json)
-            .expect("a text can be written")
-            .trim_matches('"')
-            .to_owned(),
+        escaped.trim_matches('"'),
         &basic[6..18],
         "Sw0rd",
     ];
@@ -157,58 +155,20 @@ fn intervals(project: &Project) -> Vec<Value> {
         .collect()
 }
 
-#[tokio::test]
-async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
-    let project = Project::with(JOURNEY).against(&mirror().await);
-    let refused = format!("REFUSED={}", refused_url().await);
-    let (secret, password) = (format!("SECRET={SECRET}"), format!("PASSWORD={PASSWORD}"));
-    let ran = project
-        .run(&[
-            "j.lua",
-            "-e",
-            &secret,
-            "-e",
-            &password,
-            "-e",
-            &refused,
-            "--threads",
-            "2",
-        ])
-        .await;
-    ran.exits(0);
-    assert_hidden(&project.path("results"));
+/// The kinds of failures in it: the request's name, and what failed.
+const KINDS: [(&str, &str); 8] = [
+    ("POST /broken", "status 500"),
+    ("form", "status 500"),
+    ("basic", "status 500"),
+    ("reset", "error 1220: connection reset by peer"),
+    ("silent", "error 1050: timeout"),
+    ("refused", "error 1212: connection refused"),
+    ("no URL", "error 1020: request that cannot be sent"),
+    ("fine", "check: has a moon"),
+];
 
-    let intervals = intervals(&project);
-    let kept: Vec<&Value> = intervals
-        .iter()
-        .flat_map(|second| second["failures"].as_array().into_iter().flatten())
-        .collect();
-    let of = |name: &str| -> Vec<&Value> { kept.iter().filter(|failed| failed["name"] == name).copied().collect() };
-    // name, what failed, how many are kept
-    let table = [
-        ("POST /broken", "status 500", 2),
-        ("form", "status 500", 2),
-        ("basic", "status 500", 2),
-        ("reset", "error 1220: connection reset by peer", 2),
-        ("silent", "error 1050: timeout", 2),
-        ("refused", "error 1212: connection refused", 2),
-        ("no URL", "error 1020: request that cannot be sent", 2),
-        ("fine", "check: has a moon", 2),
-    ];
-    for (name, what, many) in table {
-        let kept = of(name);
-        assert_eq!((kept.len(), kept[0]["what"].as_str()), (many, Some(what)), "{kept:#?}");
-        let counted = ran.summary["failures"].as_array().expect("there are failures");
-        let kind = counted
-            .iter()
-            .find(|kind| kind["name"] == name)
-            .expect("it is in the summary");
-        assert_eq!(
-            (&kind["count"], &kind["scenario"]),
-            (&20.into(), &"buyers".into()),
-            "{kind}"
-        );
-    }
+/// What was sent and what came back, of some of them by name.
+fn assert_both_sides<'a>(of: &dyn Fn(&str) -> Vec<&'a Value>) {
     let broken = of("POST /broken")[0];
     let (sent, came) = (&broken["request"], &broken["response"]);
     assert!(
@@ -249,6 +209,50 @@ async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
         .map(|failed| failed["request"]["body"].clone())
         .collect();
     assert!(fine.contains(&"sent to be fine".into()), "{fine:?}");
+}
+
+#[tokio::test]
+async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
+    let project = Project::with(JOURNEY).against(&mirror().await);
+    let refused = format!("REFUSED={}", refused_url().await);
+    let (secret, password) = (format!("SECRET={SECRET}"), format!("PASSWORD={PASSWORD}"));
+    let ran = project
+        .run(&[
+            "j.lua",
+            "-e",
+            &secret,
+            "-e",
+            &password,
+            "-e",
+            &refused,
+            "--threads",
+            "2",
+        ])
+        .await;
+    ran.exits(0);
+    assert_hidden(&project.path("results"));
+
+    let intervals = intervals(&project);
+    let kept: Vec<&Value> = intervals
+        .iter()
+        .flat_map(|second| second["failures"].as_array().into_iter().flatten())
+        .collect();
+    let of = |name: &str| -> Vec<&Value> { kept.iter().filter(|failed| failed["name"] == name).copied().collect() };
+    for (name, what) in KINDS {
+        let kept = of(name);
+        assert_eq!((kept.len(), kept[0]["what"].as_str()), (2, Some(what)), "{kept:#?}");
+        let counted = ran.summary["failures"].as_array().expect("there are failures");
+        let kind = counted
+            .iter()
+            .find(|kind| kind["name"] == name)
+            .expect("it is in the summary");
+        assert_eq!(
+            (&kind["count"], &kind["scenario"]),
+            (&20.into(), &"buyers".into()),
+            "{kind}"
+        );
+    }
+    assert_both_sides(&of);
 
     let text = &ran.ended.stdout;
     assert!(

@@ -146,6 +146,30 @@ end } } }",
     assert_eq!(seen.connections.load(Ordering::SeqCst), 1, "the connection stays");
 }
 
+/// The failed calls in the results, in which no credential is anywhere.
+fn kept_failures(project: &Project) -> Vec<Value> {
+    let mut kept = Vec::new();
+    for run in std::fs::read_dir(project.path("results"))
+        .expect("there are results")
+        .flatten()
+    {
+        for file in std::fs::read_dir(run.path()).into_iter().flatten().flatten() {
+            let text = String::from_utf8_lossy(&std::fs::read(file.path()).expect("it can be read")).into_owned();
+            for hidden in ["f!sh and chips", "hunter2plain", "ZiFzaCBhbmQgY2hpcH"] {
+                assert!(!text.contains(hidden), "{hidden} is in {}", file.path().display());
+            }
+            if file.file_name() == "intervals.jsonl" {
+                let lines = text
+                    .lines()
+                    .skip(1)
+                    .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
+                kept.extend(lines.filter_map(|line| line["failures"].as_array().cloned()).flatten());
+            }
+        }
+    }
+    kept
+}
+
 #[tokio::test]
 async fn a_failed_call_is_kept_with_its_message_and_without_credentials() {
     let (project, _) = project(
@@ -168,25 +192,7 @@ return {
     .await;
     let ran = project.run(&["j.lua", "-e", "SECRET=f!sh and chips"]).await;
     ran.exits(0);
-    let mut kept = Vec::new();
-    for run in std::fs::read_dir(project.path("results"))
-        .expect("there are results")
-        .flatten()
-    {
-        for file in std::fs::read_dir(run.path()).into_iter().flatten().flatten() {
-            let text = String::from_utf8_lossy(&std::fs::read(file.path()).expect("it can be read")).into_owned();
-            for hidden in ["f!sh and chips", "hunter2plain", "ZiFzaCBhbmQgY2hpcH"] {
-                assert!(!text.contains(hidden), "{hidden} is in {}", file.path().display());
-            }
-            if file.file_name() == "intervals.jsonl" {
-                let lines = text
-                    .lines()
-                    .skip(1)
-                    .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON"));
-                kept.extend(lines.filter_map(|line| line["failures"].as_array().cloned()).flatten());
-            }
-        }
-    }
+    let kept = kept_failures(&project);
     let of = |name: &str| {
         kept.iter()
             .find(|failed| failed["name"] == name)
