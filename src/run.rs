@@ -202,14 +202,7 @@ pub async fn run(
         };
         load_phase(&mut test, options, watching, seen).await;
     }
-    control.release();
-    control.enter(State::Teardown);
-    observer.stage(Stage::Teardown);
-    control.close();
-    if let Err(text) = test.renew().await {
-        tracing::warn!(target: "kingtide::run", "{text}");
-    }
-    hooks::teardown(&test, &mut judge).await;
+    tear_down(&mut test, observer, &mut judge).await;
     totals.merge(&test.recorder.take());
     if let Some(rest) = totals.rest_of_seconds() {
         feed.after_load(rest, judge.duration(), test.session.failed.take());
@@ -229,6 +222,19 @@ pub async fn run(
         files,
         started,
     }
+}
+
+/// Gives the script its last word.
+async fn tear_down(test: &mut Test, observer: &mut dyn Observer, judge: &mut Judge) {
+    let control = Arc::clone(&test.session.control);
+    control.release();
+    control.enter(State::Teardown);
+    observer.stage(Stage::Teardown);
+    control.close();
+    if let Err(text) = test.renew().await {
+        tracing::warn!(target: "kingtide::run", "{text}");
+    }
+    hooks::teardown(test, judge).await;
 }
 
 /// What samples add up to, with all histories that the plan asks for.

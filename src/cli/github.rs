@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::terminal;
 use crate::report::{self, Style, capacity};
-use crate::results::{Capacity, GeneratorVerdict, Summary};
+use crate::results::{Capacity, ErrorSummary, GeneratorVerdict, Summary};
 
 #[derive(Debug, Args, Clone, Copy)]
 pub(super) struct GithubArgs {
@@ -136,21 +136,7 @@ fn annotations(summary: &Summary) -> Vec<Annotation> {
         }
         all.push(Annotation::new(Level::Error, "Invariant", text));
     }
-    for error in &summary.errors {
-        let (level, title) = match error.by_fail {
-            true => (Level::Warning, "Iterations ended by kt.fail"),
-            false => (Level::Error, "Script error"),
-        };
-        let text = match error.count {
-            1 => error.message.clone(),
-            times => format!("{} ({times} times)", error.message),
-        };
-        let place = error.file.clone().map(|file| (file, error.line));
-        all.push(Annotation {
-            place,
-            ..Annotation::new(level, title, text)
-        });
-    }
+    all.extend(summary.errors.iter().map(of_error));
     let generator = &summary.generator;
     let level = match generator.verdict {
         GeneratorVerdict::Valid => None,
@@ -184,6 +170,22 @@ fn annotations(summary: &Summary) -> Vec<Annotation> {
         ));
     }
     limited(all)
+}
+
+/// An error of the script where it was raised, or what has ended iterations.
+fn of_error(error: &ErrorSummary) -> Annotation {
+    let (level, title) = match error.by_fail {
+        true => (Level::Warning, "Iterations ended by kt.fail"),
+        false => (Level::Error, "Script error"),
+    };
+    let text = match error.count {
+        1 => error.message.clone(),
+        times => format!("{} ({times} times)", error.message),
+    };
+    Annotation {
+        place: error.file.clone().map(|file| (file, error.line)),
+        ..Annotation::new(level, title, text)
+    }
 }
 
 /// At most as many of each kind as are shown, the last of which says how many are not.
@@ -239,7 +241,7 @@ fn append(file: &Path, markdown: &str) -> std::io::Result<()> {
         all if all <= LONGEST => markdown,
         _ => "kingtide's report does not fit into what is left of the 1 MiB of this summary.\n",
     };
-    if before + text.len() as u64 + 1 <= LONGEST {
+    if before + (text.len() as u64) < LONGEST {
         // What stands there may not end its last line.
         to.write_all(format!("\n{text}").as_bytes())?;
     }

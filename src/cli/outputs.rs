@@ -55,22 +55,24 @@ impl OutputArgs {
     /// Opens them. Nothing is lost without them, so that a run of `script` with one that cannot be had does not start.
     pub(super) fn open(&self, specs: &[Spec], script: &str) -> Result<Vec<Box<dyn Sink>>, Failure> {
         let invalid = |error: anyhow::Error| Failure::new(ExitCode::Invalid, error);
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let mut junits: Vec<Box<dyn Sink>> = Vec::new();
         let mut others = Vec::new();
         for spec in specs {
             match spec {
                 Spec::Junit(path) => {
                     let junit = Junit::create(path, script);
                     let junit = junit.map_err(|error| invalid(anyhow!("--out {spec}: {error}")))?;
-                    sinks.push(Box::new(junit));
+                    junits.push(Box::new(junit));
                 }
                 other => others.push(other.clone()),
             }
         }
         let outputs = Outputs::open(&others, self.metrics_compat).map_err(|error| invalid(error.into()))?;
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if !outputs.is_empty() {
             sinks.push(Box::new(outputs));
         }
+        sinks.extend(junits);
         Ok(sinks)
     }
 }

@@ -98,7 +98,7 @@ struct Inner {
     origin: (Instant, u64),
     /// Buffers that may still be made, or are in `free`.
     available: AtomicUsize,
-    free: Mutex<Vec<Box<Samples>>>,
+    free: Mutex<Vec<Samples>>,
     full: SyncSender<Handed>,
     handed: AtomicU64,
     /// By metric.
@@ -107,7 +107,7 @@ struct Inner {
 
 #[derive(Debug)]
 enum Handed {
-    Samples(Box<Samples>),
+    Samples(Samples),
     End,
 }
 
@@ -171,7 +171,7 @@ impl Tap {
             .collect()
     }
 
-    fn buffer(&self) -> Option<Box<Samples>> {
+    fn buffer(&self) -> Option<Samples> {
         let inner = &*self.inner;
         // Looked at first: while the reader stands still, cores need not queue for the lock.
         if inner.available.load(Ordering::Relaxed) == 0 {
@@ -183,7 +183,7 @@ impl Tap {
         Some(free.pop().unwrap_or_default())
     }
 
-    fn give_back(&self, mut buffer: Box<Samples>) {
+    fn give_back(&self, mut buffer: Samples) {
         buffer.clear();
         let mut free = self.inner.free();
         free.push(buffer);
@@ -192,7 +192,7 @@ impl Tap {
 }
 
 impl Inner {
-    fn free(&self) -> MutexGuard<'_, Vec<Box<Samples>>> {
+    fn free(&self) -> MutexGuard<'_, Vec<Samples>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -204,7 +204,7 @@ impl Inner {
 impl Tapped {
     /// Waits for samples; `None` when there will be no more.
     #[must_use]
-    pub fn wait(&self) -> Option<Box<Samples>> {
+    pub fn wait(&self) -> Option<Samples> {
         match self.inbox.recv() {
             Ok(Handed::Samples(samples)) => Some(samples),
             Ok(Handed::End) | Err(_) => None,
@@ -212,7 +212,7 @@ impl Tapped {
     }
 
     /// Puts samples that were read back into circulation.
-    pub fn give_back(&self, samples: Box<Samples>) {
+    pub fn give_back(&self, samples: Samples) {
         self.tap.give_back(samples);
     }
 
@@ -236,7 +236,7 @@ impl Tapped {
 /// A recorder's side of a tap.
 pub(super) struct Outlet {
     tap: Tap,
-    buffer: Option<Box<Samples>>,
+    buffer: Option<Samples>,
     /// Marks the tag sets that are in the buffer.
     stamp: u64,
     at_us: u64,

@@ -247,7 +247,7 @@ fn number(value: f64, text: &mut Vec<u8>) {
         clippy::cast_sign_loss,
         reason = "it is a small whole number"
     )]
-    if value >= 0.0 && value < 1e15 && value.fract() == 0.0 {
+    if (0.0..1e15).contains(&value) && value.fract() == 0.0 {
         let mut digits = [0; 16];
         let (mut rest, mut at) = (value as u64, digits.len());
         loop {

@@ -13,13 +13,14 @@ use crate::server::{Manner, Server};
 const JOURNEY: &str = r#"
 local kt = require "kt"
 local http = require "kt.http"
+local base = kt.env "BASE_URL"
 return {
   scenarios = { shop = { executor = "shared-iterations", vus = 3, iterations = 60 } },
   thresholds = { http_req_duration = "p(95)<0.001" },
-  setup = function() http.get("/setup") end,
+  setup = function() http.get(base .. "/setup") end,
   exec = function()
-    kt.check(http.get("/"), { ["is 200"] = function(res) return res.status == 200 end })
-    if kt.iteration.number == 7 then error("seven % is\nno luck") end
+    kt.check(http.get(base .. "/"), { ["is 200"] = function(res) return res.status == 200 end })
+    if kt.scenario.iteration == 7 then error("seven % is\nno luck") end
   end,
 }
 "#;
@@ -84,7 +85,7 @@ async fn files_and_github_tell_what_the_summary_does() {
 
     let thresholds = "::error title=Threshold::http_req_duration p(95)<0.001 was ";
     assert!(ended.stderr.contains(thresholds), "{ended}");
-    let error = "::error file=j.lua,line=10,title=Script error::";
+    let error = "::error file=j.lua,line=12,title=Script error::";
     assert!(ended.stderr.contains(error), "{ended}");
     assert!(ended.stderr.contains("seven %25 is%0Ano luck"), "{ended}");
     assert!(read("step.md").contains("❌ FAIL: j.lua"), "{}", read("step.md"));
