@@ -43,17 +43,15 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
         }
     };
     let mut manifest = manifest::of(&args, &test, &revision);
-    let saved = folder.as_ref().map(|folder| folder.write_manifest(&manifest));
-    complain(saved);
+    complain(folder.as_ref().map(|folder| folder.write_manifest(&manifest)));
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, tui.as_ref(), &test.plan);
-    let screen = tui.as_ref().and_then(Tui::sink);
+    let shown = sink.into_iter().chain(tui.as_ref().and_then(Tui::sink));
     let sinks = self::sinks(folder.as_ref())
         .into_iter()
-        .chain(sink)
-        .chain(screen)
-        .chain(outputs);
-    let sinks = sinks.collect();
+        .chain(shown)
+        .chain(outputs)
+        .collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
     drop(tui);

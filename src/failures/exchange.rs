@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::redact::Redactor;
 use super::{MOST_BODY, MOST_HEADERS, MOST_LINE, Scene};
+use crate::metrics::TraceId;
 use crate::net::{Exchange, HeaderList, Headers};
 use crate::results::{FailedMessage, FailedRequest};
 
@@ -46,6 +47,7 @@ pub fn of_exchange(
         error,
         request: sent.map(|sent| request(redactor, sent)),
         response,
+        trace_id: exchange.trace.and_then(|trace| TraceId::new(trace.id())),
         timings: super::timings(&exchange.timings),
         ..FailedRequest::default()
     }

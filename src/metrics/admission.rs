@@ -19,7 +19,7 @@ pub const WARMUP: &str = "warmup";
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 
 /// Metrics and the tags (sorted) for whose values a series is always kept, when a sample carries them all.
-const AUTOMATIC: [(&str, &[&str]); 45] = [
+const AUTOMATIC: [(&str, &[&str]); 46] = [
     ("http_req_duration", &["name"]),
     ("http_req_duration", &["scenario"]),
     ("http_req_failed", &["name"]),
@@ -30,6 +30,7 @@ const AUTOMATIC: [(&str, &[&str]); 45] = [
     ("grpc_req_failed", &["scenario"]),
     // What kinds of answers there were.
     ("http_reqs", &["status"]),
+    ("http_reqs", &["expected_response", "status"]),
     ("http_reqs", &["error_code"]),
     ("grpc_reqs", &["status"]),
     ("http_req_response_time", &["scenario"]),

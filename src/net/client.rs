@@ -159,9 +159,8 @@ impl Client {
     ) -> impl Future<Output = Exchange> {
         async move {
             let limit = request.timeout.unwrap_or(self.shared.config.timeout);
-            let started = clock::now();
+            let (started, mut left) = (clock::now(), request.redirects);
             let mut hop_started = started;
-            let mut left = request.redirects;
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
             let mut common = &self.shared.config.headers;

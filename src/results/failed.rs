@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
+use crate::metrics::TraceId;
 
 /// A request that failed, and what came back. Credentials are replaced by `[redacted]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct FailedRequest {
     /// What went wrong, for people; the message of a gRPC status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The id of its trace, where requests carry one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<TraceId>,
     /// What was sent; not there where it was gone when the failure was known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<FailedMessage>,

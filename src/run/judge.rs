@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::control;
 use crate::exec::Change;
 use crate::metrics::{Threshold, Totals};
-use crate::plan::{OnScriptError, Plan};
+use crate::plan::{OnScriptError, Plan, Scenario};
 use crate::results::{
     CheckpointSummary, Conditions, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason,
     RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, judge_generator, millis,
@@ -216,16 +216,6 @@ impl Judge {
         let reasons = self.reasons(&test.session, &thresholds, &generator);
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
         let (failures, failure_kinds_left_out) = test.session.failed.summaries();
-        let scenarios = self.plan.scenarios.iter().enumerate().map(|(index, scenario)| {
-            (
-                scenario.name.clone(),
-                ScenarioSummary {
-                    executor: scenario.executor.name().to_owned(),
-                    iterations: totals.counts(index),
-                    warmup: (!scenario.warmup.is_zero()).then(|| totals.warmup_counts(index)),
-                },
-            )
-        });
         Summary {
             schema: SUMMARY_SCHEMA.to_owned(),
             verdict: exit.verdict(),
@@ -248,7 +238,7 @@ impl Judge {
                 events: self.events(&test.session),
                 revisions: self.revisions.clone(),
             },
-            scenarios: scenarios.collect::<BTreeMap<_, _>>(),
+            scenarios: self.scenarios(totals),
             metrics: totals.summarise(),
             phases: totals.phases().into_iter().map(Into::into).collect(),
             checkpoints: self.checkpoints(totals),
@@ -262,6 +252,18 @@ impl Judge {
             warnings: warnings::of(test, totals),
             outputs: Vec::new(),
         }
+    }
+
+    fn scenarios(&self, totals: &Totals) -> BTreeMap<String, ScenarioSummary> {
+        let of = |(index, scenario): (usize, &Scenario)| {
+            let summary = ScenarioSummary {
+                executor: scenario.executor.name().to_owned(),
+                iterations: totals.counts(index),
+                warmup: (!scenario.warmup.is_zero()).then(|| totals.warmup_counts(index)),
+            };
+            (scenario.name.clone(), summary)
+        };
+        self.plan.scenarios.iter().enumerate().map(of).collect()
     }
 
     fn checkpoints(&self, totals: &Totals) -> Vec<CheckpointSummary> {

@@ -41,6 +41,19 @@ pub struct Saves {
     folders: BTreeSet<PathBuf>,
     /// When the files are looked at without news.
     next_look: Instant,
+    /// Files that may be about to change further.
+    settling: Option<Settling>,
+}
+
+/// Files that are looked at until they stay as they are.
+#[derive(Debug)]
+struct Settling {
+    /// As they were the last time.
+    seen: Files,
+    /// How often they have been looked at again.
+    rounds: usize,
+    /// When they are looked at again.
+    next: Instant,
 }
 
 impl Saves {
@@ -60,6 +73,7 @@ impl Saves {
             files: Files::new(),
             folders: BTreeSet::new(),
             next_look: clock::now(),
+            settling: None,
         };
         saves.follow(files);
         Ok(saves)
@@ -69,6 +83,7 @@ impl Saves {
     pub fn follow(&mut self, files: Files) {
         self.files = files;
         self.next_look = clock::now();
+        self.settling = None;
         self.listen();
     }
 
@@ -79,52 +94,56 @@ impl Saves {
     }
 
     /// Waits until files have been saved, removed or put where they were missing, and names them. Cancelling loses
-    /// nothing.
+    /// nothing: who asks again waits for the rest.
     pub async fn changed(&mut self) -> Vec<PathBuf> {
         loop {
-            tokio::select! {
-                _ = self.news.recv() => {}
-                () = clock::sleep_until(self.next_look) => {}
+            if self.settling.is_none() {
+                tokio::select! {
+                    _ = self.news.recv() => {}
+                    () = clock::sleep_until(self.next_look) => {}
+                }
+                self.settling = Some(Settling {
+                    seen: look(&self.files),
+                    rounds: 0,
+                    next: clock::now() + QUIET,
+                });
             }
-            // Should this be cancelled from here on, the news are lost: look again at once.
-            self.next_look = clock::now();
-            let changed = self.settled().await;
+            let seen = self.settled().await;
             self.next_look = clock::now() + LOOK;
+            let is_new = |(file, stamp): &(PathBuf, Option<Stamp>)| self.files.get(file) != Some(stamp);
+            let changed: Files = seen.into_iter().filter(is_new).collect();
             if changed.is_empty() {
                 continue;
             }
+            let names = changed.keys().cloned().collect();
+            self.files.extend(changed);
             // Links may lead elsewhere now.
             self.listen();
-            for file in &changed {
-                self.files.insert(file.clone(), Stamp::of(file));
-            }
-            return changed;
+            return names;
         }
     }
 
-    /// The files that are not as they were, once they stay as they are.
-    async fn settled(&mut self) -> Vec<PathBuf> {
-        let mut now = look(&self.files);
-        for round in 0..MOST_ROUNDS {
-            if now == self.files {
-                break;
-            }
-            clock::sleep(QUIET).await;
+    /// How the files are, once they stay as they are.
+    async fn settled(&mut self) -> Files {
+        while let Some(settling) = &mut self.settling
+            && settling.rounds < MOST_ROUNDS
+            && settling.seen != self.files
+        {
+            clock::sleep_until(settling.next).await;
             while self.news.try_recv().is_ok() {}
             let later = look(&self.files);
             let is_away = self
                 .files
                 .iter()
                 .any(|(file, before)| before.is_some() && later.get(file) == Some(&None));
-            if later == now && !(is_away && round < AWAY) {
+            if later == settling.seen && !(is_away && settling.rounds < AWAY) {
                 break;
             }
-            now = later;
+            settling.seen = later;
+            settling.rounds += 1;
+            settling.next = clock::now() + QUIET;
         }
-        let changed = now
-            .into_iter()
-            .filter(|(file, stamp)| self.files.get(file) != Some(stamp));
-        changed.map(|(file, _)| file).collect()
+        self.settling.take().map(|settling| settling.seen).unwrap_or_default()
     }
 
     /// Asks for news from every folder in which a change may show. What cannot be watched is looked at each second.
@@ -223,6 +242,21 @@ mod tests {
         fs::write(bed.path(".b.lua.tmp"), "1").unwrap();
         fs::rename(bed.path(".b.lua.tmp"), bed.path("b.lua")).unwrap();
         assert_eq!(bed.changed().await, ["b.lua"]);
+    }
+
+    /// As the loop of a run does, which has other things to do ten times a second.
+    #[tokio::test]
+    async fn who_is_called_away_all_the_time_hears_of_it() {
+        let mut bed = Bed::with(two_files, &["a.lua", "b.lua"]);
+        fs::remove_file(bed.path("a.lua")).unwrap();
+        let deadline = clock::now() + DEADLINE;
+        let changed = loop {
+            assert!(clock::now() < deadline, "nothing was heard");
+            if let Ok(changed) = clock::timeout(QUIET / 2, bed.saves.changed()).await {
+                break changed;
+            }
+        };
+        assert_eq!(changed, [bed.path("a.lua")]);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What all VMs of one run share: the script's text, variables, metrics, data, errors and switches. No Lua values.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -70,7 +70,7 @@ pub struct Session {
     secrets: Mutex<HashSet<String>>,
     exhausted: Mutex<BTreeSet<String>>,
     unset: Mutex<BTreeSet<String>>,
-    names: Mutex<HashSet<String>>,
+    names: Mutex<HashMap<String, Arc<str>>>,
     failed_as: Mutex<HashSet<u32>>,
 }
 
@@ -85,6 +85,8 @@ pub enum Limit {
 
 /// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
 const MAX_AUTOMATIC_NAMES: usize = 500;
+/// Bytes of a name that is made of a URL.
+const LONGEST_NAME: usize = 8 << 10;
 
 /// The `name` tag of requests whose URL came after too many others.
 pub const OTHER_NAME: &str = "(other URLs)";
@@ -120,7 +122,7 @@ impl Session {
             secrets: Mutex::new(HashSet::new()),
             exhausted: Mutex::default(),
             unset: Mutex::default(),
-            names: Mutex::new(HashSet::new()),
+            names: Mutex::new(HashMap::new()),
             failed_as: Mutex::new(HashSet::new()),
         }
     }
@@ -190,19 +192,20 @@ impl Session {
         Redactor::new(secrets.iter().cloned())
     }
 
-    /// The `name` tag for a URL that the script gave no name: itself, or [`OTHER_NAME`] once there are too many, so that
-    /// ids in paths cannot fill the memory.
+    /// The `name` tag for a URL that the script gave no name: itself without secrets, or [`OTHER_NAME`] once there are too
+    /// many, so that ids in paths cannot fill the memory.
     #[must_use]
-    pub fn automatic_name<'a>(&self, url: &'a str) -> &'a str {
+    pub fn automatic_name(&self, url: &str) -> Arc<str> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.contains(url) {
-            return url;
+        if let Some(name) = names.get(url) {
+            return Arc::clone(name);
         }
-        if names.len() < MAX_AUTOMATIC_NAMES {
-            names.insert(url.to_owned());
-            return url;
+        if names.len() >= MAX_AUTOMATIC_NAMES {
+            return OTHER_NAME.into();
         }
-        OTHER_NAME
+        let name: Arc<str> = self.redactor().line(url, LONGEST_NAME).into();
+        names.insert(url.to_owned(), Arc::clone(&name));
+        name
     }
 
     /// Every row of that data set has been given out; true when nobody has said so before.

@@ -344,17 +344,42 @@ async fn names_of_k6_are_there_too() {
         "{output}"
     );
     let (_, end) = span(&project);
-    let duration = &ran.summary["metrics"]["http_req_duration"];
-    let expected = duration["p95"].as_f64().expect("there were requests") / 1e3;
-    let got = prometheus
-        .value("k6_http_req_duration_p95{name=\"\",scenario=\"\",testid!=\"\"}", end)
-        .await;
-    assert!((got - expected).abs() <= 1e-9, "{got}, not {expected}");
-    let ok = ran.summary["metrics"]["http_reqs{status:200}"]["count"].as_f64();
-    assert_eq!(
-        Some(prometheus.value("k6_http_reqs_total{status=\"200\"}", end).await),
-        ok
-    );
+    let metrics = &ran.summary["metrics"];
+    let ms = |key: &str| {
+        metrics["http_req_duration{name:GET /item}"][key]
+            .as_f64()
+            .unwrap_or(-1.0)
+            / 1e3
+    };
+    let count = |series: &str, key: &str| metrics[series][key].as_f64().unwrap_or(-1.0);
+    let check = &ran.summary["checks"][0];
+    let [passes, fails] = ["passes", "fails"].map(|key| check[key].as_f64().unwrap_or(-1.0));
+    let checks = passes / (passes + fails);
+    // As the dashboards for k6 ask.
+    for (query, expected) in [
+        ("avg(k6_http_req_duration_p95{testid=~\".+\"})", ms("p95")),
+        ("max(k6_http_req_duration_max{name=\"GET /item\"})", ms("max")),
+        ("sum(k6_http_reqs_total{testid=~\".+\"})", count("http_reqs", "count")),
+        (
+            "sum(k6_http_reqs_total{status=\"200\"})",
+            count("http_reqs{status:200}", "count"),
+        ),
+        (
+            "sum(k6_http_reqs_total{expected_response=\"false\"})",
+            count("http_req_failed", "passes"),
+        ),
+        ("avg(k6_http_req_failed_rate)", count("http_req_failed", "rate")),
+        ("avg(k6_checks_rate)", checks),
+        ("avg(k6_http_req_waiting_p95)", count("http_req_waiting", "p95") / 1e3),
+        (
+            "avg(k6_iteration_duration_p95)",
+            count("iteration_duration", "p95") / 1e3,
+        ),
+        ("sum(k6_data_sent_total)", count("data_sent", "count")),
+    ] {
+        let got = prometheus.value(query, end).await;
+        assert!((got - expected).abs() <= 1e-9, "{query}: {got}, not {expected}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::schemas::Callee;
 use crate::failures::redact::Redactor;
 use crate::failures::{How, MOST_BODY, MOST_HEADERS, MOST_LINE, timings};
 use crate::metrics::TagSet;
+use crate::metrics::TraceId;
 use crate::net::grpc::{Fields, Message, Metadata, Reply};
 use crate::results::{FailedMessage, FailedRequest};
 use crate::script::VuContext;
@@ -122,6 +123,7 @@ fn of_reply(
         error: error.map(|error| redactor.line(error, MOST_LINE)),
         // Without a word of the server there is no answer.
         response: reply.error.is_none().then(|| response(redactor, callee, reply)),
+        trace_id: reply.trace.and_then(|trace| TraceId::new(trace.id())),
         timings: timings(&reply.timings),
         ..FailedRequest::default()
     }

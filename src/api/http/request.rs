@@ -1,6 +1,7 @@
 //! Puts a request together from a method, a URL, the options of the script and those of the plan. Reading options is
 //! `options.rs`; nothing is sent here.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -62,10 +63,14 @@ pub(super) fn prepare(
         Ok(address) if options.query.is_empty() => Ok(address),
         Ok(address) => Ok(address.with_query(&options.query)),
     };
-    let name = match (options.name, &found) {
+    let automatic = match (options.name, &found) {
+        (None, Ok(address)) => Some(vu.host.session.automatic_name(address.name())),
+        _ => None,
+    };
+    let name = match (options.name, &automatic) {
         (Some(name), _) => stack.lossy(name).unwrap_or_default(),
-        (None, Ok(address)) => vu.host.session.automatic_name(address.name()).to_owned().into(),
-        (None, Err(_)) => "(bad URL)".into(),
+        (None, Some(name)) => Cow::Borrowed(&**name),
+        (None, None) => "(bad URL)".into(),
     };
     let tags = tags(vu, &name, &options.tags)?;
     let expect = options.expect.take().unwrap_or(Expect::Default);

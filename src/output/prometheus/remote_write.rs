@@ -135,33 +135,23 @@ impl RemoteWrite {
                 }
                 batch
                     .native
-                    .push(self.histogram(format!("{base}{unit}"), total, distribution));
+                    .extend(self.histogram(format!("{base}{unit}"), total, distribution));
             }
         }
     }
 
-    /// As k6 names them: one name for a metric, and its parts by labels. What would count twice is left out.
+    /// As k6 names them: one name for a metric, and its parts by labels.
     fn theirs(&self, total: &Total, batch: &mut Batch) {
-        let metric = match (total.metric.as_str(), total.is_part) {
-            ("check", _) => "checks",
-            // Each check has a series of its own.
-            ("checks", _) => return,
-            (metric, _) if is_ours_alone(metric) => return,
-            (metric, _) => metric,
-        };
+        let Some(metric) = named_by_k6(total) else { return };
         let base = format!("k6_{}", plain(metric));
         let (per, unit) = base_unit(&total.unit);
         let mut add = |name: String, value: f64, grows: bool| {
             let labels = self.labels(name, total, None);
             batch.plain.push(self.sample(labels, total, value, grows));
         };
-        let is_one_of = |key: &str| total.tags.len() == 1 && total.tags[0].0 == key;
         match &total.value {
             Sum::Counter(value) => {
-                let by_status = |metric: &str| matches!(metric, "http_reqs" | "grpc_reqs");
-                if by_status(metric) == is_one_of("status") {
-                    add(format!("{base}_total"), *value, true);
-                }
+                add(format!("{base}_total"), *value, true);
             }
             Sum::Gauge(value) => add(format!("{base}{unit}"), value / per, false),
             Sum::Rate { passes, total } => {
@@ -181,42 +171,40 @@ impl RemoteWrite {
                 for (stat, value) in stats {
                     add(format!("{base}_{stat}"), value.unwrap_or_default() / per, false);
                 }
-                if !total.is_part {
-                    batch
-                        .native
-                        .push(self.histogram(format!("{base}{unit}"), total, distribution));
-                }
+                let histogram = self.histogram(format!("{base}{unit}"), total, distribution);
+                batch.native.extend(histogram);
             }
         }
     }
 
-    fn histogram(&self, name: String, total: &Total, distribution: &Distribution) -> TimeSeries {
+    /// A native histogram. One that begins is told twice: Prometheus takes the exemplars of a series before its histograms,
+    /// and those of a series that it does not know it leaves out.
+    fn histogram(&self, name: String, total: &Total, distribution: &Distribution) -> Vec<TimeSeries> {
         let (per, _) = base_unit(&total.unit);
         let all = &distribution.all;
         let buckets = Exponential::of_trend(all, &total.unit, per, Limit::Filled);
-        let mut histograms = Vec::with_capacity(2);
         let at = self.totals.at_ms;
+        let labels = self.labels(name, total, None);
+        let mut told = Vec::with_capacity(2);
         if total.is_new && total.since_ms < at {
-            histograms.push(native(
-                &Exponential {
-                    schema: buckets.schema,
-                    ..Exponential::default()
-                },
-                0.0,
-                total.since_ms,
-            ));
+            let empty = Exponential {
+                schema: buckets.schema,
+                ..Exponential::default()
+            };
+            told.push(TimeSeries {
+                labels: labels.clone(),
+                histograms: vec![native(&empty, 0.0, total.since_ms)],
+                ..TimeSeries::default()
+            });
         }
-        histograms.push(native(&buckets, all.sum() / per, at));
-        TimeSeries {
-            labels: self.labels(name, total, None),
-            exemplars: distribution
-                .newest()
-                .map(|exemplar| traced(exemplar, per))
-                .into_iter()
-                .collect(),
-            histograms,
+        let exemplar = distribution.newest().map(|exemplar| traced(exemplar, per));
+        told.push(TimeSeries {
+            labels,
+            exemplars: exemplar.into_iter().collect(),
+            histograms: vec![native(&buckets, all.sum() / per, at)],
             ..TimeSeries::default()
-        }
+        });
+        told
     }
 
     /// Ends what was sent before and is not sent now.
@@ -287,11 +275,28 @@ impl Encoder for RemoteWrite {
     }
 }
 
-/// What k6 has no name for.
-fn is_ours_alone(metric: &str) -> bool {
-    ["scenario_", "threshold_", "generator_"]
-        .iter()
-        .any(|start| metric.starts_with(start))
+/// The name that k6 has for a metric, of the parts that it has of it: what its dashboards add up counts nothing twice, and
+/// what they take the mean of has no whole among its parts.
+fn named_by_k6(total: &Total) -> Option<&str> {
+    let metric = total.metric.as_str();
+    let parts: &[&str] = match metric {
+        // What k6 has no name for.
+        _ if ["scenario_", "threshold_", "generator_"]
+            .iter()
+            .any(|ours| metric.starts_with(ours)) =>
+        {
+            return None;
+        }
+        // Each check has a series of its own.
+        "checks" => return None,
+        "check" => return Some("checks"),
+        "http_reqs" => &["expected_response", "status"],
+        "grpc_reqs" => &["status"],
+        "http_req_duration" | "grpc_req_duration" => &["name"],
+        _ => &[],
+    };
+    let keys = total.tags.iter().map(|(key, _)| key.as_str());
+    keys.eq(parts.iter().copied()).then_some(metric)
 }
 
 /// Whose trace a value is of, as tools for traces expect to find it.

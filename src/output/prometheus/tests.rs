@@ -2,12 +2,15 @@
 
 use prost::Message as _;
 
+use serde_json::json;
+
 use super::super::push::Encoder as _;
 use super::super::row::{Run, samples};
 use super::super::totals::Totals;
 use super::remote_write::{Naming, RemoteWrite};
 use super::text::{Format, page};
 use super::wire::{TimeSeries, WriteRequest};
+use crate::results::{Interval, Series};
 
 fn page_of(format: Format) -> String {
     let mut totals = Totals::default();
@@ -148,9 +151,12 @@ fn a_series_begins_with_zero_grows_and_ends() {
 fn native_histograms_hold_all_samples() {
     let mut write = write(Naming::Kingtide);
     let series = read(write.interval(&samples::interval(0)));
-    let histograms = &find(&series, "kingtide_http_req_duration_seconds", true).histograms;
+    let of_it = series
+        .iter()
+        .filter(|series| name(series) == "kingtide_http_req_duration_seconds");
+    let histograms: Vec<_> = of_it.flat_map(|series| &series.histograms).collect();
     assert_eq!((histograms.len(), histograms[0].count), (2, Some(0)));
-    let histogram = &histograms[1];
+    let histogram = histograms[1];
     assert_eq!(
         (histogram.count, histogram.zero_count, histogram.schema),
         (Some(10), Some(1), 5)
@@ -225,34 +231,61 @@ fn a_page_has_the_slowest_trace_since_the_last_one() {
     assert!(!page(&totals, &run, Format::OpenMetrics).contains(TRACE));
 }
 
+/// A second in which one of ten requests failed, and in which all belong to a phase.
+fn parted() -> Interval {
+    let mut interval = samples::interval(0);
+    for (tags, many) in [
+        (json!({ "expected_response": "true", "status": "200" }), 9),
+        (json!({ "expected_response": "false", "status": "500" }), 1),
+        (json!({ "phase": "noon" }), 10),
+    ] {
+        let rows = json!([
+            { "metric": "http_reqs", "type": "counter", "tags": tags, "value": many },
+            { "metric": "http_req_failed", "type": "rate", "tags": tags, "passes": many, "total": 10 },
+            { "metric": "iterations", "type": "counter", "tags": tags, "value": many },
+        ]);
+        let rows: Vec<Series> = serde_json::from_value(rows).unwrap();
+        interval.series.extend(rows);
+    }
+    interval
+}
+
 #[test]
 fn names_of_k6_count_nothing_twice() {
-    let mut write = write(Naming::K6);
-    let series = read(write.interval(&samples::interval(0)));
-    let named = |wanted: &str| {
-        series
-            .iter()
-            .filter(|series| name(series) == wanted)
-            .collect::<Vec<_>>()
+    let series = read(write(Naming::K6).interval(&parted()));
+    let named = |wanted: &'static str| series.iter().filter(move |series| name(series) == wanted);
+    let value = |name: &str, series: &TimeSeries| {
+        let label = series.labels.iter().find(|label| label.name == name);
+        label.map(|label| label.value.clone()).unwrap_or_default()
     };
-    let reqs = named("k6_http_reqs_total");
-    assert_eq!(reqs.len(), 1);
-    assert!(
-        reqs[0]
-            .labels
-            .iter()
-            .any(|label| (label.name.as_str(), label.value.as_str()) == ("status", "200"))
+    let seen = named("k6_http_reqs_total").map(|series| {
+        let newest = series.samples.last().map_or(-1.0, |sample| sample.value);
+        (value("expected_response", series), value("status", series), newest)
+    });
+    let seen: Vec<_> = seen.collect();
+    let expected = [("false", "500", 1.0), ("true", "200", 9.0)];
+    assert_eq!(
+        seen,
+        expected.map(|(is, status, n)| (is.to_owned(), status.to_owned(), n))
     );
-    assert!(reqs[0].labels.iter().any(|label| label.name == "testid"));
-    for wanted in [
-        "k6_http_req_duration_p99",
-        "k6_http_req_failed_rate",
-        "k6_checks_rate",
-        "k6_vus",
-        "k6_data_sent_total",
+    // Of times there are those of each name, and of all else the whole.
+    for (metric, by_name) in [
+        ("k6_http_req_duration_p99", true),
+        ("k6_http_req_failed_rate", false),
+        ("k6_data_sent_total", false),
+        ("k6_checks_rate", false),
+        ("k6_vus", false),
     ] {
-        assert!(!named(wanted).is_empty(), "{wanted}");
+        let names: Vec<_> = named(metric).map(|series| value("name", series).is_empty()).collect();
+        assert_eq!(names, [!by_name], "{metric}");
     }
-    assert_eq!(named("k6_http_req_duration_seconds").len(), 1);
-    assert!(series.iter().all(|series| name(series).starts_with("k6_")));
+    assert_eq!(named("k6_iterations_total").count(), 0, "there was no whole");
+    assert_eq!(
+        named("k6_http_req_duration_seconds").count(),
+        2,
+        "its beginning and its second"
+    );
+    for series in &series {
+        assert!(name(series).starts_with("k6_") && !value("testid", series).is_empty());
+    }
 }

@@ -39,6 +39,7 @@ function failedRequest(failed) {
   const where = [
     `at ${clock(failed.at_ms / 1000)}`, `virtual user ${failed.vu}`,
     failed.iteration === undefined ? failed.lifecycle : `iteration ${failed.iteration}`, phasesOf(failed.timings),
+    failed.trace_id ? `trace ${failed.trace_id}` : "",
   ];
   return make("div.failed", {},
     make("p", {}, make("code", {}, `${failed.method} ${failed.url}`)),

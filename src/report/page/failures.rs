@@ -70,13 +70,14 @@ fn failed(out: &mut String, request: &FailedRequest) {
     };
     let _ = write!(
         out,
-        "<div class=\"failed\"><p><code>{} {}</code></p><p class=\"plain\">at {}, virtual user {}, {}{}</p>",
+        "<div class=\"failed\"><p><code>{} {}</code></p><p class=\"plain\">at {}, virtual user {}, {}{}{}</p>",
         escaped(&request.method),
         escaped(&request.url),
         human::duration(Duration::from_millis(request.at_ms)),
         request.vu,
         escaped(&place),
         phases(request),
+        trace(request),
     );
     if let Some(error) = &request.error {
         let _ = write!(out, "<p class=\"alarm\">{}</p>", escaped(error));
@@ -97,6 +98,11 @@ fn failed(out: &mut String, request: &FailedRequest) {
         "None came.",
     );
     out.push_str("</div></div>");
+}
+
+fn trace(request: &FailedRequest) -> String {
+    let id = request.trace_id.as_ref();
+    id.map(|id| format!(", trace {id}")).unwrap_or_default()
 }
 
 fn phases(request: &FailedRequest) -> String {

@@ -121,7 +121,7 @@ function metricTable(summary) {
     const unit = values.unit || "";
     const form = (value) => inUnit(value, unit);
     const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(1, shared.model.length);
-    if (/\{(name|scenario|stage|revision|phase|status|error_code):/.test(key)) continue;
+    if (/\{(name|scenario|stage|revision|phase|status|error_code|expected_response):/.test(key)) continue;
     if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
     else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
     else if (values.type === "rate") total.total && rows.push([key, share(total.passes / total.total), `${count(total.passes)} of ${count(total.total)}`]);
