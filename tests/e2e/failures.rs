@@ -17,6 +17,8 @@ use crate::server::refused_url;
 
 /// The value of `kt.secret`, with all that is escaped somewhere.
 const SECRET: &str = "Sw0rd/f!sh \"+%&x";
+/// The value of one that is in a path.
+const KEY: &str = "k3y-9f8e7d";
 /// A credential that only its name tells.
 const PASSWORD: &str = "hunter2plain";
 
@@ -91,6 +93,7 @@ local function all()
   })
   http.post('/broken', { name = 'form', form = { note = secret, passwd = password } })
   http.get('/broken', { name = 'basic', auth = { basic = { 'me', secret } } })
+  http.get('/of/' .. kt.secret 'KEY' .. '/all')
   http.get('/reset', { name = 'reset' })
   http.get('/silent', { name = 'silent', timeout = '50ms' })
   http.get(kt.env 'REFUSED' .. '/?token=' .. password, { name = 'refused' })
@@ -122,6 +125,7 @@ fn assert_hidden(folder: &Path) {
     let basic = BASE64_STANDARD.encode(format!("me:{SECRET}"));
     let hidden = [
         SECRET,
+        KEY,
         PASSWORD,
         &form,
         &form.replace('+', "%20"),
@@ -214,21 +218,15 @@ fn assert_both_sides<'a>(of: &dyn Fn(&str) -> Vec<&'a Value>) {
 #[tokio::test]
 async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
     let project = Project::with(JOURNEY).against(&mirror().await);
-    let refused = format!("REFUSED={}", refused_url().await);
-    let (secret, password) = (format!("SECRET={SECRET}"), format!("PASSWORD={PASSWORD}"));
-    let ran = project
-        .run(&[
-            "j.lua",
-            "-e",
-            &secret,
-            "-e",
-            &password,
-            "-e",
-            &refused,
-            "--threads",
-            "2",
-        ])
-        .await;
+    let variables = [
+        format!("REFUSED={}", refused_url().await),
+        format!("SECRET={SECRET}"),
+        format!("PASSWORD={PASSWORD}"),
+        format!("KEY={KEY}"),
+    ];
+    let mut args = vec!["j.lua", "--threads", "2", "--trace-sampling", "1"];
+    args.extend(variables.iter().flat_map(|variable| ["-e", variable]));
+    let ran = project.run(&args).await;
     ran.exits(0);
     assert_hidden(&project.path("results"));
 
@@ -253,10 +251,20 @@ async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
         );
     }
     assert_both_sides(&of);
+    assert_eq!(
+        ran.metric("http_req_duration{name:/of/[redacted]/all}", "count"),
+        Some(20.0)
+    );
+    let id = of("form")[0]["trace_id"].as_str().unwrap_or_default();
+    let parent = of("form")[0]["response"]["body"].as_str().unwrap_or_default();
+    assert!(
+        id.len() == 32 && parent.contains(&format!("00-{id}-")),
+        "{id}: {parent}"
+    );
 
     let text = &ran.ended.stdout;
     assert!(
-        text.contains("FAILED REQUESTS") && text.contains("and 3 more kinds"),
+        text.contains("FAILED REQUESTS") && text.contains("and 4 more kinds"),
         "{text}"
     );
     let html = files(&project.path("results"))
