@@ -14,7 +14,7 @@ use super::terminal;
 use crate::report::{self, Style, capacity};
 use crate::results::{Capacity, ErrorSummary, GeneratorVerdict, Summary};
 
-#[derive(Debug, Args, Clone, Copy)]
+#[derive(Debug, Args, Clone, Copy, Default)]
 pub(super) struct GithubArgs {
     /// Within GitHub Actions: write no step summary and no annotations.
     #[arg(long, help_heading = "Outputs")]
@@ -32,6 +32,13 @@ impl GithubArgs {
         if self.is_wanted() {
             annotate(&annotations(summary));
             step_summary(&report::markdown(summary));
+        }
+    }
+
+    /// Tells why there was nothing to tell of: a script that cannot be run, mostly.
+    pub(super) fn failed(self, text: &str) {
+        if self.is_wanted() {
+            annotate(&[of_failure(text)]);
         }
     }
 
@@ -173,6 +180,24 @@ fn annotations(summary: &Summary) -> Vec<Annotation> {
 }
 
 /// An error of the script where it was raised, or what has ended iterations.
+/// An error as people read it: its message, then `--> file:line`.
+fn of_failure(text: &str) -> Annotation {
+    let message = text.lines().next().unwrap_or_default();
+    let place = text.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+    let place = place.map(|place| match place.rsplit_once(':') {
+        Some((file, line)) if line.parse::<u32>().is_ok() => (file.to_owned(), line.parse().ok()),
+        _ => (place.to_owned(), None),
+    });
+    Annotation {
+        place,
+        ..Annotation::new(
+            Level::Error,
+            "kingtide",
+            message.strip_prefix("error: ").unwrap_or(message),
+        )
+    }
+}
+
 fn of_error(error: &ErrorSummary) -> Annotation {
     let (level, title) = match error.by_fail {
         true => (Level::Warning, "Iterations ended by kt.fail"),
@@ -252,6 +277,24 @@ fn append(file: &Path, markdown: &str) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+
+    #[test]
+    fn what_cannot_be_run_is_shown_at_its_line() {
+        let table = [
+            (
+                "error: unknown option `a, b`\n  --> scripts/j.lua:3\n   3 | return {",
+                "::error file=scripts/j.lua,line=3,title=kingtide::unknown option `a, b`",
+            ),
+            (
+                "error: no plan\n  --> j.lua",
+                "::error file=j.lua,title=kingtide::no plan",
+            ),
+            ("there is no file `x`", "::error title=kingtide::there is no file `x`"),
+        ];
+        for (text, command) in table {
+            assert_eq!(of_failure(text).command(), command);
+        }
+    }
 
     fn summary(parts: Value) -> Summary {
         let mut all = json!({ "schema": "kingtide.summary/1", "verdict": "pass", "exit_code": 0,

@@ -70,6 +70,12 @@ pub fn main() -> Process {
         }
     };
     logging::install(cli.verbose);
+    let github = match &cli.command {
+        Command::Run(options) => options.output.github,
+        Command::Quick(options) => options.output.github,
+        Command::Capacity(options) => options.github,
+        _ => github::GithubArgs::default(),
+    };
     let done = match cli.command {
         Command::Run(options) => run::command(options),
         Command::Quick(options) => quick::command(options),
@@ -94,7 +100,9 @@ pub fn main() -> Process {
     match done {
         Ok(code) => Process::from(code),
         Err(failure) => {
-            terminal::error(&format!("{:#}", failure.error));
+            let text = format!("{:#}", failure.error);
+            terminal::error(&text);
+            github.failed(&text);
             Process::from(failure.code.number())
         }
     }

@@ -104,7 +104,7 @@ pub(in crate::cli) struct QuickArgs {
     pub(super) print_script: bool,
 
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    pub(in crate::cli) output: OutputArgs,
 }
 
 const LOAD: &str = "Load";

@@ -4,6 +4,7 @@ use crate::metrics::builtin::BUILTINS;
 use crate::metrics::{MetricSummaries, MetricSummary, Selector, TrendSummary};
 
 use super::Style;
+use super::parts::has_failed;
 use crate::report::human;
 use crate::report::table::{Align, Cell, Paint, Table, wrap};
 
@@ -29,7 +30,7 @@ pub(super) fn sections(metrics: &MetricSummaries, style: &Style) -> Vec<Vec<Stri
         .filter(|row| is_shown_trend(row))
         .partition(|row| unit(row) == Some("ms"));
     let (own, listed): (Vec<_>, Vec<_>) = times.into_iter().partition(|row| listed_by(row).is_none());
-    let mut sections = vec![trends("DURATIONS", "", &own, full_name, style)];
+    let mut sections = vec![trends("DURATIONS", "", &own, (full_name, None), style)];
     for (metric, key) in [
         ("http_req_duration", "name"),
         ("grpc_req_duration", "name"),
@@ -44,10 +45,12 @@ pub(super) fn sections(metrics: &MetricSummaries, style: &Style) -> Vec<Vec<Stri
         let rows: Vec<_> = listed.iter().filter(wanted).copied().collect();
         // One scenario alone says what the whole says.
         if key == "name" || rows.len() > 1 {
-            sections.push(trends(metric, &format!("by {key}"), &rows, tag_value, style));
+            let failed = metric.ends_with("_req_duration").then_some(metrics);
+            let note = format!("by {key}");
+            sections.push(trends(metric, &note, &rows, (tag_value, failed), style));
         }
     }
-    sections.push(trends("TRENDS", "", &others, full_name, style));
+    sections.push(trends("TRENDS", "", &others, (full_name, None), style));
     sections.push(numbers(&rows, style));
     sections.push(refused(&rows, style));
     sections
@@ -85,9 +88,12 @@ fn listed_by<'a>(row: &'a Row) -> Option<&'a str> {
         metric,
         "http_req_response_time" | "grpc_req_response_time" | "iteration_response_time" | "iteration_start_lag"
     );
+    let is_failed = matches!(metric, "http_req_failed" | "grpc_req_failed");
     match row.selector.tags.as_slice() {
-        [(key, _)] if is_duration && key == "name" => Some("name"),
-        [(key, _)] if (is_duration || is_listed) && key == "scenario" => Some("scenario"),
+        [(key, _)] if (is_duration || is_failed) && key == "name" => Some("name"),
+        [(key, _)] if (is_duration || is_failed || is_listed) && key == "scenario" => Some("scenario"),
+        // Kept for outputs; by status alone says as much here.
+        [(expected, _), (_, _)] if metric == "http_reqs" && expected == "expected_response" => Some("status"),
         [(scenario, _), (stage, _)] if scenario == "scenario" && stage == "stage" => Some("stage"),
         _ => None,
     }
@@ -107,17 +113,25 @@ fn tag_value(row: &Row) -> String {
         .map_or_else(String::new, |(_, value)| value.clone())
 }
 
-fn trends(heading: &str, note: &str, rows: &[&Row], name: fn(&Row) -> String, style: &Style) -> Vec<String> {
+/// A table of distributions, each under its `name`; with metrics also with the share of the part's requests that failed, if
+/// any has.
+fn trends(
+    heading: &str,
+    note: &str,
+    rows: &[&Row],
+    (name, failed): (fn(&Row) -> String, Option<&MetricSummaries>),
+    style: &Style,
+) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
     // What must give way on a narrow terminal is what says least.
     let is_narrow = style.columns() < 96;
-    let columns: &[&str] = if is_narrow {
-        &["", "count", "p50", "p90", "p95", "p99", "p99.9", "max"]
-    } else {
-        &["", "count", "avg", "min", "p50", "p90", "p95", "p99", "p99.9", "max"]
-    };
+    let failed = failed.filter(|metrics| rows.iter().any(|row| has_failed(metrics, &row.selector.tags)));
+    let mut columns = vec!["", "count", "avg", "min", "p50", "p90", "p95", "p99", "p99.9", "max"];
+    columns.extend(failed.map(|_| "failed"));
+    let gives_way = |column: &str| matches!(column, "avg" | "min") || (failed.is_some() && column == "p90");
+    columns.retain(|column| !is_narrow || !gives_way(column));
     let mut aligns = vec![Align::Left];
     aligns.resize(columns.len(), Align::Right);
     let mut table = Table::new(&aligns, 2, 0);
@@ -142,7 +156,8 @@ fn trends(heading: &str, note: &str, rows: &[&Row], name: fn(&Row) -> String, st
         let mut cells = vec![Cell::plain(name), Cell::plain(human::count(*count))];
         if let Some(values) = values {
             let show = |value| Cell::plain(bare(value, unit.as_deref()));
-            cells.extend(shown(values, is_narrow).into_iter().map(show));
+            cells.extend(columns.iter().filter_map(|column| of_column(values, column)).map(show));
+            cells.extend(failed.map(|metrics| super::parts::failed(metrics, &row.selector.tags)));
         }
         cells.resize(columns.len(), Cell::dim("-"));
         table.push(cells);
@@ -152,21 +167,18 @@ fn trends(heading: &str, note: &str, rows: &[&Row], name: fn(&Row) -> String, st
     lines
 }
 
-fn shown(values: &TrendSummary, is_narrow: bool) -> Vec<f64> {
-    let TrendSummary {
-        min,
-        avg,
-        med,
-        p90,
-        p95,
-        p99,
-        p999,
-        max,
-        ..
-    } = *values;
-    let mut shown = if is_narrow { vec![] } else { vec![avg, min] };
-    shown.extend([med, p90, p95, p99, p999, max]);
-    shown
+fn of_column(values: &TrendSummary, column: &str) -> Option<f64> {
+    Some(match column {
+        "avg" => values.avg,
+        "min" => values.min,
+        "p50" => values.med,
+        "p90" => values.p90,
+        "p95" => values.p95,
+        "p99" => values.p99,
+        "p99.9" => values.p999,
+        "max" => values.max,
+        _ => return None,
+    })
 }
 
 /// A value whose unit stands elsewhere, unless it is one that changes with the magnitude.

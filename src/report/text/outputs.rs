@@ -2,7 +2,7 @@
 
 use super::Style;
 use crate::report::human;
-use crate::report::table::{Align, Cell, Paint, Table};
+use crate::report::table::{Align, Cell, Paint, Table, wrap};
 use crate::results::OutputReport;
 
 pub(super) fn section(outputs: &[OutputReport], style: &Style) -> Vec<String> {
@@ -11,6 +11,7 @@ pub(super) fn section(outputs: &[OutputReport], style: &Style) -> Vec<String> {
     }
     let mut lines = vec![style.heading("OUTPUTS", "")];
     let mut table = Table::new(&[Align::Left, Align::Left, Align::Left], 2, 1);
+    let mut why = Vec::new();
     for output in outputs {
         let is_whole = output.dropped == 0;
         table.push(vec![
@@ -18,8 +19,15 @@ pub(super) fn section(outputs: &[OutputReport], style: &Style) -> Vec<String> {
             Cell::plain(output.name()),
             Cell::new(passed_on(output), if is_whole { Paint::Plain } else { Paint::Bad }),
         ]);
+        why.push(failed(output).map_or_else(Vec::new, |text| wrap("     ", &text, style)));
     }
-    lines.extend(table.lines(style));
+    lines.extend(
+        table
+            .lines(style)
+            .into_iter()
+            .zip(why)
+            .flat_map(|(line, why)| std::iter::once(line).chain(why)),
+    );
     lines
 }
 
@@ -31,18 +39,16 @@ fn passed_on(output: &OutputReport) -> String {
     if output.retries > 0 {
         text.push_str(&format!(", {} retries", human::count(output.retries)));
     }
-    match (output.failures, &output.error) {
-        (0, _) => {}
-        (1, error) => text.push_str(&format!(", failed once: {}", error.as_deref().unwrap_or("unknown"))),
-        (n, error) => {
-            let times = human::count(n);
-            text.push_str(&format!(
-                ", failed {times} times: {}",
-                error.as_deref().unwrap_or("unknown")
-            ));
-        }
-    }
     text
+}
+
+fn failed(output: &OutputReport) -> Option<String> {
+    let error = output.error.as_deref().unwrap_or("unknown");
+    match output.failures {
+        0 => None,
+        1 => Some(format!("failed once: {error}")),
+        n => Some(format!("failed {} times: {error}", human::count(n))),
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +85,10 @@ mod tests {
         assert_eq!(rows[0], "OUTPUTS");
         assert!(rows[1].ends_with("csv=a.csv 440 written"), "{text}");
         assert!(
-            rows[2].ends_with("otlp=http://a/ 1 written, 517 dropped, 12 retries, failed 13 times: connection refused"),
+            rows[2].ends_with("otlp=http://a/ 1 written, 517 dropped, 12 retries"),
             "{text}"
         );
+        assert_eq!(rows[3], "failed 13 times: connection refused", "{text}");
         assert!(section(&[], &style).is_empty());
     }
 }

@@ -178,6 +178,13 @@ fn numbers(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Cell> {
     ]
 }
 
+/// Whether any request of a part has failed.
+pub(super) fn has_failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> bool {
+    let rates = ["http_req_failed", "grpc_req_failed"].map(|metric| find(metrics, metric, tags));
+    let failed = |rate: &&MetricSummary| matches!(rate, MetricSummary::Rate { passes, .. } if *passes > 0);
+    rates.iter().flatten().any(failed)
+}
+
 /// The share of requests that failed.
 pub(super) fn failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> Cell {
     match find(metrics, "http_req_failed", tags).or_else(|| find(metrics, "grpc_req_failed", tags)) {

@@ -63,6 +63,8 @@ fn failed() -> Value {
     let mut value = passed();
     value["verdict"] = json!("fail");
     value["exit_code"] = json!(113);
+    value["metrics"]["http_req_failed{name:POST /api/orders}"] =
+        json!({ "type": "rate", "rate": 0.05, "passes": 15, "total": 300 });
     value["run"]["tags"] = json!({ "build": "1234", "env": "staging" });
     value["run"]["reasons"] = json!([
         { "exit_code": 113, "message": "the generator is suspect" },
