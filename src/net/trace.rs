@@ -14,6 +14,7 @@ use rand::RngExt as _;
 use rand_pcg::Pcg64Mcg;
 
 use super::Pools;
+use super::h1::number;
 
 /// Which trace and which span a request is.
 pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -97,7 +98,7 @@ impl Span<'_> {
         out.extend_from_slice(b"kingtide=");
         out.extend_from_slice(self.run.as_bytes());
         out.push(b';');
-        decimal(self.vu, out);
+        number(out, self.vu);
     }
 
     /// Both as header lines, or the first alone where the caller has a `tracestate` of its own.
@@ -211,20 +212,6 @@ fn hex(bytes: &[u8], out: &mut [u8]) {
         digits[0] = DIGITS[usize::from(byte >> 4)];
         digits[1] = DIGITS[usize::from(byte & 15)];
     }
-}
-
-fn decimal(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -44,7 +44,6 @@ impl Near for VuContext {
             }
             2 => self.with_coroutine(Coroutine::bring),
             3 => self.with_coroutine(Coroutine::bring_stack),
-            4 => self.with_coroutine(Coroutine::bring_function),
             _ => {}
         }
         if depth > 0 {

@@ -60,7 +60,7 @@ fn body(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Bytes {
         Length::Silent => out.extend_from_slice(b"\r\n"),
         Length::Known(size) => {
             out.extend_from_slice(b"content-length: ");
-            number(out, size);
+            number(out, size as u64);
             out.extend_from_slice(b"\r\n\r\n");
         }
         Length::Chunked { add } => {
@@ -98,7 +98,8 @@ pub(in crate::net) fn line(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderV
     out.extend_from_slice(b"\r\n");
 }
 
-fn number(out: &mut Vec<u8>, mut number: usize) {
+/// A number in decimal digits.
+pub(in crate::net) fn number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {

@@ -35,14 +35,6 @@ impl Coroutine {
         bring(self.word(CALLS), 3 * LINE);
     }
 
-    /// Has the function that it was called with brought near, once the stack is there.
-    pub fn bring_function(&self) {
-        let stack = self.word(STACK) as *const usize;
-        // SAFETY: a coroutine always has a stack, of 40 values and more; the second is where the VM puts the first
-        // that is pushed. A value is two words, of which the first says where it is.
-        bring(unsafe { stack.add(2).read() }, 2 * LINE);
-    }
-
     /// A word of the VM's part.
     fn word(&self, at: usize) -> usize {
         // SAFETY: the coroutine is alive as long as this is, and its part has more words than are asked for, all of them

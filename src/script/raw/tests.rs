@@ -261,7 +261,6 @@ fn coroutines_in_any_state_can_be_brought_near() {
     let all = |coroutine: &Coroutine| {
         coroutine.bring();
         coroutine.bring_stack();
-        coroutine.bring_function();
     };
     all(&Coroutine::new(&lua).unwrap());
     let coroutine = call(
