@@ -58,10 +58,13 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     let (mut known, _) = lane.scenario().executor.vus();
     let recruit = |vus: &mut JoinSet<()>| {
         let wanted = helm.agenda(Agenda::ramps).peak();
+        if wanted <= known {
+            return;
+        }
         for index in lane.stripe.numbers(wanted).skip_while(|index| *index < known) {
             vus.spawn_local(rover(Presence::new(&lane), index).live(None));
         }
-        known = known.max(wanted);
+        known = wanted;
     };
     conduct(&lane, vus, &helm, recruit).await;
     lane.leave();

@@ -53,11 +53,15 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     let (mut known, _) = lane.scenario().executor.vus();
     let recruit = |tasks: &mut JoinSet<()>| {
         let wanted = helm.vus_ahead();
+        if wanted <= known {
+            // Asked whenever one of them ends.
+            return;
+        }
         for index in lane.stripe.numbers(wanted).skip_while(|index| *index < known) {
             let present = Presence::new(&lane);
             tasks.spawn_local(enlist(present, Rc::clone(&factory), index, Rc::clone(&helm)));
         }
-        known = known.max(wanted);
+        known = wanted;
     };
     conduct(&lane, tasks, &helm, recruit).await;
     lane.leave();
