@@ -53,31 +53,60 @@ pub enum Outcome {
 ///
 /// - 101 is refused, because nobody here speaks another protocol afterwards; hyper hands the connection over.
 /// - Who sends both `content-length` and `transfer-encoding` gets no second request (RFC 9112, section 6.3).
-/// - A head that arrives in pieces is checked with each, so that a fault is told at once; hyper waits for an empty line.
-/// - Lists in `connection` and `transfer-encoding` are read byte by byte; hyper passes over those with bytes that are no
-///   ASCII.
+/// - A head that arrives in pieces is checked with each, so that a fault is told at once; hyper waits for its end.
+/// - Lists in `connection` and `transfer-encoding` are read byte by byte; hyper passes over lines of them with bytes that are
+///   no ASCII.
 #[must_use]
 pub fn agree(ours: &Outcome, theirs: &Outcome, pieces: &[&[u8]]) -> bool {
     let all = pieces.concat();
     match (ours, theirs) {
         (Outcome::Malformed, Outcome::Response { status: 101, .. }) => true,
-        (Outcome::Malformed, Outcome::Closed | Outcome::Reset | Outcome::Waiting) => pieces.len() > 1,
+        (Outcome::Malformed, Outcome::Closed | Outcome::Reset | Outcome::Waiting) => {
+            pieces.len() > 1 && ends_in_a_head(&all)
+        }
         _ if ours == theirs => true,
-        _ if !all.is_ascii() && names(&all, &["connection", "transfer-encoding"]) => true,
+        _ if has_odd_list(&all) => true,
         _ => {
-            let both = ["transfer-encoding", "content-length"]
-                .iter()
-                .all(|name| names(&all, &[name]));
-            both && without_reuse(ours) == without_reuse(theirs)
+            let both = ["transfer-encoding", "content-length"];
+            both.iter().all(|name| names(&all, name)) && without_reuse(ours) == without_reuse(theirs)
         }
     }
 }
 
-fn names(all: &[u8], names: &[&str]) -> bool {
+fn names(all: &[u8], name: &str) -> bool {
     let text = all.to_ascii_lowercase();
-    names
-        .iter()
-        .any(|name| text.windows(name.len()).any(|found| found == name.as_bytes()))
+    text.windows(name.len()).any(|found| found == name.as_bytes())
+}
+
+/// Whether the end of the final head has not come: only heads of status 1xx are complete.
+fn ends_in_a_head(all: &[u8]) -> bool {
+    let mut rest = all;
+    loop {
+        // Empty lines in front of a head are none of it.
+        while let Some((b'\r' | b'\n', after)) = rest.split_first() {
+            rest = after;
+        }
+        let end =
+            (1..rest.len()).find(|&at| rest[at] == b'\n' && matches!(&rest[..at], [.., b'\n'] | [.., b'\n', b'\r']));
+        let Some(end) = end else { return true };
+        let is_interim = rest
+            .split(|byte| *byte == b' ')
+            .nth(1)
+            .is_some_and(|status| status.starts_with(b"1"));
+        if !is_interim {
+            return false;
+        }
+        rest = &rest[end + 1..];
+    }
+}
+
+/// Whether a line of `connection` or `transfer-encoding` has bytes that are no ASCII.
+fn has_odd_list(all: &[u8]) -> bool {
+    all.split(|byte| *byte == b'\n').any(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        let is_list = name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"transfer-encoding");
+        is_list && !line.is_ascii()
+    })
 }
 
 fn without_reuse(outcome: &Outcome) -> Outcome {
