@@ -2,9 +2,11 @@
 //! below a known origin; those cost two allocations and no parsing. Everything else is the `url` crate's. No sockets.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::Hasher as _;
 use std::rc::Rc;
 
 use http::HeaderValue;
+use rustc_hash::FxHasher;
 use url::{ParseError, Position, Url};
 
 use super::auth;
@@ -43,6 +45,41 @@ struct Userinfo {
     username: String,
     password: Option<String>,
     header: HeaderValue,
+}
+
+/// How many are kept by [`Recent`]; a power of two.
+const RECENT: usize = 64;
+
+/// Addresses that were joined last, by their texts: most requests of a run go to a few paths again and again.
+pub(super) struct Recent([Option<Address>; RECENT]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([const { None }; RECENT])
+    }
+}
+
+impl Recent {
+    /// What `base` and `text` give; `base` is always the same.
+    ///
+    /// # Errors
+    /// Those of [`Url::join`].
+    pub(super) fn join(&mut self, base: &Address, text: &str) -> Result<Address, ParseError> {
+        let mut hasher = FxHasher::default();
+        hasher.write(text.as_bytes());
+        let place = usize::try_from(hasher.finish() >> 32).unwrap_or_default() % RECENT;
+        if let Some(known) = &self.0[place]
+            && known.0.text[known.0.path_at..] == *text
+        {
+            return Ok(known.clone());
+        }
+        let joined = base.join(text)?;
+        // Only what needed no parsing, and so is of this origin.
+        if Rc::ptr_eq(&joined.0.origin, &base.0.origin) {
+            self.0[place] = Some(joined.clone());
+        }
+        Ok(joined)
+    }
 }
 
 impl Address {

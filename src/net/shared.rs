@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
 use super::NetError;
-use super::address::{Address, plain_absolute};
+use super::address::{Address, Recent, plain_absolute};
 use super::config::{ConfigError, HttpConfig};
 use super::dns::Resolver;
 use super::grpc::Endpoints;
@@ -49,7 +49,7 @@ pub struct Shared {
     https: RefCell<HashMap<Box<str>, Rc<Target>>>,
     /// Origins as somebody writes them, with an address there.
     written: RefCell<HashMap<Box<str>, Address>>,
-    base: RefCell<Option<(Url, Address)>>,
+    base: RefCell<Option<(Url, Address, Box<Recent>)>>,
     pools: Arc<Pools>,
     /// This core's number among those of the pools.
     core: usize,
@@ -213,11 +213,11 @@ impl Shared {
     fn relative(&self, text: &str, base: Option<&Url>) -> Result<Address, ParseError> {
         let base = base.ok_or(ParseError::RelativeUrlWithoutBase)?;
         let mut known = self.base.borrow_mut();
-        let address = match &mut *known {
-            Some((url, address)) if url == base => address,
-            other => &mut other.insert((base.clone(), Address::from(base.clone()))).1,
+        let (_, address, recent) = match &mut *known {
+            Some(known) if known.0 == *base => known,
+            other => other.insert((base.clone(), Address::from(base.clone()), Box::default())),
         };
-        address.join(text)
+        recent.join(address, text)
     }
 
     /// The target of an address, worked out once for each origin.

@@ -64,6 +64,27 @@ proptest! {
     }
 
     #[test]
+    fn recent_ones_are_as_if_joined_again(
+        texts in proptest::collection::vec((text(), 0..4_usize), 1..12),
+        base in 0..3_usize,
+    ) {
+        let base = Address::parse(["http://127.0.0.1:8080/", "https://u:p@shop.test/base/x?q=1#f", "ftp://h/x"][base]).unwrap();
+        let mut recent = Recent::default();
+        // Each comes twice, and what is an origin of its own in front of the same paths in between.
+        for (text, front) in texts.iter().chain(&texts) {
+            let text = format!("{}{text}", ["", "/", "//other.test/", "http://other.test/"][*front]);
+            match (recent.join(&base, &text), base.join(&text)) {
+                (Ok(address), Ok(joined)) => {
+                    prop_assert_eq!(address.as_str(), joined.as_str());
+                    prop_assert_eq!(address.is_relative(), joined.is_relative());
+                    prop_assert_eq!(address.auth(), joined.auth());
+                }
+                (address, joined) => prop_assert_eq!(address.err(), joined.err()),
+            }
+        }
+    }
+
+    #[test]
     fn parsing_is_the_url_crates(text in text(), front in 0..6_usize) {
         let front = ["", "http://", "https://h/", "http://u@h.test:80/", "HTTP://H:8080/", "http://a:1/"][front];
         let text = format!("{front}{text}");
