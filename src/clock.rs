@@ -5,18 +5,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 pub use tokio::time::Instant;
 
 mod alarm;
-mod near;
 mod timer;
 mod wheel;
 
-pub use near::{Doze, Near};
 pub use timer::Timer;
 
 use alarm::Alarm;
@@ -37,10 +34,23 @@ pub async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at).await;
 }
 
-/// Sleeps until `at` where thousands do so at once: as cheap as a [`timeout`], and as punctual. What `near` says is brought
-/// near before the sleeper is woken. Stays on the thread that first polls it.
-pub fn doze_until(at: Instant, near: Rc<dyn Near>) -> Doze {
-    Doze::new(at, near)
+/// What [`doze_until`] gives.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Doze(Alarm);
+
+/// Sleeps until `at` where thousands do so at once: as cheap as a [`timeout`], and as punctual. Stays on the thread that
+/// first polls it.
+pub const fn doze_until(at: Instant) -> Doze {
+    Doze(Alarm::at(at))
+}
+
+impl Future for Doze {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
 }
 
 /// The time of a [`timeout`] is over.

@@ -22,7 +22,7 @@ use super::args::Args;
 use crate::script::fields::{Fields, describe};
 use crate::script::protos::Source;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Pending, Revision, VuContext};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Operation, Revision, VuContext};
 
 pub(in crate::api) use answer::check_failed;
 
@@ -89,7 +89,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 fn client_methods(host: &Rc<Host>, module: &Rc<Module>, table: &Table) -> mlua::Result<()> {
-    type Begin = fn(&Rc<Module>, &Rc<VuContext>, &mut Stack<'_>) -> Result<Pending, ApiError>;
+    type Begin = fn(&Rc<Module>, &Rc<VuContext>, &mut Stack<'_>) -> Result<Operation, ApiError>;
     let begin: [(&str, &'static str, Begin); 3] = [
         ("call", "client:call", client::call),
         ("stream", "client:stream", stream::begin),

@@ -16,7 +16,7 @@ use mlua::Value;
 use crate::net::{Asked, Exchange};
 use crate::script::fields::describe;
 use crate::script::raw::{Kind, Stack};
-use crate::script::{ApiError, Host, Pending, Push, Reply, VuContext};
+use crate::script::{ApiError, Host, Operation, Push, Reply, VuContext};
 
 pub(in crate::api) use response::{check_failed, headers_meta, timings};
 
@@ -58,7 +58,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     Ok(Value::Table(table))
 }
 
-fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
+fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Operation {
     let sending = send(Rc::clone(vu), Rc::clone(face), Box::new(prepared));
     // Not an async block around it, which would hold it twice.
     Box::pin(sending.map_ok(|answer| Reply::Push(answer)))
@@ -67,7 +67,7 @@ fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Pending {
 /// Sends one request, follows its redirects, and records every hop.
 #[expect(
     clippy::manual_async_fn,
-    reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
+    reason = "an async function would hold its arguments twice, and each request allocates its future"
 )]
 fn send(
     vu: Rc<VuContext>,
@@ -113,7 +113,7 @@ fn send(
 }
 
 /// `http.batch{ "url", { "url" }, { "POST", "url", opts }, name = … }`: all at once, answers under the same keys.
-fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "http.batch";
     let wrong = |text: String| ApiError::Text(format!("{OWNER}: {text}"));
     if stack.kind(1) != Kind::Table {

@@ -7,7 +7,7 @@ use mlua::Value;
 use super::args::Args;
 use crate::clock;
 use crate::script::trace::{self, Mark, Step};
-use crate::script::{Host, IntoMulti as _, VuContext};
+use crate::script::{Host, IntoMulti as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let pace = host.op_fn("pace", |vu, values| async move {
@@ -21,7 +21,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         let due = from + period;
         if due > now {
             trace::tell(&vu, || Step::new(Mark::Wait, format!("pace {:.1?}", due - now)));
-            clock::doze_until(due, Rc::<VuContext>::clone(&vu)).await;
+            clock::doze_until(due).await;
             vu.slept.set(vu.slept.get() + (clock::now() - now));
             vu.paced.set(Some(due));
         } else {

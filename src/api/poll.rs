@@ -16,7 +16,7 @@ use crate::metrics::{Kind, MetricId, Unit};
 use crate::script::fields::{Fields, describe};
 use crate::script::trace::{self, Mark, Step};
 use crate::script::waits::Wait;
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, VuContext};
+use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
 
 /// In Lua, so that `call` may wait. Times are in milliseconds.
 const CODE: &str = r#"
@@ -87,7 +87,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         if !wait.is_zero() {
             trace::tell(&vu, || Step::new(Mark::Wait, format!("poll waits {wait:.1?}")));
             let before = clock::now();
-            clock::doze_until(clock::later(before, wait), Rc::<VuContext>::clone(&vu)).await;
+            clock::doze_until(clock::later(before, wait)).await;
             vu.slept.set(vu.slept.get() + (clock::now() - before));
         }
         Ok(().into_multi(&vu.host.lua)?)

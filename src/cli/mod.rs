@@ -54,6 +54,7 @@ impl Failure {
 /// Parses the command line, runs the command, and gives the process's exit code.
 #[must_use]
 pub fn main() -> Process {
+    crate::script::raw::keep_freed();
     // With two providers in the graph rustls would refuse to choose; ours is named where it is used, and here for good.
     crate::net::install_crypto_provider();
     let cli = match Cli::try_parse() {

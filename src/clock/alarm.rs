@@ -9,12 +9,11 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use super::wheel::{Key, Wheel};
-use super::{Instant, Near, now};
+use super::{Instant, now};
 
 /// How precise alarms are: that of the runtime's own timer.
 const TICK: Duration = Duration::from_millis(1);
@@ -23,16 +22,9 @@ thread_local! {
     static ALARMS: RefCell<Alarms> = const { RefCell::new(Alarms::new()) };
 }
 
-/// Who waits for an alarm.
-struct Waiter {
-    waker: Waker,
-    /// What it will use when it is woken, if it says so.
-    near: Option<Rc<dyn Near>>,
-}
-
 /// All alarms of a thread.
 struct Alarms {
-    wheel: Wheel<Waiter>,
+    wheel: Wheel<Waker>,
     /// Tick 0.
     origin: Option<Instant>,
     /// The task that sleeps for all, once it has been polled.
@@ -42,7 +34,7 @@ struct Alarms {
     /// When it looks next.
     looks_at: Option<u64>,
     /// Room for those who are woken.
-    due: Vec<Waiter>,
+    due: Vec<Waker>,
 }
 
 /// Passes at an instant, up to two ticks late and never early. Set when it is first polled.
@@ -65,29 +57,19 @@ impl Alarm {
 
     /// Ready once the instant has passed.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.poll_near(cx, &mut None)
-    }
-
-    /// As [`Alarm::poll`]; takes what is to be brought near before the task is woken.
-    pub(super) fn poll_near(&mut self, cx: &Context<'_>, near: &mut Option<Rc<dyn Near>>) -> Poll<()> {
         let Some(key) = self.key else {
             let now = now();
             if self.at <= now {
                 return Poll::Ready(());
             }
-            let waker = cx.waker().clone();
-            let near = near.take();
-            self.key = Some(set(self.at, now, Waiter { waker, near }));
+            self.key = Some(set(self.at, now, cx.waker().clone()));
             return Poll::Pending;
         };
         // A waker that is replaced is dropped outside of the borrow, as it may drop a task that has alarms.
         let (poll, _replaced) = ALARMS.with_borrow_mut(|alarms| match alarms.wheel.get_mut(key) {
             None => (Poll::Ready(()), None),
-            Some(waiter) if waiter.waker.will_wake(cx.waker()) => (Poll::Pending, None),
-            Some(waiter) => (
-                Poll::Pending,
-                Some(std::mem::replace(&mut waiter.waker, cx.waker().clone())),
-            ),
+            Some(waker) if waker.will_wake(cx.waker()) => (Poll::Pending, None),
+            Some(waker) => (Poll::Pending, Some(std::mem::replace(waker, cx.waker().clone()))),
         });
         poll
     }
@@ -104,7 +86,7 @@ impl Drop for Alarm {
 }
 
 /// Sets an alarm, and sees to it that somebody will look in time.
-fn set(at: Instant, now: Instant, waiter: Waiter) -> Key {
+fn set(at: Instant, now: Instant, waker: Waker) -> Key {
     let (key, start, wake) = ALARMS.with_borrow_mut(|alarms| {
         let start = !std::mem::replace(&mut alarms.swept, true);
         if alarms.wheel.len() == 0 && start {
@@ -113,7 +95,7 @@ fn set(at: Instant, now: Instant, waiter: Waiter) -> Key {
             alarms.origin = Some(now);
         }
         let tick = alarms.tick_after(at);
-        let key = alarms.wheel.insert(tick, waiter);
+        let key = alarms.wheel.insert(tick, waker);
         let early = alarms.looks_at.is_none_or(|looks_at| tick < looks_at);
         (key, start, early.then(|| alarms.sweeper.clone()).flatten())
     });
@@ -156,9 +138,9 @@ impl Alarms {
     }
 
     /// Collects who is to be woken at `now`, and gives when to look again.
-    fn advance(&mut self, now: Instant, due: &mut Vec<Waiter>) -> Option<Instant> {
+    fn advance(&mut self, now: Instant, due: &mut Vec<Waker>) -> Option<Instant> {
         let tick = self.tick_before(now);
-        self.wheel.advance(tick, |waiter| due.push(waiter));
+        self.wheel.advance(tick, |waker| due.push(waker));
         self.looks_at = self.wheel.next();
         let ticks = self.looks_at?;
         let origin = self.origin?;
@@ -180,8 +162,7 @@ async fn sweep(_end: End) {
                 let mut due = std::mem::take(&mut alarms.due);
                 (alarms.advance(now(), &mut due), due)
             });
-            bring_near(&due);
-            due.drain(..).for_each(|waiter| waiter.waker.wake());
+            due.drain(..).for_each(Waker::wake);
             ALARMS.with_borrow_mut(|alarms| alarms.due = due);
             let Some(next) = next else {
                 return Poll::<()>::Pending;
@@ -191,25 +172,6 @@ async fn sweep(_end: End) {
         }
     })
     .await;
-}
-
-/// So many users are brought near at once: what they use fits into the cache of a core.
-const AT_ONCE: usize = 96;
-
-/// Brings near what those use who are about to be woken. Each of them waits for its own memory otherwise, one line after
-/// the other; here all of them wait at once.
-fn bring_near(due: &[Waiter]) {
-    // One alone is woken as soon as it is here.
-    if due.len() < 2 {
-        return;
-    }
-    for depth in 0..super::near::DEPTHS {
-        for waiter in due.iter().take(AT_ONCE) {
-            if let Some(near) = &waiter.near {
-                near.bring(depth, waiter.waker.data());
-            }
-        }
-    }
 }
 
 /// Takes note of the end of the sweeper.

@@ -3,7 +3,7 @@
 
 mod pooled;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
 use std::ptr::from_ref;
 use std::rc::Rc;
@@ -87,6 +87,8 @@ pub struct Client {
         reason = "each request moves one out and in again, through a future"
     )]
     idle: RefCell<Vec<Box<Conn>>>,
+    /// Addresses of the connection that was used last, and of its meter: the next request will use it, or this one does.
+    last: Cell<(usize, usize)>,
     /// Where its connections may be HTTP/2; the most recently made last.
     pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
@@ -100,6 +102,7 @@ impl Client {
             shared,
             vu_id,
             idle: RefCell::default(),
+            last: Cell::default(),
             pools: RefCell::default(),
             jar: Jar::default(),
         }
@@ -114,6 +117,7 @@ impl Client {
             shared,
             vu_id: self.vu_id,
             idle: RefCell::new(if is_good { idle } else { Vec::new() }),
+            last: Cell::default(),
             pools: RefCell::new(if is_good { pools } else { Vec::new() }),
             jar: self.jar.take(),
         }
@@ -131,17 +135,21 @@ impl Client {
         &self.shared
     }
 
-    /// Shows address and size of what its next request will use, `depth` steps from where its address is; each step looks at
-    /// what the one before has shown.
+    /// Shows address and size of what a request uses, `depth` steps from where its address is; each step looks at what the one
+    /// before has shown.
     pub fn places(&self, depth: u8, see: impl Fn(usize, usize)) {
-        if depth == 1 {
-            return see(from_ref(self).addr(), size_of::<Self>());
-        }
-        let Ok(idle) = self.idle.try_borrow() else { return };
-        match (depth, idle.last()) {
-            (2, Some(place)) => see(from_ref(place).addr(), size_of::<Box<Conn>>()),
-            (3, Some(conn)) => see(from_ref::<Conn>(conn).addr(), size_of::<Conn>()),
-            (4, Some(conn)) => see(Rc::as_ptr(&conn.meter).addr(), size_of::<Meter>()),
+        match depth {
+            1 => see(from_ref(self).addr(), size_of::<Self>()),
+            2 => {
+                let (conn, meter) = self.last.get();
+                see(conn, size_of::<Conn>());
+                see(meter, size_of::<Meter>());
+                if let Ok(idle) = self.idle.try_borrow()
+                    && let Some(place) = idle.last()
+                {
+                    see(from_ref(place).addr(), size_of::<Box<Conn>>());
+                }
+            }
             _ => {}
         }
     }
@@ -150,7 +158,7 @@ impl Client {
     /// what it was the answer to. Several may run at once on one client. Dropping the future closes the connection it uses, or resets its stream.
     #[expect(
         clippy::manual_async_fn,
-        reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
+        reason = "an async function would hold its arguments twice, and each request allocates its future"
     )]
     pub fn send(
         &self,
@@ -276,6 +284,7 @@ impl Client {
             match way {
                 Way::Conn(mut conn, slot) => {
                     hop.in_flight(&conn.meter);
+                    self.last.set((from_ref(&*conn).addr(), Rc::as_ptr(&conn.meter).addr()));
                     match conn.exchange(&outgoing, config.max_body, discard).await {
                         Ok(received) => {
                             let response = self.take_in(received, request);

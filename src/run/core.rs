@@ -16,7 +16,7 @@ use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, Tap, builtin};
 use crate::plan::Plan;
 use crate::schedule::Stripe;
-use crate::script::{Host, LuaVuFactory, Session, collector, flow};
+use crate::script::{Host, LuaVuFactory, Session, collector, flow, usher};
 use crate::vu::VuFactory;
 
 use super::load::Work;
@@ -190,11 +190,13 @@ async fn drive<F: VuFactory + 'static>(
         let (session, recorder) = (Arc::clone(&seed.session), recorder.clone());
         async move { flow::keep_sweeping(&session.flows, &recorder).await }
     });
+    let usher = tokio::task::spawn_local(usher::attend());
     core.run(start).await;
     let ended = clock::now();
     reporter.abort();
     lag.abort();
     flows.abort();
+    usher.abort();
     flow::sweep(&seed.session.flows, &recorder);
     collector::record_pauses(&recorder);
     let _ = seed.reports.send(CoreReport::Done {

@@ -1,6 +1,7 @@
 //! Drives one call into a script: resumes its coroutine, does what it yields for, and turns every way to end into a value.
 //! No scheduling; it is one `async fn` per call.
 
+use std::future::poll_fn;
 use std::rc::Rc;
 
 use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
@@ -59,7 +60,7 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
             Turn::Raised => return Err(raised(host, coroutine)),
             Turn::Waits => {}
         }
-        let Some(pending) = host.pending.take() else {
+        let Some(mut pending) = host.pending.take() else {
             let text = "the script yielded outside of a coroutine of its own";
             let mut error = ScriptError::from_message(Kind::Raised, text, "");
             error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
@@ -67,10 +68,10 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
         };
         let places = context.places.get();
         context.places.set(Places {
-            pending: std::ptr::from_ref(&*pending).addr(),
+            pending: Places::of(&pending),
             ..places
         });
-        let reply = pending.await;
+        let reply = poll_fn(|cx| context.poll(cx, |cx| pending.poll(context, cx))).await;
         // Its second half takes it before anything else runs.
         *host.reply.borrow_mut() = Some(reply);
         arguments = 0;

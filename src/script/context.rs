@@ -1,9 +1,10 @@
 //! What one virtual user carries besides its Lua values: identity, tags, randomness, connections. It is what host functions
 //! find as the current VU.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -21,6 +22,7 @@ use super::host::{ApiError, Host};
 use super::near::Places;
 use super::raw::Coroutine;
 use super::revision::Revision;
+use super::usher::Guest;
 
 /// What a script is doing at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,8 @@ pub struct VuContext {
     /// What it runs journeys on.
     pub(super) coroutine: RefCell<Option<Rc<Coroutine>>>,
     pub(super) places: Cell<Places>,
+    /// How it is woken; `None` of those that are alone.
+    pub(super) guest: OnceCell<Guest>,
 }
 
 /// What is done when an iteration is over.
@@ -140,6 +144,7 @@ impl VuContext {
             groups: RefCell::default(),
             coroutine: RefCell::default(),
             places: Cell::default(),
+            guest: OnceCell::new(),
         })
     }
 
@@ -220,6 +225,21 @@ impl VuContext {
         let client = Rc::new(net::Client::new(self.host.net()?, self.id));
         *self.client.borrow_mut() = Some(Rc::clone(&client));
         Ok(client)
+    }
+
+    /// Polls what it waits for, in its task `cx`.
+    pub(super) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let Some(guest) = self.guest.get() else {
+            return poll(cx);
+        };
+        if !guest.is_polled() {
+            let task = cx.waker().data().addr();
+            self.places.set(Places {
+                task,
+                ..self.places.get()
+            });
+        }
+        guest.poll(cx, poll)
     }
 
     /// Looks at its HTTP client, if it has one.

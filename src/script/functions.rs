@@ -1,7 +1,11 @@
 //! The functions that modules are made of: those that answer at once, and operations, which suspend the virtual user while
 //! Rust works. What they do is in `api`; how a coroutine is driven meanwhile is in `bridge`.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -10,6 +14,7 @@ use mlua::{Function, MultiValue};
 use super::context::VuContext;
 use super::host::{ApiError, ApiResult, Host, answer};
 use super::raw::{self, Flow, Stack};
+use crate::clock::{self, Doze, Instant};
 
 /// What an operation gives when it is done.
 pub enum Reply {
@@ -29,7 +34,58 @@ pub trait Push {
 }
 
 /// An operation that is under way.
-pub type Pending = LocalBoxFuture<'static, Result<Reply, ApiError>>;
+pub type Operation = LocalBoxFuture<'static, Result<Reply, ApiError>>;
+
+/// What a virtual user waits for.
+pub enum Pending {
+    /// An operation.
+    Operation(Operation),
+    /// Think time, which thousands of users spend most of their time in: in place, not allocated.
+    Sleep(Sleep),
+}
+
+/// Think time.
+#[derive(Debug)]
+pub struct Sleep {
+    from: Instant,
+    doze: Doze,
+}
+
+impl From<Operation> for Pending {
+    fn from(operation: Operation) -> Self {
+        Self::Operation(operation)
+    }
+}
+
+impl From<Sleep> for Pending {
+    fn from(sleep: Sleep) -> Self {
+        Self::Sleep(sleep)
+    }
+}
+
+impl Sleep {
+    /// From now on, for `duration`.
+    #[must_use]
+    pub fn new(duration: Duration) -> Self {
+        let from = clock::now();
+        let doze = clock::doze_until(clock::later(from, duration));
+        Self { from, doze }
+    }
+}
+
+impl Pending {
+    /// Goes on with it for `vu`, whose time asleep is counted.
+    pub(super) fn poll(&mut self, vu: &VuContext, cx: &mut Context<'_>) -> Poll<Result<Reply, ApiError>> {
+        match self {
+            Self::Operation(operation) => operation.as_mut().poll(cx),
+            Self::Sleep(sleep) => {
+                ready!(Pin::new(&mut sleep.doze).poll(cx));
+                vu.slept.set(vu.slept.get() + (clock::now() - sleep.from));
+                Poll::Ready(Ok(Reply::Values(MultiValue::new())))
+            }
+        }
+    }
+}
 
 impl Host {
     /// A function that answers at once. Failures are raised at the caller's line.
@@ -79,9 +135,10 @@ impl Host {
     ///
     /// # Errors
     /// When the VM is out of memory.
-    pub fn wait_fn<F>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
+    pub fn wait_fn<F, P>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
     where
-        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<Pending, ApiError> + 'static,
+        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<P, ApiError> + 'static,
+        P: Into<Pending>,
     {
         let (host, own) = (Rc::downgrade(self), Rc::downgrade(self));
         raw::function(
@@ -136,9 +193,10 @@ impl Host {
     }
 
     /// The first half of an operation: starts it and lets the coroutine wait.
-    fn begin<F>(&self, name: &str, stack: &mut Stack<'_>, start: &F) -> Result<Flow, ApiError>
+    fn begin<F, P>(&self, name: &str, stack: &mut Stack<'_>, start: &F) -> Result<Flow, ApiError>
     where
-        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<Pending, ApiError>,
+        F: Fn(&Rc<VuContext>, &mut Stack<'_>) -> Result<P, ApiError>,
+        P: Into<Pending>,
     {
         if !stack.can_wait() {
             return Err(ApiError::Text(format!(
@@ -152,7 +210,7 @@ impl Host {
             )));
         }
         let pending = start(&vu, stack)?;
-        *self.pending.borrow_mut() = Some(pending);
+        *self.pending.borrow_mut() = Some(pending.into());
         Ok(Flow::Wait)
     }
 
@@ -174,7 +232,7 @@ fn alive(host: &Weak<Host>) -> Result<Rc<Host>, ApiError> {
 }
 
 /// A future of values as an operation.
-fn values_of(future: impl Future<Output = ApiResult> + 'static) -> Pending {
+fn values_of(future: impl Future<Output = ApiResult> + 'static) -> Operation {
     // Not an async block around it, which would hold it twice.
     Box::pin(future.map_ok(Reply::Values))
 }

@@ -34,6 +34,7 @@ pub mod stamp;
 pub mod testing;
 pub mod tokens;
 pub mod trace;
+pub mod usher;
 pub mod value;
 pub mod vu;
 pub mod waits;
@@ -44,7 +45,7 @@ mod tests;
 
 pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
-pub use functions::{Pending, Push, Reply};
+pub use functions::{Operation, Pending, Push, Reply, Sleep};
 pub use host::{ApiError, ApiResult, Host, IntoMulti};
 pub use revision::Revision;
 pub use session::Session;

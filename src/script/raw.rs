@@ -1,5 +1,5 @@
 //! The VM without a binding in between: functions that read and write a coroutine's stack, coroutines that are resumed in
-//! place, and the interrupt. This module is all `unsafe` code there is; its callers see safe types only. What an
+//! place, the interrupt, and the memory under it. This module is all `unsafe` code there is; its callers see safe types only. What an
 //! operation does and how long it takes is theirs.
 //!
 //! Why at all: an iteration of one request costs 8.7 µs through the binding's values and 6.7 µs without; wrk with a script
@@ -20,6 +20,7 @@
 mod coroutine;
 mod function;
 mod interrupt;
+mod memory;
 mod near;
 mod stack;
 #[cfg(test)]
@@ -28,5 +29,6 @@ mod tests;
 pub use coroutine::{Coroutine, Pinned, Turn};
 pub use function::{Flow, function, mark_value};
 pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
+pub use memory::keep_freed;
 pub use near::bring;
 pub use stack::{Kind, Stack, make, with_stack};

@@ -22,6 +22,7 @@ use super::plan_reader;
 use super::raw::{Coroutine, Pinned};
 use super::revision::Revision;
 use super::trace::{self, Mark, Step};
+use super::usher::Guest;
 
 /// A virtual user with a Lua journey.
 pub struct LuaVu {
@@ -34,6 +35,8 @@ pub struct LuaVu {
 #[derive(Debug)]
 struct Instance {
     journey: Pinned,
+    /// Its address.
+    journey_at: usize,
     coroutine: Rc<Coroutine>,
 }
 
@@ -48,6 +51,8 @@ impl LuaVu {
             .and_then(|plan| Some(plan.scenarios.get(scenario)?.name.clone()));
         let scenario = name.unwrap_or_default();
         let instance = instantiate(&context, &scenario).await;
+        // From here on there is somebody who dismisses it.
+        let _ = context.guest.set(Guest::new(&context));
         Self {
             context,
             scenario,
@@ -68,6 +73,14 @@ impl LuaVu {
         }
         report(&self.context, error);
         Outcome::Failed
+    }
+}
+
+impl Drop for LuaVu {
+    fn drop(&mut self) {
+        if let Some(guest) = self.context.guest.get() {
+            guest.dismiss();
+        }
     }
 }
 
@@ -110,10 +123,15 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
         context.held.initialised(called.is_ok());
         called?;
     }
+    let journey_at = journey.to_pointer().addr();
     let journey = Pinned::new(&context.host.lua, journey).map_err(|error| ScriptError::from_vm(&error))?;
     let coroutine = Rc::new(loaded.coroutine);
     *context.coroutine.borrow_mut() = Some(Rc::clone(&coroutine));
-    Ok(Instance { journey, coroutine })
+    Ok(Instance {
+        journey,
+        journey_at,
+        coroutine,
+    })
 }
 
 /// A script that was evaluated in an environment of its own.
@@ -202,6 +220,7 @@ impl Vu for LuaVu {
         context.begin(iteration);
         context.places.set(Places {
             vu: std::ptr::from_ref(self).addr(),
+            journey: instance.journey_at,
             ..Places::default()
         });
         trace::tell(context, || Step::new(Mark::Begin, "the iteration begins"));

@@ -44,6 +44,12 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: "unsafe",
+        path: "src/script/raw/memory.rs",
+        what: "",
+        reason: "the audited module: an option of the allocator, whose C interface is the only way to it",
+    },
+    Exception {
+        rule: "unsafe",
         path: "src/script/raw/near.rs",
         what: "",
         reason: "the audited module: the processor's prefetch, and where the VM keeps a coroutine's stack",

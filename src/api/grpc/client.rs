@@ -22,7 +22,7 @@ use crate::net::grpc::{
 use crate::net::{Timings, grpc};
 use crate::script::fields::describe;
 use crate::script::raw::{self, Kind, Stack};
-use crate::script::{ApiError, Pending, Reply, VuContext};
+use crate::script::{ApiError, Operation, Reply, VuContext};
 
 /// What `grpc.connect` gave.
 pub(super) struct Client {
@@ -220,7 +220,7 @@ pub(super) fn written(owner: &str, callee: &Callee, stack: &mut Stack<'_>, at: i
 }
 
 /// `client:call(method, request, options)`.
-pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "client:call";
     stack.resize(4);
     let client = module.client(OWNER, stack)?;
@@ -308,7 +308,7 @@ fn unary(
 /// Sends one message and receives one.
 #[expect(
     clippy::manual_async_fn,
-    reason = "an async function would hold its arguments twice; above 1,032 bytes, malloc is slow"
+    reason = "an async function would hold its arguments twice, and each request allocates its future"
 )]
 fn send(
     vu: Rc<VuContext>,
@@ -365,7 +365,7 @@ pub(super) fn ended(
 }
 
 /// `client:health(service, options)`.
-pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "client:health";
     const METHOD: &str = "grpc.health.v1.Health/Check";
     stack.resize(3);

@@ -14,7 +14,7 @@ use super::schemas::Callee;
 use super::trace;
 use crate::net::grpc::{Code, Received, Status, Stream as NetStream};
 use crate::script::raw::{self, Flow, Stack};
-use crate::script::{ApiError, Host, Lifecycle, Pending, Push, Reply, VuContext};
+use crate::script::{ApiError, Host, Lifecycle, Operation, Push, Reply, VuContext};
 
 /// A stream behind its table.
 pub(super) struct Stream {
@@ -37,7 +37,7 @@ impl Drop for Ward {
 }
 
 /// `client:stream(method, options)`.
-pub(super) fn begin(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+pub(super) fn begin(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "client:stream";
     stack.resize(3);
     let client = module.client(OWNER, stack)?;
@@ -123,7 +123,7 @@ impl Stream {
 }
 
 /// `stream:send(message)`: whether it could be sent.
-pub(super) fn send(stream: &Rc<Stream>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Pending, ApiError> {
+pub(super) fn send(stream: &Rc<Stream>, vu: &Rc<VuContext>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "stream:send";
     stack.resize(2);
     let message = written(OWNER, &stream.callee, stack, 2)?;
@@ -152,7 +152,7 @@ pub(super) fn close_send(stream: &Rc<Stream>) -> Result<Flow, ApiError> {
 }
 
 /// `stream:recv()`: the next message, or nil at the end.
-pub(super) fn recv(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Pending, ApiError> {
+pub(super) fn recv(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Operation, ApiError> {
     let (mut open, prepared) = stream.take("stream:recv")?;
     let (stream, vu) = (Rc::clone(stream), Rc::clone(vu));
     Ok(Box::pin(async move {
@@ -197,7 +197,7 @@ impl Push for Next {
 }
 
 /// `stream:finish()`: how it ended.
-pub(super) fn finish(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Pending, ApiError> {
+pub(super) fn finish(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Operation, ApiError> {
     let (open, prepared) = stream.take("stream:finish")?;
     let (stream, vu) = (Rc::clone(stream), Rc::clone(vu));
     stream.over.set(true);

@@ -31,7 +31,8 @@ impl Coroutine {
     /// Has its stack and its calls brought near, once the VM's part is there.
     pub fn bring_stack(&self) {
         bring(self.word(CALL), LINE);
-        bring(self.word(STACK), 3 * LINE);
+        let (stack, top) = (self.word(STACK), self.word(TOP));
+        bring(stack, top.saturating_sub(stack).clamp(3 * LINE, 16 * LINE));
         bring(self.word(CALLS), 3 * LINE);
     }
 
@@ -43,7 +44,9 @@ impl Coroutine {
     }
 }
 
-/// Words of the VM's part, after one of flags: the innermost call.
+/// Words of the VM's part, after one of flags: where the stack ends.
+const TOP: usize = 1;
+/// The innermost call.
 const CALL: usize = 4;
 /// The stack.
 const STACK: usize = 6;

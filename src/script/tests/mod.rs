@@ -7,13 +7,13 @@ mod invariants;
 mod limits;
 mod log;
 mod mistakes;
-mod near;
 mod outcomes;
 mod parts;
 mod plan;
 mod revisions;
 mod sandbox;
 mod stages;
+mod usher;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

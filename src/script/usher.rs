@@ -1,0 +1,260 @@
+//! Virtual users that are woken come in one after the other, and what each of them will use is brought near while those
+//! before it run: of thousands, each has left the caches long before its time comes, and would wait for its memory line by
+//! line. What that is, is `near`'s.
+//!
+//! Each user waits with a waker of its own. Where its core has an usher, being woken puts it into a queue; with each turn
+//! of the usher, a task like any other, the first in the queue is passed on to its task, and those behind it come one step
+//! nearer. For each user that had a turn meanwhile and did not come this way, as those do who begin an iteration, one more is
+//! passed on, so that nobody waits here longer than among the tasks. Few users fit into the caches together, and are passed
+//! on at once; so is whoever is woken from another core.
+//!
+//! | state | event | next |
+//! |---|---|---|
+//! | waiting | woken | queued; waiting, if it is passed on at once |
+//! | queued | woken | queued |
+//! | queued | its turn, or the end of the usher | passed on: its task is woken |
+//! | passed on | woken | passed on: its task is woken |
+//! | any | polled by its task | waiting |
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::ptr::from_ref;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+use slab::Slab;
+
+use super::context::VuContext;
+use super::near::{DEPTHS, bring};
+
+/// From so many users on, a core's caches do not hold them all: some hundred lines each, in a megabyte.
+const CROWD: usize = 128;
+
+thread_local! {
+    static DOOR: Door = const { Door::new() };
+}
+
+/// Where those of one thread wait who were woken.
+struct Door {
+    queue: RefCell<VecDeque<Called>>,
+    guests: RefCell<Slab<Rc<VuContext>>>,
+    /// Whether there is an usher.
+    attended: Cell<bool>,
+    /// The usher, while it has nothing to do.
+    usher: Cell<Option<Waker>>,
+    /// Whose turn it is, of those who were passed on; until it waits again.
+    current: Cell<Option<usize>>,
+    /// How many others had a turn since the usher's last.
+    others: Cell<usize>,
+}
+
+/// Somebody who was woken.
+struct Called {
+    bell: Arc<Bell>,
+    /// How near it is.
+    depth: u8,
+}
+
+const WAITING: u8 = 0;
+const QUEUED: u8 = 1;
+const PASSED: u8 = 2;
+
+/// What wakes a user.
+struct Bell {
+    /// The task that it runs in.
+    task: AtomicWaker,
+    /// [`WAITING`], [`QUEUED`] or [`PASSED`].
+    state: AtomicU8,
+    /// The address of its door.
+    door: usize,
+    /// Its place among the guests.
+    key: usize,
+}
+
+/// A user, as far as it can be woken.
+pub(super) struct Guest {
+    bell: Arc<Bell>,
+    waker: Waker,
+    /// It is being polled: what it waits for may run the script, which waits for something else.
+    polled: Cell<bool>,
+}
+
+impl Guest {
+    /// The user of `context`, on this thread, until it is [dismissed](Guest::dismiss).
+    pub(super) fn new(context: &Rc<VuContext>) -> Self {
+        let bell = DOOR.with(|door| {
+            Arc::new(Bell {
+                task: AtomicWaker::new(),
+                state: AtomicU8::new(WAITING),
+                door: from_ref(door).addr(),
+                key: door.guests.borrow_mut().insert(Rc::clone(context)),
+            })
+        });
+        let waker = Waker::from(Arc::clone(&bell));
+        let polled = Cell::new(false);
+        Self { bell, waker, polled }
+    }
+
+    /// It will not be woken any more.
+    pub(super) fn dismiss(&self) {
+        let key = self.bell.key;
+        // At the end of a thread there is nothing left to leave.
+        let context = DOOR.try_with(|door| door.guests.borrow_mut().try_remove(key));
+        drop(context);
+    }
+
+    /// Whether it is being polled.
+    pub(super) fn is_polled(&self) -> bool {
+        self.polled.get()
+    }
+
+    /// Polls what the user waits for, in its task `cx`. What is waited for in between is woken as part of it.
+    pub(super) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        if self.polled.replace(true) {
+            return poll(cx);
+        }
+        let bell = &self.bell;
+        bell.task.register(cx.waker());
+        let was_passed = bell.state.swap(WAITING, Ordering::Relaxed) == PASSED;
+        let polled = poll(&mut Context::from_waker(&self.waker));
+        self.polled.set(false);
+        DOOR.with(|door| door.had_turn(bell.key, was_passed, polled.is_pending()));
+        polled
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !DOOR.try_with(|door| door.queue(self)).unwrap_or(false) {
+            self.task.wake();
+        }
+    }
+}
+
+impl Door {
+    const fn new() -> Self {
+        Self {
+            queue: RefCell::new(VecDeque::new()),
+            guests: RefCell::new(Slab::new()),
+            attended: Cell::new(false),
+            usher: Cell::new(None),
+            current: Cell::new(None),
+            others: Cell::new(0),
+        }
+    }
+
+    /// Takes `bell` into the queue, if that is of use; says so.
+    fn queue(&self, bell: &Arc<Bell>) -> bool {
+        if bell.door != from_ref(self).addr() || !self.attended.get() || self.guests.borrow().len() < CROWD {
+            return false;
+        }
+        match bell.state.load(Ordering::Relaxed) {
+            WAITING => {
+                bell.state.store(QUEUED, Ordering::Relaxed);
+                let bell = Arc::clone(bell);
+                self.queue.borrow_mut().push_back(Called { bell, depth: 0 });
+                if let Some(usher) = self.usher.take() {
+                    self.others.set(0);
+                    usher.wake();
+                }
+                true
+            }
+            state => state == QUEUED,
+        }
+    }
+
+    /// Takes note of what user `key` did with its turn: it waits again, or goes on.
+    fn had_turn(&self, key: usize, was_passed: bool, waits: bool) {
+        if was_passed {
+            self.current.set(Some(key));
+        }
+        if waits && self.current.take() != Some(key) {
+            self.others.set(self.others.get() + 1);
+        }
+    }
+
+    /// Brings those in front one step nearer each, and the first all the way; takes it out.
+    fn next(&self) -> Option<Arc<Bell>> {
+        let (mut queue, guests) = (self.queue.borrow_mut(), self.guests.borrow());
+        for called in queue.iter_mut().take(DEPTHS.into()) {
+            called.step(&guests);
+        }
+        let mut first = queue.pop_front()?;
+        while first.step(&guests) {}
+        Some(first.bell)
+    }
+}
+
+impl Called {
+    /// One step nearer; `false` if it is there.
+    fn step(&mut self, guests: &Slab<Rc<VuContext>>) -> bool {
+        let depth = self.depth;
+        self.depth = (depth + 1).min(DEPTHS);
+        if depth < DEPTHS
+            && let Some(context) = guests.get(self.bell.key)
+        {
+            bring(context, depth);
+            return true;
+        }
+        false
+    }
+}
+
+impl Bell {
+    /// Wakes the task.
+    fn pass(&self) {
+        self.state.store(PASSED, Ordering::Relaxed);
+        self.task.wake();
+    }
+}
+
+/// The usher of this thread, as long as it is polled. Belongs into the same `LocalSet` as the users, whose turns and its own
+/// alternate there.
+pub async fn attend() {
+    let _attendance = Attendance::begin();
+    poll_fn(|cx| {
+        DOOR.with(|door| {
+            for _ in 0..=door.others.take() {
+                let Some(bell) = door.next() else { break };
+                bell.pass();
+            }
+            if door.queue.borrow().is_empty() {
+                door.usher.set(Some(cx.waker().clone()));
+            } else {
+                cx.waker().wake_by_ref();
+            }
+        });
+        Poll::Pending
+    })
+    .await
+}
+
+/// There is an usher.
+struct Attendance;
+
+impl Attendance {
+    fn begin() -> Self {
+        DOOR.with(|door| door.attended.set(true));
+        Self
+    }
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        // Who waits is passed on: nobody else would.
+        let left = DOOR.try_with(|door| {
+            door.attended.set(false);
+            drop(door.usher.take());
+            door.queue.take()
+        });
+        left.into_iter().flatten().for_each(|called| called.bell.pass());
+    }
+}
