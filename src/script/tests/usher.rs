@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 
 use super::super::usher::{Guest, attend};
 use super::*;
@@ -87,13 +87,18 @@ async fn with_bed<F: Future>(test: impl FnOnce(Bed) -> F) {
         .await;
 }
 
+/// An usher at work, and so many users that wait.
+async fn attended(bed: &Bed, users: usize) -> (JoinHandle<()>, Waiting) {
+    let usher = spawn_local(attend());
+    yield_now().await;
+    (usher, Waiting::start(bed, users).await)
+}
+
 #[tokio::test]
 async fn each_is_woken_once_and_in_order() {
     with_bed(async |bed| {
         for users in [3, CROWD] {
-            let usher = spawn_local(attend());
-            yield_now().await;
-            let all = Waiting::start(&bed, users).await;
+            let (usher, all) = attended(&bed, users).await;
             // Twice, which is once as long as it has not gone on.
             for waker in all.wakers.borrow().iter().rev().chain(all.wakers.borrow().iter()) {
                 waker.wake_by_ref();
@@ -112,9 +117,7 @@ async fn each_is_woken_once_and_in_order() {
 async fn nobody_waits_longer_than_among_the_tasks() {
     const BUSY: usize = 50;
     with_bed(async |bed| {
-        let usher = spawn_local(attend());
-        yield_now().await;
-        let all = Waiting::start(&bed, CROWD).await;
+        let (usher, all) = attended(&bed, CROWD).await;
         // Users that come to their turns by themselves, again and again.
         let rounds = Rc::new(Cell::new(0));
         let mut busy = Vec::new();
@@ -137,7 +140,7 @@ async fn nobody_waits_longer_than_among_the_tasks() {
         all.all_woken().await;
         let (took, fair) = (rounds.get(), CROWD / BUSY + 2);
         assert!(took <= fair, "{took} rounds of {BUSY} turns for {CROWD} who were woken");
-        busy.iter().chain([&usher]).for_each(tokio::task::JoinHandle::abort);
+        busy.iter().chain([&usher]).for_each(JoinHandle::abort);
     })
     .await;
 }
@@ -145,9 +148,7 @@ async fn nobody_waits_longer_than_among_the_tasks() {
 #[tokio::test]
 async fn who_is_in_the_queue_goes_on_when_the_usher_ends() {
     with_bed(async |bed| {
-        let usher = spawn_local(attend());
-        yield_now().await;
-        let all = Waiting::start(&bed, CROWD).await;
+        let (usher, all) = attended(&bed, CROWD).await;
         all.wakers.borrow().iter().for_each(Waker::wake_by_ref);
         usher.abort();
         all.all_woken().await;
@@ -158,9 +159,7 @@ async fn who_is_in_the_queue_goes_on_when_the_usher_ends() {
 #[tokio::test]
 async fn another_thread_wakes_without_the_usher() {
     with_bed(async |bed| {
-        let usher = spawn_local(attend());
-        yield_now().await;
-        let all = Waiting::start(&bed, CROWD).await;
+        let (usher, all) = attended(&bed, CROWD).await;
         let wakers = all.wakers.take();
         let other = std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
         all.all_woken().await;
@@ -175,9 +174,7 @@ async fn another_thread_wakes_without_the_usher() {
 async fn who_waits_within_what_it_waits_for_is_woken() {
     with_bed(async |bed| {
         for users in [3, CROWD] {
-            let usher = spawn_local(attend());
-            yield_now().await;
-            let all = Waiting::start(&bed, users).await;
+            let (usher, all) = attended(&bed, users).await;
             let contexts = all.contexts.iter().cloned();
             let waiting = contexts.map(async |context: Rc<VuContext>| {
                 let inner = async || {
@@ -201,9 +198,7 @@ async fn who_waits_within_what_it_waits_for_is_woken() {
 #[tokio::test]
 async fn who_leaves_the_queue_is_not_kept() {
     with_bed(async |bed| {
-        let usher = spawn_local(attend());
-        yield_now().await;
-        let all = Waiting::start(&bed, CROWD).await;
+        let (usher, all) = attended(&bed, CROWD).await;
         let first = Rc::downgrade(&all.contexts[0]);
         all.wakers.borrow().iter().for_each(Waker::wake_by_ref);
         all.all_woken().await;
