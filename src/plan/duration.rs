@@ -26,6 +26,9 @@ pub enum DurationError {
 /// # Errors
 /// [`DurationError`] naming the part that is wrong.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    if let Some(seconds) = plain_seconds(text) {
+        return from_seconds(seconds);
+    }
     let trimmed = text.trim();
     if let Ok(seconds) = trimmed.parse::<f64>() {
         return from_seconds(seconds);
@@ -54,6 +57,20 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         rest = &rest[end..];
     }
     from_seconds(total)
+}
+
+/// Of a whole number and its unit, as think time mostly is: journeys have them read again and again.
+fn plain_seconds(text: &str) -> Option<f64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    // As many as fit into the number.
+    if !(1..=9).contains(&digits) {
+        return None;
+    }
+    let (number, unit) = text.split_at(digits);
+    let number = number
+        .bytes()
+        .fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    Some(f64::from(number) * unit_seconds(unit)?)
 }
 
 fn unit_seconds(unit: &str) -> Option<f64> {
@@ -125,6 +142,10 @@ mod tests {
             ("2.5s", Some(2_500)),
             ("30", Some(30_000)),
             ("0", Some(0)),
+            ("0ms", Some(0)),
+            ("999999999ms", Some(999_999_999)),
+            ("0000000001s", Some(1_000)),
+            ("999999999d", None),
             ("1h 5m", Some(3_900_000)),
             ("1d", Some(86_400_000)),
             ("5 parsecs", None),
