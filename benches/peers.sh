@@ -308,7 +308,7 @@ show_post() { against "scripted POST, 50 users: wrk + cjson" post.kingtide.cpu p
 
 # Ten thousand users and connections have to be made first, which a long run spreads over more requests; what a longer run
 # costs above a shorter one is without that. What wrk asks for as many connections is what the sockets alone cost: each has
-# left the caches, whoever uses it.
+# left the caches, whoever uses it. What a tenth of the users costs at the same rate is what being many does not cost.
 measure_think() {
   local cpu requests
   kt think.few post -d "${duration}s"
@@ -317,6 +317,7 @@ measure_think() {
   kt think.many post -d "$((duration * 4))s" -u 10000 -e THINK=400ms
   note think.going.cpu "$(awk -v c="$cpu_seconds" -v n="$requests_made" -v c0="$cpu" -v n0="$requests" \
     'BEGIN { printf "%.3f", (c - c0) * 1e6 / (n - n0) }')"
+  kt think.tenth post -d "${duration}s" -u 1000 -e THINK=40ms
   measure think.wrk.few wrk wrk -t1 -c50 "-d${duration}" "$url"
   measure think.wrk.many wrk wrk -t1 -c10000 "-d${duration}" "$url"
   note think.memory "$(awk -v a="$(tail -n 1 "$work/think.few.rss.values")" -v b="$(tail -n 1 "$work/think.many.rss.values")" \
@@ -326,6 +327,8 @@ show_think() {
   against "the same, 10,000 users, 0.4 s: own 50" think.many.cpu think.few.cpu 1.6 "µs"
   line "  once they are made" "$(spread think.going.cpu µs)" "$(spread think.few.cpu µs)" \
     "$(ratio think.going.cpu think.few.cpu)× ($(ratios think.going.cpu think.few.cpu))" "" ""
+  line "  1,000 users who pause for 40 ms" "$(spread think.going.cpu µs)" "$(spread think.tenth.cpu µs)" \
+    "$(ratio think.going.cpu think.tenth.cpu)× ($(ratios think.going.cpu think.tenth.cpu))" "" ""
   line "  wrk without a script, 10,000 connections" "$(spread think.wrk.many.cpu µs)" "$(spread think.wrk.few.cpu µs)" \
     "$(ratio think.wrk.many.cpu think.wrk.few.cpu)× ($(ratios think.wrk.many.cpu think.wrk.few.cpu))" "" ""
   judge "  resident memory for each user" "$(spread think.memory KB)" "" "" "$(statistic median think.memory)" 12

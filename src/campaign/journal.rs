@@ -195,7 +195,13 @@ fn searches(results: &Path, script: &str) -> Vec<(PathBuf, Capacity)> {
 fn read(folder: &Path, script: &str) -> Option<Capacity> {
     let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
     let document: Capacity = serde_json::from_str(&text).ok()?;
-    (document.schema == CAPACITY_SCHEMA && document.script == script).then_some(document)
+    (document.schema == CAPACITY_SCHEMA && is_same_file(&document.script, script)).then_some(document)
+}
+
+/// Whether two paths lead to one file, however they are written; the same text does where there is none.
+fn is_same_file(one: &str, other: &str) -> bool {
+    let file = |path: &str| std::fs::canonicalize(path).ok();
+    one == other || file(one).is_some_and(|file_of_one| file(other) == Some(file_of_one))
 }
 
 /// What differs between two searches, as people read it.

@@ -97,6 +97,23 @@ fn the_newest_that_asked_for_the_same_goes_on() {
 }
 
 #[test]
+fn a_script_is_the_same_however_its_path_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, results) = (folder.path().join("a.lua"), folder.path().join("results"));
+    for name in ["a.lua", "b.lua"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let one = asked("api=1,2");
+    drop(begun(&results, &one, &script.display().to_string()));
+    let other_way = folder.path().join("results/../a.lua").display().to_string();
+    let (_journal, document) = Journal::resume(&results, &other_way, &one, None).unwrap();
+    assert_eq!(document.script, script.display().to_string());
+    let another = folder.path().join("results/../b.lua").display().to_string();
+    let refused = Journal::resume(&results, &another, &one, None).unwrap_err();
+    assert!(matches!(refused, Refused::None { .. }), "{refused}");
+}
+
+#[test]
 fn what_differs_is_named() {
     let results = tempfile::tempdir().unwrap();
     let one = asked("api=1,2");
