@@ -118,7 +118,6 @@ fn answered() -> Exchange {
             version: Version::HTTP_11,
             headers: Headers::default(),
             body: Bytes::new(),
-            excerpt: None,
         }),
         timings: Timings::default(),
         sent: 120,

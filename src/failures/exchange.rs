@@ -30,11 +30,7 @@ pub fn of_exchange(
     let (status, error, response) = match &exchange.outcome {
         Ok(response) => {
             let kind = response.headers.get("content-type").map(String::from_utf8_lossy);
-            let kind = kind.unwrap_or_default();
-            let mut message = match &response.excerpt {
-                Some(excerpt) => body(redactor, &excerpt.start, excerpt.length, &kind),
-                None => body(redactor, &response.body, response.body.len() as u64, &kind),
-            };
+            let mut message = body(redactor, &response.body, &kind.unwrap_or_default());
             message.headers = received(redactor, &response.headers);
             (Some(response.status), None, Some(message))
         }
@@ -71,7 +67,7 @@ fn request(redactor: &Redactor, sent: Sent<'_>) -> FailedMessage {
     };
     FailedMessage {
         headers: headers.map(shown).collect(),
-        ..body(redactor, sent.body, sent.body.len() as u64, &kind)
+        ..body(redactor, sent.body, &kind)
     }
 }
 
@@ -80,12 +76,12 @@ fn received(redactor: &Redactor, headers: &Headers) -> Vec<(String, String)> {
     headers.iter().take(MOST_HEADERS).map(shown).collect()
 }
 
-/// A message with no headers and a body of `length` bytes, of which these are there.
-fn body(redactor: &Redactor, body: &[u8], length: u64, content_type: &str) -> FailedMessage {
-    let (text, cut) = redactor.body(body, length, content_type, MOST_BODY);
+/// A message with this body and no headers.
+fn body(redactor: &Redactor, body: &[u8], content_type: &str) -> FailedMessage {
+    let (text, cut) = redactor.body(body, content_type, MOST_BODY);
     FailedMessage {
         body: text.filter(|_| !body.is_empty()),
-        body_bytes: length,
+        body_bytes: body.len() as u64,
         cut,
         ..FailedMessage::default()
     }

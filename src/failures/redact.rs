@@ -36,7 +36,8 @@ impl Redactor {
     #[must_use]
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let secrets = values::Values::new(secrets);
-        let window = WINDOW.max(secrets.widest());
+        // Six bytes for each, as `\u00xx`.
+        let window = WINDOW.max(8 * secrets.longest());
         Self { secrets, window }
     }
 
@@ -78,22 +79,14 @@ impl Redactor {
         self.shown(&value, most).0
     }
 
-    /// The text of a body of `length` bytes, if it is text, and whether there is more of it. `body`: as much of it as was
-    /// kept; what is secret may go on after its end.
+    /// The text of a body, if it is text, and whether there is more of it.
     #[must_use]
-    pub fn body(&self, body: &[u8], length: u64, content_type: &str, most: usize) -> (Option<String>, bool) {
-        let is_whole = body.len() as u64 >= length;
-        let most = if is_whole {
-            most
-        } else {
-            most.min(body.len().saturating_sub(self.secrets.widest()))
-        };
+    pub fn body(&self, body: &[u8], content_type: &str, most: usize) -> (Option<String>, bool) {
         let seen = &body[..body.len().min(most + self.window)];
-        let has_more = seen.len() < body.len() || !is_whole;
         let text = match std::str::from_utf8(seen) {
             Ok(text) => text,
             // It ends within a character, which is in what was not looked at.
-            Err(error) if error.error_len().is_none() && has_more => {
+            Err(error) if error.error_len().is_none() && seen.len() < body.len() => {
                 std::str::from_utf8(&seen[..error.valid_up_to()]).unwrap_or_default()
             }
             Err(_) => return (None, false),
@@ -103,7 +96,7 @@ impl Redactor {
         }
         let is_form = content_type.starts_with("application/x-www-form-urlencoded");
         let (text, cut) = self.text(text, most, is_form);
-        (Some(text), cut || has_more)
+        (Some(text), cut || seen.len() < body.len())
     }
 }
 
@@ -184,32 +177,24 @@ mod tests {
     #[test]
     fn bodies_are_cut_after_they_are_redacted() {
         let redactor = Redactor::new(["topsecret".to_owned()]);
-        assert_eq!(redactor.body(b"", 0, "", 10), (Some(String::new()), false));
-        assert_eq!(redactor.body(b"a\0b", 3, "text/plain", 10), (None, false));
-        assert_eq!(redactor.body(b"\xff\xfe", 2, "text/plain", 10), (None, false));
+        assert_eq!(redactor.body(b"", "", 10), (Some(String::new()), false));
+        assert_eq!(redactor.body(b"a\0b", "text/plain", 10), (None, false));
+        assert_eq!(redactor.body(b"\xff\xfe", "text/plain", 10), (None, false));
         assert_eq!(
-            redactor.body(b"a\x1b[31m", 6, "", 10),
+            redactor.body(b"a\x1b[31m", "", 10),
             (Some("a\u{fffd}[31m".to_owned()), false)
         );
         assert_eq!(
-            redactor.body("0123éé".as_bytes(), 8, "", 5),
+            redactor.body("0123éé".as_bytes(), "", 5),
             (Some("0123".to_owned()), true)
         );
         // The secret goes over the edge: its beginning must not stay.
         assert_eq!(
-            redactor.body(b"01234topsecret", 14, "", 10),
+            redactor.body(b"01234topsecret", "", 10),
             (Some("01234[reda".to_owned()), true)
         );
-        // So may one that goes on after the end of what was kept, which nobody can find.
-        let kept = format!("{}topse", "x".repeat(75));
-        let expected = ("x".repeat(80 - 8 * 9), true);
-        assert_eq!(
-            redactor.body(kept.as_bytes(), 1_000, "", 100),
-            (Some(expected.0), expected.1)
-        );
-        assert_eq!(redactor.body(kept.as_bytes(), 80, "", 100), (Some(kept.clone()), false));
         let long = "é".repeat(1 << 20);
-        let (text, cut) = redactor.body(long.as_bytes(), long.len() as u64, "", 2_048);
+        let (text, cut) = redactor.body(long.as_bytes(), "", 2_048);
         assert_eq!((text.unwrap().len(), cut), (2_048, true));
     }
 }

@@ -15,7 +15,7 @@ use http::{HeaderValue, Method};
 use super::config::{Connections, CookieMode};
 use super::cookies::Jar;
 use super::dial::Opened;
-use super::exchange::{Asked, Excerpt, Exchange, Headed, Request, Response, Sent};
+use super::exchange::{Asked, Exchange, Headed, Request, Response, Sent};
 use super::h1::{Conn, Received};
 use super::hop::Hop;
 use super::http2::{self, Watch};
@@ -280,14 +280,14 @@ impl Client {
             };
             show(&outgoing, hop.retried);
             let config = &self.shared.config;
-            let discard = request.discard_body.unwrap_or(config.discard_body);
+            let discard = request.discard_body || config.discard_body;
             match way {
                 Way::Conn(mut conn, slot) => {
                     hop.in_flight(&conn.meter);
                     self.last.set((from_ref(&*conn).addr(), Rc::as_ptr(&conn.meter).addr()));
                     match conn.exchange(&outgoing, config.max_body, discard).await {
                         Ok(received) => {
-                            let response = self.take_in(received, request, discard);
+                            let response = self.take_in(received, request);
                             if response.is_ok() && conn.is_idle() {
                                 self.keep(conn, slot);
                             }
@@ -305,7 +305,7 @@ impl Client {
                     let watch = hop.on_stream(Watch::new(&lease.line.wire));
                     let exchange = http2::exchange(&lease, watch, &outgoing, config.max_body, discard);
                     match Box::pin(exchange).await {
-                        Ok(received) => return self.take_in(received, request, discard),
+                        Ok(received) => return self.take_in(received, request),
                         Err(failure) => {
                             drop(lease);
                             pooled::again(failure, &request.method, hop)?;
@@ -318,25 +318,20 @@ impl Client {
     }
 
     /// Keeps the cookies and decodes the body.
-    fn take_in(&self, received: Received, request: &Request, discarded: bool) -> Result<Response, NetError> {
+    fn take_in(&self, received: Received, request: &Request) -> Result<Response, NetError> {
         let config = &self.shared.config;
         if received.sets_cookies && config.cookies != CookieMode::Off {
             self.jar.keep(&received.headers, &request.address);
         }
-        let (body, excerpt) = match (discarded, received.encoded) {
-            (true, _) => (
-                Bytes::new(),
-                Excerpt::of(received.body, received.status, received.length),
-            ),
-            (false, true) => (decode::decode(&received.headers, received.body, config.max_body)?, None),
-            (false, false) => (received.body, None),
+        let body = match received.encoded {
+            true => decode::decode(&received.headers, received.body, config.max_body)?,
+            false => received.body,
         };
         Ok(Response {
             status: received.status,
             version: received.version,
             headers: received.headers,
             body,
-            excerpt,
         })
     }
 

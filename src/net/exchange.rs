@@ -25,8 +25,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Redirects to follow; zero returns the redirect itself.
     pub redirects: u32,
-    /// Whether the response's body is read and dropped, whatever its size; [`super::HttpConfig::discard_body`] otherwise.
-    pub discard_body: Option<bool>,
+    /// Reads the response's body and drops it, whatever its size.
+    pub discard_body: bool,
     /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
     pub cookies: Vec<(String, String)>,
     /// Sees the request as it goes out, each hop and each attempt.
@@ -46,7 +46,7 @@ impl Request {
             body: Bytes::new(),
             timeout: None,
             redirects: 10,
-            discard_body: None,
+            discard_body: false,
             cookies: Vec::new(),
             on_send: None,
             trace: None,
@@ -180,25 +180,4 @@ pub struct Response {
     pub headers: Headers,
     /// The decoded body; empty when discarded.
     pub body: Bytes,
-    /// What is kept of a body that was discarded: only that of an answer with an error status, which has to be explained.
-    pub excerpt: Option<Box<Excerpt>>,
-}
-
-/// The beginning of a body that was discarded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excerpt {
-    /// At most [`Excerpt::MOST`] bytes; of a body that is encoded, none.
-    pub start: Bytes,
-    /// Bytes of the whole, as it came.
-    pub length: u64,
-}
-
-impl Excerpt {
-    /// How many bytes are kept: more than anybody shows, so that what is secret and begins there ends there too.
-    pub const MOST: usize = 4_096;
-
-    /// What there is of a body with that many bytes, where the status is one that has to be explained.
-    pub(super) fn of(start: Bytes, status: u16, length: u64) -> Option<Box<Self>> {
-        (status >= 400 && length > 0).then(|| Box::new(Self { start, length }))
-    }
 }

@@ -46,7 +46,7 @@ pub use config::{
     AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, HttpVersion, Pem, TlsConfig,
 };
 pub use error::{ErrorKind, NetError};
-pub use exchange::{Asked, Excerpt, Exchange, OnSend, Request, Response, Sent, Timings};
+pub use exchange::{Asked, Exchange, OnSend, Request, Response, Sent, Timings};
 pub use headers::{HeaderList, Headers};
 pub use pools::Pools;
 pub use provider::install_crypto_provider;

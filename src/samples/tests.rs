@@ -48,7 +48,6 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
         version: http::Version::HTTP_11,
         headers: Headers::default(),
         body: bytes::Bytes::new(),
-        excerpt: None,
     };
     let now = clock::now();
     Exchange {

@@ -24,9 +24,9 @@ impl Values {
         Self { plain, encoded }
     }
 
-    /// Bytes that the longest takes at most, however it is written: six for each, as `\u00xx`, and then some.
-    pub(super) fn widest(&self) -> usize {
-        self.plain.first().map_or(0, |longest| 8 * longest.len())
+    /// Bytes of the longest.
+    pub(super) fn longest(&self) -> usize {
+        self.plain.first().map_or(0, String::len)
     }
 
     /// The text with all of them replaced.

@@ -10,7 +10,7 @@ mod request;
 mod tests;
 
 pub(super) use conn::{Conn, Scratch};
-pub(super) use receive::{Received, Rules, is_told, outcome};
+pub(super) use receive::{Received, Rules, outcome};
 pub(super) use request::{line, number, render};
 
 use super::{ErrorKind, NetError};

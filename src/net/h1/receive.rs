@@ -8,17 +8,12 @@ use super::chunks::Chunks;
 use super::head::{self, Framing, Head};
 use super::malformed;
 use crate::net::error::too_large;
-use crate::net::{ErrorKind, Excerpt, Headers, NetError};
+use crate::net::{ErrorKind, Headers, NetError};
 
 /// The largest head, what came before it (status 1xx) not counted.
 const MAX_HEAD: usize = 256 << 10;
 /// How much memory is set aside on a server's word alone.
 const TRUSTED: u64 = 1 << 20;
-
-/// Whether the beginning of a body is kept though it is discarded: an error has to be explained.
-pub(in crate::net) const fn is_told(status: u16, encoded: bool) -> bool {
-    status >= 400 && !encoded
-}
 
 /// What the response answers, and how much of it is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +22,7 @@ pub(in crate::net) struct Rules<'a> {
     pub method: &'a Method,
     /// The largest body in bytes.
     pub limit: u64,
-    /// Reads the body and drops it, whatever its size; but see [`is_told`].
+    /// Reads the body and drops it, whatever its size.
     pub discard: bool,
 }
 
@@ -37,10 +32,7 @@ pub(in crate::net) struct Received {
     pub status: u16,
     pub version: Version,
     pub headers: Headers,
-    /// As it came; where it is discarded, what is kept of it.
     pub body: Bytes,
-    /// Bytes of the body that came.
-    pub length: u64,
     /// Whether there is a `set-cookie`.
     pub sets_cookies: bool,
     /// Whether there is a `content-encoding`.
@@ -55,8 +47,6 @@ pub(super) struct Reception<'a> {
     state: State,
     /// What came of a head that is not complete; after it, header lines and body.
     bytes: Vec<u8>,
-    /// Bytes of the body that came.
-    length: u64,
 }
 
 enum State {
@@ -87,7 +77,6 @@ impl<'a> Reception<'a> {
             rules,
             state: State::Head,
             bytes: Vec::new(),
-            length: 0,
         }
     }
 
@@ -168,17 +157,12 @@ impl<'a> Reception<'a> {
     }
 
     fn body(&mut self, bytes: &[u8]) -> Result<Option<Received>, NetError> {
-        let (all, length, rules) = (&mut self.bytes, &mut self.length, self.rules);
-        let mut keep = |head: Final, data: &[u8]| {
-            *length += data.len() as u64;
+        let (all, rules) = (&mut self.bytes, self.rules);
+        let mut keep = |lines: usize, data: &[u8]| {
             if rules.discard {
-                if is_told(head.status, head.encoded) {
-                    let room = Excerpt::MOST - (all.len() - head.lines);
-                    all.extend_from_slice(&data[..data.len().min(room)]);
-                }
                 return Ok(());
             }
-            if *length > rules.limit {
+            if (all.len() - lines + data.len()) as u64 > rules.limit {
                 return Err(too_large(rules.limit));
             }
             all.extend_from_slice(data);
@@ -188,7 +172,7 @@ impl<'a> Reception<'a> {
             State::Length(head, left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 let (data, rest) = bytes.split_at(here);
-                keep(*head, data)?;
+                keep(head.lines, data)?;
                 *left -= here as u64;
                 if *left > 0 {
                     return Ok(None);
@@ -196,14 +180,14 @@ impl<'a> Reception<'a> {
                 (*head, rest)
             }
             State::Chunked(head, chunks) => {
-                let head = *head;
-                match chunks.feed(bytes, |data| keep(head, data))? {
+                let lines = head.lines;
+                match chunks.feed(bytes, |data| keep(lines, data))? {
                     None => return Ok(None),
-                    Some(rest) => (head, rest),
+                    Some(rest) => (*head, rest),
                 }
             }
             State::Close(head) => {
-                keep(*head, bytes)?;
+                keep(head.lines, bytes)?;
                 return Ok(None);
             }
             State::Head | State::Over => return Ok(None),
@@ -221,7 +205,6 @@ impl<'a> Reception<'a> {
             version: head.version,
             headers: Headers::from_lines(lines, head.count),
             body,
-            length: self.length,
             sets_cookies: head.sets_cookies,
             encoded: head.encoded,
             keep_alive: head.keep_alive && !is_last,

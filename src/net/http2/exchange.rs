@@ -14,10 +14,10 @@ use super::error::classify;
 use super::message::build;
 use super::wire::Watch;
 use crate::net::error::too_large;
-use crate::net::h1::{Received, is_told};
+use crate::net::h1::Received;
 use crate::net::message::Outgoing;
 use crate::net::pool::Lease;
-use crate::net::{ErrorKind, Excerpt, Headers, NetError};
+use crate::net::{ErrorKind, Headers, NetError};
 
 /// Bodies up to this size are handed over at once: one frame, which no window holds back for long.
 pub(in crate::net) const ONE_FRAME: usize = 16 << 10;
@@ -72,14 +72,13 @@ pub(in crate::net) async fn exchange(
 ) -> Result<Received, Failure> {
     let message = build(outgoing)?;
     let mut receiving = send(lease, watch, message, outgoing.request.body.clone()).await?;
-    let (body, length) = receiving.body(lease, watch, limit, discard).await?;
+    let body = receiving.body(lease, watch, limit, discard).await?;
     let head = receiving.head;
     Ok(Received {
         status: head.status.as_u16(),
         version: head.version,
         headers: Headers::copied(&head.headers),
         body,
-        length,
         sets_cookies: head.headers.contains_key(header::SET_COOKIE),
         encoded: head.headers.contains_key(header::CONTENT_ENCODING),
         keep_alive: true,
@@ -150,14 +149,8 @@ fn failed(lease: &Lease, error: &h2::Error) -> Failure {
 }
 
 impl Receiving {
-    /// Receives the body, or what is kept of it, and gives how long it was.
-    async fn body(
-        &mut self,
-        lease: &Lease,
-        watch: &mut Watch,
-        limit: u64,
-        discard: bool,
-    ) -> Result<(Bytes, u64), NetError> {
+    /// Receives the body.
+    async fn body(&mut self, lease: &Lease, watch: &mut Watch, limit: u64, discard: bool) -> Result<Bytes, NetError> {
         let announced = announced(&self.head);
         if !discard && announced.is_some_and(|size| size > limit) && !self.body.is_end_stream() {
             return Err(too_large(limit));
@@ -181,9 +174,6 @@ impl Receiving {
             // Read is read, kept or not: the server may send more.
             let _ = self.body.flow_control().release_capacity(chunk.len());
             if discard {
-                if self.is_told() {
-                    all.extend_from_slice(&chunk[..chunk.len().min(Excerpt::MOST - all.len())]);
-                }
                 continue;
             }
             if size > limit {
@@ -200,18 +190,11 @@ impl Receiving {
             all.extend_from_slice(&chunk);
         }
         watch.end();
-        let body = match (all.is_empty(), first.len()) {
+        Ok(match (all.is_empty(), first.len()) {
             (false, _) => all.freeze(),
             (true, ..=SMALL) => Bytes::copy_from_slice(&first),
             (true, _) => first,
-        };
-        Ok((body, size))
-    }
-
-    /// As [`is_told`].
-    fn is_told(&self) -> bool {
-        let encoded = self.head.headers.contains_key(header::CONTENT_ENCODING);
-        is_told(self.head.status.as_u16(), encoded)
+        })
     }
 
     /// The next piece of the body, while the request's own goes on.

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::oracle::{self, agree};
 use super::*;
-use crate::net::Excerpt;
 use crate::net::h1::receive::{self, Reception};
 
 /// Responses of every kind, sound and broken.
@@ -210,43 +209,6 @@ fn bodies_have_a_limit_unless_they_are_discarded() {
             "{sample}"
         );
         assert_eq!(received(sample.as_bytes(), 4, true).unwrap(), "", "{sample}");
-    }
-}
-
-#[test]
-fn the_beginning_of_an_error_is_kept_though_it_is_discarded() {
-    let long = "e".repeat(10_000);
-    let (small, large) = (("12345", 5), (&long[..Excerpt::MOST], 10_000));
-    let table = [
-        ("500 No\r\ncontent-length: 5\r\n\r\n12345".to_owned(), small),
-        (
-            "404 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\n123\r\n2\r\n45\r\n0\r\n\r\n".to_owned(),
-            small,
-        ),
-        ("503 No\r\n\r\n12345".to_owned(), small),
-        (format!("500 No\r\ncontent-length: 10000\r\n\r\n{long}"), large),
-        (format!("500 No\r\n\r\n{long}"), large),
-        (format!("399 Fine\r\n\r\n{long}"), ("", 10_000)),
-        (format!("500 No\r\ncontent-encoding: gzip\r\n\r\n{long}"), ("", 10_000)),
-    ];
-    let method = Method::GET;
-    let rules = Rules {
-        method: &method,
-        limit: 4,
-        discard: true,
-    };
-    for (text, (kept, length)) in table {
-        let text = format!("HTTP/1.1 {text}");
-        // As it comes, and in pieces.
-        for size in [text.len(), 7] {
-            let pieces: Vec<_> = text.as_bytes().chunks(size).collect();
-            let (received, _) = receive::outcome(rules, &pieces, true).unwrap();
-            assert_eq!(
-                (&*received.body, received.length),
-                (kept.as_bytes(), length),
-                "{text:.60}"
-            );
-        }
     }
 }
 
