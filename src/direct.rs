@@ -107,7 +107,6 @@ impl DirectVuFactory {
         let mut request = Request::new(call.method.clone(), call.url.clone());
         request.body = call.body.clone();
         request.redirects = config.max_redirects;
-        request.discard_body = config.discard_body;
         let net = net::Shared::among(config, connections)?;
         if call.url.scheme() == "https" {
             // The system's roots take milliseconds to read, which the first iterations must not wait for.

@@ -280,7 +280,7 @@ impl Client {
             };
             show(&outgoing, hop.retried);
             let config = &self.shared.config;
-            let discard = request.discard_body || config.discard_body;
+            let discard = request.discard_body.unwrap_or(config.discard_body);
             match way {
                 Way::Conn(mut conn, slot) => {
                     hop.in_flight(&conn.meter);

@@ -25,8 +25,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// Redirects to follow; zero returns the redirect itself.
     pub redirects: u32,
-    /// Reads the response's body and drops it, whatever its size.
-    pub discard_body: bool,
+    /// Whether the response's body is read and dropped, whatever its size; [`super::HttpConfig::discard_body`] otherwise.
+    pub discard_body: Option<bool>,
     /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
     pub cookies: Vec<(String, String)>,
     /// Sees the request as it goes out, each hop and each attempt.
@@ -46,7 +46,7 @@ impl Request {
             body: Bytes::new(),
             timeout: None,
             redirects: 10,
-            discard_body: false,
+            discard_body: None,
             cookies: Vec::new(),
             on_send: None,
             trace: None,

@@ -256,7 +256,7 @@ fn build(
     request.timeout = options.timeout;
     if let Some(plan) = vu.plan().as_ref().map(|plan| &plan.http) {
         request.redirects = options.redirects.unwrap_or(plan.config.max_redirects);
-        request.discard_body = options.discard_body.unwrap_or(plan.config.discard_body);
+        request.discard_body = options.discard_body;
     }
     Ok(request)
 }

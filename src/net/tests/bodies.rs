@@ -89,7 +89,7 @@ fn every_coding_is_decoded_whether_asked_for_or_not() {
         }
         // A discarded body is not decoded, so that a broken one is no failure.
         let mut request = get(server.url("/gzip"));
-        request.discard_body = true;
+        request.discard_body = Some(true);
         assert_eq!(send(&client, request).await.text(), "");
     });
 }
@@ -125,7 +125,7 @@ fn a_body_over_the_limit_fails_and_closes() {
             assert_eq!(exchange.error().code, 1702, "{path}");
             assert!(exchange.error().message.contains("4 bytes"), "{}", exchange.error());
             let mut request = get(server.url(path));
-            request.discard_body = true;
+            request.discard_body = Some(true);
             assert_eq!(send(&small, request).await.text(), "", "{path}");
             small.idle_connections_for_test(1);
         }
@@ -195,7 +195,7 @@ fn a_discarded_endless_body_ends_with_the_timeout_and_lets_others_run() {
     run(async {
         let (server, over) = endless("HTTP/1.1 200 OK\r\n\r\n", vec![b'x'; 0x10000]).await;
         let mut request = get(server.url("/"));
-        request.discard_body = true;
+        request.discard_body = Some(true);
         request.timeout = Some(Duration::from_millis(150));
         let exchange = send(&client(), request).await;
         assert_eq!(exchange.error().code, 1050);
