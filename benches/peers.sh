@@ -327,7 +327,7 @@ show_think() {
   against "the same, 10,000 users, 0.4 s: own 50" think.many.cpu think.few.cpu 1.6 "µs"
   line "  once they are made" "$(spread think.going.cpu µs)" "$(spread think.few.cpu µs)" \
     "$(ratio think.going.cpu think.few.cpu)× ($(ratios think.going.cpu think.few.cpu))" "" ""
-  line "  1,000 users who pause for 40 ms" "$(spread think.going.cpu µs)" "$(spread think.tenth.cpu µs)" \
+  line "  once they are made: 1,000 users, 40 ms" "$(spread think.going.cpu µs)" "$(spread think.tenth.cpu µs)" \
     "$(ratio think.going.cpu think.tenth.cpu)× ($(ratios think.going.cpu think.tenth.cpu))" "" ""
   line "  wrk without a script, 10,000 connections" "$(spread think.wrk.many.cpu µs)" "$(spread think.wrk.few.cpu µs)" \
     "$(ratio think.wrk.many.cpu think.wrk.few.cpu)× ($(ratios think.wrk.many.cpu think.wrk.few.cpu))" "" ""

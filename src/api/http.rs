@@ -58,10 +58,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     Ok(Value::Table(table))
 }
 
-fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Prepared) -> Operation {
-    let sending = send(Rc::clone(vu), Rc::clone(face), Box::new(prepared));
+fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Box<Prepared>) -> Operation {
+    let (operation, vu, face) = (Box::new_uninit(), Rc::clone(vu), Rc::clone(face));
     // Not an async block around it, which would hold it twice.
-    Box::pin(sending.map_ok(|answer| Reply::Push(answer)))
+    let sending = send(vu, face, prepared).map_ok(|answer| Reply::Push(answer));
+    let operation = Box::write(operation, sending);
+    Box::into_pin(operation)
 }
 
 /// Sends one request, follows its redirects, and records every hop.
@@ -102,7 +104,8 @@ fn send(
             .as_ref()
             .is_ok_and(|response| recording.expect.holds(response.status));
         let Prepared { request, recording, .. } = *prepared;
-        let mut answer = Box::new(Answer::new(face, exchange, recording.tags, ok, None));
+        let answer = Box::new_uninit();
+        let mut answer = Box::write(answer, Answer::new(face, exchange, recording.tags, ok, None));
         if vu.host.failed.wants_requests()
             && let Ok(request) = request
         {
@@ -120,7 +123,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
         let got = describe(&stack.value(1)?);
         return Err(wrong(format!("`requests` must be a table, got {got}")));
     }
-    let mut prepared: Vec<(Value, Prepared)> = Vec::new();
+    let mut prepared: Vec<(Value, Box<Prepared>)> = Vec::new();
     let (top, mut at) = (stack.top(), 0);
     while let Some(next) = stack.next(1, at) {
         let (key, entry) = (stack.value(top + 1)?, top + 2);
@@ -150,7 +153,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
     Ok(Box::pin(async move {
         let mut answers = Vec::with_capacity(prepared.len());
         let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
-            let sending = send(Rc::clone(&vu), Rc::clone(&face), Box::new(prepared));
+            let sending = send(Rc::clone(&vu), Rc::clone(&face), prepared);
             sending.map(|answer| (key, answer))
         }))
         .buffer_unordered(BATCH_CONCURRENCY);

@@ -49,7 +49,7 @@ pub(super) fn prepare(
     method: http::Method,
     stack: &mut Stack<'_>,
     url: i32,
-) -> Result<Prepared, ApiError> {
+) -> Result<Box<Prepared>, ApiError> {
     let before = stack.top();
     if stack.kind(url) != ValueKind::String {
         let got = describe(&stack.value(url)?);
@@ -80,11 +80,16 @@ pub(super) fn prepare(
         Err(message) => Err(Box::new(Unsendable::new(text.into_owned(), method, message))),
     };
     stack.truncate(before);
-    Ok(Prepared {
-        request,
-        recording: Recording { tags, expect },
-        token,
-    })
+    // Put together where it stays, like all that is large and made for each request.
+    let prepared = Box::new_uninit();
+    Ok(Box::write(
+        prepared,
+        Prepared {
+            request,
+            recording: Recording { tags, expect },
+            token,
+        },
+    ))
 }
 
 /// The tags of a request's samples.
