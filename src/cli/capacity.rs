@@ -30,13 +30,17 @@ pub(super) fn command(args: CapacityArgs) -> Result<u8, Failure> {
     block_on(whole(args, strategy))?
 }
 
-async fn whole(args: CapacityArgs, strategy: Strategy) -> Result<u8, Failure> {
+async fn whole(mut args: CapacityArgs, strategy: Strategy) -> Result<u8, Failure> {
     let asked = asked(&args, &strategy);
     let script = args.script.display().to_string();
     let resumed = match args.resume {
         true => Some(Journal::resume(&args.results, &script, &asked, args.seed).map_err(refused)?),
         false => None,
     };
+    if let Some((_, document)) = &resumed {
+        // As it was written then: files are compared with their names.
+        args.script = document.script.clone().into();
+    }
     let known = resumed.as_ref().map(|(_, document)| document.seed);
     let seed = known.or(args.seed).unwrap_or_else(new_seed);
     let demo = match args.demo {

@@ -199,6 +199,11 @@ async fn a_search_that_was_killed_goes_on_where_it_stopped() {
     // There is nothing left to do, and it says the same again.
     let again = project.call(&args(&["--levels", levels[1], "--resume"])).await;
     assert_eq!((again.code, &again.stdout), (Some(0), &ended.stdout), "{again}");
+    // However the path is written.
+    let mut otherwise = args(&["--levels", levels[1], "--resume"]);
+    otherwise[1] = "./j.lua";
+    let again = project.call(&otherwise).await;
+    assert_eq!((again.code, &again.stdout), (Some(0), &ended.stdout), "{again}");
     assert_eq!(found(&project), after);
     let text = std::fs::read_to_string(project.path("j.lua")).expect("the script is there");
     project.file("j.lua", text.replace("rate<0.01", "rate<0.02"));
