@@ -25,6 +25,7 @@ use super::pool::Pool;
 use super::shared::Shared;
 use super::target::Target;
 use super::trace::TRACEPARENT;
+use super::wire::Wire;
 use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
 
@@ -87,8 +88,9 @@ pub struct Client {
         reason = "each request moves one out and in again, through a future"
     )]
     idle: RefCell<Vec<Box<Conn>>>,
-    /// Addresses of the connection that was used last, and of its meter: the next request will use it, or this one does.
-    last: Cell<(usize, usize)>,
+    /// Addresses of the connection that was used last, of its meter and of its socket: the next request will use it, or this
+    /// one does.
+    last: Cell<[usize; 3]>,
     /// Where its connections may be HTTP/2; the most recently made last.
     pools: RefCell<Vec<(Rc<Target>, Arc<Pool>)>>,
     jar: Jar,
@@ -141,9 +143,10 @@ impl Client {
         match depth {
             1 => see(from_ref(self).addr(), size_of::<Self>()),
             2 => {
-                let (conn, meter) = self.last.get();
+                let [conn, meter, wire] = self.last.get();
                 see(conn, size_of::<Conn>());
                 see(meter, size_of::<Meter>());
+                see(wire, size_of::<Wire>());
                 if let Ok(idle) = self.idle.try_borrow()
                     && let Some(place) = idle.last()
                 {
@@ -284,7 +287,7 @@ impl Client {
             match way {
                 Way::Conn(mut conn, slot) => {
                     hop.in_flight(&conn.meter);
-                    self.last.set((from_ref(&*conn).addr(), Rc::as_ptr(&conn.meter).addr()));
+                    self.last.set(conn.places());
                     match conn.exchange(&outgoing, config.max_body, discard).await {
                         Ok(received) => {
                             let response = self.take_in(received, request);

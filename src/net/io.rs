@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::wire::Wire;
 use crate::clock::{self, Instant};
 
 /// What happened on one connection since [`Meter::begin`]; shared between the socket and whoever asks.
@@ -107,7 +108,8 @@ impl Meter {
         self.last_read.set(Some(now));
     }
 
-    fn count_sent(&self, bytes: usize) {
+    /// So many bytes were written.
+    pub fn count_sent(&self, bytes: usize) {
         self.sent.set(self.sent.get() + bytes as u64);
     }
 
@@ -118,52 +120,53 @@ impl Meter {
 
 /// A TCP stream that counts bytes; what TLS and a proxy's tunnel are built on.
 pub(super) struct Counted {
-    tcp: TcpStream,
-    meter: Rc<Meter>,
+    wire: Rc<Wire>,
 }
 
 impl Counted {
     pub fn new(tcp: TcpStream, meter: Rc<Meter>) -> Self {
-        Self { tcp, meter }
+        Self {
+            wire: Wire::new(tcp, meter),
+        }
     }
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
-        self.meter.count_received(buf.filled().len() - before);
+        ready!(Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_read(cx, buf))?;
+        self.wire.meter.count_received(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let bytes = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
-        self.meter.count_sent(bytes);
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let bytes = ready!(Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_write(cx, buf))?;
+        self.wire.meter.count_sent(bytes);
         Poll::Ready(Ok(bytes))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let bytes = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs))?;
-        self.meter.count_sent(bytes);
+        let bytes = ready!(Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_write_vectored(cx, bufs))?;
+        self.wire.meter.count_sent(bytes);
         Poll::Ready(Ok(bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.wire.tcp.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_shutdown(cx)
     }
 }
 
@@ -204,6 +207,14 @@ impl Stream {
         }
     }
 
+    /// The socket, where it takes a request as it is.
+    pub fn wire(&self) -> Option<&Rc<Wire>> {
+        match self {
+            Self::Plain(plain) => Some(&plain.wire),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Whether what was written may still be here: TLS holds records back until the next flush.
     pub fn holds_back(&self) -> bool {
         matches!(self, Self::Tls(_))
@@ -229,7 +240,7 @@ impl Stream {
         match self {
             // Without an event this is no system call.
             Self::Plain(plain) => {
-                matches!(plain.tcp.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+                matches!(plain.wire.tcp.borrow().try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
             }
             Self::Tls(tls) => {
                 // Session tickets are no payload, so that TLS has to look. Outside of tokio's budget: a task that has used

@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod grpc;
+pub mod outbox;
 
 mod address;
 mod auth;
@@ -35,6 +36,7 @@ mod shared;
 mod target;
 mod tls;
 mod trace;
+mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::control::Reason;
 use crate::direct::{Call, DirectVuFactory};
 use crate::exec;
 use crate::metrics::{Catalog, Delta, Recorder, Tap, builtin};
+use crate::net::outbox;
 use crate::plan::Plan;
 use crate::schedule::Stripe;
 use crate::script::{Host, LuaVuFactory, Session, collector, flow, usher};
@@ -191,12 +192,14 @@ async fn drive<F: VuFactory + 'static>(
         async move { flow::keep_sweeping(&session.flows, &recorder).await }
     });
     let usher = tokio::task::spawn_local(usher::attend());
+    let sender = tokio::task::spawn_local(outbox::attend());
     core.run(start).await;
     let ended = clock::now();
     reporter.abort();
     lag.abort();
     flows.abort();
     usher.abort();
+    sender.abort();
     flow::sweep(&seed.session.flows, &recorder);
     collector::record_pauses(&recorder);
     let _ = seed.reports.send(CoreReport::Done {

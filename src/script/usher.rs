@@ -30,6 +30,7 @@ use slab::Slab;
 
 use super::context::VuContext;
 use super::near::{DEPTHS, bring};
+use crate::net::outbox;
 
 /// From so many users on, a core's caches do not hold them all: some hundred lines each, in a megabyte.
 const CROWD: usize = 128;
@@ -226,10 +227,12 @@ pub async fn attend() {
                 let Some(bell) = door.next() else { break };
                 bell.pass();
             }
-            if door.queue.borrow().is_empty() {
-                door.usher.set(Some(cx.waker().clone()));
-            } else {
+            let others_wait = !door.queue.borrow().is_empty();
+            outbox::hold(others_wait);
+            if others_wait {
                 cx.waker().wake_by_ref();
+            } else {
+                door.usher.set(Some(cx.waker().clone()));
             }
         });
         Poll::Pending
@@ -249,6 +252,7 @@ impl Attendance {
 
 impl Drop for Attendance {
     fn drop(&mut self) {
+        outbox::hold(false);
         // Who waits is passed on: nobody else would.
         let left = DOOR.try_with(|door| {
             door.attended.set(false);

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::ptr::from_ref;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -20,7 +21,9 @@ use crate::net::NetError;
 use crate::net::error::io_error;
 use crate::net::io::{Meter, Stream};
 use crate::net::message::Outgoing;
+use crate::net::outbox;
 use crate::net::target::Target;
+use crate::net::wire::Posted;
 
 /// As much as a socket usually has at once; one read that does not fill it says that there is no more.
 const INPUT: usize = 64 << 10;
@@ -28,14 +31,12 @@ const INPUT: usize = 64 << 10;
 /// The buffers of one core.
 pub(in crate::net) struct Scratch {
     input: RefCell<Box<[u8]>>,
-    output: RefCell<Vec<u8>>,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
         Self {
             input: RefCell::new(vec![0; INPUT].into_boxed_slice()),
-            output: RefCell::default(),
         }
     }
 }
@@ -81,7 +82,7 @@ impl Conn {
         });
         let (stream, meter) = (&mut self.stream, &*self.meter);
         let received = poll_fn(|cx| {
-            sending.poll(stream, meter, scratch, cx);
+            sending.poll(stream, meter, cx);
             match ready!(receive(&mut reception, stream, meter, scratch, cx)) {
                 Err(error) => Poll::Ready(Err(sending.blame(error, meter))),
                 received => Poll::Ready(received),
@@ -90,6 +91,12 @@ impl Conn {
         .await?;
         self.may_follow = received.keep_alive && matches!(sending, Sending::Done) && !says_close(outgoing);
         Ok(received)
+    }
+
+    /// The addresses of itself, of its meter and of its socket.
+    pub fn places(&self) -> [usize; 3] {
+        let wire = self.stream.wire().map_or(0, |wire| Rc::as_ptr(wire).addr());
+        [from_ref(self).addr(), Rc::as_ptr(&self.meter).addr(), wire]
     }
 
     /// Whether the connection can take a request: after a complete response, and before the next one, when the peer may
@@ -103,6 +110,8 @@ impl Conn {
 enum Sending<'a> {
     /// Nothing is written.
     Fresh(&'a Outgoing<'a>),
+    /// It is with those that go out together.
+    Posted,
     /// What the socket has not taken yet.
     Rest(Box<(Bytes, Bytes)>),
     /// TLS holds records back.
@@ -114,16 +123,26 @@ enum Sending<'a> {
 
 impl Sending<'_> {
     /// Writes as much as the socket takes.
-    fn poll(&mut self, stream: &mut Stream, meter: &Meter, scratch: &Scratch, cx: &mut Context<'_>) {
+    fn poll(&mut self, stream: &mut Stream, meter: &Meter, cx: &mut Context<'_>) {
         loop {
             let next = match self {
-                Self::Fresh(outgoing) => {
-                    let mut out = scratch.output.borrow_mut();
-                    let body = render(outgoing, &mut out);
-                    meter.before_write();
-                    let wrote = write(stream, cx, &out, &body);
-                    first(wrote, &out, body, stream.holds_back())
-                }
+                Self::Fresh(outgoing) => match outbox::post(stream.wire(), cx, |out| render(outgoing, out)) {
+                    Ok(()) => {
+                        *self = Self::Posted;
+                        return;
+                    }
+                    Err(unposted) => unposted.write(|head, body| {
+                        meter.before_write();
+                        let wrote = write(stream, cx, head, &body);
+                        first(wrote, head, body, stream.holds_back())
+                    }),
+                },
+                Self::Posted => match stream.wire().map(|wire| wire.posted()).unwrap_or_default() {
+                    Posted::Waiting => return,
+                    Posted::Sent => Self::Done,
+                    Posted::Left(text) => Self::Rest(Box::new((text, Bytes::new()))),
+                    Posted::Failed(error) => Self::Failed(*error),
+                },
                 Self::Rest(rest) => match write(stream, cx, &rest.0, &rest.1) {
                     Poll::Pending => return meter.write_blocked(),
                     Poll::Ready(Err(error)) => Self::Failed(error),

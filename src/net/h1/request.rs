@@ -12,9 +12,8 @@ use crate::net::trace::TRACESTATE;
 /// A body up to this size is written with its head; copying it costs less than a second buffer in the system call.
 const SMALL_BODY: usize = 16 << 10;
 
-/// Writes the head, and the body if it is small. Gives what is to be written after it.
+/// Appends the head, and the body if it is small. Gives what is to be written after it.
 pub(in crate::net) fn render(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Bytes {
-    out.clear();
     let request = outgoing.request;
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');

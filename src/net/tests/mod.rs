@@ -28,14 +28,20 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use super::*;
 use crate::clock;
 
-/// Runs a test on a thread of its own kind, as virtual users run, and bounds it: no test may hang.
+/// Runs a test as virtual users run, on a thread of its own with somebody who sends, and bounds it: no test may hang.
 pub(super) fn run<F: Future>(test: F) -> F::Output {
+    let attended = async {
+        let sender = spawn_local(outbox::attend());
+        let tested = test.await;
+        sender.abort();
+        tested
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     LocalSet::new()
-        .block_on(&runtime, clock::timeout(Duration::from_secs(30), test))
+        .block_on(&runtime, clock::timeout(Duration::from_secs(30), attended))
         .expect("the test hangs")
 }
 
