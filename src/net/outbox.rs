@@ -1,11 +1,11 @@
 //! Requests of one core that are ready wait until those who run next have had their turn, and go out one after the other.
 //! What the scripts run, and what the kernel runs to send, then stays in the processor's caches from one user to the next,
-//! instead of each driving out the other: a scripted request costs a twelfth less (`docs/guide/benchmarks.md`).
+//! instead of each driving out the other: a scripted request costs a twelfth less (`docs/ARCHITECTURE.md`, "Decisions").
 //!
 //! Nobody waits long. A batch goes when the core's tasks have come round once, when it is full, or when there is nobody else
-//! to wait for; a request that is alone goes at once. Where scripts compute for so long that whole batches wait longer than
-//! [`PATIENCE`], requests go as soon as they are ready, for a while. The clock of a request starts when its bytes are handed
-//! to the kernel, here as elsewhere: it does not begin earlier, and does not hide anything that the system does.
+//! to wait for; a request that is alone goes at once. Where scripts compute for so long that batches are late again and again,
+//! requests go as soon as they are ready, for a while. The clock of a request starts when its bytes are handed to the kernel,
+//! here as elsewhere.
 //!
 //! | state of a posted request | event | next |
 //! |---|---|---|

@@ -3,12 +3,14 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
 
 use super::context::VuContext;
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
+use super::functions::Pending;
 use super::host::Host;
 use super::near::Places;
 use super::raw::{Coroutine, Pinned, Turn};
@@ -71,11 +73,34 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
             pending: Places::of(&pending),
             ..places
         });
-        let reply = poll_fn(|cx| context.poll(cx, |cx| pending.poll(context, cx))).await;
+        let mut waited = false;
+        let reply = poll_fn(|cx| {
+            let poll = context.poll(cx, |cx| pending.poll(context, cx));
+            waited |= poll.is_pending();
+            poll
+        })
+        .await;
+        if waited && matches!(pending, Pending::Operation(_)) {
+            give_way().await;
+        }
         // Its second half takes it before anything else runs.
         *host.reply.borrow_mut() = Some(reply);
         arguments = 0;
     }
+}
+
+/// Lets those come first who are ready as well. The answers of all that have arrived are then received, and their time is
+/// taken, before the first of their scripts goes on; and neither drives the other out of the caches.
+async fn give_way() {
+    let mut gave = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn vm_error(host: &Host, error: &mlua::Error) -> ScriptError {

@@ -47,8 +47,6 @@ struct Door {
     attended: Cell<bool>,
     /// The usher, while it has nothing to do.
     usher: Cell<Option<Waker>>,
-    /// Whose turn it is, of those who were passed on; until it waits again.
-    current: Cell<Option<usize>>,
     /// How many others had a turn since the usher's last.
     others: Cell<usize>,
 }
@@ -82,6 +80,8 @@ pub(super) struct Guest {
     waker: Waker,
     /// It is being polled: what it waits for may run the script, which waits for something else.
     polled: Cell<bool>,
+    /// It was passed on, and has not waited since: in between it may give way to others.
+    came: Cell<bool>,
 }
 
 impl Guest {
@@ -96,8 +96,12 @@ impl Guest {
             })
         });
         let waker = Waker::from(Arc::clone(&bell));
-        let polled = Cell::new(false);
-        Self { bell, waker, polled }
+        Self {
+            bell,
+            waker,
+            polled: Cell::new(false),
+            came: Cell::new(false),
+        }
     }
 
     /// It will not be woken any more.
@@ -120,10 +124,14 @@ impl Guest {
         }
         let bell = &self.bell;
         bell.task.register(cx.waker());
-        let was_passed = bell.state.swap(WAITING, Ordering::Relaxed) == PASSED;
+        if bell.state.swap(WAITING, Ordering::Relaxed) == PASSED {
+            self.came.set(true);
+        }
         let polled = poll(&mut Context::from_waker(&self.waker));
         self.polled.set(false);
-        DOOR.with(|door| door.had_turn(bell.key, was_passed, polled.is_pending()));
+        if polled.is_pending() && !self.came.replace(false) {
+            DOOR.with(|door| door.others.set(door.others.get() + 1));
+        }
         polled
     }
 }
@@ -147,7 +155,6 @@ impl Door {
             guests: RefCell::new(Slab::new()),
             attended: Cell::new(false),
             usher: Cell::new(None),
-            current: Cell::new(None),
             others: Cell::new(0),
         }
     }
@@ -169,16 +176,6 @@ impl Door {
                 true
             }
             state => state == QUEUED,
-        }
-    }
-
-    /// Takes note of what user `key` did with its turn: it waits again, or goes on.
-    fn had_turn(&self, key: usize, was_passed: bool, waits: bool) {
-        if was_passed {
-            self.current.set(Some(key));
-        }
-        if waits && self.current.take() != Some(key) {
-            self.others.set(self.others.get() + 1);
         }
     }
 

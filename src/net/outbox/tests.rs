@@ -220,7 +220,7 @@ async fn an_error_is_told_to_its_exchange_once() {
         let line = Line::new().await;
         line.peer.set_zero_linger().unwrap();
         drop(line.peer);
-        line.wire.tcp.borrow().readable().await.unwrap();
+        poll_fn(|cx| line.wire.tcp.borrow().poll_read_ready(cx)).await.unwrap();
         let waker = Waker::from(Arc::clone(&line.woken));
         let posted = post(Some(&line.wire), &Context::from_waker(&waker), |out| {
             out.extend_from_slice(b"text");

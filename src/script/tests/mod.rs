@@ -13,6 +13,7 @@ mod plan;
 mod revisions;
 mod sandbox;
 mod stages;
+mod turns;
 mod usher;
 
 use std::collections::BTreeMap;
