@@ -2,10 +2,10 @@
 //! What the scripts run, and what the kernel runs to send, then stays in the processor's caches from one user to the next,
 //! instead of each driving out the other: a scripted request costs a twelfth less (`docs/ARCHITECTURE.md`, "Decisions").
 //!
-//! Nobody waits long. A batch goes when the core's tasks have come round once, when it is full, or when there is nobody else
-//! to wait for; a request that is alone goes at once. Where scripts compute for so long that batches are late again and again,
-//! requests go as soon as they are ready, for a while. The clock of a request starts when its bytes are handed to the kernel,
-//! here as elsewhere.
+//! Nobody waits long. A batch goes when the core's tasks have come round once; where the usher knows of more users, when they
+//! have run, when it is full, or after so many of them. A request that is alone goes at once. Where scripts compute for so
+//! long that batches are late again and again, requests go as soon as they are ready, for a while. The clock of a request
+//! starts when its bytes are handed to the kernel, here as elsewhere.
 //!
 //! | state of a posted request | event | next |
 //! |---|---|---|
@@ -52,6 +52,8 @@ struct Outbox {
     sender: Cell<Option<Waker>>,
     /// Whether others are about to run of whom the runtime does not know yet.
     held: Cell<bool>,
+    /// How often that was said since the first of the batch was posted.
+    turns: Cell<usize>,
     /// When the first of the batch was posted.
     since: Cell<Option<Instant>>,
     /// How many batches in a row were late.
@@ -78,6 +80,7 @@ impl Outbox {
             attended: Cell::new(false),
             sender: Cell::new(None),
             held: Cell::new(false),
+            turns: Cell::new(0),
             since: Cell::new(None),
             late: Cell::new(0),
             hasty: Cell::new(0),
@@ -121,9 +124,24 @@ impl Outbox {
         }
     }
 
+    /// Has requests wait for those who are about to run, or no longer.
+    fn hold(&self, held: bool) {
+        self.held.set(held);
+        if !held {
+            self.call();
+        } else if self.since.get().is_some() {
+            self.turns.set(self.turns.get() + 1);
+            if self.turns.get() >= BATCH {
+                // Those who run may send nothing.
+                self.send();
+            }
+        }
+    }
+
     /// Sends all that waits.
     fn send(&self) {
         let Some(since) = self.since.take() else { return };
+        self.turns.set(0);
         self.judge(clock::now().saturating_duration_since(since));
         let (mut text, mut letters) = (self.text.borrow_mut(), self.letters.borrow_mut());
         let mut start = 0;
@@ -191,15 +209,11 @@ impl Unposted {
     }
 }
 
-/// Says whether virtual users are about to run on this thread of whom its runtime does not know yet: requests then wait for
-/// theirs.
+/// Says, at every turn of the usher, whether virtual users are about to run on this thread of whom its runtime does not know
+/// yet: requests then wait for theirs, as many turns as a batch has requests.
 pub fn hold(held: bool) {
     // At the end of a thread nothing waits.
-    let _ = OUTBOX.try_with(|outbox| {
-        if outbox.held.replace(held) && !held {
-            outbox.call();
-        }
-    });
+    let _ = OUTBOX.try_with(|outbox| outbox.hold(held));
 }
 
 /// Sends what waits on this thread, as long as it is polled; without it, requests go as soon as they are ready. Belongs into

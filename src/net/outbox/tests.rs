@@ -158,6 +158,19 @@ async fn requests_wait_for_users_who_are_about_to_run() {
         assert!(line.waits(), "it goes with the sender's turn");
         yield_now().await;
         assert!(line.sent(b"text").await);
+
+        // They may be thousands, and send nothing themselves.
+        for _ in 0..BATCH {
+            hold(true);
+        }
+        assert!(line.post(b"more"));
+        for _ in 1..BATCH {
+            hold(true);
+            assert!(line.waits());
+        }
+        hold(true);
+        assert!(line.sent(b"more").await);
+        hold(false);
     })
     .await;
 }
