@@ -28,7 +28,7 @@ use crate::net::wire::Posted;
 /// As much as a socket usually has at once; one read that does not fill it says that there is no more.
 const INPUT: usize = 64 << 10;
 
-/// The buffers of one core.
+/// What the connections of one core read into.
 pub(in crate::net) struct Scratch {
     input: RefCell<Box<[u8]>>,
 }
