@@ -34,22 +34,22 @@ pub async fn sleep_until(at: Instant) {
     tokio::time::sleep_until(at).await;
 }
 
-/// What [`doze_until`] gives.
+/// What [`doze`] gives.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
-pub struct Doze(Alarm);
+pub struct Doze(Option<Alarm>);
 
-/// Sleeps until `at` where thousands do so at once: as cheap as a [`timeout`], and as punctual. Stays on the thread that
-/// first polls it.
-pub const fn doze_until(at: Instant) -> Doze {
-    Doze(Alarm::at(at))
+/// Sleeps from `now` on where thousands do so at once: as cheap as a [`timeout`], and as punctual; nothing is over at once.
+/// Stays on the thread that first polls it.
+pub fn doze(now: Instant, duration: Duration) -> Doze {
+    Doze((!duration.is_zero()).then(|| Alarm::at(later(now, duration))))
 }
 
 impl Future for Doze {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx)
+        self.0.as_mut().map_or(Poll::Ready(()), |alarm| alarm.poll(cx))
     }
 }
 

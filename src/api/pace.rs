@@ -21,7 +21,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         let due = from + period;
         if due > now {
             trace::tell(&vu, || Step::new(Mark::Wait, format!("pace {:.1?}", due - now)));
-            clock::doze_until(due).await;
+            clock::doze(now, due - now).await;
             vu.slept.set(vu.slept.get() + (clock::now() - now));
             vu.paced.set(Some(due));
         } else {

@@ -87,7 +87,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
         if !wait.is_zero() {
             trace::tell(&vu, || Step::new(Mark::Wait, format!("poll waits {wait:.1?}")));
             let before = clock::now();
-            clock::doze_until(clock::later(before, wait)).await;
+            clock::doze(before, wait).await;
             vu.slept.set(vu.slept.get() + (clock::now() - before));
         }
         Ok(().into_multi(&vu.host.lua)?)

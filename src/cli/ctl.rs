@@ -38,7 +38,7 @@ async fn send(args: &CtlArgs) -> anyhow::Result<Value> {
     let response = exchange
         .outcome
         .map_err(|error| anyhow!("no run answers at {}: {}", args.at, error.message))?;
-    let answer: Value = serde_json::from_slice(&response.body)
+    let answer: Value = serde_json::from_slice(response.body())
         .with_context(|| format!("what answers at {} is no run of kingtide", args.at))?;
     if response.status == 200 {
         return Ok(answer);

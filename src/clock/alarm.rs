@@ -37,7 +37,8 @@ struct Alarms {
     due: Vec<Waker>,
 }
 
-/// Passes at an instant, up to two ticks late and never early. Set when it is first polled.
+/// Passes at an instant, up to two ticks late and never early, also where that instant has passed already. Set when it is
+/// first polled, without a look at the clock.
 #[derive(Debug)]
 pub(super) struct Alarm {
     at: Instant,
@@ -58,11 +59,7 @@ impl Alarm {
     /// Ready once the instant has passed.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Some(key) = self.key else {
-            let now = now();
-            if self.at <= now {
-                return Poll::Ready(());
-            }
-            self.key = Some(set(self.at, now, cx.waker().clone()));
+            self.key = Some(set(self.at, cx.waker().clone()));
             return Poll::Pending;
         };
         // A waker that is replaced is dropped outside of the borrow, as it may drop a task that has alarms.
@@ -86,13 +83,13 @@ impl Drop for Alarm {
 }
 
 /// Sets an alarm, and sees to it that somebody will look in time.
-fn set(at: Instant, now: Instant, waker: Waker) -> Key {
+fn set(at: Instant, waker: Waker) -> Key {
     let (key, start, wake) = ALARMS.with_borrow_mut(|alarms| {
         let start = !std::mem::replace(&mut alarms.swept, true);
         if alarms.wheel.len() == 0 && start {
             // Another runtime may have another time.
             alarms.wheel = Wheel::new();
-            alarms.origin = Some(now);
+            alarms.origin = Some(now());
         }
         let tick = alarms.tick_after(at);
         let key = alarms.wheel.insert(tick, waker);

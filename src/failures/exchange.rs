@@ -30,7 +30,7 @@ pub fn of_exchange(
     let (status, error, response) = match &exchange.outcome {
         Ok(response) => {
             let kind = response.headers.get("content-type").map(String::from_utf8_lossy);
-            let mut message = body(redactor, &response.body, &kind.unwrap_or_default());
+            let mut message = body(redactor, response.body(), &kind.unwrap_or_default());
             message.headers = received(redactor, &response.headers);
             (Some(response.status), None, Some(message))
         }

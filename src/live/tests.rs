@@ -67,7 +67,7 @@ impl FakeRun {
         let response = exchange.outcome.unwrap();
         (
             response.status,
-            serde_json::from_slice(&response.body).unwrap_or(Value::Null),
+            serde_json::from_slice(response.body()).unwrap_or(Value::Null),
         )
     }
 

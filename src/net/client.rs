@@ -171,21 +171,20 @@ impl Client {
         async move {
             let limit = request.timeout.unwrap_or(self.shared.config.timeout);
             let (started, mut left) = (clock::now(), request.redirects);
-            let mut hop_started = started;
+            let (until, mut hop_started) = (clock::later(started, limit), started);
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
             let mut common = &self.shared.config.headers;
             self.trace(request);
             loop {
                 let mut hop = Hop::start(hop_started);
-                let remaining = limit.saturating_sub(hop_started.saturating_duration_since(started));
                 let outcome = {
                     let going = Going {
                         request: &*request,
                         common,
                         auth: auth.as_deref(),
                     };
-                    match clock::timeout(remaining, self.exchange(going, &mut hop)).await {
+                    match clock::timeout_at(until, self.exchange(going, &mut hop)).await {
                         Ok(outcome) => outcome,
                         Err(_) => Err(hop.timed_out(limit)),
                     }
@@ -327,7 +326,7 @@ impl Client {
             self.jar.keep(&received.headers, &request.address);
         }
         let body = match received.encoded {
-            true => decode::decode(&received.headers, received.body, config.max_body)?,
+            true => decode::decode(&received.headers, received.body(), config.max_body)?.or(received.body),
             false => received.body,
         };
         Ok(Response {

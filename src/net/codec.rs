@@ -61,7 +61,7 @@ pub fn receive(pieces: &[&[u8]], ends: bool, method: &Method) -> Result<Plain, F
         status: received.status,
         minor: u8::from(received.version == Version::HTTP_11),
         headers,
-        body: received.body.to_vec(),
+        body: received.body().to_vec(),
         reusable: received.keep_alive && is_all,
     })
 }

@@ -178,6 +178,20 @@ pub struct Response {
     pub version: Version,
     /// The headers as received, `content-encoding` included.
     pub headers: Headers,
+    /// The body, unless it is behind the headers' lines.
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Response {
     /// The decoded body; empty when discarded.
-    pub body: Bytes,
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_else(|| self.headers.behind())
+    }
+
+    /// The same as one more owner of its memory.
+    #[must_use]
+    pub fn shared_body(&self) -> Bytes {
+        self.body.clone().unwrap_or_else(|| self.headers.share_behind())
+    }
 }

@@ -2,17 +2,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 /// The headers of a request, in order; a name may stand there several times. Few, so that a list is searched faster than
-/// a map is made.
+/// a map is made; one, a body's `content-type` mostly, without an allocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderList(Vec<(HeaderName, HeaderValue)>);
+pub struct HeaderList(SmallVec<[(HeaderName, HeaderValue); 1]>);
 
 impl HeaderList {
     /// An empty list, without an allocation.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(SmallVec::new_const())
     }
 
     /// Adds a header, beside those of the same name.
@@ -85,16 +86,45 @@ pub struct Headers(Repr);
 enum Repr {
     /// Header lines that have been checked, the status line and the empty line left out.
     Lines {
-        lines: Bytes,
-        count: usize,
+        /// The lines, and what came with them: what each response needs is one piece of memory.
+        text: Bytes,
+        /// How many bytes of it are lines.
+        len: u32,
+        count: u32,
     },
     Map(Box<HeaderMap>),
 }
 
 impl Headers {
-    /// Headers from checked lines, each with its end.
-    pub(super) fn from_lines(lines: Bytes, count: usize) -> Self {
-        Self(Repr::Lines { lines, count })
+    /// `count` headers from checked lines, each with its end, in the first `len` bytes of `text`, at most 4 GB.
+    pub(super) fn from_lines(text: impl Into<Bytes>, len: usize, count: usize) -> Self {
+        let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        Self(Repr::Lines {
+            text: text.into(),
+            len: small(len),
+            count: small(count),
+        })
+    }
+
+    /// What came behind the lines.
+    pub(super) fn behind(&self) -> &[u8] {
+        self.halves().1
+    }
+
+    /// The same as one more owner of its memory.
+    pub(super) fn share_behind(&self) -> Bytes {
+        match &self.0 {
+            Repr::Lines { text, len, .. } => text.slice((*len as usize).min(text.len())..),
+            Repr::Map(_) => Bytes::new(),
+        }
+    }
+
+    /// The lines, and what came behind them.
+    fn halves(&self) -> (&[u8], &[u8]) {
+        match &self.0 {
+            Repr::Lines { text, len, .. } => text.split_at_checked(*len as usize).unwrap_or((text, &[])),
+            Repr::Map(_) => (&[], &[]),
+        }
     }
 
     /// The first value of a name, in any case of letters.
@@ -102,7 +132,7 @@ impl Headers {
     pub fn get(&self, name: impl AsRef<str>) -> Option<&[u8]> {
         let name = name.as_ref();
         match &self.0 {
-            Repr::Lines { lines, .. } => Lines(lines)
+            Repr::Lines { .. } => Lines(self.halves().0)
                 .find(|(found, _)| found.eq_ignore_ascii_case(name))
                 .map(|(_, v)| v),
             Repr::Map(map) => map.get(name).map(HeaderValue::as_bytes),
@@ -117,19 +147,19 @@ impl Headers {
 
     /// Names as received, and values. Repeated ones come one by one.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let (lines, map) = match &self.0 {
-            Repr::Lines { lines, .. } => (&lines[..], None),
-            Repr::Map(map) => (&[][..], Some(map.iter())),
+        let map = match &self.0 {
+            Repr::Lines { .. } => None,
+            Repr::Map(map) => Some(map.iter()),
         };
         let map = map.into_iter().flatten();
-        Lines(lines).chain(map.map(|(name, value)| (name.as_str(), value.as_bytes())))
+        Lines(self.halves().0).chain(map.map(|(name, value)| (name.as_str(), value.as_bytes())))
     }
 
     /// How many there are, repeated ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Repr::Lines { count, .. } => *count,
+            Repr::Lines { count, .. } => *count as usize,
             Repr::Map(map) => map.len(),
         }
     }
@@ -161,13 +191,13 @@ impl Headers {
             lines.extend_from_slice(value.as_bytes());
             lines.push(b'\n');
         }
-        Self::from_lines(lines.into(), map.len())
+        Self::from_lines(lines, size, map.len())
     }
 }
 
 impl Default for Headers {
     fn default() -> Self {
-        Self::from_lines(Bytes::new(), 0)
+        Self::from_lines(Bytes::new(), 0, 0)
     }
 }
 
@@ -212,7 +242,7 @@ mod tests {
         ] {
             map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let lines = Headers::from_lines(Bytes::from_static(lines.as_bytes()), 5);
+        let lines = Headers::from_lines(Bytes::from_static(lines.as_bytes()), lines.len(), 5);
         for headers in [lines, Headers::copied(&map), map.into()] {
             assert_eq!((headers.len(), headers.is_empty()), (5, false));
             assert_eq!(headers.get("SERVER"), Some(&b"x"[..]));

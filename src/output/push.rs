@@ -82,7 +82,7 @@ impl Line {
         let exchange = self.client.send(&mut request, &mut |_, _| ()).await;
         let answer = match exchange.outcome {
             Err(error) => Answer::Later(error.to_string()),
-            Ok(response) => answer(response.status, &response.body),
+            Ok(response) => answer(response.status, response.shared_body()),
         };
         (parcel, answer)
     }
@@ -251,14 +251,14 @@ impl Queue {
 
 /// By the rules of remote write, which are those of OTLP and InfluxDB too: the server's own trouble and too many requests
 /// pass, all else does not.
-fn answer(status: u16, body: &Bytes) -> Answer {
-    let quoted: String = String::from_utf8_lossy(body).trim().chars().take(QUOTED).collect();
+fn answer(status: u16, body: Bytes) -> Answer {
+    let quoted: String = String::from_utf8_lossy(&body).trim().chars().take(QUOTED).collect();
     let problem = match quoted.as_str() {
         "" => format!("answered {status}"),
         text => format!("answered {status}: {}", text.replace(['\r', '\n'], " ")),
     };
     match status {
-        200..=299 => Answer::Taken(body.clone()),
+        200..=299 => Answer::Taken(body),
         // Prometheus says so with 500; it will not change its mind.
         500 if quoted.contains("native histograms are disabled") => Answer::Refused(problem),
         408 | 429 | 500..=599 => Answer::Later(problem),
@@ -328,7 +328,7 @@ mod tests {
             ),
         ];
         for (status, body, expected) in table {
-            assert_eq!(answer(status, &body.into()), expected, "{status} {body}");
+            assert_eq!(answer(status, body.into()), expected, "{status} {body}");
         }
     }
 

@@ -47,7 +47,7 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
         status,
         version: http::Version::HTTP_11,
         headers: Headers::default(),
-        body: bytes::Bytes::new(),
+        body: None,
     };
     let now = clock::now();
     Exchange {

@@ -68,7 +68,7 @@ impl Sleep {
     #[must_use]
     pub fn new(duration: Duration) -> Self {
         let from = clock::now();
-        let doze = clock::doze_until(clock::later(from, duration));
+        let doze = clock::doze(from, duration);
         Self { from, doze }
     }
 }

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use mlua::{Table, Value};
 use serde::de::DeserializeSeed as _;
+use smallvec::SmallVec;
 
 use crate::failures::{Sent, of_exchange};
 use crate::metrics::TagSet;
@@ -209,7 +211,7 @@ fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pin
     }
     if let Some(answer) = stack.object::<Answer>(at) {
         match (name.as_str(), &answer.exchange.outcome) {
-            ("body", Ok(response)) => stack.push_bytes(&response.body),
+            ("body", Ok(response)) => stack.push_bytes(response.body()),
             _ => drop(stack.push_values(field(host, &answer.exchange, &name)?)?),
         }
     }
@@ -269,10 +271,33 @@ fn not_json(error: serde_json::Error) -> String {
     format!("the body is not JSON: {error}")
 }
 
+/// A body of its own, as the stack is written to while it is read.
+enum Body {
+    /// Copying a short one is cheaper than making it one that several own.
+    Short(SmallVec<[u8; SHORT]>),
+    Shared(Bytes),
+}
+
+const SHORT: usize = 512;
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
 /// The body of the answer at `at`.
-fn body(stack: &Stack<'_>, at: i32) -> Result<Bytes, String> {
+fn body(stack: &Stack<'_>, at: i32) -> Result<Body, String> {
     match stack.object::<Answer>(at).map(|answer| &answer.exchange.outcome) {
-        Some(Ok(response)) => Ok(response.body.clone()),
+        Some(Ok(response)) => Ok(match response.body() {
+            short if short.len() <= SHORT => Body::Short(SmallVec::from_slice(short)),
+            _ => Body::Shared(response.shared_body()),
+        }),
         Some(Err(error)) => Err(format!("there is no body: {}", error.message)),
         None => Err("there is no body".to_owned()),
     }
@@ -320,7 +345,7 @@ fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
     let lua = &host.lua;
     let text = |text: &str| lua.create_string(text).map(Value::String);
     match (name, &exchange.outcome) {
-        ("body", Ok(response)) => lua.create_string(&response.body).map(Value::String),
+        ("body", Ok(response)) => lua.create_string(response.body()).map(Value::String),
         ("headers", Ok(response)) => headers(host, &response.headers).map(Value::Table),
         ("headers", Err(_)) => lua.create_table().map(Value::Table),
         ("proto", Ok(response)) => text(&format!("{:?}", response.version)),

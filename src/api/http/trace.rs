@@ -50,7 +50,7 @@ fn received(exchange: &Exchange) -> Step {
             let title = format!("{:?} {} {reason}", response.version, response.status);
             let headers = response.headers.iter();
             let mut lines: Vec<String> = headers.map(|(name, value)| line(name, value, false)).collect();
-            lines.extend(body(&response.body));
+            lines.extend(body(response.body()));
             (Mark::Received, title, lines)
         }
         Err(error) => {

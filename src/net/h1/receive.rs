@@ -31,14 +31,22 @@ pub(in crate::net) struct Rules<'a> {
 pub(in crate::net) struct Received {
     pub status: u16,
     pub version: Version,
+    /// The body is behind their lines, where it has no place of its own.
     pub headers: Headers,
-    pub body: Bytes,
+    pub body: Option<Bytes>,
     /// Whether there is a `set-cookie`.
     pub sets_cookies: bool,
     /// Whether there is a `content-encoding`.
     pub encoded: bool,
     /// Whether another request may follow on the connection.
     pub keep_alive: bool,
+}
+
+impl Received {
+    /// The body as it came.
+    pub fn body(&self) -> &[u8] {
+        self.body.as_deref().unwrap_or_else(|| self.headers.behind())
+    }
 }
 
 /// A response that is being received.
@@ -198,13 +206,12 @@ impl<'a> Reception<'a> {
     }
 
     fn finish(&mut self, head: Final, is_last: bool) -> Received {
-        let mut lines = Bytes::from(std::mem::take(&mut self.bytes));
-        let body = lines.split_off(head.lines);
+        let text = std::mem::take(&mut self.bytes);
         Received {
             status: head.status,
             version: head.version,
-            headers: Headers::from_lines(lines, head.count),
-            body,
+            headers: Headers::from_lines(text, head.lines, head.count),
+            body: None,
             sets_cookies: head.sets_cookies,
             encoded: head.encoded,
             keep_alive: head.keep_alive && !is_last,

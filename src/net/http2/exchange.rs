@@ -78,7 +78,7 @@ pub(in crate::net) async fn exchange(
         status: head.status.as_u16(),
         version: head.version,
         headers: Headers::copied(&head.headers),
-        body,
+        body: Some(body),
         sets_cookies: head.headers.contains_key(header::SET_COOKIE),
         encoded: head.headers.contains_key(header::CONTENT_ENCODING),
         keep_alive: true,

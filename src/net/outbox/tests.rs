@@ -292,7 +292,7 @@ async fn what_a_socket_does_not_take_is_written_by_its_exchange() {
             got.len()
         };
         let (received, got) = tokio::join!(conn.exchange(&outgoing, 1_024, false), server);
-        assert_eq!(received.unwrap().body, "ok");
+        assert_eq!(received.unwrap().body(), b"ok");
         let reading = meter.read();
         assert_eq!(usize::try_from(reading.sent).unwrap(), got);
         assert!(reading.last_write > reading.first_write);

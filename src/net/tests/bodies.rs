@@ -58,7 +58,7 @@ fn a_large_body_arrives_whole() {
         let client = client();
         for reused in [false, true] {
             let exchange = send(&client, get(server.url("/"))).await;
-            assert_eq!(exchange.response().body, large);
+            assert_eq!(exchange.response().body(), large);
             assert_eq!(exchange.received, ok(&large).len() as u64);
             // A body that has used up its task's budget of reads does not cost the connection.
             assert_eq!(exchange.reused, reused);

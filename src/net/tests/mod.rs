@@ -252,7 +252,7 @@ impl Exchange {
 
     /// The body as text.
     pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.response().body).unwrap()
+        std::str::from_utf8(self.response().body()).unwrap()
     }
 }
 

@@ -191,7 +191,7 @@ fn received(bytes: &[u8], limit: u64, discard: bool) -> Result<bytes::Bytes, Opt
         limit,
         discard,
     };
-    receive::outcome(rules, &[bytes], true).map(|(received, _)| received.body)
+    receive::outcome(rules, &[bytes], true).map(|(received, _)| bytes::Bytes::copy_from_slice(received.body()))
 }
 
 #[test]
