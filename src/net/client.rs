@@ -137,23 +137,15 @@ impl Client {
         &self.shared
     }
 
-    /// Shows address and size of what a request uses, `depth` steps from where its address is; each step looks at what the one
-    /// before has shown.
-    pub fn places(&self, depth: u8, see: impl Fn(usize, usize)) {
-        match depth {
-            1 => see(from_ref(self).addr(), size_of::<Self>()),
-            2 => {
-                let [conn, meter, wire] = self.last.get();
-                see(conn, size_of::<Conn>());
-                see(meter, size_of::<Meter>());
-                see(wire, size_of::<Wire>());
-                if let Ok(idle) = self.idle.try_borrow()
-                    && let Some(place) = idle.last()
-                {
-                    see(from_ref(place).addr(), size_of::<Box<Conn>>());
-                }
-            }
-            _ => {}
+    /// Shows address and size of what a request uses.
+    pub fn places(&self, mut see: impl FnMut(usize, usize)) {
+        see(from_ref(self).addr(), size_of::<Self>());
+        let [conn, meter, wire] = self.last.get();
+        see(conn, size_of::<Conn>());
+        see(meter, size_of::<Meter>());
+        see(wire, size_of::<Wire>());
+        if let Ok(idle) = self.idle.try_borrow() {
+            see(idle.as_ptr().addr(), size_of::<Box<Conn>>());
         }
     }
 

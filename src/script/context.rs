@@ -228,18 +228,15 @@ impl VuContext {
     }
 
     /// Polls what it waits for, in its task `cx`.
-    pub(super) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        let Some(guest) = self.guest.get() else {
-            return poll(cx);
-        };
-        if !guest.is_polled() {
-            let task = cx.waker().data().addr();
-            self.places.set(Places {
-                task,
-                ..self.places.get()
-            });
+    pub(super) fn poll<T>(
+        self: &Rc<Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match self.guest.get() {
+            Some(guest) => guest.poll(self, cx, poll),
+            None => poll(cx),
         }
-        guest.poll(cx, poll)
     }
 
     /// Looks at its HTTP client, if it has one.

@@ -30,5 +30,5 @@ pub use coroutine::{Coroutine, Pinned, Turn};
 pub use function::{Flow, function, mark_value};
 pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
 pub use memory::keep_freed;
-pub use near::bring;
+pub use near::{LINE, bring};
 pub use stack::{Kind, Stack, make, with_stack};

@@ -3,8 +3,8 @@
 //! line. What that is, is `near`'s.
 //!
 //! Each user waits with a waker of its own. Where its core has an usher, being woken puts it into a queue; with each turn
-//! of the usher, a task like any other, the first in the queue is passed on to its task, and those behind it come one step
-//! nearer. For each user that had a turn meanwhile and did not come this way, as those do who begin an iteration, one more is
+//! of the usher, a task like any other, the first in the queue is passed on to its task, and the next ones are brought near.
+//! For each user that had a turn meanwhile and did not come this way, as those do who begin an iteration, one more is
 //! passed on, so that nobody waits here longer than among the tasks. Few users fit into the caches together, and are passed
 //! on at once; so is whoever is woken from another core.
 //!
@@ -26,14 +26,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
-use slab::Slab;
 
 use super::context::VuContext;
-use super::near::{DEPTHS, bring};
+use super::near::Trail;
 use crate::net::outbox;
 
 /// From so many users on, a core's caches do not hold them all: some hundred lines each, in a megabyte.
 const CROWD: usize = 128;
+/// How many of the queue are near, or on the way.
+const AHEAD: usize = 4;
 
 thread_local! {
     static DOOR: Door = const { Door::new() };
@@ -42,7 +43,8 @@ thread_local! {
 /// Where those of one thread wait who were woken.
 struct Door {
     queue: RefCell<VecDeque<Called>>,
-    guests: RefCell<Slab<Rc<VuContext>>>,
+    /// How many there are, waiting or not.
+    guests: Cell<usize>,
     /// Whether there is an usher.
     attended: Cell<bool>,
     /// The usher, while it has nothing to do.
@@ -54,8 +56,8 @@ struct Door {
 /// Somebody who was woken.
 struct Called {
     bell: Arc<Bell>,
-    /// How near it is.
-    depth: u8,
+    /// What it will use is near, or on the way.
+    is_near: bool,
 }
 
 const WAITING: u8 = 0;
@@ -70,8 +72,8 @@ struct Bell {
     state: AtomicU8,
     /// The address of its door.
     door: usize,
-    /// Its place among the guests.
-    key: usize,
+    /// What it will use.
+    trail: Trail,
 }
 
 /// A user, as far as it can be woken.
@@ -85,14 +87,15 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// The user of `context`, on this thread, until it is [dismissed](Guest::dismiss).
-    pub(super) fn new(context: &Rc<VuContext>) -> Self {
+    /// A user on this thread.
+    pub(super) fn new() -> Self {
         let bell = DOOR.with(|door| {
+            door.guests.set(door.guests.get() + 1);
             Arc::new(Bell {
                 task: AtomicWaker::new(),
                 state: AtomicU8::new(WAITING),
                 door: from_ref(door).addr(),
-                key: door.guests.borrow_mut().insert(Rc::clone(context)),
+                trail: Trail::new(),
             })
         });
         let waker = Waker::from(Arc::clone(&bell));
@@ -104,21 +107,13 @@ impl Guest {
         }
     }
 
-    /// It will not be woken any more.
-    pub(super) fn dismiss(&self) {
-        let key = self.bell.key;
-        // At the end of a thread there is nothing left to leave.
-        let context = DOOR.try_with(|door| door.guests.borrow_mut().try_remove(key));
-        drop(context);
-    }
-
-    /// Whether it is being polled.
-    pub(super) fn is_polled(&self) -> bool {
-        self.polled.get()
-    }
-
-    /// Polls what the user waits for, in its task `cx`. What is waited for in between is woken as part of it.
-    pub(super) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    /// Polls what the user of `context` waits for, in its task `cx`. What is waited for in between is woken as part of it.
+    pub(super) fn poll<T>(
+        &self,
+        context: &Rc<VuContext>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         if self.polled.replace(true) {
             return poll(cx);
         }
@@ -129,10 +124,32 @@ impl Guest {
         }
         let polled = poll(&mut Context::from_waker(&self.waker));
         self.polled.set(false);
-        if polled.is_pending() && !self.came.replace(false) {
-            DOOR.with(|door| door.others.set(door.others.get() + 1));
+        if polled.is_pending() {
+            DOOR.with(|door| {
+                if !self.came.replace(false) {
+                    door.others.set(door.others.get() + 1);
+                }
+                if door.is_crowded() {
+                    bell.trail.note(context, cx.waker().data().addr());
+                }
+            });
         }
         polled
+    }
+}
+
+#[cfg(test)]
+impl Guest {
+    /// Whether what is at `address` will be brought near.
+    pub(super) fn leads_to_for_test(&self, address: usize) -> bool {
+        self.bell.trail.leads_to_for_test(address)
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // At the end of a thread there is nothing left to leave.
+        let _ = DOOR.try_with(|door| door.guests.set(door.guests.get() - 1));
     }
 }
 
@@ -152,23 +169,29 @@ impl Door {
     const fn new() -> Self {
         Self {
             queue: RefCell::new(VecDeque::new()),
-            guests: RefCell::new(Slab::new()),
+            guests: Cell::new(0),
             attended: Cell::new(false),
             usher: Cell::new(None),
             others: Cell::new(0),
         }
     }
 
+    /// Whether it is of use to wait in the queue.
+    const fn is_crowded(&self) -> bool {
+        self.attended.get() && self.guests.get() >= CROWD
+    }
+
     /// Takes `bell` into the queue, if that is of use; says so.
     fn queue(&self, bell: &Arc<Bell>) -> bool {
-        if bell.door != from_ref(self).addr() || !self.attended.get() || self.guests.borrow().len() < CROWD {
+        if bell.door != from_ref(self).addr() || !self.is_crowded() {
             return false;
         }
         match bell.state.load(Ordering::Relaxed) {
             WAITING => {
                 bell.state.store(QUEUED, Ordering::Relaxed);
+                bell.trail.bring();
                 let bell = Arc::clone(bell);
-                self.queue.borrow_mut().push_back(Called { bell, depth: 0 });
+                self.queue.borrow_mut().push_back(Called { bell, is_near: false });
                 if let Some(usher) = self.usher.take() {
                     self.others.set(0);
                     usher.wake();
@@ -179,30 +202,15 @@ impl Door {
         }
     }
 
-    /// Brings those in front one step nearer each, and the first all the way; takes it out.
+    /// Takes out the first, and has those in front brought near.
     fn next(&self) -> Option<Arc<Bell>> {
-        let (mut queue, guests) = (self.queue.borrow_mut(), self.guests.borrow());
-        for called in queue.iter_mut().take(DEPTHS.into()) {
-            called.step(&guests);
+        let mut queue = self.queue.borrow_mut();
+        for called in queue.iter_mut().take(AHEAD) {
+            if !std::mem::replace(&mut called.is_near, true) {
+                called.bell.trail.follow();
+            }
         }
-        let mut first = queue.pop_front()?;
-        while first.step(&guests) {}
-        Some(first.bell)
-    }
-}
-
-impl Called {
-    /// One step nearer; `false` if it is there.
-    fn step(&mut self, guests: &Slab<Rc<VuContext>>) -> bool {
-        let depth = self.depth;
-        self.depth = (depth + 1).min(DEPTHS);
-        if depth < DEPTHS
-            && let Some(context) = guests.get(self.bell.key)
-        {
-            bring(context, depth);
-            return true;
-        }
-        false
+        Some(queue.pop_front()?.bell)
     }
 }
 

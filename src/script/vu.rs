@@ -51,8 +51,7 @@ impl LuaVu {
             .and_then(|plan| Some(plan.scenarios.get(scenario)?.name.clone()));
         let scenario = name.unwrap_or_default();
         let instance = instantiate(&context, &scenario).await;
-        // From here on there is somebody who dismisses it.
-        let _ = context.guest.set(Guest::new(&context));
+        let _ = context.guest.set(Guest::new());
         Self {
             context,
             scenario,
@@ -73,14 +72,6 @@ impl LuaVu {
         }
         report(&self.context, error);
         Outcome::Failed
-    }
-}
-
-impl Drop for LuaVu {
-    fn drop(&mut self) {
-        if let Some(guest) = self.context.guest.get() {
-            guest.dismiss();
-        }
     }
 }
 

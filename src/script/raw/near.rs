@@ -4,7 +4,7 @@
 use super::coroutine::Coroutine;
 
 /// What the memory comes in.
-const LINE: usize = 64;
+pub const LINE: usize = 64;
 
 /// Has `bytes` from an address on brought near. It may be any address: nothing is read.
 pub fn bring(address: usize, bytes: usize) {
@@ -23,23 +23,19 @@ pub fn bring(address: usize, bytes: usize) {
 const STATE: usize = 176;
 
 impl Coroutine {
-    /// Has the VM's part of it brought near.
-    pub fn bring(&self) {
-        bring(self.state().addr(), STATE);
-    }
-
-    /// Has its stack and its calls brought near, once the VM's part is there.
-    pub fn bring_stack(&self) {
-        bring(self.word(CALL), LINE);
+    /// Shows address and size of the VM's part of it, and of its stack and its calls.
+    pub fn places(&self, mut see: impl FnMut(usize, usize)) {
+        see(self.state().addr(), STATE);
+        see(self.word(CALL), LINE);
         let (stack, top) = (self.word(STACK), self.word(TOP));
-        bring(stack, top.saturating_sub(stack).clamp(3 * LINE, 16 * LINE));
-        bring(self.word(CALLS), 3 * LINE);
+        see(stack, top.saturating_sub(stack).clamp(3 * LINE, 16 * LINE));
+        see(self.word(CALLS), 3 * LINE);
     }
 
     /// A word of the VM's part.
     fn word(&self, at: usize) -> usize {
         // SAFETY: the coroutine is alive as long as this is, and its part has more words than are asked for, all of them
-        // pointers. Should the VM put them in another order, something else is brought near.
+        // pointers. Should the VM put them in another order, something else is shown.
         unsafe { self.state().cast::<usize>().add(at).read() }
     }
 }

@@ -254,13 +254,12 @@ fn steps_of_the_collector_are_timed() {
 }
 
 #[test]
-fn coroutines_in_any_state_can_be_brought_near() {
+fn coroutines_in_any_state_show_their_places() {
     let lua = Lua::new();
     let wait = function(&lua, |_| Ok(Flow::Wait), Some(Box::new(|_| Ok(Flow::Return(0))))).unwrap();
     lua.globals().set("wait", wait).unwrap();
     let all = |coroutine: &Coroutine| {
-        coroutine.bring();
-        coroutine.bring_stack();
+        coroutine.places(bring);
     };
     all(&Coroutine::new(&lua).unwrap());
     let coroutine = call(

@@ -36,7 +36,7 @@ impl Waiting {
         };
         for user in 0..users {
             let context = VuContext::new(&bed.host, user as u64 + 1, None);
-            assert!(context.guest.set(Guest::new(&context)).is_ok());
+            assert!(context.guest.set(Guest::new()).is_ok());
             all.contexts.push(Rc::clone(&context));
             let (wakers, woken, polls) = (Rc::clone(&all.wakers), Rc::clone(&all.woken), Rc::clone(&all.polls));
             spawn_local(async move {
@@ -69,14 +69,6 @@ impl Waiting {
         };
         let within = tokio::time::timeout(Duration::from_secs(20), everybody).await;
         assert!(within.is_ok(), "{} were woken", self.woken.borrow().len());
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        for context in &self.contexts {
-            context.guest.get().expect("it was set").dismiss();
-        }
     }
 }
 
@@ -123,7 +115,7 @@ async fn nobody_waits_longer_than_among_the_tasks() {
         let mut busy = Vec::new();
         for user in 0..BUSY {
             let context = VuContext::new(&bed.host, (CROWD + user) as u64 + 1, None);
-            assert!(context.guest.set(Guest::new(&context)).is_ok());
+            assert!(context.guest.set(Guest::new()).is_ok());
             let rounds = Rc::clone(&rounds);
             busy.push(spawn_local(poll_fn(move |cx| {
                 let poll = context.poll(cx, |_| Poll::<()>::Pending);
@@ -203,8 +195,23 @@ async fn who_leaves_the_queue_is_not_kept() {
         all.wakers.borrow().iter().for_each(Waker::wake_by_ref);
         all.all_woken().await;
         drop(all);
-        assert!(first.upgrade().is_none(), "nobody holds a user that was dismissed");
+        assert!(first.upgrade().is_none(), "nobody holds a user that is gone");
         usher.abort();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_user_of_a_crowd_will_use_is_noted() {
+    with_bed(async |bed| {
+        for users in [3, CROWD] {
+            let (usher, all) = attended(&bed, users).await;
+            let last = &all.contexts[users - 1];
+            let guest = last.guest.get().expect("it was set");
+            assert_eq!(guest.leads_to_for_test(Rc::as_ptr(last).addr()), users == CROWD, "{users}");
+            assert!(!guest.leads_to_for_test(Rc::as_ptr(&all.contexts[0]).addr()));
+            usher.abort();
+        }
     })
     .await;
 }
