@@ -3,6 +3,7 @@
 //! Under `tokio::time::pause` (tests) the same calls follow virtual time.
 #![expect(clippy::disallowed_methods, reason = "this module is what the ban points to")]
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,10 +19,24 @@ pub use timer::Timer;
 
 use alarm::Alarm;
 
+thread_local! {
+    /// What [`now`] said last.
+    static RECENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
 /// The current instant; virtual when the runtime's time is paused.
 #[must_use]
 pub fn now() -> Instant {
-    Instant::now()
+    let now = Instant::now();
+    // At the end of a thread nobody asks any more.
+    let _ = RECENT.try_with(|recent| recent.set(Some(now)));
+    now
+}
+
+/// The instant at which somebody of this thread has looked at the clock last; where nobody has, now.
+#[must_use]
+pub fn recent() -> Instant {
+    RECENT.get().unwrap_or_else(now)
 }
 
 /// Sleeps for `duration` with the runtime's 1 ms resolution: think time, timeouts, periods. Arrivals use [`Timer`].

@@ -17,7 +17,7 @@ use crate::metrics::{Catalog, Delta, Recorder, Tap, builtin};
 use crate::net::outbox;
 use crate::plan::Plan;
 use crate::schedule::Stripe;
-use crate::script::{Host, LuaVuFactory, Session, collector, flow, usher};
+use crate::script::{Host, LuaVuFactory, Session, collector, flow, turnstile, usher};
 use crate::vu::VuFactory;
 
 use super::load::Work;
@@ -191,15 +191,17 @@ async fn drive<F: VuFactory + 'static>(
         let (session, recorder) = (Arc::clone(&seed.session), recorder.clone());
         async move { flow::keep_sweeping(&session.flows, &recorder).await }
     });
-    let usher = tokio::task::spawn_local(usher::attend());
-    let sender = tokio::task::spawn_local(outbox::attend());
+    let attendants = [
+        tokio::task::spawn_local(usher::attend()),
+        tokio::task::spawn_local(turnstile::attend()),
+        tokio::task::spawn_local(outbox::attend()),
+    ];
     core.run(start).await;
     let ended = clock::now();
     reporter.abort();
     lag.abort();
     flows.abort();
-    usher.abort();
-    sender.abort();
+    attendants.iter().for_each(tokio::task::JoinHandle::abort);
     flow::sweep(&seed.session.flows, &recorder);
     collector::record_pauses(&recorder);
     let _ = seed.reports.send(CoreReport::Done {

@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use mlua::{Function, IntoLuaMulti, MultiValue, Table, Value};
 
@@ -14,6 +13,7 @@ use super::functions::Pending;
 use super::host::Host;
 use super::near::Places;
 use super::raw::{Coroutine, Pinned, Turn};
+use super::turnstile;
 
 /// Runs `function(args…)` on `coroutine` to its end, waiting where it waits.
 ///
@@ -81,26 +81,12 @@ async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i3
         })
         .await;
         if waited && matches!(pending, Pending::Operation(_)) {
-            give_way().await;
+            turnstile::pass().await;
         }
         // Its second half takes it before anything else runs.
         *host.reply.borrow_mut() = Some(reply);
         arguments = 0;
     }
-}
-
-/// Lets those come first who are ready as well. The answers of all that have arrived are then received, and their time is
-/// taken, before the first of their scripts goes on; and neither drives the other out of the caches.
-async fn give_way() {
-    let mut gave = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut gave, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 fn vm_error(host: &Host, error: &mlua::Error) -> ScriptError {

@@ -34,6 +34,7 @@ pub mod stamp;
 pub mod testing;
 pub mod tokens;
 pub mod trace;
+pub mod turnstile;
 pub mod usher;
 pub mod value;
 pub mod vu;
