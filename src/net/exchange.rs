@@ -179,10 +179,21 @@ pub struct Response {
     /// The headers as received, `content-encoding` included.
     pub headers: Headers,
     /// The body, unless it is behind the headers' lines.
-    pub(crate) body: Option<Bytes>,
+    pub(super) body: Option<Bytes>,
 }
 
 impl Response {
+    /// A response without a body.
+    #[must_use]
+    pub const fn new(status: u16, version: Version, headers: Headers) -> Self {
+        Self {
+            status,
+            version,
+            headers,
+            body: None,
+        }
+    }
+
     /// The decoded body; empty when discarded.
     #[must_use]
     pub fn body(&self) -> &[u8] {

@@ -43,12 +43,7 @@ const ADDED: [&str; 4] = [
 /// An exchange that ended in some way.
 fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u64, retried: bool) -> Exchange {
     let ticks = Duration::from_micros(u64::from(ticks));
-    let response = |status| Response {
-        status,
-        version: http::Version::HTTP_11,
-        headers: Headers::default(),
-        body: None,
-    };
+    let response = |status| Response::new(status, http::Version::HTTP_11, Headers::default());
     let now = clock::now();
     Exchange {
         address: Address::parse("http://localhost/").unwrap(),
