@@ -135,11 +135,7 @@ mod tests {
             (vec!["gzip, rot13"], &gzip, &gzip),
             (vec!["identity"], &gzip, &gzip),
         ] {
-            assert_eq!(
-                plain(&headers(&values), body, 1 << 20).unwrap(),
-                expected,
-                "{values:?}"
-            );
+            assert_eq!(plain(&headers(&values), body, 1 << 20).unwrap(), expected, "{values:?}");
         }
     }
 
@@ -164,11 +160,7 @@ mod tests {
         for codec in Codec::ALL {
             let whole = encoded(&[codec], &zeros);
             let names = headers(&[codec.name()]);
-            assert_eq!(
-                plain(&names, &whole, 1 << 20).unwrap().len(),
-                1 << 20,
-                "{codec:?}"
-            );
+            assert_eq!(plain(&names, &whole, 1 << 20).unwrap().len(), 1 << 20, "{codec:?}");
             let error = plain(&names, &whole, (1 << 20) - 1).unwrap_err();
             assert_eq!(error.kind, ErrorKind::BodyTooLarge, "{codec:?}");
             let error = plain(&names, &whole[..whole.len() - 5], 1 << 20).unwrap_err();

@@ -146,7 +146,9 @@ impl Gate {
     fn let_in(&self, most: usize) {
         self.entering.set(true);
         for _ in 0..most {
-            let Some(waker) = self.queue.borrow_mut().pop_front() else { break };
+            let Some(waker) = self.queue.borrow_mut().pop_front() else {
+                break;
+            };
             self.first.set(self.first.get() + 1);
             waker.wake();
         }

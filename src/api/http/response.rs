@@ -272,7 +272,10 @@ fn not_json(error: serde_json::Error) -> String {
 }
 
 /// A body of its own, as the stack is written to while it is read.
-#[expect(clippy::large_enum_variant, reason = "it is made and used in one place, on the stack")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made and used in one place, on the stack"
+)]
 enum Body {
     /// Copying a short one is cheaper than making it one that several own.
     Short(SmallVec<[u8; SHORT]>),

@@ -164,6 +164,9 @@ async fn nobody_overtakes_those_who_wait_while_the_runtime_looks() {
     for user in 0..USERS {
         let turns: Vec<usize> = (0..order.len()).filter(|at| order[*at] == user).collect();
         let longest = turns.windows(2).map(|pair| pair[1] - pair[0]).max();
-        assert!(longest <= Some(2 * USERS), "user {user} waited for {longest:?} turns: {order:?}");
+        assert!(
+            longest <= Some(2 * USERS),
+            "user {user} waited for {longest:?} turns: {order:?}"
+        );
     }
 }

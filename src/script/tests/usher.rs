@@ -208,7 +208,11 @@ async fn what_a_user_of_a_crowd_will_use_is_noted() {
             let (usher, all) = attended(&bed, users).await;
             let last = &all.contexts[users - 1];
             let guest = last.guest.get().expect("it was set");
-            assert_eq!(guest.leads_to_for_test(Rc::as_ptr(last).addr()), users == CROWD, "{users}");
+            assert_eq!(
+                guest.leads_to_for_test(Rc::as_ptr(last).addr()),
+                users == CROWD,
+                "{users}"
+            );
             assert!(!guest.leads_to_for_test(Rc::as_ptr(&all.contexts[0]).addr()));
             usher.abort();
         }
