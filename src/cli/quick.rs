@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use http::Method;
+use http::header::CONNECTION;
+use http::{HeaderValue, Method};
 
 pub(super) use self::args::QuickArgs;
 
@@ -107,6 +108,11 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
     config.discard_body = true;
     if args.no_keepalive {
         config.connections = Connections::PerIteration;
+        // As RFC 9112, section 9.6 asks of a client that keeps none: the server closes first then, so that the port is free
+        // again at once. HTTP/2 leaves the header out.
+        if config.headers.get(&CONNECTION).is_none() {
+            config.headers.append(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
     if let Some(shared) = args.connections {
         config.connections = Connections::Shared(shared);

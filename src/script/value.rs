@@ -77,7 +77,11 @@ impl ArrayMark {
 /// serde_json's message with line and column; nothing is left on the stack.
 pub fn push_json(stack: &mut Stack<'_>, text: &[u8], keep_null: bool) -> Result<(), serde_json::Error> {
     let top = stack.top();
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // Checked as a whole, which is faster than each string of it. What is not UTF-8 is no JSON: serde_json says where.
+    let Ok(text) = std::str::from_utf8(text) else {
+        return push(stack, &serde_json::from_slice::<serde_json::Value>(text)?);
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = Onto { stack, keep_null }.deserialize(&mut deserializer);
     let read = read.and_then(|()| deserializer.end());
     if read.is_err() {
@@ -207,6 +211,50 @@ mod tests {
         lua.load("assert(#v.list == 3 and v.list[2] == null)").exec().unwrap();
         let json = to_json(&lua, &value).unwrap();
         assert_eq!(json, r#"{"id":"9007199254740993","list":[1,null,2],"none":[],"ok":1}"#);
+    }
+
+    /// Tables are made when they are complete, or after a portion of what is in them.
+    #[test]
+    fn tables_of_every_size_hold_what_was_read() {
+        let lua = lua();
+        for size in (0..=70).chain([127, 128, 129, 1000]) {
+            let items: Vec<_> = (1..=size).collect();
+            let twice = items.iter().chain(&items).enumerate();
+            let fields: Vec<_> = twice
+                .map(|(at, item)| format!("\"k{item}\":{at},\"n{at}\":null"))
+                .collect();
+            let text = format!("{{\"list\":[{items:?},null],\"map\":{{{}}}}}", fields.join(","));
+            let value = parse(&lua, text.as_bytes(), false).unwrap();
+            lua.globals().set("v", value).unwrap();
+            lua.globals().set("size", size).unwrap();
+            let checked = lua
+                .load(
+                    "local list, fields = v.list[1], 0 \
+                     assert(#v.list == 2 and #list == size, 'length') \
+                     for at = 1, size do assert(list[at] == at, 'item') end \
+                     for key, value in v.map do \
+                       fields += 1 \
+                       assert(key == 'k' .. value - size + 1, key) \
+                     end \
+                     assert(fields == size, 'fields')",
+                )
+                .exec();
+            checked.unwrap_or_else(|error| panic!("{size}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_no_json() {
+        let lua = lua();
+        for text in [
+            &b"{\"a\": \"\xff\"}"[..],
+            b"[1, \xc3\x28]",
+            b"\xef\xbb\xbf{}",
+            b"{\"\xe9\": 1}",
+        ] {
+            let error = parse(&lua, text, false).unwrap_err();
+            assert!(error.to_string().contains("line 1 column"), "{error}");
+        }
     }
 
     #[test]

@@ -210,6 +210,27 @@ async fn connections_are_kept_unless_it_is_told_otherwise() {
     assert_eq!(server.connections(), 11);
 }
 
+/// So that the server closes first, and the generator's port is free again at once.
+#[tokio::test]
+async fn who_keeps_no_connection_says_so() {
+    let (keeper, project) = (Keeper::start().await, Project::new());
+    for (options, expected) in [
+        (&[][..], None),
+        (&["--no-keepalive"], Some("connection: close")),
+        (
+            &["--no-keepalive", "-H", "Connection: TE, close"],
+            Some("connection: TE, close"),
+        ),
+    ] {
+        let mut args = vec![keeper.url.as_str(), "-n", "1", "-c", "1"];
+        args.extend(options);
+        project.quick(&args).await.exits(0);
+        let seen = keeper.seen();
+        let said: Vec<_> = seen[0].lines().filter(|line| line.starts_with("connection:")).collect();
+        assert_eq!(said, expected.into_iter().collect::<Vec<_>>(), "{seen:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_printed_script_sends_the_same() {
     let (keeper, project) = (Keeper::start().await, Project::new());
@@ -223,6 +244,7 @@ async fn the_printed_script_sends_the_same() {
         ("/p", &["-m", "options"]),
         ("/p", &["-m", "PROPFIND"]),
         ("/from", &[]),
+        ("/", &["--no-keepalive"]),
     ];
     for (path, options) in table {
         let url = format!("{}{path}", keeper.url.replace("http://", "http://ann:secret@"));

@@ -429,6 +429,41 @@ impl<'a> Stack<'a> {
         unsafe { ffi::lua_rawseti_(self.state, table, position) }
     }
 
+    /// Moves the values above `table` into it, behind the `before` items that its list has. Nil at that place becomes a table
+    /// of the right size first. Gives how many items there are then.
+    pub fn move_items(&mut self, table: i32, before: i32) -> i32 {
+        let count = self.top() - table;
+        self.ensure_table(table, count, 0);
+        for position in (before + 1..=before + count).rev() {
+            self.set_item(table, position);
+        }
+        before + count
+    }
+
+    /// Moves the values above `table`, key by key with its value, into its fields; of a key that comes twice, the last counts.
+    /// Nil at that place becomes a table of the right size first.
+    pub fn move_fields(&mut self, table: i32) {
+        let top = self.top();
+        self.ensure_table(table, 0, (top - table) / 2);
+        for key in (table + 1..top).step_by(2) {
+            debug_assert!(self.kind(key) != Kind::Nil, "nil is no key");
+            // SAFETY: a table, a key and its value, of which copies are set.
+            unsafe {
+                ffi::lua_pushvalue(self.state, key);
+                ffi::lua_pushvalue(self.state, key + 1);
+                ffi::lua_rawset(self.state, table);
+            }
+        }
+        self.truncate(table);
+    }
+
+    fn ensure_table(&mut self, index: i32, list: i32, fields: i32) {
+        if self.kind(index) == Kind::Nil {
+            self.push_table(list, fields);
+            self.replace(index);
+        }
+    }
+
     /// Sets the metatable of a table to the table on top, and takes it off.
     pub fn set_metatable(&mut self, table: i32) {
         let top = self.top();

@@ -7,6 +7,10 @@ use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor
 use super::{ArrayMark, EXACT};
 use crate::script::raw::Stack;
 
+/// How many items of an array, or fields of an object, may lie on the stack until their table is made: most are complete
+/// by then, so that the table has the right size at once. Those of larger ones follow in portions, and it grows.
+const PORTION: i32 = 32;
+
 /// Pushes one value.
 #[derive(Debug)]
 pub struct Onto<'s, 'l> {
@@ -79,30 +83,33 @@ impl<'de> Visitor<'de> for Onto<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        self.stack.push_table(0, 0);
+        self.stack.push_nil();
         let table = self.stack.top();
-        let mut position = 0;
+        let mut moved = 0;
         while seq.next_element_seed(self.again())?.is_some() {
-            position += 1;
-            self.stack.set_item(table, position);
+            if self.stack.top() - table == PORTION {
+                moved = self.stack.move_items(table, moved);
+            }
         }
-        if position == 0 {
+        if self.stack.move_items(table, moved) == 0 {
             ArrayMark::mark(self.stack, table);
         }
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        self.stack.push_table(0, 0);
+        self.stack.push_nil();
         let table = self.stack.top();
         while map.next_key_seed(self.again())?.is_some() {
             map.next_value_seed(self.again())?;
-            if self.keep_null || !self.stack.is_null(table + 2) {
-                self.stack.set(table);
-            } else {
-                self.stack.truncate(table);
+            let value = self.stack.top();
+            if !self.keep_null && self.stack.is_null(value) {
+                self.stack.truncate(value - 2);
+            } else if value - table == 2 * PORTION {
+                self.stack.move_fields(table);
             }
         }
+        self.stack.move_fields(table);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ end
 
 return {
   http = {
-    headers = { ["content-type"] = "application/json" },
+    headers = { connection = "close", ["content-type"] = "application/json" },
     timeout = "2s",
     redirects = 0,
     tls = { insecure = true },
