@@ -83,7 +83,7 @@ pub fn push_json(stack: &mut Stack<'_>, text: &[u8], keep_null: bool) -> Result<
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = Onto { stack, keep_null }.deserialize(&mut deserializer);
-    let read = read.and_then(|()| deserializer.end());
+    let read = read.and_then(|_| deserializer.end());
     if read.is_err() {
         stack.truncate(top);
     }
@@ -112,7 +112,7 @@ pub fn from_tree(lua: &Lua, tree: &serde_json::Value) -> Result<Value, serde_jso
 /// None for trees that exist; the type is serde's.
 pub fn push<'de, D: Deserializer<'de>>(stack: &mut Stack<'_>, tree: D) -> Result<(), D::Error> {
     let keep_null = false;
-    Onto { stack, keep_null }.deserialize(tree)
+    Onto { stack, keep_null }.deserialize(tree).map(|_| ())
 }
 
 fn made(

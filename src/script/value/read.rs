@@ -29,88 +29,102 @@ impl<'l> Onto<'_, 'l> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Onto<'_, '_> {
-    type Value = ();
+/// What has been pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// `null`.
+    Null,
+    /// Anything else.
+    Value,
+}
 
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+impl<'de> DeserializeSeed<'de> for Onto<'_, '_> {
+    type Value = Pushed;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Pushed, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Onto<'_, '_> {
-    type Value = ();
+    type Value = Pushed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Pushed, E> {
         self.stack.push_bool(value);
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Pushed, E> {
         if value.unsigned_abs() > EXACT {
             return self.visit_str(&value.to_string());
         }
         #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
         self.stack.push_number(value as f64);
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Pushed, E> {
         if value > EXACT {
             return self.visit_str(&value.to_string());
         }
         #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
         self.stack.push_number(value as f64);
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Pushed, E> {
         self.stack.push_number(value);
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Pushed, E> {
         self.stack.push_bytes(value.as_bytes());
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Pushed, E> {
         self.stack.push_null();
-        Ok(())
+        Ok(Pushed::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Pushed, A::Error> {
         self.stack.push_nil();
         let table = self.stack.top();
-        let mut moved = 0;
+        let (mut moved, mut waiting) = (0, 0);
         while seq.next_element_seed(self.again())?.is_some() {
-            if self.stack.top() - table == PORTION {
+            waiting += 1;
+            if waiting == PORTION {
                 moved = self.stack.move_items(table, moved);
+                waiting = 0;
             }
         }
         if self.stack.move_items(table, moved) == 0 {
             ArrayMark::mark(self.stack, table);
         }
-        Ok(())
+        Ok(Pushed::Value)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Pushed, A::Error> {
         self.stack.push_nil();
         let table = self.stack.top();
+        let mut waiting = 0;
         while map.next_key_seed(self.again())?.is_some() {
-            map.next_value_seed(self.again())?;
-            let value = self.stack.top();
-            if !self.keep_null && self.stack.is_null(value) {
-                self.stack.truncate(value - 2);
-            } else if value - table == 2 * PORTION {
+            if map.next_value_seed(self.again())? == Pushed::Null && !self.keep_null {
+                self.stack.truncate(table + 2 * waiting);
+                continue;
+            }
+            waiting += 1;
+            if waiting == PORTION {
                 self.stack.move_fields(table);
+                waiting = 0;
             }
         }
         self.stack.move_fields(table);
-        Ok(())
+        Ok(Pushed::Value)
     }
 }
 
@@ -131,7 +145,8 @@ impl<'de> DeserializeSeed<'de> for Seek<'_, '_, '_> {
             Some(_) => deserializer.deserialize_any(self),
             None => {
                 let (stack, keep_null) = (self.stack, false);
-                Onto { stack, keep_null }.deserialize(deserializer).map(|()| true)
+                let pushed = Onto { stack, keep_null }.deserialize(deserializer);
+                pushed.map(|_| true)
             }
         }
     }
