@@ -18,7 +18,7 @@ use crate::script::fields::describe;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Operation, Push, Reply, VuContext};
 
-pub(in crate::api) use response::{check_failed, headers_meta, timings};
+pub(in crate::api) use response::check_failed;
 
 use record::Gone;
 use request::Prepared;

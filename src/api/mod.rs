@@ -1,6 +1,7 @@
 //! The modules that scripts see, each three files with one stem: marshalling in Rust, a stub that is its reference, and
 //! tests in Lua. What they marshal to is in `net`, `metrics` and `script`.
 
+mod answers;
 pub mod args;
 mod check;
 mod crypto;

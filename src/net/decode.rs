@@ -182,7 +182,11 @@ mod tests {
             let error = plain(&names, &whole[..whole.len() - 5], 1 << 20).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Decompression, "{codec:?}");
             let again = plain(&names, &whole, 1 << 20).map(|body| body.len());
-            assert_eq!(again.unwrap(), 1 << 20, "{codec:?}: what is broken spoils nothing after it");
+            assert_eq!(
+                again.unwrap(),
+                1 << 20,
+                "{codec:?}: what is broken spoils nothing after it"
+            );
         }
         let error = plain(&headers(&["gzip,gzip,gzip", "gzip,gzip"]), b"x", 10).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Decompression);

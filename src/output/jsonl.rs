@@ -30,7 +30,7 @@ enum To {
         file: File,
         length: u64,
     },
-    Gz(GzEncoder<File>),
+    Gz(Box<GzEncoder<File>>),
     /// What was compressed so far cannot be gone on with.
     Broken,
 }
@@ -43,7 +43,7 @@ impl Jsonl {
     pub(super) fn create(path: &Path, tapped: Tapped) -> Result<Self, String> {
         let file = File::create(path).map_err(|error| error.to_string())?;
         let to = match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
-            true => To::Gz(GzEncoder::new(file, Compression::fast())),
+            true => To::Gz(Box::new(GzEncoder::new(file, Compression::fast()))),
             false => To::Plain { file, length: 0 },
         };
         Ok(Self {

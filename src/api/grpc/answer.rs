@@ -1,19 +1,15 @@
 //! What a call gives to a script: a table whose plain fields are set at once and whose message, metadata and timings are made
 //! when they are read.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
-
-use mlua::{Table, Value};
 
 use super::failed;
 use super::message::Reader;
 use super::schemas::Callee;
-use crate::api::http::{headers_meta, timings};
+use crate::api::answers::{SELF, headers_meta, is_copy, lazy, push_headers, push_timings};
 use crate::metrics::TagSet;
-use crate::net::grpc::{Code, Fields, Health, Reply};
-use crate::script::fields::suggest;
-use crate::script::raw::{Flow, Kind, Pinned, Stack};
+use crate::net::grpc::{Code, Health, Reply};
+use crate::script::raw::{Pinned, Stack};
 use crate::script::{ApiError, Host, Push, VuContext};
 
 /// A reply behind a response table.
@@ -49,7 +45,7 @@ pub(super) struct Face {
     answer: Rc<Pinned>,
 }
 
-/// What a response has; anything else is a slip, which nil would hide.
+/// What a response has.
 const FIELDS: [&str; 11] = [
     "status",
     "code",
@@ -64,10 +60,6 @@ const FIELDS: [&str; 11] = [
     "trace_id",
 ];
 
-/// Where a response is among the arguments, and what is asked of it.
-const SELF: i32 = 1;
-const KEY: i32 = 2;
-
 impl Face {
     /// Prepares a VM for response tables.
     pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
@@ -76,7 +68,8 @@ impl Face {
         let name = |name: &str| Pinned::new(lua, name);
         let answer = Rc::new(name("__answer")?);
         let own = Rc::clone(&answer);
-        let index = host.stack_fn(move |host, stack| lazy(host, stack, &own, &headers_meta))?;
+        let index =
+            host.stack_fn(move |_, stack| lazy(stack, &FIELDS, |stack, name| field(stack, &own, &headers_meta, name)))?;
         let meta = lua.create_table()?;
         meta.raw_set("__index", index)?;
         meta.set_readonly(true);
@@ -141,48 +134,9 @@ pub(in crate::api) fn check_failed(vu: &VuContext, stack: &Stack<'_>, value: i32
     true
 }
 
-/// `res.field`: made when it is read, and kept in the table.
-fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned) -> Result<Flow, ApiError> {
-    if stack.kind(KEY) != Kind::String {
-        stack.push_nil();
-        return Ok(Flow::Return(1));
-    }
-    let name = stack.lossy(KEY).unwrap_or_default().into_owned();
-    if !FIELDS.contains(&name.as_str()) {
-        let hint = suggest(&name, FIELDS);
-        return Err(ApiError::Text(format!("response: there is no field `{name}`{hint}")));
-    }
-    stack.push_field_pinned(SELF, own);
-    let at = stack.top();
-    if name == "message" {
-        message(stack, at)?;
-    } else {
-        let Some(answer) = stack.object::<Answer>(at) else {
-            return Err(ApiError::Text(
-                "response: this is a copy without its response".to_owned(),
-            ));
-        };
-        let value = field(host, &answer.reply, &name)?;
-        stack.push_values(value)?;
-    }
-    let value = stack.top();
-    if name == "headers" || name == "trailers" {
-        stack.push_pinned(headers_meta);
-        stack.set_metatable(value);
-    }
-    stack.push_copy(KEY);
-    stack.push_copy(value);
-    stack.set(SELF);
-    Ok(Flow::Return(1))
-}
-
 /// Pushes the message of the answer at `at`, or nil.
 fn message(stack: &mut Stack<'_>, at: i32) -> Result<(), ApiError> {
-    let Some(answer) = stack.object::<Answer>(at) else {
-        return Err(ApiError::Text(
-            "response: this is a copy without its response".to_owned(),
-        ));
-    };
+    let answer = stack.object::<Answer>(at).ok_or_else(is_copy)?;
     match (&answer.content, &answer.reply.message) {
         (Content::Of(callee), Some(bytes)) => {
             let (callee, bytes) = (Rc::clone(callee), bytes.clone());
@@ -205,45 +159,41 @@ fn message(stack: &mut Stack<'_>, at: i32) -> Result<(), ApiError> {
     }
 }
 
-fn field(host: &Host, reply: &Reply, name: &str) -> mlua::Result<Value> {
-    let text = |text: &str| host.lua.create_string(text).map(Value::String);
+fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str) -> Result<(), ApiError> {
+    stack.push_field_pinned(SELF, own);
+    let at = stack.top();
+    let reply = &stack.object::<Answer>(at).ok_or_else(is_copy)?.reply;
     match name {
-        "error" if reply.status.code == Code::Ok => Ok(Value::Nil),
-        "error" if reply.status.message.is_empty() => text(reply.status.code.name()),
-        "error" => text(&reply.status.message),
-        "error_code" => Ok(match &reply.error {
-            Some(error) => Value::Integer(i64::from(error.code)),
-            None => Value::Nil,
-        }),
-        "headers" => metadata(host, &reply.headers).map(Value::Table),
-        "trailers" => metadata(host, &reply.trailers).map(Value::Table),
-        "timings" => timings(host, &reply.timings).map(Value::Table),
-        "trace_id" => reply.trace.map_or(Ok(Value::Nil), |trace| text(&trace.hex())),
-        "remote_addr" => reply.remote_addr.map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
-        _ => Ok(Value::Nil),
-    }
-}
-
-/// Names in lower case; values of a repeated name joined by `, `, except for bytes, which are a list then.
-fn metadata(host: &Host, fields: &Fields) -> mlua::Result<Table> {
-    let mut values = BTreeMap::<String, Vec<Vec<u8>>>::new();
-    for (name, value) in fields.iter() {
-        values
-            .entry(name.to_ascii_lowercase())
-            .or_default()
-            .push(value.into_owned());
-    }
-    let table = host.lua.create_table_with_capacity(0, values.len())?;
-    for (name, values) in values {
-        if name.ends_with("-bin") && values.len() > 1 {
-            let list = host.lua.create_table()?;
-            for value in values {
-                list.raw_push(host.lua.create_string(value)?)?;
+        "message" => message(stack, at)?,
+        "headers" | "trailers" => {
+            let fields = if name == "headers" {
+                &reply.headers
+            } else {
+                &reply.trailers
             }
-            table.raw_set(name, list)?;
-        } else {
-            table.raw_set(name, host.lua.create_string(values.join(&b", "[..]))?)?;
+            .clone();
+            push_headers(stack, headers_meta, fields.iter(), |name| name.ends_with("-bin"));
         }
+        "timings" => {
+            let timings = reply.timings;
+            push_timings(stack, &timings);
+        }
+        "error" if reply.status.code == Code::Ok => stack.push_nil(),
+        "error" if reply.status.message.is_empty() => stack.push_bytes(reply.status.code.name().as_bytes()),
+        "error" => stack.push_bytes(reply.status.message.as_bytes()),
+        "error_code" => match &reply.error {
+            Some(error) => stack.push_number(f64::from(error.code)),
+            None => stack.push_nil(),
+        },
+        "trace_id" => match reply.trace {
+            Some(trace) => stack.push_bytes(trace.hex().as_bytes()),
+            None => stack.push_nil(),
+        },
+        "remote_addr" => match reply.remote_addr {
+            Some(addr) => stack.push_bytes(addr.to_string().as_bytes()),
+            None => stack.push_nil(),
+        },
+        _ => stack.push_nil(),
     }
-    Ok(table)
+    Ok(())
 }

@@ -1,20 +1,20 @@
 //! What a request gives to a script: a table whose plain fields are set at once and whose body, headers and timings are
 //! made when they are read.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use mlua::{Table, Value};
 use serde::de::DeserializeSeed as _;
 use smallvec::SmallVec;
 
+use crate::api::answers::{KEY, SELF, headers_meta, is_copy, lazy, push_headers, push_timings};
 use crate::failures::{Sent, of_exchange};
 use crate::metrics::TagSet;
-use crate::net::{Exchange, HeaderList, Headers, Timings};
-use crate::script::fields::{describe, suggest};
+use crate::net::{Exchange, HeaderList, Headers};
+use crate::script::fields::describe;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::value::{Seek, push, push_json};
 use crate::script::{ApiError, Host, Push, VuContext};
@@ -55,7 +55,7 @@ pub(super) struct Face {
     answer: Rc<Pinned>,
 }
 
-/// What a response has; anything else is a slip, which nil would hide.
+/// What a response has.
 const FIELDS: [&str; 12] = [
     "status",
     "ok",
@@ -71,17 +71,6 @@ const FIELDS: [&str; 12] = [
     "trace_id",
 ];
 
-const CASE_INSENSITIVE: &str = r#"
-local lower = ...
-local rawget, type = rawget, type
-return { __index = function(headers, name)
-  return type(name) == "string" and rawget(headers, lower(name)) or nil
-end }"#;
-
-/// Where a response is among the arguments, and what is asked of it.
-const SELF: i32 = 1;
-const KEY: i32 = 2;
-
 impl Face {
     /// Prepares a VM for response tables.
     pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
@@ -92,12 +81,12 @@ impl Face {
         let own = Rc::clone(&answer);
         let json = Pinned::new(lua, host.stack_fn(move |_, stack| json(stack, &own))?)?;
         let own = Rc::clone(&answer);
-        let index = host.stack_fn(move |host, stack| {
+        let index = host.stack_fn(move |_, stack| {
             if stack.bytes(KEY) == Some(b"json") {
                 stack.push_pinned(&json);
                 return Ok(Flow::Return(1));
             }
-            lazy(host, stack, &own, &headers_meta)
+            lazy(stack, &FIELDS, |stack, name| field(stack, &own, &headers_meta, name))
         })?;
         let meta = lua.create_table()?;
         meta.raw_set("__index", index)?;
@@ -114,14 +103,6 @@ impl Face {
             answer,
         })
     }
-}
-
-/// The metatable of headers, whose names may be asked for in any case of letters.
-pub(in crate::api) fn headers_meta(host: &Rc<Host>) -> mlua::Result<Pinned> {
-    let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
-    let meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
-    meta.set_readonly(true);
-    Pinned::new(&host.lua, meta)
 }
 
 impl Answer {
@@ -193,37 +174,41 @@ fn answer(stack: &Stack<'_>, field: &Pinned) -> Option<i32> {
     stack.object::<Answer>(at).map(|_| at)
 }
 
-/// `res.field`: made when it is read, and kept in the table.
-fn lazy(host: &Rc<Host>, stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned) -> Result<Flow, ApiError> {
-    if stack.kind(KEY) != Kind::String {
-        stack.push_nil();
-        return Ok(Flow::Return(1));
-    }
-    let name = stack.lossy(KEY).unwrap_or_default().into_owned();
-    let Some(at) = answer(stack, own) else {
-        return Err(ApiError::Text(
-            "response: this is a copy without its response".to_owned(),
-        ));
-    };
-    if !FIELDS.contains(&name.as_str()) {
-        let hint = suggest(&name, FIELDS);
-        return Err(ApiError::Text(format!("response: there is no field `{name}`{hint}")));
-    }
-    if let Some(answer) = stack.object::<Answer>(at) {
-        match (name.as_str(), &answer.exchange.outcome) {
-            ("body", Ok(response)) => stack.push_bytes(response.body()),
-            _ => drop(stack.push_values(field(host, &answer.exchange, &name)?)?),
+fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str) -> Result<(), ApiError> {
+    let at = answer(stack, own).ok_or_else(is_copy)?;
+    let answer = stack.object::<Answer>(at).ok_or_else(is_copy)?;
+    let exchange = &answer.exchange;
+    match (name, &exchange.outcome) {
+        ("headers", outcome) => {
+            let headers = outcome
+                .as_ref()
+                .map_or_else(|_| Headers::default(), |response| response.headers.clone());
+            let headers = headers.iter().map(|(name, value)| (name, Cow::Borrowed(value)));
+            push_headers(stack, headers_meta, headers, |name| name == "set-cookie");
         }
+        ("timings", _) => {
+            let timings = exchange.timings;
+            push_timings(stack, &timings);
+        }
+        ("body", Ok(response)) => stack.push_bytes(response.body()),
+        ("proto", Ok(response)) => stack.push_bytes(format!("{:?}", response.version).as_bytes()),
+        ("error", Err(error)) => stack.push_bytes(error.message.as_bytes()),
+        ("error_code", Err(error)) => stack.push_number(f64::from(error.code)),
+        ("error_code", Ok(response)) if response.status >= 400 => {
+            stack.push_number(1000.0 + f64::from(response.status))
+        }
+        ("url", _) => stack.push_bytes(exchange.address.as_str().as_bytes()),
+        ("remote_addr", _) => match exchange.remote_addr {
+            Some(addr) => stack.push_bytes(addr.to_string().as_bytes()),
+            None => stack.push_nil(),
+        },
+        ("trace_id", _) => match exchange.trace {
+            Some(trace) => stack.push_bytes(trace.hex().as_bytes()),
+            None => stack.push_nil(),
+        },
+        _ => stack.push_nil(),
     }
-    let value = stack.top();
-    if name == "headers" {
-        stack.push_pinned(headers_meta);
-        stack.set_metatable(value);
-    }
-    stack.push_copy(KEY);
-    stack.push_copy(value);
-    stack.set(SELF);
-    Ok(Flow::Return(1))
+    Ok(())
 }
 
 /// `res:json(path)`: the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
@@ -343,64 +328,4 @@ fn sought(stack: &mut Stack<'_>, body: &[u8], path: &str) -> Result<bool, serde_
         stack.truncate(top);
     }
     found
-}
-
-fn field(host: &Host, exchange: &Exchange, name: &str) -> mlua::Result<Value> {
-    let lua = &host.lua;
-    let text = |text: &str| lua.create_string(text).map(Value::String);
-    match (name, &exchange.outcome) {
-        ("body", Ok(response)) => lua.create_string(response.body()).map(Value::String),
-        ("headers", Ok(response)) => headers(host, &response.headers).map(Value::Table),
-        ("headers", Err(_)) => lua.create_table().map(Value::Table),
-        ("proto", Ok(response)) => text(&format!("{:?}", response.version)),
-        ("error", Err(error)) => text(&error.message),
-        ("error_code", Err(error)) => Ok(Value::Integer(i64::from(error.code))),
-        ("error_code", Ok(response)) if response.status >= 400 => Ok(Value::Integer(1000 + i64::from(response.status))),
-        ("url", _) => text(exchange.address.as_str()),
-        ("remote_addr", _) => exchange
-            .remote_addr
-            .map_or(Ok(Value::Nil), |addr| text(&addr.to_string())),
-        ("timings", _) => timings(host, &exchange.timings).map(Value::Table),
-        ("trace_id", _) => exchange.trace.map_or(Ok(Value::Nil), |trace| text(&trace.hex())),
-        _ => Ok(Value::Nil),
-    }
-}
-
-/// Names in lower case; values of a repeated header joined by `, `, as RFC 9110, 5.3 allows (set-cookie stays a list).
-fn headers(host: &Host, headers: &Headers) -> mlua::Result<Table> {
-    let mut values = BTreeMap::<String, Vec<&[u8]>>::new();
-    for (name, value) in headers.iter() {
-        values.entry(name.to_ascii_lowercase()).or_default().push(value);
-    }
-    let table = host.lua.create_table_with_capacity(0, values.len())?;
-    for (name, values) in values {
-        if name == "set-cookie" && values.len() > 1 {
-            let list = host.lua.create_table()?;
-            for value in values {
-                list.raw_push(host.lua.create_string(value)?)?;
-            }
-            table.raw_set(name, list)?;
-        } else {
-            table.raw_set(name, host.lua.create_string(values.join(&b", "[..]))?)?;
-        }
-    }
-    Ok(table)
-}
-
-/// Phases in milliseconds.
-pub(in crate::api) fn timings(host: &Host, timings: &Timings) -> mlua::Result<Table> {
-    let table = host.lua.create_table_with_capacity(0, 8)?;
-    for (name, value) in [
-        ("blocked", timings.blocked),
-        ("dns", timings.dns),
-        ("connecting", timings.connecting),
-        ("tls_handshaking", timings.tls_handshaking),
-        ("sending", timings.sending),
-        ("waiting", timings.waiting),
-        ("receiving", timings.receiving),
-        ("duration", timings.duration()),
-    ] {
-        table.raw_set(name, value.as_secs_f64() * 1e3)?;
-    }
-    Ok(table)
 }

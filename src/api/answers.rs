@@ -1,0 +1,124 @@
+//! What the answers of HTTP and of gRPC have in common for a script: fields that are made when they are read, headers whose
+//! names may be asked for in any case of letters, and timings.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use mlua::{Table, Value};
+use smallvec::SmallVec;
+
+use crate::net::Timings;
+use crate::script::fields::suggest;
+use crate::script::raw::{Flow, Pinned, Stack};
+use crate::script::{ApiError, Host};
+
+/// Where an answer is among the arguments, and what is asked of it.
+pub(super) const SELF: i32 = 1;
+pub(super) const KEY: i32 = 2;
+
+const CASE_INSENSITIVE: &str = r#"
+local lower = ...
+local rawget, type = rawget, type
+return { __index = function(headers, name)
+  return type(name) == "string" and rawget(headers, lower(name)) or nil
+end }"#;
+
+/// `res.field`: `push` makes it when it is read, and it is kept in the table. Anything but the `fields` is a slip, which nil
+/// would hide.
+pub(super) fn lazy(
+    stack: &mut Stack<'_>,
+    fields: &'static [&'static str],
+    push: impl FnOnce(&mut Stack<'_>, &'static str) -> Result<(), ApiError>,
+) -> Result<Flow, ApiError> {
+    let Some(name) = stack.bytes(KEY) else {
+        stack.push_nil();
+        return Ok(Flow::Return(1));
+    };
+    let Some(field) = fields.iter().find(|field| field.as_bytes() == name) else {
+        let name = String::from_utf8_lossy(name);
+        let hint = suggest(&name, fields.iter().copied());
+        return Err(ApiError::Text(format!("response: there is no field `{name}`{hint}")));
+    };
+    push(stack, field)?;
+    let value = stack.top();
+    stack.push_copy(KEY);
+    stack.push_copy(value);
+    stack.set(SELF);
+    Ok(Flow::Return(1))
+}
+
+/// What is said of a table that has lost its answer.
+pub(super) fn is_copy() -> ApiError {
+    ApiError::Text("response: this is a copy without its response".to_owned())
+}
+
+/// The metatable of headers, whose names may be asked for in any case of letters.
+pub(super) fn headers_meta(host: &Rc<Host>) -> mlua::Result<Pinned> {
+    let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
+    let meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
+    meta.set_readonly(true);
+    Pinned::new(&host.lua, meta)
+}
+
+/// Pushes headers with their metatable: names in lower case; the values of a repeated name joined by `, `, as RFC 9110,
+/// section 5.3, allows, or a list for a name that `is_list`.
+pub(super) fn push_headers<'a>(
+    stack: &mut Stack<'_>,
+    meta: &Pinned,
+    headers: impl Iterator<Item = (&'a str, Cow<'a, [u8]>)>,
+    is_list: impl Fn(&str) -> bool,
+) {
+    let headers: SmallVec<[_; 16]> = headers.collect();
+    stack.push_nil();
+    let table = stack.top();
+    for (at, (name, value)) in headers.iter().enumerate() {
+        let (before, from_here) = headers.split_at(at);
+        let fits = |(other, _): &&(&str, _)| name.eq_ignore_ascii_case(other);
+        if before.iter().any(|header| fits(&header)) {
+            continue;
+        }
+        let mut lower: SmallVec<[u8; 64]> = SmallVec::from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        stack.push_bytes(&lower);
+        let mut values = from_here.iter().filter(fits).map(|(_, value)| &**value).peekable();
+        if from_here[1..].iter().all(|header| !fits(&header)) {
+            stack.push_bytes(value);
+        } else if std::str::from_utf8(&lower).is_ok_and(&is_list) {
+            stack.push_nil();
+            let list = stack.top();
+            values.for_each(|value| stack.push_bytes(value));
+            stack.move_items(list, 0);
+        } else {
+            let mut joined = Vec::new();
+            while let Some(value) = values.next() {
+                joined.extend_from_slice(value);
+                if values.peek().is_some() {
+                    joined.extend_from_slice(b", ");
+                }
+            }
+            stack.push_bytes(&joined);
+        }
+    }
+    stack.move_fields(table);
+    stack.push_pinned(meta);
+    stack.set_metatable(table);
+}
+
+/// Pushes the phases in milliseconds.
+pub(super) fn push_timings(stack: &mut Stack<'_>, timings: &Timings) {
+    stack.push_table(0, 8);
+    let table = stack.top();
+    for (name, value) in [
+        (c"blocked", timings.blocked),
+        (c"dns", timings.dns),
+        (c"connecting", timings.connecting),
+        (c"tls_handshaking", timings.tls_handshaking),
+        (c"sending", timings.sending),
+        (c"waiting", timings.waiting),
+        (c"receiving", timings.receiving),
+        (c"duration", timings.duration()),
+    ] {
+        stack.push_number(value.as_secs_f64() * 1e3);
+        stack.set_field(table, name);
+    }
+}
