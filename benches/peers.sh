@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares kingtide with its peers, side by side on this machine, and with the targets of the project.
 #
-#   benches/peers.sh                       all rows, medians of five; about 15 minutes
-#   benches/peers.sh --only post,quick     only these of: post think quick http2 grpc rate threads start metrics
+#   benches/peers.sh                       all rows, medians of five; about 40 minutes
+#   benches/peers.sh --only post,quick     only these of: post json think quick close tls http2 grpc rate threads start metrics
 #   benches/peers.sh --runs 3 --duration 2 fewer and shorter runs, for a first look
 #   benches/peers.sh --binary PATH         that kingtide instead of building one
 #   benches/peers.sh --oha                 oha as well, built by cargo into .tools/, because Debian has none
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly ROWS=(post think quick http2 grpc rate threads start metrics)
+readonly ROWS=(post json think quick close tls http2 grpc rate threads start metrics)
 readonly OHA=1.16.0
 # The ids of the cores.
 readonly GENERATOR=0 SERVER=1
@@ -69,6 +69,7 @@ h2load nghttp2-client
 ab apache2-utils
 hey hey
 python3 python3
+openssl openssl
 taskset util-linux
 LIST
   [ -x /usr/bin/time ] || missing+=(time)
@@ -104,12 +105,26 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Starts nginx with one worker: $url answers HTTP/1.1, $url2 HTTP/2 with prior knowledge, both with 35 bytes of JSON. It has
-# more connections than anybody makes here, because it closes idle ones when few are left.
+# items COUNT: a JSON answer with that many objects in it.
+items() {
+  python3 - "$1" <<'PYTHON'
+import json, sys
+items = [{"id": i, "name": f"Item number {i}", "price": i * 7919 % 100000 / 100, "tags": ["a", "b", "c"],
+          "inStock": i % 2 == 0, "size": {"width": i, "height": 2 * i, "depth": 3.5}} for i in range(int(sys.argv[1]))]
+print(json.dumps({"items": items, "total": len(items)}))
+PYTHON
+}
+
+# Starts nginx with one worker: $url answers HTTP/1.1, $url2 HTTP/2 with prior knowledge, $url_tls HTTP/1.1 over TLS, all with
+# 35 bytes of JSON; $url has answers of other sizes below /items/ too. It has more connections than anybody makes here, because
+# it closes idle ones when few are left.
 start_server() {
-  local port port2 temp
-  read -r port port2 < <(free_ports 2)
-  for temp in body proxy fastcgi uwsgi scgi; do mkdir -p "$work/$temp"; done
+  local port port2 port_tls temp count
+  read -r port port2 port_tls < <(free_ports 3)
+  for temp in body proxy fastcgi uwsgi scgi www/items; do mkdir -p "$work/$temp"; done
+  for count in 10 1000; do items $count >"$work/www/items/$count"; done
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
+    -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.err" || fail "no certificate: $(cat "$work/openssl.err")"
   cat >"$work/nginx.conf" <<CONF
 daemon off; master_process off; worker_processes 1;
 pid $work/nginx.pid; error_log $work/nginx.log crit;
@@ -118,7 +133,14 @@ http {
   access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; default_type application/json;
   client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
   uwsgi_temp_path $work/uwsgi; scgi_temp_path $work/scgi;
-  server { listen 127.0.0.1:$port backlog=20000; location / { return 200 '{"id":12345,"status":"confirmed"} \n'; } }
+  server {
+    listen 127.0.0.1:$port backlog=20000; location / { return 200 '{"id":12345,"status":"confirmed"} \n'; }
+    location /items/ { root $work/www; }
+  }
+  server {
+    listen 127.0.0.1:$port_tls ssl backlog=20000; location / { return 200 '{"id":12345,"status":"confirmed"} \n'; }
+    ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem; ssl_session_cache off; ssl_session_tickets off;
+  }
   server {
     listen 127.0.0.1:$port2 http2 backlog=20000; http2_max_requests 1000000000; http2_max_concurrent_streams 256;
     location / { return 200 '{"id":12345,"status":"confirmed"} \n'; }
@@ -127,7 +149,7 @@ http {
 CONF
   taskset -c $SERVER nginx -e "$work/nginx.log" -p "$work" -c "$work/nginx.conf" 2>"$work/nginx.err" &
   server_pid=$!
-  url="http://127.0.0.1:$port" url2="http://127.0.0.1:$port2"
+  url="http://127.0.0.1:$port" url2="http://127.0.0.1:$port2" url_tls="https://127.0.0.1:$port_tls"
   local deadline=$((SECONDS + 10))
   until (: >"/dev/tcp/127.0.0.1/$port2") 2>/dev/null; do
     kill -0 "$server_pid" 2>/dev/null || fail "nginx did not start: $(cat "$work/nginx.err" "$work/nginx.log")"
@@ -306,6 +328,19 @@ measure_post() {
 }
 show_post() { against "scripted POST, 50 users: wrk + cjson" post.kingtide.cpu post.wrk.cpu 1.0 "µs"; }
 
+# An answer as big as those of real systems, parsed as a whole; ten objects are 1.3 KB, a thousand 140.
+measure_json() {
+  local count
+  for count in 10 1000; do
+    measure "json.$count.wrk" wrk env "COUNT=$count" wrk -t1 -c50 "-d${duration}" -s benches/peers/json.wrk.lua "$url"
+    kt "json.$count.kingtide" json -d "${duration}s" -e "COUNT=$count"
+  done
+}
+show_json() {
+  against "scripted GET, 10 objects parsed: wrk + cjson" json.10.kingtide.cpu json.10.wrk.cpu 1.0 "µs"
+  against "  1,000 objects" json.1000.kingtide.cpu json.1000.wrk.cpu 1.0 "µs"
+}
+
 # Ten thousand users and connections have to be made first, which a long run spreads over more requests; what a longer run
 # costs above a shorter one is without that. What wrk asks for as many connections is what the sockets alone cost: each has
 # left the caches, whoever uses it. What a tenth of the users costs at the same rate is what being many does not cost.
@@ -352,6 +387,30 @@ show_quick() {
       line "  $peer" "not installed" "" "" "≤ 1.0" "-"
     fi
   done
+}
+
+# Each request on a connection of its own.
+measure_close() {
+  measure close.wrk wrk wrk -t1 -c50 "-d${duration}" -H "Connection: close" "$url"
+  quick close.kingtide "$url" -c 50 --no-keepalive
+  if have ab; then measure close.ab ab ab -q -c 50 -t "$duration" -n 100000000 "$url/"; fi
+}
+show_close() {
+  against "quick GET, a connection for each: wrk" close.kingtide.cpu close.wrk.cpu 1.15 "µs"
+  if have ab; then against "  ab" close.kingtide.cpu close.ab.cpu 1.15 "µs"; fi
+}
+
+measure_tls() {
+  measure tls.wrk wrk wrk -t1 -c50 "-d${duration}" "$url_tls"
+  quick tls.kingtide "$url_tls" -k -c 50
+  if have h2load; then measure tls.h2load h2load h2load --h1 -t1 -c50 -D "$duration" "$url_tls"; fi
+  measure tls.close.wrk wrk wrk -t1 -c50 "-d${duration}" -H "Connection: close" "$url_tls"
+  quick tls.close.kingtide "$url_tls" -k -c 50 --no-keepalive
+}
+show_tls() {
+  against "quick GET over TLS, 50 connections: wrk" tls.kingtide.cpu tls.wrk.cpu 1.15 "µs"
+  if have h2load; then against "  h2load" tls.kingtide.cpu tls.h2load.cpu 1.0 "µs"; fi
+  against "  a connection for each: wrk" tls.close.kingtide.cpu tls.close.wrk.cpu 1.15 "µs"
 }
 
 measure_http2() {
@@ -431,7 +490,7 @@ show_metrics() { judge "recording a sample with 5 tags" "$(spread metrics ns)" "
 prepare() {
   peers
   local tool
-  for tool in nginx wrk python3 taskset /usr/bin/time; do have "$tool" || fail "$tool is missing"; done
+  for tool in nginx wrk python3 openssl taskset /usr/bin/time; do have "$tool" || fail "$tool is missing"; done
   [ "$(nproc)" -ge 2 ] || fail "this needs two cores: one for the generator, one for the server"
   ulimit -n "$(ulimit -Hn)"
   if wanted think && [ "$(ulimit -n)" != unlimited ] && [ "$(ulimit -n)" -lt $FILES ]; then

@@ -99,7 +99,7 @@ pub(super) fn push_headers<'a>(
             stack.push_bytes(&joined);
         }
     }
-    stack.move_fields(table);
+    stack.move_fields(table, false);
     stack.push_pinned(meta);
     stack.set_metatable(table);
 }

@@ -399,12 +399,11 @@ impl<'a> Stack<'a> {
 
     /// Sets the key and the value on top in a table, and takes them off.
     pub fn set(&mut self, table: i32) {
-        let top = self.top();
         debug_assert!(
-            self.kind(table) == Kind::Table && table < top - 1,
+            self.kind(table) == Kind::Table && table < self.top() - 1,
             "a table, a key and a value"
         );
-        debug_assert!(self.kind(top - 1) != Kind::Nil, "nil is no key");
+        debug_assert!(self.kind(self.top() - 1) != Kind::Nil, "nil is no key");
         // SAFETY: a table and two values above it; a read-only table raises.
         unsafe { ffi::lua_rawset(self.state, table) }
     }
@@ -440,19 +439,21 @@ impl<'a> Stack<'a> {
         before + count
     }
 
-    /// Moves the values above `table`, key by key with its value, into its fields; of a key that comes twice, the last counts.
-    /// Nil at that place becomes a table of the right size first.
-    pub fn move_fields(&mut self, table: i32) {
+    /// Moves the values above `table`, key by key with its value, into its fields. Where keys may come `twice`, the last of them
+    /// counts; otherwise that is not looked after, which is faster. Nil at that place becomes a table of the right size first.
+    pub fn move_fields(&mut self, table: i32, twice: bool) {
         let top = self.top();
         self.ensure_table(table, 0, (top - table) / 2);
-        for key in (table + 1..top).step_by(2) {
-            debug_assert!(self.kind(key) != Kind::Nil, "nil is no key");
-            // SAFETY: a table, a key and its value, of which copies are set.
-            unsafe {
-                ffi::lua_pushvalue(self.state, key);
-                ffi::lua_pushvalue(self.state, key + 1);
-                ffi::lua_rawset(self.state, table);
+        if !twice {
+            for _ in (table + 1..top).step_by(2) {
+                self.set(table);
             }
+            return;
+        }
+        for key in (table + 1..top).step_by(2) {
+            self.push_copy(key);
+            self.push_copy(key + 1);
+            self.set(table);
         }
         self.truncate(table);
     }
@@ -466,9 +467,8 @@ impl<'a> Stack<'a> {
 
     /// Sets the metatable of a table to the table on top, and takes it off.
     pub fn set_metatable(&mut self, table: i32) {
-        let top = self.top();
         debug_assert!(
-            self.kind(table) == Kind::Table && table < top && self.kind(top) == Kind::Table,
+            self.kind(table) == Kind::Table && table < self.top() && self.kind(self.top()) == Kind::Table,
             "a table and its metatable"
         );
         // SAFETY: two tables.

@@ -111,20 +111,48 @@ impl<'de> Visitor<'de> for Onto<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Pushed, A::Error> {
         self.stack.push_nil();
         let table = self.stack.top();
-        let mut waiting = 0;
-        while map.next_key_seed(self.again())?.is_some() {
+        let (mut waiting, mut seen, mut twice) = (0, 0, false);
+        while let Some(name) = map.next_key_seed(Name(self.stack))? {
             if map.next_value_seed(self.again())? == Pushed::Null && !self.keep_null {
                 self.stack.truncate(table + 2 * waiting);
                 continue;
             }
+            twice |= seen & name != 0;
+            seen |= name;
             waiting += 1;
             if waiting == PORTION {
-                self.stack.move_fields(table);
-                waiting = 0;
+                self.stack.move_fields(table, twice);
+                (waiting, seen, twice) = (0, 0, false);
             }
         }
-        self.stack.move_fields(table);
+        self.stack.move_fields(table, twice);
         Ok(Pushed::Value)
+    }
+}
+
+/// Pushes the key of a field. Gives one of 64 bits, which is the same for the same key.
+struct Name<'s, 'l>(&'s mut Stack<'l>);
+
+impl<'de> DeserializeSeed<'de> for Name<'_, '_> {
+    type Value = u64;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<u64, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_, '_> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<u64, E> {
+        self.0.push_bytes(key.as_bytes());
+        let (first, last) = (key.bytes().next(), key.bytes().next_back());
+        let [first, last] = [first, last].map(|byte| usize::from(byte.unwrap_or(0)));
+        Ok(1 << ((key.len() + 5 * first + 11 * last) % 64))
     }
 }
 
