@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Value};
 
-use super::args::Args;
+use super::pairs::{Of, pairs};
 use super::{grpc, http};
 use crate::metrics::TagSet;
 use crate::script::fields::describe;
@@ -73,7 +73,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 /// Notes every condition; gives whether all held, or nothing when one is a function, and then nothing is noted.
-fn note(host: &Host, stack: &Stack<'_>) -> Result<Option<bool>, ApiError> {
+fn note(host: &Host, stack: &mut Stack<'_>) -> Result<Option<bool>, ApiError> {
     // All of them lie on the stack, names with their values above them, because a function may come last.
     let first = stack.top() + 1;
     let mut at = 0;
@@ -92,7 +92,7 @@ fn note(host: &Host, stack: &Stack<'_>) -> Result<Option<bool>, ApiError> {
     let vu = host.current()?;
     let tags = match stack.kind(TAGS) {
         Kind::Nil => vu.tags()?,
-        _ => vu.tags_with(&Args::new("check", vec![stack.value(TAGS)?].into()).tags(0)?)?,
+        _ => vu.tags_with(&pairs("check", Of::Tags, stack, TAGS)?)?,
     };
     let mut all = true;
     for name in (first..stack.top()).step_by(2) {

@@ -18,6 +18,7 @@ mod jwt;
 mod log;
 mod metrics;
 mod pace;
+mod pairs;
 mod poll;
 mod pool;
 mod random;

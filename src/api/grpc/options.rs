@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
-use crate::api::args::{number, tags};
+use crate::api::args::number;
+use crate::api::pairs::{Of, pairs};
 use crate::net::Connections;
 use crate::net::grpc::{Code, Compression, Metadata, Options as ClientOptions};
 use crate::script::fields::{FieldError, Fields, describe, suggest, to_duration, to_size};
@@ -87,6 +88,8 @@ impl Options {
             if stack.bytes(key) == Some(b"name") && stack.kind(value) == Kind::String {
                 options.name = Some(value);
                 top = value;
+            } else if stack.bytes(key) == Some(b"tags") {
+                options.tags = pairs(owner, Of::Tags, stack, value)?;
             } else if let Some(key) = stack.lossy(key) {
                 options.option(owner, &key, &stack.value(value)?)?;
             } else {
@@ -115,10 +118,6 @@ impl Options {
                 _ => return Err(wrong("a table of strings")),
             },
             "name" => return Err(wrong("a string")),
-            "tags" => match value {
-                Value::Table(table) => self.tags = tags(owner, table)?,
-                _ => return Err(wrong("a table of strings")),
-            },
             "expect" => self.expected = expected(value).map_err(error)?,
             "compress" => self.compression = Some(compression(value).map_err(error)?),
             "discard_message" => match value {

@@ -2,14 +2,17 @@
 //! `request.rs`.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
 use mlua::{Function, Value};
 
-use crate::api::args::{number, tags};
+use crate::api::args::number;
+use crate::api::pairs::{Of, pairs};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
+use crate::plan::duration;
 use crate::plan::expect::{self, Expect};
 use crate::script::fields::{describe, suggest, to_duration};
 use crate::script::raw::{Kind, Stack};
@@ -49,7 +52,7 @@ pub(super) struct Options {
     pub(super) body: Option<(&'static str, Bytes, Option<HeaderValue>)>,
     /// A function that makes the bearer token.
     pub(super) token: Option<Function>,
-    pub(super) timeout: Option<std::time::Duration>,
+    pub(super) timeout: Option<Duration>,
     pub(super) redirects: Option<u32>,
     pub(super) discard_body: Option<bool>,
     pub(super) compress: Option<Codec>,
@@ -89,14 +92,15 @@ impl Reader<'_> {
         let (mut top, mut at) = (stack.top(), 0);
         while let Some(next) = stack.next(table, at) {
             let (key, value) = (top + 1, top + 2);
-            if self.common(stack, key, value)? {
-                if self.options.name == Some(value) {
-                    top = value;
-                }
-            } else if let Some(key) = stack.lossy(key) {
-                self.option(&key, &stack.value(value)?)?;
-            } else {
+            let Some(text) = stack.bytes(key) else {
                 return Err(self.error(format!("{} is not an option name", describe(&stack.value(key)?))));
+            };
+            match KNOWN.iter().find(|known| known.as_bytes() == text) {
+                Some(known) => self.option(known, stack, value)?,
+                None => return Err(self.unknown(&String::from_utf8_lossy(text))),
+            }
+            if self.options.name == Some(value) {
+                top = value;
             }
             stack.truncate(top);
             at = next;
@@ -104,76 +108,57 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads the options that most requests have, without the detour over the binding's values. Gives whether it was one.
-    fn common(&mut self, stack: &mut Stack<'_>, key: i32, value: i32) -> Result<bool, ApiError> {
-        match (stack.bytes(key).unwrap_or_default(), stack.kind(value)) {
-            (b"name", Kind::String) => self.options.name = Some(value),
-            (b"json", _) => self.json(stack, value)?,
-            (b"body", Kind::String) => {
-                let body = Bytes::copy_from_slice(stack.bytes(value).unwrap_or_default());
-                self.body("body", body, None)?;
-            }
-            (b"expect", Kind::Number) => {
-                let status = stack.number(value).and_then(status);
-                let status = status
-                    .ok_or(())
-                    .or_else(|()| Err(self.wrong_status(&stack.value(value)?)))?;
-                self.options.expect = Some(Expect::One(status));
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
+    fn unknown(&self, name: &str) -> ApiError {
+        let hint = match suggest(name, KNOWN) {
+            hint if hint.is_empty() => format!("; known are {}", KNOWN.join(", ")),
+            hint => hint,
+        };
+        self.error(format!("unknown option `{name}`{hint}"))
     }
 
-    fn option(&mut self, key: &str, value: &Value) -> Result<(), ApiError> {
-        match key {
-            "form" => {
-                let pairs = self.pairs(key, value)?;
+    /// Reads the option `key`, whose value is at `index`. Those that most requests have take no detour over the binding's
+    /// values.
+    fn option(&mut self, key: &'static str, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
+        match (key, stack.kind(index)) {
+            ("name", Kind::String) => self.options.name = Some(index),
+            ("json", _) => self.json(stack, index)?,
+            ("body", Kind::String) => {
+                let body = Bytes::copy_from_slice(stack.bytes(index).unwrap_or_default());
+                self.body("body", body, None)?;
+            }
+            ("form", _) => {
+                let pairs = self.pairs(key, stack, index)?;
                 self.body("form", form(pairs), Some(HeaderValue::from_static(FORM_CONTENT_TYPE)))?;
             }
-            "multipart" => self.multipart(value)?,
-            "query" => self.options.query = self.pairs(key, value)?,
-            "cookies" => self.options.cookies = self.pairs(key, value)?,
-            "headers" => {
-                for (name, value) in self.pairs(key, value)? {
-                    let (name, value) = header(self.owner, &name, &value)?;
+            ("query", _) => self.options.query = self.pairs(key, stack, index)?,
+            ("cookies", _) => self.options.cookies = self.pairs(key, stack, index)?,
+            ("headers", _) => {
+                for (name, value) in self.pairs(key, stack, index)? {
+                    let (name, value) = header(self.owner, &name, value)?;
                     self.options.headers.append(name, value);
                 }
             }
-            "auth" => self.auth(value)?,
-            "name" | "body" => return Err(self.wrong(key, "a string", value)),
-            "tags" => match value {
-                Value::Table(table) => self.options.tags = tags(self.owner, table)?,
-                other => return Err(self.wrong(key, "a table of strings", other)),
-            },
-            "timeout" => {
-                let timeout =
-                    to_duration(value).map_err(|reason| self.error(format!("`timeout` is wrong: {reason}")))?;
-                if timeout.is_zero() {
-                    return Err(self.error("`timeout` must be longer than zero"));
-                }
-                self.options.timeout = Some(timeout);
+            ("tags", _) => self.options.tags = pairs(self.owner, Of::Tags, stack, index)?,
+            ("timeout", _) => self.options.timeout = Some(self.timeout(stack, index)?),
+            ("expect", _) => self.options.expect = Some(self.expect(stack, index)?),
+            ("multipart", _) => self.multipart(stack, index)?,
+            _ => self.rare(key, &stack.value(index)?)?,
+        }
+        Ok(())
+    }
+
+    fn rare(&mut self, key: &'static str, value: &Value) -> Result<(), ApiError> {
+        match (key, value) {
+            ("auth", _) => self.auth(value)?,
+            ("redirects", _) => self.options.redirects = Some(self.redirects(value)?),
+            ("discard_body", Value::Boolean(discard)) => self.options.discard_body = Some(*discard),
+            ("discard_body", other) => return Err(self.wrong(key, "true or false", other)),
+            ("compress", Value::String(name)) => {
+                let codec = name.to_string_lossy().parse();
+                let codec = codec.map_err(|error| self.error(format!("`compress`: {error}")))?;
+                self.options.compress = Some(codec);
             }
-            "redirects" => self.options.redirects = Some(self.redirects(value)?),
-            "expect" => self.options.expect = Some(self.expect(value)?),
-            "discard_body" => match value {
-                Value::Boolean(discard) => self.options.discard_body = Some(*discard),
-                other => return Err(self.wrong(key, "true or false", other)),
-            },
-            "compress" => {
-                let name = self.string(key, value)?.to_string_lossy();
-                self.options.compress = Some(
-                    name.parse()
-                        .map_err(|error| self.error(format!("`compress`: {error}")))?,
-                );
-            }
-            unknown => {
-                let hint = match suggest(unknown, KNOWN) {
-                    hint if hint.is_empty() => format!("; known are {}", KNOWN.join(", ")),
-                    hint => hint,
-                };
-                return Err(self.error(format!("unknown option `{unknown}`{hint}")));
-            }
+            (_, other) => return Err(self.wrong(key, "a string", other)),
         }
         Ok(())
     }
@@ -186,44 +171,20 @@ impl Reader<'_> {
         self.error(format!("`{key}` must be {wanted}, got {}", describe(got)))
     }
 
-    fn string(&self, key: &str, value: &Value) -> Result<mlua::LuaString, ApiError> {
-        match value {
-            Value::String(text) => Ok(text.clone()),
-            other => Err(self.wrong(key, "a string", other)),
-        }
+    fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<Vec<(String, String)>, ApiError> {
+        pairs(self.owner, Of::Option(key), stack, index)
     }
 
-    /// Names and values; a list under a name repeats it. Sorted by name, so that a request is the same every time.
-    fn pairs(&self, key: &str, value: &Value) -> Result<Vec<(String, String)>, ApiError> {
-        let Value::Table(table) = value else {
-            return Err(self.wrong(key, "a table of strings", value));
+    fn timeout(&self, stack: &Stack<'_>, index: i32) -> Result<Duration, ApiError> {
+        let timeout = match stack.lossy(index) {
+            Some(text) => duration::parse(&text).map_err(|error| error.to_string()),
+            None => to_duration(&stack.value(index)?),
         };
-        let mut pairs = Vec::new();
-        for pair in table.pairs::<Value, Value>() {
-            let (name, value) = pair?;
-            let Value::String(name) = &name else {
-                return Err(self.wrong(key, "a table with names as keys", &name));
-            };
-            let name = name.to_string_lossy();
-            match &value {
-                Value::Table(list) => {
-                    for value in list.sequence_values::<Value>() {
-                        pairs.push((name.clone(), self.plain(key, &name, &value?)?));
-                    }
-                }
-                value => pairs.push((name.clone(), self.plain(key, &name, value)?)),
-            }
+        let timeout = timeout.map_err(|reason| self.error(format!("`timeout` is wrong: {reason}")))?;
+        if timeout.is_zero() {
+            return Err(self.error("`timeout` must be longer than zero"));
         }
-        pairs.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(pairs)
-    }
-
-    pub(super) fn plain(&self, key: &str, name: &str, value: &Value) -> Result<String, ApiError> {
-        match value {
-            Value::String(text) => Ok(text.to_string_lossy()),
-            Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => Ok(describe(value)),
-            other => Err(self.wrong(&format!("{key}.{name}"), "a string", other)),
-        }
+        Ok(timeout)
     }
 
     fn redirects(&self, value: &Value) -> Result<u32, ApiError> {
@@ -239,28 +200,31 @@ impl Reader<'_> {
         }
     }
 
-    fn expect(&self, value: &Value) -> Result<Expect, ApiError> {
-        let values = match value {
-            Value::Table(list) => list.sequence_values::<Value>().collect::<mlua::Result<Vec<_>>>()?,
-            one => vec![one.clone()],
-        };
-        let range = |value: &Value| -> Option<(u16, u16)> {
-            if let Some(number) = number(value) {
-                return status(number).map(|status| (status, status));
-            }
-            let Value::String(text) = value else { return None };
-            expect::range(&text.to_string_lossy())
-        };
-        let ranges: Option<Vec<_>> = values.iter().map(range).collect();
-        match ranges {
-            Some(ranges) if !ranges.is_empty() => Ok(Expect::Ranges(ranges)),
-            _ => Err(self.wrong_status(value)),
+    fn expect(&self, stack: &mut Stack<'_>, index: i32) -> Result<Expect, ApiError> {
+        if let Some(status) = stack.number(index).and_then(status) {
+            return Ok(Expect::One(status));
         }
-    }
-
-    fn wrong_status(&self, value: &Value) -> ApiError {
+        let range = |stack: &Stack<'_>, index| match stack.number(index) {
+            Some(number) => status(number).map(|status| (status, status)),
+            None => expect::range(&stack.lossy(index)?),
+        };
+        let mut ranges = Vec::new();
+        if stack.kind(index) == Kind::Table {
+            let top = stack.top();
+            for position in 1..=i32::try_from(stack.list_len(index)).unwrap_or(i32::MAX) {
+                stack.push_item(index, position);
+                ranges.push(range(stack, top + 1));
+                stack.truncate(top);
+            }
+        } else {
+            ranges.push(range(stack, index));
+        }
+        let ranges: Option<Vec<_>> = ranges.into_iter().collect();
+        if let Some(ranges) = ranges.filter(|ranges| !ranges.is_empty()) {
+            return Ok(Expect::Ranges(ranges));
+        }
         let wanted = "a status, a range as \"200-299\" or \"2xx\", or a list of them";
-        self.wrong("expect", wanted, value)
+        Err(self.wrong("expect", wanted, &stack.value(index)?))
     }
 }
 

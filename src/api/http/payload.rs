@@ -1,16 +1,19 @@
 //! What a request carries: its body as JSON or as a form with files, and its credentials. Other options are `options.rs`.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
 use mlua::Value;
 
+use crate::api::pairs::plain;
 use crate::net::body::{Part, multipart};
 use crate::script::ApiError;
 use crate::script::fields::Fields;
 use crate::script::loader::find_data;
-use crate::script::raw::Stack;
+use crate::script::raw::{Kind, Stack};
 
 use super::options::Reader;
 use super::request::secret_header;
@@ -66,17 +69,33 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) fn multipart(&mut self, value: &Value) -> Result<(), ApiError> {
-        let Value::Table(table) = value else {
-            return Err(self.wrong("multipart", "a table of fields", value));
-        };
+    pub(super) fn multipart(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
+        if stack.kind(index) != Kind::Table {
+            return Err(self.wrong("multipart", "a table of fields", &stack.value(index)?));
+        }
+        let (top, mut at) = (stack.top(), 0);
         let mut parts = Vec::new();
-        for pair in table.pairs::<Value, Value>() {
-            let (name, value) = pair?;
-            let Value::String(name) = &name else {
-                return Err(self.wrong("multipart", "a table with names as keys", &name));
+        while let Some(next) = stack.next(index, at) {
+            let (name, value) = (top + 1, top + 2);
+            let Some(name) = stack.lossy(name).map(Cow::into_owned) else {
+                return Err(self.wrong("multipart", "a table with names as keys", &stack.value(name)?));
             };
-            parts.push(self.part(name.to_string_lossy(), &value)?);
+            let part = match stack.kind(value) {
+                Kind::Table => self.file(name, &stack.value(value)?)?,
+                _ => {
+                    let data = plain(stack, value)?;
+                    let wrong = |got| self.error(format!("`multipart.{name}` must be a string, got {got}"));
+                    let data = data.map_err(wrong)?.into_bytes().into();
+                    Part {
+                        name,
+                        data,
+                        ..Part::default()
+                    }
+                }
+            };
+            parts.push(part);
+            stack.truncate(top);
+            at = next;
         }
         parts.sort_by(|a, b| a.name.cmp(&b.name));
         let encoded = multipart(&parts, rand::RngExt::random(&mut *self.vu.rng.borrow_mut()));
@@ -84,15 +103,7 @@ impl Reader<'_> {
         self.body("multipart", encoded.body, Some(content_type))
     }
 
-    fn part(&self, name: String, value: &Value) -> Result<Part, ApiError> {
-        if !matches!(value, Value::Table(_)) {
-            let data = self.plain("multipart", &name, value)?.into_bytes().into();
-            return Ok(Part {
-                name,
-                data,
-                ..Part::default()
-            });
-        }
+    fn file(&self, name: String, value: &Value) -> Result<Part, ApiError> {
         let owner = format!("{}: `multipart.{name}`", self.owner);
         let known = ["path", "content", "filename", "content_type"];
         let Some(file) = Fields::new(&owner, Vec::new(), value, &known)? else {

@@ -266,7 +266,7 @@ fn build(
     Ok(request)
 }
 
-pub(super) fn header(owner: &str, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), ApiError> {
+pub(super) fn header(owner: &str, name: &str, value: String) -> Result<(HeaderName, HeaderValue), ApiError> {
     let name =
         HeaderName::try_from(name).map_err(|_| ApiError::Text(format!("{owner}: `{name}` is no header name")))?;
     let value = HeaderValue::try_from(value).map_err(|_| {
