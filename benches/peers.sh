@@ -139,7 +139,8 @@ http {
   }
   server {
     listen 127.0.0.1:$port_tls ssl backlog=20000; location / { return 200 '{"id":12345,"status":"confirmed"} \n'; }
-    ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem; ssl_session_cache off; ssl_session_tickets off;
+    ssl_protocols TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
+    ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem;
   }
   server {
     listen 127.0.0.1:$port2 http2 backlog=20000; http2_max_requests 1000000000; http2_max_concurrent_streams 256;

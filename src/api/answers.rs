@@ -122,3 +122,37 @@ pub(super) fn push_timings(stack: &mut Stack<'_>, timings: &Timings) {
         stack.set_field(table, name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::raw;
+    use mlua::Lua;
+
+    #[test]
+    fn headers_that_come_several_times() {
+        let lua = Lua::new();
+        let meta = Pinned::new(&lua, lua.create_table().unwrap()).unwrap();
+        let headers = [
+            ("Vary", "a"),
+            ("set-cookie", "s=1, 2"),
+            ("X-One", "1"),
+            ("VARY", "b"),
+            ("Set-Cookie", "t=3"),
+            ("vary", ""),
+        ];
+        let headers = headers.map(|(name, value)| (name, Cow::Borrowed(value.as_bytes())));
+        let pushed = raw::make(&lua, |stack| {
+            push_headers(stack, &meta, headers.into_iter(), |name| name == "set-cookie");
+            Ok::<(), ()>(())
+        });
+        lua.globals().set("h", pushed.unwrap().unwrap()).unwrap();
+        let checked = lua.load(
+            "local names = 0 \
+             for _ in next, h do names += 1 end \
+             assert(names == 3 and h.vary == 'a, b, ' and h['x-one'] == '1') \
+             assert(#h['set-cookie'] == 2 and h['set-cookie'][1] == 's=1, 2' and h['set-cookie'][2] == 't=3')",
+        );
+        checked.exec().unwrap();
+    }
+}
