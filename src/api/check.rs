@@ -7,8 +7,7 @@ use mlua::{Function, Value};
 use super::pairs::{Of, pairs};
 use super::{grpc, http};
 use crate::metrics::TagSet;
-use crate::script::fields::describe;
-use crate::script::functions::told;
+use crate::script::fields::describe_at;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::trace::{self, Mark, Step};
 use crate::script::{ApiError, Host, VuContext};
@@ -16,7 +15,7 @@ use crate::script::{ApiError, Host, VuContext};
 /// Conditions that are functions are called in Lua, because they may wait; then all are noted.
 const CODE: &str = r#"
 local note = ...
-local pairs, type, error = pairs, type, error
+local pairs, type = pairs, type
 return function(value, checks, tags)
   local results = {}
   for name, condition in pairs(checks) do
@@ -25,11 +24,7 @@ return function(value, checks, tags)
     end
     results[name] = condition
   end
-  local ok, result = note(value, results, tags)
-  if not ok then
-    error(result, type(result) == "string" and 3 or 0)
-  end
-  return result
+  return note(value, results, tags)
 end"#;
 
 /// Where the arguments are.
@@ -38,13 +33,10 @@ const CHECKS: i32 = 2;
 const TAGS: i32 = 3;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let plain = host.stack_fn(|host, stack| match note(host, stack) {
-        Ok(all) => {
-            stack.push_bool(true);
-            stack.push_bool(all == Some(true));
-            Ok(Flow::Return(2))
-        }
-        Err(error) => told(stack, error),
+    let plain = host.stack_fn(|host, stack| {
+        let all = note(host, stack)?;
+        stack.push_bool(all == Some(true));
+        Ok(Flow::Return(1))
     })?;
     let with_functions: Function = host.run_internal(CODE, &plain)?;
     let with_functions = Pinned::new(&host.lua, with_functions)?;
@@ -104,11 +96,11 @@ fn note(host: &Host, stack: &mut Stack<'_>) -> Result<Option<bool>, ApiError> {
 /// Notes the condition whose name and value are at `name` and above; gives whether it held.
 fn note_one(host: &Host, vu: &VuContext, tags: &TagSet, stack: &Stack<'_>, name: i32) -> Result<bool, ApiError> {
     let Some(text) = stack.lossy(name) else {
-        let got = describe(&stack.value(name)?);
+        let got = describe_at(stack, name);
         return Err(ApiError::Text(format!("check: `name` must be a string, got {got}")));
     };
     if stack.kind(name + 1) != Kind::Boolean {
-        let got = describe(&stack.value(name + 1)?);
+        let got = describe_at(stack, name + 1);
         return Err(ApiError::Text(format!(
             "check: `{text}` must be true, false or a function, got {got}"
         )));

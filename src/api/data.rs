@@ -6,19 +6,17 @@ use std::sync::Arc;
 
 use mlua::{Function, Value};
 
-use super::args::Args;
 use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
-use crate::script::fields::{Fields, describe};
+use crate::script::fields::describe;
 use crate::script::raw::{self, Flow, Stack};
 use crate::script::value::{push_json, to_json};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Kind, Lifecycle};
+use crate::script::{ApiError, Args, Host, Kind, Lifecycle, Pushed};
 
-/// The face of a set in Lua; `name`, `length` and functions that give a row; `unique` answers `(true, row)` or
-/// `(false, message)`.
+/// The face of a set in Lua; `name`, `length` and functions that give a row.
 const ARRAY: &str = r#"
-local name, length, get, random, next_row, unique, for_vu, finish = ...
+local name, length, get, random, next_row, unique, for_vu = ...
 local type, error = type, error
 local array, methods = {}, {}
 local function checked(self, method)
@@ -36,7 +34,7 @@ function methods.next(self)
 end
 function methods.unique(self, options)
   checked(self, "unique")
-  return finish(unique(options))
+  return unique(options)
 end
 function methods.for_vu(self)
   checked(self, "for_vu")
@@ -80,29 +78,28 @@ enum OnExhausted {
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    let raw = host.raw_fn(|host, values| array(host, &Args::new("data.array", values)))?;
+    let raw = host.function("data.array", array)?;
     // In Lua, so that a builder runs as ordinary code of the script.
     let code = r#"
-local raw, finish = ...
+local raw = ...
 return function(name, source, options)
   if type(source) ~= "function" then
-    return finish(raw("file", name, source))
+    return raw("file", name, source)
   end
-  local known = finish(raw("known", name, options))
+  local known = raw("known", name, options)
   if known then return known end
-  return finish(raw("built", name, options, source()))
+  return raw("built", name, options, source())
 end"#;
-    let array: Function = host.run_internal(code, (raw, host.finish_fn()?))?;
+    let array: Function = host.run_internal(code, raw)?;
     table.raw_set("array", array)?;
     table.raw_set("pool", super::pool::open(host)?)?;
     Ok(Value::Table(table))
 }
 
 /// `how`, name, options and, once they are built, rows. A set that is `known` already need not be built again.
-fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
-    let how = args.string(0, "how")?.to_string_lossy();
-    let name = args.string(1, "file")?.to_string_lossy();
-    let policy = on_exhausted("data.array", &args.get(2))?.unwrap_or(OnExhausted::Stop);
+fn array(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<Value, ApiError> {
+    let (how, name) = (args.text(1, "how")?, args.text(2, "file")?);
+    let policy = on_exhausted(args, 3)?.unwrap_or(OnExhausted::Stop);
     if host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error("open data sets at the top of the file, so that a missing one is found before the run"));
     }
@@ -111,23 +108,25 @@ fn array(host: &Rc<Host>, args: &Args) -> ApiResult {
     let key = format!("{name}\0{policy:?}\0{}", how == "file");
     let known: Value = opened.raw_get(key.as_str())?;
     if known != Value::Nil {
-        return Ok(known.into_multi(&host.lua)?);
+        return Ok(known);
     }
-    let set = match how.as_str() {
+    let set = match &*how {
         "file" => args.within(host.data_file(&name))?,
         "known" => match revision.data.built(&name) {
             Some(set) => set,
-            None => return Ok(Value::Nil.into_multi(&host.lua)?),
+            None => return Ok(Value::Nil),
         },
-        _ => revision.data.add_built(&name, build(host, args, &name, &args.get(3))?),
+        _ => revision
+            .data
+            .add_built(&name, build(host, args, &name, &args.value(4)?)?),
     };
     let face = face(host, &name, &set, policy)?;
     opened.raw_set(key, &face)?;
-    Ok(face.into_multi(&host.lua)?)
+    Ok(face)
 }
 
 /// The set that a list of rows makes.
-pub(super) fn build(host: &Host, args: &Args, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
+pub(super) fn build(host: &Host, args: &Args<'_, '_>, name: &str, rows: &Value) -> Result<Dataset, ApiError> {
     let Value::Table(rows) = rows else {
         return Err(args.error(format!(
             "the builder of `{name}` must return a list of rows, got {}",
@@ -143,17 +142,16 @@ pub(super) fn build(host: &Host, args: &Args, name: &str, rows: &Value) -> Resul
     Dataset::from_values(name, texts).map_err(|error| args.error(error))
 }
 
-fn on_exhausted(owner: &str, options: &Value) -> Result<Option<OnExhausted>, ApiError> {
-    let Some(fields) = Fields::new(owner, Vec::new(), options, &["on_exhausted"])? else {
+fn on_exhausted(args: &Args<'_, '_>, index: i32) -> Result<Option<OnExhausted>, ApiError> {
+    let Some(options) = args.options(index, &["on_exhausted"])? else {
         return Ok(None);
     };
-    Ok(fields
-        .choice("on_exhausted", &["stop", "recycle", "abort"])?
-        .map(|choice| match choice {
-            "recycle" => OnExhausted::Recycle,
-            "abort" => OnExhausted::Abort,
-            _ => OnExhausted::Stop,
-        }))
+    let choice = options.choice("on_exhausted", &["stop", "recycle", "abort"])?;
+    Ok(choice.map(|choice| match choice {
+        "recycle" => OnExhausted::Recycle,
+        "abort" => OnExhausted::Abort,
+        _ => OnExhausted::Stop,
+    }))
 }
 
 fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) -> mlua::Result<Value> {
@@ -182,39 +180,34 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
     let next = host.stack_fn(move |_, stack| hand_out(stack, rows.row(rows.next())))?;
     let rows = own(set);
     let label = name.to_owned();
-    let unique = host.raw_fn(move |host, values| {
-        let policy = on_exhausted("unique", &Args::new("unique", values).get(0))?.unwrap_or(policy);
-        match rows.unique(policy == OnExhausted::Recycle) {
-            Some(index) => give(host, rows.row(index)),
-            None => exhausted(host, &label, policy),
-        }
+    let unique = host.function("unique", move |host, args| {
+        let policy = on_exhausted(args, 1)?.unwrap_or(policy);
+        let Some(index) = rows.unique(policy == OnExhausted::Recycle) else {
+            return Err(exhausted(host, &label, policy)?);
+        };
+        put(args.stack(), rows.row(index)).map_err(|error| error.to_string())?;
+        Ok(Pushed(1))
     })?;
     let rows = own(set);
     let for_vu = host.stack_fn(move |host, stack| {
         let id = usize::try_from(host.current()?.id.saturating_sub(1)).unwrap_or(0);
         hand_out(stack, rows.row(id % rows.len()))
     })?;
-    host.run_internal(
-        ARRAY,
-        (name, set.len(), get, random, next, unique, for_vu, host.finish_fn()?),
-    )
+    host.run_internal(ARRAY, (name, set.len(), get, random, next, unique, for_vu))
 }
 
-fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> ApiResult {
+/// How the iteration ends that asked for one row too many.
+fn exhausted(host: &Host, name: &str, policy: OnExhausted) -> mlua::Result<ApiError> {
     let reason = format!("every row of `{name}` has been given out");
     if policy == OnExhausted::Abort {
         host.session.control.stop(Reason::DataExhausted(reason.clone()));
-        return Err(ApiError::Value(end_value(host, &Kind::Aborted, &reason)?));
+        return end_value(host, &Kind::Aborted, &reason).map(ApiError::Value);
     }
     if host.session.exhaust(name) {
         let text = "users who ask for more take no further iteration (on_exhausted = \"stop\")";
         tracing::warn!(target: "kingtide::run", "{reason}: {text}");
     }
-    Err(ApiError::Value(end_value(host, &Kind::Retired, &reason)?))
-}
-
-fn give(host: &Host, row: Option<Row<'_>>) -> ApiResult {
-    Ok(fresh(host, row)?.into_multi(&host.lua)?)
+    end_value(host, &Kind::Retired, &reason).map(ApiError::Value)
 }
 
 /// A row as a fresh value, so that a script may change what it was given.
@@ -229,7 +222,7 @@ fn hand_out(stack: &mut Stack<'_>, row: Option<Row<'_>>) -> Result<Flow, ApiErro
 }
 
 /// Pushes a row as a fresh value.
-fn put(stack: &mut Stack<'_>, row: Option<Row<'_>>) -> Result<(), serde_json::Error> {
+pub(super) fn put(stack: &mut Stack<'_>, row: Option<Row<'_>>) -> Result<(), serde_json::Error> {
     match row {
         None => stack.push_nil(),
         Some(Row::Json(text)) => push_json(stack, text.as_bytes(), false)?,

@@ -8,84 +8,69 @@ use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use mlua::{Table, Value};
 
-use super::args::{Args, number};
-use crate::script::fields::{Fields, describe};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
+use crate::script::fields::describe;
+use crate::script::{ApiError, Args, Host};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    let add = |name: &str, full: &'static str, call: fn(&Host, &Args) -> ApiResult| {
-        let function = host.sync_fn(move |host, values| call(host, &Args::new(full, values)))?;
-        table.raw_set(name, function)
-    };
-    add("base64_encode", "encoding.base64_encode", |host, args| {
-        base64_encode(host, args, &STANDARD, true)
+    host.add(&table, "encoding.base64_encode", |_, args| {
+        base64_encode(args, &STANDARD, true)
     })?;
-    add("base64_decode", "encoding.base64_decode", |host, args| {
-        base64_decode(host, args, &STANDARD)
+    host.add(&table, "encoding.base64_decode", |_, args| {
+        base64_decode(args, &STANDARD)
     })?;
-    add("base64url_encode", "encoding.base64url_encode", |host, args| {
-        base64_encode(host, args, &URL_SAFE, false)
+    host.add(&table, "encoding.base64url_encode", |_, args| {
+        base64_encode(args, &URL_SAFE, false)
     })?;
-    add("base64url_decode", "encoding.base64url_decode", |host, args| {
-        base64_decode(host, args, &URL_SAFE)
+    host.add(&table, "encoding.base64url_decode", |_, args| {
+        base64_decode(args, &URL_SAFE)
     })?;
-    add("hex_encode", "encoding.hex_encode", hex_encode)?;
-    add("hex_decode", "encoding.hex_decode", |host, args| {
-        decoded(host, from_hex(&args.string(0, "text")?.as_bytes()))
+    host.add(&table, "encoding.hex_encode", |_, args| hex_encode(args))?;
+    host.add(&table, "encoding.hex_decode", |_, args| {
+        Ok(from_hex(args.bytes(1, "text")?))
     })?;
-    add("url_encode", "encoding.url_encode", |host, args| {
-        let text = to_percent(&args.string(0, "text")?.as_bytes());
-        Ok(text.into_multi(&host.lua)?)
+    host.add(&table, "encoding.url_encode", |_, args| {
+        Ok(to_percent(args.bytes(1, "text")?))
     })?;
-    add("url_decode", "encoding.url_decode", |host, args| {
-        decoded(host, from_percent(&args.string(0, "text")?.as_bytes(), false))
+    host.add(&table, "encoding.url_decode", |_, args| {
+        Ok(from_percent(args.bytes(1, "text")?, false))
     })?;
-    add("query_encode", "encoding.query_encode", query_encode)?;
-    add("query_decode", "encoding.query_decode", query_decode)?;
+    host.add(&table, "encoding.query_encode", |_, args| query_encode(args))?;
+    host.add(&table, "encoding.query_decode", query_decode)?;
     Ok(Value::Table(table))
 }
 
-/// The bytes, or nil and what is wrong with the text.
-fn decoded(host: &Host, result: Result<Vec<u8>, String>) -> ApiResult {
-    match result {
-        Ok(bytes) => Ok(host.lua.create_string(bytes)?.into_multi(&host.lua)?),
-        Err(problem) => Ok((Value::Nil, problem).into_multi(&host.lua)?),
+/// The one option, true or false, of the table that is the second argument.
+fn option(args: &Args<'_, '_>, name: &'static str) -> Result<Option<bool>, ApiError> {
+    match args.options(2, &[name])? {
+        Some(options) => options.boolean(name),
+        None => Ok(None),
     }
 }
 
-fn padding(args: &Args) -> Result<Option<bool>, ApiError> {
-    let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["padding"])?;
-    Ok(options.map(|options| options.boolean("padding")).transpose()?.flatten())
+fn base64_encode(args: &Args<'_, '_>, alphabet: &Alphabet, padded: bool) -> Result<String, ApiError> {
+    let data = args.bytes(1, "data")?;
+    let config = GeneralPurposeConfig::new().with_encode_padding(option(args, "padding")?.unwrap_or(padded));
+    Ok(GeneralPurpose::new(alphabet, config).encode(data))
 }
 
-fn base64_encode(host: &Host, args: &Args, alphabet: &Alphabet, padded: bool) -> ApiResult {
-    let data = args.string(0, "data")?;
-    let config = GeneralPurposeConfig::new().with_encode_padding(padding(args)?.unwrap_or(padded));
-    let text = GeneralPurpose::new(alphabet, config).encode(data.as_bytes());
-    Ok(text.into_multi(&host.lua)?)
-}
-
-fn base64_decode(host: &Host, args: &Args, alphabet: &Alphabet) -> ApiResult {
-    let text = args.string(0, "text")?;
-    let mode = match padding(args)? {
+fn base64_decode(args: &Args<'_, '_>, alphabet: &Alphabet) -> Result<Result<Vec<u8>, String>, ApiError> {
+    let text = args.bytes(1, "text")?;
+    let mode = match option(args, "padding")? {
         Some(true) => DecodePaddingMode::RequireCanonical,
         Some(false) => DecodePaddingMode::RequireNone,
         // What the crate calls indifferent takes half of a padding too.
-        None if text.as_bytes().ends_with(b"=") => DecodePaddingMode::RequireCanonical,
+        None if text.ends_with(b"=") => DecodePaddingMode::RequireCanonical,
         None => DecodePaddingMode::RequireNone,
     };
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(mode);
-    let result = GeneralPurpose::new(alphabet, config).decode(text.as_bytes());
-    decoded(host, result.map_err(|error| error.to_string()))
+    let result = GeneralPurpose::new(alphabet, config).decode(text);
+    Ok(result.map_err(|error| error.to_string()))
 }
 
-fn hex_encode(host: &Host, args: &Args) -> ApiResult {
-    let data = args.string(0, "data")?;
-    let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["upper"])?;
-    let upper = options.map(|options| options.boolean("upper")).transpose()?.flatten();
-    let text = to_hex(&data.as_bytes(), upper == Some(true));
-    Ok(text.into_multi(&host.lua)?)
+fn hex_encode(args: &Args<'_, '_>) -> Result<String, ApiError> {
+    let data = args.bytes(1, "data")?;
+    Ok(to_hex(data, option(args, "upper")? == Some(true)))
 }
 
 /// Two hexadecimal digits for each byte.
@@ -151,9 +136,9 @@ fn from_percent(text: &[u8], plus_is_space: bool) -> Result<Vec<u8>, String> {
 }
 
 /// Sorted by name, because the order of a table's keys is not the same in every VM.
-fn query_encode(host: &Host, args: &Args) -> ApiResult {
+fn query_encode(args: &Args<'_, '_>) -> Result<String, ApiError> {
     let mut pairs = Vec::new();
-    for pair in args.table(0, "fields")?.pairs::<Value, Value>() {
+    for pair in args.table(1, "fields")?.pairs::<Value, Value>() {
         let (name, value) = pair?;
         let Value::String(name) = &name else {
             return Err(args.error(format!("a field's name must be a string, got {}", describe(&name))));
@@ -175,28 +160,25 @@ fn query_encode(host: &Host, args: &Args) -> ApiResult {
         .iter()
         .map(|(name, value)| format!("{}={}", plus(name), plus(value)))
         .collect();
-    Ok(fields.join("&").into_multi(&host.lua)?)
+    Ok(fields.join("&"))
 }
 
-fn text_of(args: &Args, name: &[u8], value: &Value) -> Result<Vec<u8>, ApiError> {
+fn text_of(args: &Args<'_, '_>, name: &[u8], value: &Value) -> Result<Vec<u8>, ApiError> {
     match value {
         Value::String(text) => Ok(text.as_bytes().to_vec()),
-        Value::Boolean(_) => Ok(describe(value).into_bytes()),
-        value if number(value).is_some() => Ok(describe(value).into_bytes()),
+        Value::Boolean(_) | Value::Integer(_) | Value::Number(_) => Ok(describe(value).into_bytes()),
         other => {
-            let name = String::from_utf8_lossy(name).into_owned();
-            let wanted = "a string, a number, true or false, or a list of these";
-            Err(args.wrong(&name, wanted, other))
+            let (name, got) = (String::from_utf8_lossy(name), describe(other));
+            Err(args.error(format!(
+                "`{name}` must be a string, a number, true or false, or a list of these, got {got}"
+            )))
         }
     }
 }
 
-fn query_decode(host: &Host, args: &Args) -> ApiResult {
-    let text = args.string(0, "text")?.as_bytes().to_vec();
-    match fields_of(host, text.strip_prefix(b"?").unwrap_or(&text))? {
-        Ok(fields) => Ok(fields.into_multi(&host.lua)?),
-        Err(problem) => Ok((Value::Nil, problem).into_multi(&host.lua)?),
-    }
+fn query_decode(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<Result<Table, String>, ApiError> {
+    let text = args.bytes(1, "text")?;
+    Ok(fields_of(host, text.strip_prefix(b"?").unwrap_or(text))?)
 }
 
 /// A value for each name; a list where the name comes several times.

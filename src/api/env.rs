@@ -4,23 +4,24 @@ use std::rc::Rc;
 
 use mlua::Value;
 
-use super::args::Args;
-use crate::script::{Host, IntoMulti as _};
+use crate::script::{Host, Pushed};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let env = host.sync_fn(|host, values| {
-        let args = Args::new("env", values);
-        let name = args.string(0, "name")?.to_string_lossy();
-        let value = lookup(host, &name);
-        match value {
-            Some(text) => Ok(text.into_multi(&host.lua)?),
-            None => {
-                if args.get(1) == Value::Nil {
-                    host.session.miss(&name);
-                }
-                Ok(args.get(1).into_multi(&host.lua)?)
+    let env = host.function("env", |host, args| {
+        let value = {
+            let name = args.text(1, "name")?;
+            let value = lookup(host, &name);
+            if value.is_none() && args.is_nil(2) {
+                host.session.miss(&name);
             }
+            value
+        };
+        match value {
+            Some(text) => args.stack().push_bytes(text.as_bytes()),
+            None if args.is_nil(2) => args.stack().push_nil(),
+            None => args.stack().push_copy(2),
         }
+        Ok(Pushed(1))
     })?;
     Ok(Value::Function(env))
 }

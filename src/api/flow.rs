@@ -1,6 +1,7 @@
 //! `kt.flow`: times what starts in one place and ends in another, by whatever virtual user. Which flows are in flight, and
 //! what is recorded of them, is in `script::flow`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use mlua::Value;
 
-use super::args::{Args, tags};
-use crate::script::fields::{Fields, describe};
+use super::pairs::{Of, pairs};
 use crate::script::flow::{COMPLETED, Finish, Line, Tally};
+use crate::script::options::Options;
+use crate::script::raw::Kind;
 use crate::script::waits::Wait;
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
+use crate::script::{ApiError, Args, Host};
 
 /// One VM's flows.
 #[derive(Default)]
@@ -26,15 +28,13 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
     let flows = Rc::new(Flows::default());
     let own = Rc::clone(&flows);
-    let start = host.sync_fn(move |host, values| start(host, &own, &Args::new("flow.start", values)))?;
-    table.raw_set("start", start)?;
-    let finish = host.sync_fn(move |host, values| finish(host, &flows, &Args::new("flow.finish", values)))?;
-    table.raw_set("finish", finish)?;
+    host.add(&table, "flow.start", move |host, args| start(host, &own, args))?;
+    host.add(&table, "flow.finish", move |host, args| finish(host, &flows, args))?;
     Ok(Value::Table(table))
 }
 
 impl Flows {
-    fn line(&self, host: &Host, args: &Args, name: &str) -> Result<Arc<Line>, ApiError> {
+    fn line(&self, host: &Host, args: &Args<'_, '_>, name: &str) -> Result<Arc<Line>, ApiError> {
         if let Some(when) = host.current()?.lifecycle.get().still() {
             return Err(args.error(format!(
                 "cannot be used {when}; call it in setup, vu_init or the journey"
@@ -55,49 +55,51 @@ impl Flows {
     }
 }
 
-fn key(args: &Args) -> Result<Vec<u8>, ApiError> {
-    match args.get(0) {
-        Value::String(key) => Ok(key.as_bytes().to_vec()),
-        key @ (Value::Integer(_) | Value::Number(_)) => Ok(describe(&key).into_bytes()),
-        other => Err(args.wrong("key", "a string or a number", &other)),
+fn key(args: &Args<'_, '_>) -> Result<Vec<u8>, ApiError> {
+    match args.kind(1) {
+        Kind::String => Ok(args.bytes(1, "key")?.to_vec()),
+        Kind::Number => Ok(args.describe(1).into_bytes()),
+        _ => Err(args.wrong("key", "a string or a number", 1)),
     }
 }
 
-fn options(args: &Args, known: &[&str]) -> Result<(Fields, String), ApiError> {
-    let options = Fields::new(args.name(), Vec::new(), &args.get(1), known)?;
-    let options = options.ok_or_else(|| args.wrong("options", "a table", &Value::Nil))?;
-    let name = options
-        .string("name")?
-        .ok_or_else(|| options.error("name", "is missing; it names the metrics `<name>_duration` and so on"))?;
+fn options<'s, 'a, const N: usize>(
+    args: &'s Args<'_, 'a>,
+    known: &'s [&'static str; N],
+) -> Result<(Options<'s, 'a, N>, String), ApiError> {
+    let options = args.options(2, known)?;
+    let options = options.ok_or_else(|| args.wrong("options", "a table", 2))?;
+    let name = options.text("name")?;
+    let missing = "is missing; it names the metrics `<name>_duration` and so on";
+    let name = name.ok_or_else(|| options.error("name", missing))?.into_owned();
     Ok((options, name))
 }
 
-fn start(host: &Host, flows: &Flows, args: &Args) -> ApiResult {
+fn start(host: &Host, flows: &Flows, args: &mut Args<'_, '_>) -> Result<bool, ApiError> {
     let key = key(args)?;
     let (options, name) = options(args, &["name", "timeout", "tags"])?;
     let timeout = options.duration("timeout")?.unwrap_or(Duration::from_secs(10));
     if timeout.is_zero() {
-        return Err(options.error("timeout", "must be longer than 0").into());
+        return Err(options.error("timeout", "must be longer than 0"));
     }
-    let more = match options.get("tags") {
-        Value::Nil => Vec::new(),
-        Value::Table(table) => tags(args.name(), &table)?,
-        other => return Err(args.wrong("tags", "a table of strings", &other)),
+    let more = match options.place("tags") {
+        Some(place) => pairs(args.name(), Of::Tags, args.stack(), place)?,
+        None => Vec::new(),
     };
     let line = flows.line(host, args, &name)?;
     let (recorder, tags) = (host.recorder()?, host.current()?.tags_with(&more)?);
     let is_new = flows
         .tally
         .start(&host.session.flows, recorder, &line, &key, timeout, &tags);
-    Ok(is_new.map_err(|error| args.error(error))?.into_multi(&host.lua)?)
+    is_new.map_err(|error| args.error(error))
 }
 
-fn finish(host: &Host, flows: &Flows, args: &Args) -> ApiResult {
+fn finish(host: &Host, flows: &Flows, args: &Args<'_, '_>) -> Result<(&'static str, Option<f64>), ApiError> {
     let key = key(args)?;
     let (options, name) = options(args, &["name", "outcome"])?;
-    let outcome = options.string("outcome")?.unwrap_or_else(|| COMPLETED.to_owned());
+    let outcome = options.text("outcome")?.unwrap_or(Cow::Borrowed(COMPLETED));
     if outcome.is_empty() {
-        return Err(options.error("outcome", "must not be empty").into());
+        return Err(options.error("outcome", "must not be empty"));
     }
     let line = flows.line(host, args, &name)?;
     let (recorder, tags) = (host.recorder()?, host.current()?.tags()?);
@@ -112,5 +114,5 @@ fn finish(host: &Host, flows: &Flows, args: &Args) -> ApiResult {
         Finish::Duplicate => ("duplicate", None),
         Finish::OutOfOrder => ("out_of_order", None),
     };
-    Ok((result, took.map(|took| took.as_secs_f64() * 1e3)).into_multi(&host.lua)?)
+    Ok((result, took.map(|took| took.as_secs_f64() * 1e3)))
 }

@@ -4,23 +4,22 @@ use std::rc::Rc;
 
 use mlua::Value;
 
-use super::args::Args;
 use crate::clock;
 use crate::metrics::builtin;
+use crate::script::Host;
 use crate::script::trace::{self, Mark, Step};
-use crate::script::{Host, IntoMulti as _};
 
 /// In Lua, so that the body may wait.
 const CODE: &str = r#"
-local enter, leave, finish = ...
+local enter, leave = ...
 local pack, unpack, pcall, error = table.pack, table.unpack, pcall, error
 return function(name, body, ...)
   if type(body) ~= "function" then
     error("group: the second argument must be a function, got " .. type(body), 2)
   end
-  finish(enter(name))
+  enter(name)
   local results = pack(pcall(body, ...))
-  finish(leave())
+  leave()
   if not results[1] then
     error(results[2], 0)
   end
@@ -28,18 +27,17 @@ return function(name, body, ...)
 end"#;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let enter = host.raw_fn(|host, values| {
-        let args = Args::new("group", values);
-        let name = args.string(0, "name")?.to_string_lossy();
+    let enter = host.function("group", |host, args| {
+        let name = args.text(1, "name")?;
         if name.is_empty() || name.contains("::") {
             return Err(args.error("a name must not be empty, nor hold `::`, which separates groups in groups"));
         }
         let vu = host.current()?;
         vu.open_group(&name, clock::now())?;
         trace::tell(&vu, || Step::new(Mark::Begin, format!("group {name}")));
-        Ok(().into_multi(&host.lua)?)
+        Ok(())
     })?;
-    let leave = host.raw_fn(|host, _| {
+    let leave = host.function("group", |host, _| {
         let vu = host.current()?;
         let tags = vu.tags()?;
         if let Some(group) = vu.close_group() {
@@ -59,9 +57,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
                 &tags,
             );
         }
-        Ok(().into_multi(&host.lua)?)
+        Ok(())
     })?;
-    host.run_internal(CODE, (enter, leave, host.finish_fn()?))
+    host.run_internal(CODE, (enter, leave))
 }
 
 fn millis(duration: std::time::Duration) -> f64 {

@@ -18,11 +18,10 @@ use std::rc::Rc;
 
 use mlua::{Table, Value};
 
-use super::args::Args;
-use crate::script::fields::{Fields, describe};
+use crate::script::fields::describe;
 use crate::script::protos::Source;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Operation, Revision, VuContext};
+use crate::script::{ApiError, Args, Host, Operation, Pushed, Revision, VuContext};
 
 pub(in crate::api) use answer::check_failed;
 
@@ -73,18 +72,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     )?;
     let table = lua.create_table()?;
     let own = Rc::clone(&module);
-    table.raw_set(
-        "load",
-        host.sync_fn(move |host, values| load(host, &own, &Args::new("grpc.load", values)))?,
-    )?;
+    host.add(&table, "grpc.load", move |host, args| load(host, &own, args))?;
     let own = Rc::clone(&module);
-    let descriptors = host
-        .sync_fn(move |host, values| load_descriptor_set(host, &own, &Args::new("grpc.load_descriptor_set", values)))?;
-    table.raw_set("load_descriptor_set", descriptors)?;
-    table.raw_set(
-        "connect",
-        host.stack_fn(move |host, stack| connect(host, &module, stack))?,
-    )?;
+    host.add(&table, "grpc.load_descriptor_set", move |host, args| {
+        load_descriptor_set(host, &own, args)
+    })?;
+    host.add(&table, "grpc.connect", move |host, args| connect(host, &module, args))?;
     Ok(Value::Table(table))
 }
 
@@ -187,9 +180,12 @@ impl Module {
 }
 
 /// `grpc.load(files, { import_paths })`.
-fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
+fn load(host: &Rc<Host>, module: &Module, args: &Args<'_, '_>) -> Result<(), ApiError> {
     let revision = host.current()?.revision();
-    let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["import_paths"])?;
+    let paths = match args.options(2, &["import_paths"])? {
+        Some(options) => options.list("import_paths")?,
+        None => None,
+    };
     let folder = host.session.script.parent().unwrap_or(Path::new("")).to_owned();
     let folder = if folder.as_os_str().is_empty() {
         PathBuf::from(".")
@@ -197,11 +193,7 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
         folder
     };
     let mut import_paths = Vec::new();
-    for path in options
-        .map(|options| options.list("import_paths"))
-        .transpose()?
-        .unwrap_or_default()
-    {
+    for path in paths.unwrap_or_default() {
         let found = folder.join(&path);
         if !found.is_dir() {
             return Err(args.error(format!(
@@ -234,58 +226,48 @@ fn load(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
     module
         .library(&revision)
         .add(host, &source)
-        .map_err(|error| args.error(error))?;
-    Ok(().into_multi(&host.lua)?)
+        .map_err(|error| args.error(error))
 }
 
 /// The files that are to be loaded.
-fn names(args: &Args) -> Result<Vec<String>, ApiError> {
-    match args.get(0) {
-        Value::String(name) => Ok(vec![name.to_string_lossy()]),
-        Value::Table(list) => {
-            let list = list.sequence_values::<Value>();
-            let name = |value: mlua::Result<Value>| match value? {
-                Value::String(name) => Ok(name.to_string_lossy()),
-                other => Err(args.wrong("files", "a file name or a list of them", &other)),
-            };
-            list.map(name).collect()
-        }
-        other => Err(args.wrong("files", "a file name or a list of them", &other)),
+fn names(args: &Args<'_, '_>) -> Result<Vec<String>, ApiError> {
+    const WANTED: &str = "a file name or a list of them";
+    if args.kind(1) != Kind::Table {
+        let name = args.text(1, "files").map_err(|_| args.wrong("files", WANTED, 1))?;
+        return Ok(vec![name.into_owned()]);
     }
+    let list = args.table(1, "files")?;
+    let name = |value: mlua::Result<Value>| match value? {
+        Value::String(name) => Ok(name.to_string_lossy()),
+        other => Err(args.error(format!("`files` must be {WANTED}, got {}", describe(&other)))),
+    };
+    list.sequence_values::<Value>().map(name).collect()
 }
 
 /// `grpc.load_descriptor_set(file)`.
-fn load_descriptor_set(host: &Rc<Host>, module: &Module, args: &Args) -> ApiResult {
+fn load_descriptor_set(host: &Rc<Host>, module: &Module, args: &Args<'_, '_>) -> Result<(), ApiError> {
     let revision = host.current()?.revision();
-    let name = args.string(0, "file")?.to_string_lossy();
+    let name = args.text(1, "file")?;
     let path = revision.find_data(&name).map_err(|error| args.error(error))?;
     let source = Source::Descriptors(path);
     module
         .library(&revision)
         .add(host, &source)
-        .map_err(|error| args.error(error))?;
-    Ok(().into_multi(&host.lua)?)
+        .map_err(|error| args.error(error))
 }
 
 /// `grpc.connect(address, options)`: a client, without a connection yet.
-fn connect(host: &Rc<Host>, module: &Module, stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
-    const OWNER: &str = "grpc.connect";
-    stack.resize(2);
-    let Some(address) = stack.lossy(1).map(std::borrow::Cow::into_owned) else {
-        let got = describe(&stack.value(1)?);
-        return Err(ApiError::Text(format!(
-            "{OWNER}: `address` must be a string, got {got}"
-        )));
-    };
+fn connect(host: &Rc<Host>, module: &Module, args: &mut Args<'_, '_>) -> Result<Pushed, ApiError> {
+    let address = args.text(1, "address")?.into_owned();
     let vu = host.current()?;
-    let connect = Connect::read(&vu, &stack.value(2)?)?;
-    let checked = connect.options.check(&address);
-    checked.map_err(|error| ApiError::Text(format!("{OWNER}: {error}")))?;
+    let connect = Connect::read(&vu, &args.value(2)?)?;
+    connect.options.check(&address).map_err(|error| args.error(error))?;
+    let stack = args.stack();
     let client = Rc::new(Client::new(address, connect, module.library(&vu.revision())));
     stack.push_clone(&module.clients);
     let table = stack.top();
     stack.push_pinned(&module.client);
     stack.push_object(Box::new(client));
     stack.set(table);
-    Ok(Flow::Return(1))
+    Ok(Pushed(1))
 }

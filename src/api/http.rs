@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use mlua::Value;
 
 use crate::net::{Asked, Exchange};
-use crate::script::fields::describe;
+use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Operation, Push, Reply, VuContext};
 
@@ -61,7 +61,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 fn start(vu: &Rc<VuContext>, face: &Rc<Face>, prepared: Box<Prepared>) -> Operation {
     let (operation, vu, face) = (Box::new_uninit(), Rc::clone(vu), Rc::clone(face));
     // Not an async block around it, which would hold it twice.
-    let sending = send(vu, face, prepared).map_ok(|answer| Reply::Push(answer));
+    let sending = send(vu, face, prepared).map_ok(|answer| answer as Reply);
     let operation = Box::write(operation, sending);
     Box::into_pin(operation)
 }
@@ -120,7 +120,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
     const OWNER: &str = "http.batch";
     let wrong = |text: String| ApiError::Text(format!("{OWNER}: {text}"));
     if stack.kind(1) != Kind::Table {
-        let got = describe(&stack.value(1)?);
+        let got = describe_at(stack, 1);
         return Err(wrong(format!("`requests` must be a table, got {got}")));
     }
     let mut prepared: Vec<(Value, Box<Prepared>)> = Vec::new();
@@ -139,7 +139,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
                 }
             }
             _ => {
-                let got = describe(&stack.value(entry)?);
+                let got = describe_at(stack, entry);
                 return Err(wrong(format!(
                     "a request is a URL or {{ method, url, options }}, got {got}"
                 )));
@@ -161,7 +161,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
             answers.push((key, answer?));
         }
         drop(running);
-        Ok(Reply::Push(Box::new(Answers(answers))))
+        Ok(Box::new(Answers(answers)) as Reply)
     }))
 }
 

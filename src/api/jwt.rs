@@ -8,16 +8,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use mlua::{LuaString, Value};
+use mlua::Value;
 use serde_json::{Map, Value as Json};
 
 use self::key::{Alg, Key};
 use self::token::Parts;
-use super::args::Args;
 use crate::clock;
-use crate::script::fields::{Fields, suggest};
+use crate::script::fields::{describe, suggest};
 use crate::script::value::{parse, to_tree};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
+use crate::script::{ApiError, Args, Host};
 
 /// Reading an RSA key takes longer than most of what is done with it. A journey has one or two; more are read again.
 const KEYS_KEPT: usize = 8;
@@ -30,35 +29,34 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
     let keys = Rc::new(Keys::default());
     let own = Rc::clone(&keys);
-    let sign = host.sync_fn(move |host, values| sign(host, &own, &Args::new("jwt.sign", values)))?;
-    table.raw_set("sign", sign)?;
-    let decode = host.sync_fn(|host, values| {
-        let text = Args::new("jwt.decode", values).string(0, "token")?.to_string_lossy();
-        match read(host, &text) {
-            Ok((header, claims)) => {
-                let token = host.lua.create_table()?;
-                token.raw_set("header", header)?;
-                token.raw_set("claims", claims)?;
-                Ok(token.into_multi(&host.lua)?)
-            }
-            Err(problem) => Ok((Value::Nil, problem).into_multi(&host.lua)?),
-        }
+    host.add(&table, "jwt.sign", move |host, args| sign(host, &own, args))?;
+    host.add(&table, "jwt.decode", |host, args| {
+        let read = read(host, &args.text(1, "token")?);
+        let token = read.map(|(header, claims)| {
+            let token = host.lua.create_table()?;
+            token.raw_set("header", header)?;
+            token.raw_set("claims", claims)?;
+            mlua::Result::Ok(token)
+        });
+        Ok(match token {
+            Ok(token) => Ok(token?),
+            Err(problem) => Err(problem),
+        })
     })?;
-    table.raw_set("decode", decode)?;
-    let verify = host.sync_fn(move |host, values| verify(host, &keys, &Args::new("jwt.verify", values)))?;
-    table.raw_set("verify", verify)?;
+    host.add(&table, "jwt.verify", move |host, args| verify(host, &keys, args))?;
     Ok(Value::Table(table))
 }
 
 impl Keys {
-    fn get(&self, args: &Args, text: &LuaString) -> Result<Rc<Key>, ApiError> {
+    /// The key that is the second argument.
+    fn get(&self, args: &Args<'_, '_>) -> Result<Rc<Key>, ApiError> {
         let mut keys = self.0.borrow_mut();
-        let bytes = text.as_bytes();
-        if let Some(at) = keys.iter().position(|(known, _)| *known == *bytes) {
+        let bytes = args.bytes(2, "key")?;
+        if let Some(at) = keys.iter().position(|(known, _)| known == bytes) {
             let known = keys.remove(at);
             keys.push(known);
         } else {
-            let key = Key::read(&bytes).map_err(|error| args.error(error))?;
+            let key = Key::read(bytes).map_err(|error| args.error(error))?;
             if keys.len() == KEYS_KEPT {
                 keys.remove(0);
             }
@@ -74,31 +72,26 @@ fn now() -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
-fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
-    let claims = Value::Table(args.table(0, "claims")?);
-    let key = keys.get(args, &args.string(1, "key")?)?;
-    let known = ["alg", "headers", "expires_in"];
-    let options = Fields::new(args.name(), Vec::new(), &args.get(2), &known)?;
-    let options = options.as_ref();
-    let alg = options
-        .map(|options| options.choice("alg", &Alg::NAMES))
-        .transpose()?
-        .flatten();
-    let alg = alg
-        .map_or(key.algs().first().copied(), Alg::parse)
-        .unwrap_or(Alg::Hs256);
+fn sign(host: &Host, keys: &Keys, args: &Args<'_, '_>) -> Result<String, ApiError> {
+    let claims = Value::Table(args.table(1, "claims")?);
+    let key = keys.get(args)?;
+    let options = args.options(3, &["alg", "headers", "expires_in"])?;
+    let (mut alg, mut lifetime, mut headers) = (None, None, Value::Nil);
+    if let Some(options) = options {
+        alg = options.choice("alg", &Alg::NAMES)?;
+        lifetime = options.duration("expires_in")?;
+        headers = options.value("headers")?;
+    }
+    let alg = alg.map_or(key.algs().first().copied(), Alg::parse);
+    let alg = alg.unwrap_or(Alg::Hs256);
     let mut claims = object(host, args, "claims", &claims)?;
-    if let Some(lifetime) = options
-        .map(|options| options.duration("expires_in"))
-        .transpose()?
-        .flatten()
-    {
+    if let Some(lifetime) = lifetime {
         expire(args, &mut claims, lifetime)?;
     }
-    let mut header = match options.map_or(Value::Nil, |options| options.get("headers")) {
+    let mut header = match headers {
         Value::Nil => Map::new(),
         headers @ Value::Table(_) => object(host, args, "headers", &headers)?,
-        other => return Err(args.wrong("headers", "a table", &other)),
+        other => return Err(args.error(format!("`headers` must be a table, got {}", describe(&other)))),
     };
     if header.contains_key("alg") {
         return Err(args.error("`headers` must not hold `alg`, which is an option of its own"));
@@ -106,12 +99,11 @@ fn sign(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
     header.insert("alg".into(), alg.name().into());
     header.entry("typ").or_insert_with(|| "JWT".into());
     let text = |map: Map<String, Json>| Json::Object(map).to_string();
-    let token = token::sign(&text(header), &text(claims), &key, alg).map_err(|error| args.error(error))?;
-    Ok(token.into_multi(&host.lua)?)
+    token::sign(&text(header), &text(claims), &key, alg).map_err(|error| args.error(error))
 }
 
 /// A table as a JSON object; an empty one too.
-fn object(host: &Host, args: &Args, what: &str, value: &Value) -> Result<Map<String, Json>, ApiError> {
+fn object(host: &Host, args: &Args<'_, '_>, what: &str, value: &Value) -> Result<Map<String, Json>, ApiError> {
     match to_tree(&host.lua, value) {
         Ok(Json::Object(map)) => Ok(map),
         Ok(_) => Err(args.error(format!("`{what}` must have names as keys, and is a list"))),
@@ -120,7 +112,7 @@ fn object(host: &Host, args: &Args, what: &str, value: &Value) -> Result<Map<Str
 }
 
 /// Whole seconds, because not everybody reads fractions.
-fn expire(args: &Args, claims: &mut Map<String, Json>, lifetime: Duration) -> Result<(), ApiError> {
+fn expire(args: &Args<'_, '_>, claims: &mut Map<String, Json>, lifetime: Duration) -> Result<(), ApiError> {
     if claims.contains_key("exp") {
         return Err(args.error("the claims have `exp` already; leave it or `expires_in` out"));
     }
@@ -146,33 +138,26 @@ fn read(host: &Host, text: &str) -> Result<(Value, Value), String> {
     Ok((table(&parts.header, "header")?, table(&parts.claims, "claims")?))
 }
 
-fn verify(host: &Host, keys: &Keys, args: &Args) -> ApiResult {
-    let text = args.string(0, "token")?.to_string_lossy();
-    let key = keys.get(args, &args.string(1, "key")?)?;
-    let options = Fields::new(args.name(), Vec::new(), &args.get(2), &["algs", "leeway"])?;
+fn verify(host: &Host, keys: &Keys, args: &Args<'_, '_>) -> Result<Result<Value, String>, ApiError> {
+    let text = args.text(1, "token")?;
+    let key = keys.get(args)?;
     let mut algs = key.algs().to_vec();
     let mut leeway = Duration::ZERO;
-    if let Some(options) = &options {
+    if let Some(options) = args.options(3, &["algs", "leeway"])? {
         leeway = options.duration("leeway")?.unwrap_or_default();
-        if options.has("algs") {
-            algs = options
-                .list("algs")?
-                .iter()
-                .map(|name| accepted(args, &key, name))
-                .collect::<Result<_, _>>()?;
+        if let Some(names) = options.list("algs")? {
+            let names = names.iter().map(|name| accepted(args, &key, name));
+            algs = names.collect::<Result<_, _>>()?;
         }
     }
     let verified = Parts::read(&text).and_then(|parts| parts.verify(&key, &algs, now(), leeway.as_secs_f64()));
     let read = verified
         .map_err(|refusal| refusal.to_string())
         .and_then(|()| read(host, &text));
-    match read {
-        Ok((_, claims)) => Ok(claims.into_multi(&host.lua)?),
-        Err(reason) => Ok((Value::Nil, reason).into_multi(&host.lua)?),
-    }
+    Ok(read.map(|(_, claims)| claims))
 }
 
-fn accepted(args: &Args, key: &Key, name: &str) -> Result<Alg, ApiError> {
+fn accepted(args: &Args<'_, '_>, key: &Key, name: &str) -> Result<Alg, ApiError> {
     let alg = Alg::parse(name).ok_or_else(|| {
         let hint = suggest(name, Alg::NAMES);
         args.error(format!(

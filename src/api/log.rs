@@ -3,41 +3,31 @@
 
 use std::rc::Rc;
 
-use mlua::{MultiValue, Value};
+use mlua::Value;
+use tracing::Level;
 
 use crate::script::trace::{self, Mark, Step};
 use crate::script::value::to_json;
-use crate::script::{ApiResult, Host, IntoMulti as _};
+use crate::script::{ApiError, Args, Host};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    table.raw_set(
-        "debug",
-        host.sync_fn(|host, values| write(host, tracing::Level::DEBUG, &values))?,
-    )?;
-    table.raw_set(
-        "info",
-        host.sync_fn(|host, values| write(host, tracing::Level::INFO, &values))?,
-    )?;
-    table.raw_set(
-        "warn",
-        host.sync_fn(|host, values| write(host, tracing::Level::WARN, &values))?,
-    )?;
-    table.raw_set(
-        "error",
-        host.sync_fn(|host, values| write(host, tracing::Level::ERROR, &values))?,
-    )?;
+    for (name, level) in [
+        ("log.debug", Level::DEBUG),
+        ("log.info", Level::INFO),
+        ("log.warn", Level::WARN),
+        ("log.error", Level::ERROR),
+    ] {
+        host.add(&table, name, move |host, args| write(host, level, args))?;
+    }
     let print: mlua::Function = table.raw_get("info")?;
     host.set_print(&print)?;
     Ok(Value::Table(table))
 }
 
-fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
-    let text = values
-        .iter()
-        .map(|value| text(host, value))
-        .collect::<Vec<_>>()
-        .join(" ");
+fn write(host: &Host, level: Level, args: &Args<'_, '_>) -> Result<(), ApiError> {
+    let texts = (1..=args.count()).map(|index| Ok(text(host, &args.value(index)?)));
+    let text = texts.collect::<Result<Vec<_>, ApiError>>()?.join(" ");
     let vu = host.current()?;
     let place = match vu.iteration.get() {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
@@ -48,16 +38,16 @@ fn write(host: &Host, level: tracing::Level, values: &MultiValue) -> ApiResult {
         trace::tell(&vu, || {
             Step::new(Mark::Log, format!("{}: {text}", level.as_str().to_ascii_lowercase()))
         });
-        return Ok(().into_multi(&host.lua)?);
+        return Ok(());
     }
     let line = host.session.redact(&format!("[{place}] {text}"));
     match level {
-        tracing::Level::DEBUG => tracing::debug!(target: "kingtide::log", "{line}"),
-        tracing::Level::WARN => tracing::warn!(target: "kingtide::log", "{line}"),
-        tracing::Level::ERROR => tracing::error!(target: "kingtide::log", "{line}"),
+        Level::DEBUG => tracing::debug!(target: "kingtide::log", "{line}"),
+        Level::WARN => tracing::warn!(target: "kingtide::log", "{line}"),
+        Level::ERROR => tracing::error!(target: "kingtide::log", "{line}"),
         _ => tracing::info!(target: "kingtide::log", "{line}"),
     }
-    Ok(().into_multi(&host.lua)?)
+    Ok(())
 }
 
 /// Strings as they are, tables as JSON, the rest as Lua prints it.

@@ -3,52 +3,58 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, MultiValue, Value};
+use mlua::{Function, Table, Value};
 
-use super::args::{Args, number};
+use super::pairs::{Of, pairs};
 use crate::metrics::{Aggregation, Kind, MetricId, Selector, Totals, Unit, derived};
-use crate::script::fields::{Fields, describe, suggest};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
+use crate::script::fields::{describe_at, suggest};
+use crate::script::raw::{Kind as Type, Stack};
+use crate::script::{ApiError, Args, Host, Lifecycle};
 
 /// One handle per metric and VM: methods that close over the metric's number.
 const HANDLE: &str = r#"
-local name, id, add, finish = ...
+local name, id, add = ...
 local handle = { name = name }
 function handle:add(value, tags)
   if self ~= handle then
     error("metrics: call it with a colon: `" .. name .. ":add(value)`", 2)
   end
-  return finish(add(id, value, tags))
+  add(id, value, tags)
 end
 return table.freeze(handle)"#;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
     let handles = host.lua.create_table()?;
-    let add = host.raw_fn(add)?;
-    for (name, kind, full) in [
-        ("counter", Kind::Counter, "metrics.counter"),
-        ("gauge", Kind::Gauge, "metrics.gauge"),
-        ("rate", Kind::Rate, "metrics.rate"),
-        ("trend", Kind::Trend, "metrics.trend"),
+    let add = host.function("add", add)?;
+    for (name, kind) in [
+        ("metrics.counter", Kind::Counter),
+        ("metrics.gauge", Kind::Gauge),
+        ("metrics.rate", Kind::Rate),
+        ("metrics.trend", Kind::Trend),
     ] {
         let (handles, add) = (handles.clone(), add.clone());
-        let declare =
-            host.sync_fn(move |host, values| declare(host, kind, &Args::new(full, values), &handles, &add))?;
-        table.raw_set(name, declare)?;
+        host.add(&table, name, move |host, args| {
+            declare(host, kind, args, &handles, &add)
+        })?;
     }
-    table.raw_set(
-        "value",
-        host.sync_fn(|host, values| read(host, &Args::new("metrics.value", values)))?,
-    )?;
+    host.add(&table, "metrics.value", read)?;
     Ok(Value::Table(table))
 }
 
-fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add: &Function) -> ApiResult {
-    let name = args.string(0, "name")?.to_string_lossy();
-    let options = Fields::new(args.name(), Vec::new(), &args.get(1), &["unit"])?;
-    let unit = options.map(|options| options.string("unit")).transpose()?.flatten();
-    let unit = unit.map_or(Unit::None, |text| Unit::parse(&text));
+fn declare(
+    host: &Rc<Host>,
+    kind: Kind,
+    args: &Args<'_, '_>,
+    handles: &Table,
+    add: &Function,
+) -> Result<Value, ApiError> {
+    let name = args.text(1, "name")?;
+    let unit = match args.options(2, &["unit"])? {
+        Some(options) => options.text("unit")?.map(|text| Unit::parse(&text)),
+        None => None,
+    };
+    let unit = unit.unwrap_or(Unit::None);
     let known = host.session.registry.find(&name);
     if known.is_some_and(|id| host.session.registry.definition(id).builtin) {
         return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
@@ -63,24 +69,24 @@ fn declare(host: &Rc<Host>, kind: Kind, args: &Args, handles: &mlua::Table, add:
         .registry
         .declare(&name, kind, unit)
         .map_err(|error| args.error(error))?;
-    let known: Value = handles.raw_get(name.as_str())?;
+    let known: Value = handles.raw_get(&*name)?;
     if known != Value::Nil {
-        return Ok(known.into_multi(&host.lua)?);
+        return Ok(known);
     }
-    let handle: Value = host.run_internal(HANDLE, (name.as_str(), id.index(), add, host.finish_fn()?))?;
-    handles.raw_set(name, &handle)?;
-    Ok(handle.into_multi(&host.lua)?)
+    let handle: Value = host.run_internal(HANDLE, (&*name, id.index(), add))?;
+    handles.raw_set(&*name, &handle)?;
+    Ok(handle)
 }
 
 /// What all cores have measured so far; the totals are lent to the VM while an invariant runs.
-fn read(host: &Rc<Host>, args: &Args) -> ApiResult {
+fn read(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<Option<f64>, ApiError> {
     if host.current()?.lifecycle.get() != Lifecycle::Invariant {
         return Err(args.error(
             "only invariants can read metrics, because each core measures for itself, and what all have measured is put \
              together once a second, where invariants run",
         ));
     }
-    let text = args.string(0, "selector")?.to_string_lossy();
+    let text = args.text(1, "selector")?;
     let selector = Selector::parse(&text).map_err(|error| args.error(error))?;
     let registry = &host.session.registry;
     let kind = match registry.find(&selector.metric) {
@@ -92,12 +98,10 @@ fn read(host: &Rc<Host>, args: &Args) -> ApiResult {
             args.error(format!("there is no metric `{}`{hint}", selector.metric))
         })?,
     };
-    let parsed = match args.get(1) {
-        Value::String(text) => Aggregation::parse(&text.to_string_lossy()),
-        _ => None,
-    };
+    let parsed = args.text(2, "aggregation").ok();
+    let parsed = parsed.and_then(|text| Aggregation::parse(&text));
     let aggregation = parsed.filter(|aggregation| aggregation.fits(kind)).ok_or_else(|| {
-        let got = describe(&args.get(1));
+        let got = args.describe(2);
         let choices = Aggregation::choices(kind);
         args.error(format!("{got} is no aggregation of `{selector}`; it has {choices}"))
     })?;
@@ -110,41 +114,38 @@ fn read(host: &Rc<Host>, args: &Args) -> ApiResult {
              always works"
         )));
     }
-    Ok(totals.value(&selector, aggregation).into_multi(&host.lua)?)
+    Ok(totals.value(&selector, aggregation))
 }
 
-fn add(host: &Rc<Host>, values: MultiValue) -> ApiResult {
-    let args = Args::new("add", values);
-    let id = MetricId::new(u32::try_from(args.integer(0, "metric")?).map_err(|error| args.error(error))?);
-    let value = value(host, id, &args.get(1))?;
+fn add(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<(), ApiError> {
+    let id = MetricId::new(u32::try_from(args.integer(1, "metric")?).map_err(|error| args.error(error))?);
+    let value = value(host, id, args.stack(), 2)?;
     let vu = host.current()?;
     if let Some(when) = vu.lifecycle.get().still() {
         return Err(args.error(format!("nothing is measured {when}; call it in the journey")));
     }
-    let tags = vu.tags_with(&args.tags(2)?)?;
+    let tags = if args.is_nil(3) {
+        vu.tags()?
+    } else {
+        vu.tags_with(&pairs(args.name(), Of::Tags, args.stack(), 3)?)?
+    };
     host.recorder()?.record(id, value, &tags);
-    Ok(().into_multi(&host.lua)?)
+    Ok(())
 }
 
 /// A number; for a rate also true or false.
-fn value(host: &Host, id: MetricId, given: &Value) -> Result<f64, ApiError> {
-    if let Some(value) = number(given) {
+fn value(host: &Host, id: MetricId, stack: &Stack<'_>, index: i32) -> Result<f64, ApiError> {
+    if let Some(value) = stack.number(index) {
         return Ok(value);
     }
     let metric = host.session.registry.definition(id);
-    match (given, metric.kind) {
-        (Value::Boolean(value), Kind::Rate) => Ok(f64::from(u8::from(*value))),
-        (other, kind) => {
-            let wanted = if kind == Kind::Rate {
-                "a number, true or false"
-            } else {
-                "a number"
-            };
-            Err(ApiError::Text(format!(
-                "{}:add: `value` must be {wanted}, got {}",
-                metric.name,
-                describe(other)
-            )))
-        }
-    }
+    let wanted = match metric.kind {
+        Kind::Rate if stack.kind(index) == Type::Boolean => return Ok(f64::from(u8::from(stack.is_true(index)))),
+        Kind::Rate => "a number, true or false",
+        _ => "a number",
+    };
+    let (name, got) = (&metric.name, describe_at(stack, index));
+    Err(ApiError::Text(format!(
+        "{name}:add: `value` must be {wanted}, got {got}"
+    )))
 }

@@ -2,7 +2,6 @@
 //! tests in Lua. What they marshal to is in `net`, `metrics` and `script`.
 
 mod answers;
-pub mod args;
 mod check;
 mod crypto;
 mod data;
@@ -35,8 +34,9 @@ use std::rc::Rc;
 
 use mlua::{Table, Value};
 
-use crate::script::Host;
 use crate::script::host::OpenModules;
+use crate::script::raw::{Flow, Stack};
+use crate::script::{ApiError, Host};
 
 /// One module: its name below `kt`, how it is opened in a VM, and its stub.
 #[derive(Debug, Clone, Copy)]
@@ -113,24 +113,19 @@ fn strict(host: &Rc<Host>, name: &str, table: &Table) -> mlua::Result<()> {
     Ok(())
 }
 
-/// A module table whose `names` are computed by `read` at each access, besides what is put into it.
+/// A module table whose `names` are computed by `read` at each access, besides what is put into it. `read` pushes the value.
 fn with_fields<F>(host: &Rc<Host>, names: &'static [&'static str], read: F) -> mlua::Result<Table>
 where
-    F: Fn(&Host, &str) -> mlua::Result<Value> + 'static,
+    F: Fn(&Host, &str, &mut Stack<'_>) -> Result<i32, ApiError> + 'static,
 {
     let table = host.lua.create_table()?;
     let meta = host.lua.create_table()?;
-    let weak = Rc::downgrade(host);
-    let fields = host.lua.create_function(move |_, key: Value| {
-        let (Value::String(key), Some(host)) = (&key, weak.upgrade()) else {
-            return Ok((false, Value::Nil));
-        };
-        let key = key.to_string_lossy();
-        if names.contains(&key.as_str()) {
-            Ok((true, read(&host, &key)?))
-        } else {
-            Ok((false, Value::Nil))
-        }
+    let fields = host.stack_fn(move |host, stack| {
+        let name = stack.bytes(1).unwrap_or_default();
+        let known = names.iter().find(|known| known.as_bytes() == name);
+        stack.push_bool(known.is_some());
+        let values = known.map_or(Ok(0), |name| read(host, name, stack))?;
+        Ok(Flow::Return(1 + values))
     })?;
     meta.raw_set("fields", fields)?;
     meta.raw_set("names", names.to_vec())?;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::script::ApiError;
-use crate::script::fields::describe;
+use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
 
 /// What such a table is for, in messages.
@@ -26,9 +26,23 @@ pub(super) fn pairs(
     stack: &mut Stack<'_>,
     index: i32,
 ) -> Result<Vec<(String, String)>, ApiError> {
+    pairs_as(plain, owner, of, stack, index)
+}
+
+/// As [`pairs`], with values that `read` reads.
+///
+/// # Errors
+/// As [`pairs`].
+pub(super) fn pairs_as<T>(
+    read: fn(&Stack<'_>, i32) -> Result<T, String>,
+    owner: &str,
+    of: Of<'_>,
+    stack: &mut Stack<'_>,
+    index: i32,
+) -> Result<Vec<(String, T)>, ApiError> {
     let error = |text: String| ApiError::Text(format!("{owner}: {text}"));
     if stack.kind(index) != Kind::Table {
-        let (what, got) = (of.name(), describe(&stack.value(index)?));
+        let (what, got) = (of.name(), describe_at(stack, index));
         return Err(error(format!("`{what}` must be a table of strings, got {got}")));
     }
     let (top, mut at) = (stack.top(), 0);
@@ -36,7 +50,7 @@ pub(super) fn pairs(
     while let Some(next) = stack.next(index, at) {
         let (name, value) = (top + 1, top + 2);
         let Some(text) = stack.lossy(name).map(Cow::into_owned) else {
-            let got = describe(&stack.value(name)?);
+            let got = describe_at(stack, name);
             return Err(error(match of {
                 Of::Option(what) => format!("`{what}` must be a table with names as keys, got {got}"),
                 Of::Tags => format!("a tag's name must be a string, got {got}"),
@@ -52,13 +66,13 @@ pub(super) fn pairs(
             (Kind::Table, Of::Option(_)) => {
                 for position in 1..=i32::try_from(stack.list_len(value)).unwrap_or(i32::MAX) {
                     stack.push_item(value, position);
-                    let item = plain(stack, value + 1)?.map_err(wrong)?;
+                    let item = read(stack, value + 1).map_err(wrong)?;
                     pairs.push((text.clone(), item));
                     stack.truncate(value);
                 }
             }
             _ => {
-                let value = plain(stack, value)?.map_err(wrong)?;
+                let value = read(stack, value).map_err(wrong)?;
                 pairs.push((text, value));
             }
         }
@@ -78,18 +92,25 @@ impl<'a> Of<'a> {
     }
 }
 
-/// A string, or a number or a boolean as it prints; otherwise what it is.
+/// A string, or a number or a boolean as it prints.
 ///
 /// # Errors
-/// When the VM is out of memory.
-pub(super) fn plain(stack: &Stack<'_>, index: i32) -> Result<Result<String, String>, ApiError> {
-    if let Some(text) = stack.lossy(index) {
-        return Ok(Ok(text.into_owned()));
+/// What it is, if it is something else.
+pub(super) fn plain(stack: &Stack<'_>, index: i32) -> Result<String, String> {
+    match stack.lossy(index) {
+        Some(text) => Ok(text.into_owned()),
+        None if matches!(stack.kind(index), Kind::Boolean | Kind::Number) => Ok(describe_at(stack, index)),
+        None => Err(describe_at(stack, index)),
     }
-    Ok(match (stack.kind(index), stack.number(index)) {
-        (Kind::Boolean, _) => Ok(stack.is_true(index).to_string()),
-        // Zero has no sign.
-        (_, Some(number)) => Ok((number + 0.0).to_string()),
-        _ => Err(describe(&stack.value(index)?)),
-    })
+}
+
+/// As [`plain`], with strings as they are.
+///
+/// # Errors
+/// As [`plain`].
+pub(super) fn bytes(stack: &Stack<'_>, index: i32) -> Result<Vec<u8>, String> {
+    match stack.bytes(index) {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => plain(stack, index).map(String::into_bytes),
+    }
 }

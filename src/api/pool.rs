@@ -1,25 +1,26 @@
 //! `kt.data.pool`, a part of `data.rs`: rows that virtual users claim and release. Who has what is kept in `script::pool`.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::{Function, Table, Value};
 
-use super::args::Args;
-use super::data::{build, fresh};
+use super::data::{build, put};
 use super::shared::stored;
 use crate::clock;
 use crate::script::commons::Stored;
-use crate::script::fields::{Fields, describe};
+use crate::script::fields::describe;
 use crate::script::held::Held;
 use crate::script::pool::{ClaimId, Pool};
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _, Lifecycle};
+use crate::script::raw::{Kind, Stack};
+use crate::script::{ApiError, Args, Host, Lifecycle, Results, VuContext};
 
-/// The face of a pool in Lua. `raw` has functions that answer `(true, …)` or `(false, message)`. A row that is a table is
-/// known by its identity, so that a script may change it and release it all the same.
+/// The face of a pool in Lua. A row that is a table is known by its identity, so that a script may change it and release it
+/// all the same.
 const POOL: &str = r#"
-local name, size, raw, finish = ...
+local name, size, raw = ...
 local type, error, tostring = type, error, tostring
 local pool, methods, claims = {}, {}, setmetatable({}, { __mode = "k" })
 local function checked(self, method)
@@ -29,12 +30,12 @@ local function checked(self, method)
 end
 function methods.claim(self, options)
   checked(self, "claim")
-  local wait = finish(raw.wait_of(options))
+  local wait = raw.wait_of(options)
   local row, claim
   if wait then
-    row, claim = finish(raw.claim_within(wait))
+    row, claim = raw.claim_within(wait)
   else
-    row, claim = finish(raw.claim())
+    row, claim = raw.claim()
   end
   if type(row) == "table" then
     claims[row] = claim
@@ -49,11 +50,11 @@ function methods.release(self, row, claim)
       error("data.pool: this row of `" .. name .. "` has been released already", 2)
     end
   end
-  return finish(raw.release(row, claim))
+  return raw.release(row, claim)
 end
 function methods.free(self)
   checked(self, "free")
-  return finish(raw.free())
+  return raw.free()
 end
 function methods.size(self)
   checked(self, "size")
@@ -77,16 +78,16 @@ return setmetatable(pool, {
 /// `data.pool`; the faces that this VM has opened are in `opened`.
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Function> {
     let opened = host.lua.create_table()?;
-    let raw = host.raw_fn(move |host, values| pool(host, &Args::new("data.pool", values), &opened))?;
+    let raw = host.function("data.pool", move |host, args| pool(host, args, &opened))?;
     // In Lua, so that a builder runs as ordinary code of the script.
     let code = r#"
-local raw, finish = ...
+local raw = ...
 return function(options)
-  local face, build = finish(raw(options))
+  local face, build = raw(options)
   if face then return face end
-  return finish(raw(options, true, build()))
+  return raw(options, true, build())
 end"#;
-    host.run_internal(code, (raw, host.finish_fn()?))
+    host.run_internal(code, raw)
 }
 
 /// What a script asks for.
@@ -107,38 +108,45 @@ enum Source {
 const EXAMPLE: &str =
     "write `data.pool { file = \"accounts.json\" }` or `data.pool { name = \"accounts\", rows = { … } }`";
 
-fn wanted(args: &Args) -> Result<Wanted, ApiError> {
+fn wanted(args: &Args<'_, '_>) -> Result<Wanted, ApiError> {
     let known = ["file", "name", "rows", "expire"];
-    let Some(fields) = Fields::new("data.pool", Vec::new(), &args.get(0), &known)? else {
+    let Some(options) = args.options(1, &known)? else {
         return Err(args.error(EXAMPLE));
     };
-    let expire = fields.duration("expire")?;
+    let expire = options.duration("expire")?;
     if expire.is_some_and(|expire| expire.is_zero()) {
-        return Err(fields.error("expire", "must be longer than zero").into());
+        return Err(options.error("expire", "must be longer than zero"));
     }
-    let (file, name) = (fields.string("file")?, fields.string("name")?);
-    if name.as_ref().is_some_and(String::is_empty) {
-        return Err(fields.error("name", "must not be empty").into());
+    let (file, name) = (options.text("file")?, options.text("name")?);
+    if name.as_ref().is_some_and(|name| name.is_empty()) {
+        return Err(options.error("name", "must not be empty"));
     }
-    let rows = fields.get("rows");
+    let rows = options.value("rows")?;
     let (source, name, key) = match (file, rows, name) {
-        (Some(file), Value::Nil, Some(name)) => (Source::File(file), name.clone(), format!("name:{name}")),
-        (Some(file), Value::Nil, None) => (Source::File(file.clone()), file.clone(), format!("file:{file}")),
+        (Some(file), Value::Nil, name) => {
+            let key = match &name {
+                Some(name) => format!("name:{name}"),
+                None => format!("file:{file}"),
+            };
+            let file = file.into_owned();
+            let name = name.map_or_else(|| file.clone(), Cow::into_owned);
+            (Source::File(file), name, key)
+        }
         (None, rows @ (Value::Table(_) | Value::Function(_)), Some(name)) => {
-            (Source::Rows(rows), name.clone(), format!("name:{name}"))
+            (Source::Rows(rows), name.to_string(), format!("name:{name}"))
         }
         (None, Value::Table(_) | Value::Function(_), None) => {
             let what = "is missing: it tells all virtual users that these rows are one pool";
-            return Err(fields.error("name", what).into());
+            return Err(options.error("name", what));
         }
-        (Some(_), _, _) => return Err(fields.error("rows", "and `file` exclude each other").into()),
+        (Some(_), _, _) => return Err(options.error("rows", "and `file` exclude each other")),
         (None, Value::Nil, _) => return Err(args.error(EXAMPLE)),
         (None, other, _) => {
             let what = format!(
                 "must be a list of rows, or a function that returns one, got {}",
                 describe(&other)
             );
-            return Err(fields.error("rows", &what).into());
+            return Err(options.error("rows", &what));
         }
     };
     Ok(Wanted {
@@ -150,7 +158,7 @@ fn wanted(args: &Args) -> Result<Wanted, ApiError> {
 }
 
 /// Options and, once they are built, true and the rows. Answers the face; or nil and the builder that is to be called first.
-fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
+fn pool(host: &Rc<Host>, args: &Args<'_, '_>, opened: &Table) -> Result<(Value, Option<Function>), ApiError> {
     let wanted = wanted(args)?;
     if host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error("open pools at the top of the file, so that a missing file is found before the run"));
@@ -158,7 +166,7 @@ fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     let face_key = format!("{}\0{:?}", wanted.key, wanted.expire);
     let known: Value = opened.raw_get(face_key.as_str())?;
     if known != Value::Nil {
-        return Ok(known.into_multi(&host.lua)?);
+        return Ok((known, None));
     }
     let revision = host.current()?.revision();
     let data = &revision.data;
@@ -167,10 +175,8 @@ fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
         Source::File(file) => args.within(host.data_file(&file))?,
         Source::Rows(rows) => match (data.built(&set_name), rows) {
             (Some(set), _) => set,
-            (None, Value::Function(builder)) if args.get(1) == Value::Nil => {
-                return Ok((Value::Nil, builder).into_multi(&host.lua)?);
-            }
-            (None, Value::Function(_)) => data.add_built(&set_name, build(host, args, &wanted.name, &args.get(2))?),
+            (None, Value::Function(builder)) if args.is_nil(2) => return Ok((Value::Nil, Some(builder))),
+            (None, Value::Function(_)) => data.add_built(&set_name, build(host, args, &wanted.name, &args.value(3)?)?),
             (None, rows) => data.add_built(&set_name, build(host, args, &wanted.name, &rows)?),
         },
     };
@@ -184,95 +190,117 @@ fn pool(host: &Rc<Host>, args: &Args, opened: &Table) -> ApiResult {
     }
     let face = face(host, &wanted.name, &pool, wanted.expire)?;
     opened.raw_set(face_key, &face)?;
-    Ok(face.into_multi(&host.lua)?)
+    Ok((face, None))
 }
 
 fn face(host: &Rc<Host>, name: &str, pool: &Arc<Pool>, expire: Option<Duration>) -> mlua::Result<Value> {
+    const CLAIM: &str = "data.pool:claim";
     let raw = host.lua.create_table()?;
-    raw.raw_set("wait_of", host.raw_fn(wait_of)?)?;
+    raw.raw_set("wait_of", host.function(CLAIM, wait_of)?)?;
     let own = Arc::clone(pool);
-    let claim = host.raw_fn(move |host, _| {
-        let claimed = own.claim(expire);
-        hand_out(host, &host.current()?.held, &own, claimed)
+    let claim = host.function(CLAIM, move |host, _| {
+        let vu = host.current()?;
+        Ok(Claimed::new(vu, &own, own.claim(expire)))
     })?;
     raw.raw_set("claim", claim)?;
     let own = Arc::clone(pool);
-    let claim_within = host.raw_op_fn("data.pool:claim", move |vu, values| {
-        let own = Arc::clone(&own);
-        async move {
-            let wait = Args::new("data.pool:claim", values).duration(0, "wait")?;
+    let claim_within = host.operation(CLAIM, move |vu, args| {
+        let (wait, own, vu) = (args.duration(1, "wait")?, Arc::clone(&own), Rc::clone(vu));
+        Ok(async move {
             let before = clock::now();
             let claimed = own.claim_within(wait, expire).await;
             vu.slept.set(vu.slept.get() + (clock::now() - before));
-            hand_out(&vu.host, &vu.held, &own, claimed)
-        }
+            Ok(Claimed::new(vu, &own, claimed))
+        })
     })?;
     raw.raw_set("claim_within", claim_within)?;
     let own = Arc::clone(pool);
     let label = name.to_owned();
-    let release = host.raw_fn(move |host, values| {
-        let args = Args::new("data.pool:release", values);
+    let release = host.function("data.pool:release", move |host, args| {
         let held = &host.current()?.held;
-        let claim = claim_of(host, &args, held, &own, &label)?;
+        let claim = claim_of(host, args, held, &own, &label)?;
         held.forget(&own, claim);
-        Ok(own.release(claim).into_multi(&host.lua)?)
+        Ok(own.release(claim))
     })?;
     raw.raw_set("release", release)?;
     let own = Arc::clone(pool);
-    raw.raw_set(
-        "free",
-        host.raw_fn(move |host, _| Ok(own.free().into_multi(&host.lua)?))?,
-    )?;
-    host.run_internal(POOL, (name, pool.rows().len(), raw, host.finish_fn()?))
+    raw.raw_set("free", host.function("data.pool:free", move |_, _| Ok(own.free()))?)?;
+    host.run_internal(POOL, (name, pool.rows().len(), raw))
 }
 
 /// How long to wait for a row, in seconds; nil for not at all.
-fn wait_of(host: &Rc<Host>, values: mlua::MultiValue) -> ApiResult {
-    let args = Args::new("data.pool:claim", values);
+fn wait_of(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<Option<f64>, ApiError> {
     if let Some(when) = host.current()?.lifecycle.get().still() {
         return Err(args.error(format!(
             "cannot be used {when}; call it in setup, vu_init or the journey"
         )));
     }
-    let fields = Fields::new("data.pool:claim", Vec::new(), &args.get(0), &["wait"])?;
-    let wait = fields.map(|fields| fields.duration("wait")).transpose()?.flatten();
-    let wait = wait.filter(|wait| !wait.is_zero()).map(|wait| wait.as_secs_f64());
-    Ok(wait.into_multi(&host.lua)?)
+    let wait = match args.options(1, &["wait"])? {
+        Some(options) => options.duration("wait")?,
+        None => None,
+    };
+    Ok(wait.filter(|wait| !wait.is_zero()).map(|wait| wait.as_secs_f64()))
 }
 
-/// The row and the number of its claim.
-fn hand_out(host: &Host, held: &Held, pool: &Arc<Pool>, claimed: Option<(ClaimId, usize)>) -> ApiResult {
-    let Some((claim, index)) = claimed else {
-        return Ok(Value::Nil.into_multi(&host.lua)?);
-    };
-    // Held before anything can fail, so that it comes back in any case.
-    held.claimed(pool, claim);
-    let row = fresh(host, pool.rows().row(index))?;
-    if !matches!(row, Value::Table(_)) {
-        held.name(pool, claim, stored(host, &row).unwrap_or(Stored::Nil));
+/// A row that a virtual user has claimed and holds, on its way to the script: the row and the number of the claim, or nil.
+struct Claimed {
+    vu: Rc<VuContext>,
+    pool: Arc<Pool>,
+    claimed: Option<(ClaimId, usize)>,
+}
+
+impl Claimed {
+    /// Held before anything can fail, so that it comes back in any case.
+    fn new(vu: Rc<VuContext>, pool: &Arc<Pool>, claimed: Option<(ClaimId, usize)>) -> Self {
+        if let Some((claim, _)) = claimed {
+            vu.held.claimed(pool, claim);
+        }
+        let pool = Arc::clone(pool);
+        Self { vu, pool, claimed }
     }
-    Ok((row, claim).into_multi(&host.lua)?)
+}
+
+impl Results for Claimed {
+    fn give(self, stack: &mut Stack<'_>) -> Result<i32, ApiError> {
+        let Some((claim, index)) = self.claimed else {
+            stack.push_nil();
+            return Ok(1);
+        };
+        put(stack, self.pool.rows().row(index)).map_err(|error| error.to_string())?;
+        let row = stack.top();
+        if stack.kind(row) != Kind::Table {
+            let value = stored(&self.vu.host, stack, row).unwrap_or(Stored::Nil);
+            self.vu.held.name(&self.pool, claim, value);
+        }
+        Ok(1 + claim.give(stack)?)
+    }
 }
 
 /// Which claim is meant by a row and, perhaps, the number that came with it.
-fn claim_of(host: &Host, args: &Args, held: &Held, pool: &Arc<Pool>, name: &str) -> Result<ClaimId, ApiError> {
-    let (row, claim) = (args.get(0), args.get(1));
-    if claim != Value::Nil {
-        let number = args.integer(1, "claim")?;
-        return ClaimId::try_from(number).map_err(|_| args.wrong("claim", "the number that `claim` gave", &claim));
+fn claim_of(
+    host: &Host,
+    args: &mut Args<'_, '_>,
+    held: &Held,
+    pool: &Arc<Pool>,
+    name: &str,
+) -> Result<ClaimId, ApiError> {
+    if !args.is_nil(2) {
+        let number = args.integer(2, "claim")?;
+        return ClaimId::try_from(number).map_err(|_| args.wrong("claim", "the number that `claim` gave", 2));
     }
-    match row {
-        Value::Nil => Err(args.wrong("row", "what `claim` gave", &row)),
-        Value::Table(_) => Err(args.error(format!(
+    match args.kind(1) {
+        Kind::Nil => Err(args.wrong("row", "what `claim` gave", 1)),
+        Kind::Table => Err(args.error(format!(
             "this table is no row that a script got here from `{name}` by `claim`; a copy of such a row is released with \
              the number that `claim` gave besides it"
         ))),
-        row => {
-            let claim = stored(host, &row).ok().and_then(|row| held.claim_on(pool, &row));
+        _ => {
+            let row = stored(host, args.stack(), 1);
+            let claim = row.ok().and_then(|row| held.claim_on(pool, &row));
             claim.ok_or_else(|| {
                 args.error(format!(
                     "this virtual user has not claimed {} from `{name}`, or has released it already",
-                    describe(&row)
+                    args.describe(1)
                 ))
             })
         }

@@ -1,48 +1,37 @@
 //! `kt.run`: the whole test, and the ways to end or mark it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use mlua::{IntoLua as _, Value};
+use mlua::Value;
 
-use super::args::Args;
 use crate::clock;
 use crate::control::Reason;
 use crate::script::bridge::end_value;
-use crate::script::{ApiError, Host, IntoMulti as _, Kind};
+use crate::script::{ApiError, Args, Host, Kind, Results as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let table = super::with_fields(host, &["elapsed", "seed"], |host, key| match key {
+    let table = super::with_fields(host, &["elapsed", "seed"], |host, key, stack| match key {
         "elapsed" => {
             let started = host.session.started.get();
-            started
-                .map_or(0.0, |started| {
-                    clock::now().saturating_duration_since(*started).as_secs_f64()
-                })
-                .into_lua(&host.lua)
+            let since = started.map(|started| clock::now().saturating_duration_since(*started));
+            since.unwrap_or_default().as_secs_f64().give(stack)
         }
-        _ => host.session.seed.into_lua(&host.lua),
+        _ => host.session.seed.give(stack),
     })?;
-    table.raw_set(
-        "abort",
-        host.sync_fn(|host, values| {
-            let reason = reason(&Args::new("run.abort", values))?;
-            host.session.control.stop(Reason::ScriptAbort(reason.clone()));
-            Err(ApiError::Value(end_value(host, &Kind::Aborted, &reason)?))
-        })?,
-    )?;
-    table.raw_set(
-        "fail",
-        host.sync_fn(|host, values| {
-            let reason = reason(&Args::new("run.fail", values))?;
-            host.session.control.note(Reason::MarkedFailed(reason));
-            Ok(().into_multi(&host.lua)?)
-        })?,
-    )?;
+    host.add(&table, "run.abort", |host, args| {
+        let reason = reason(args)?;
+        host.session.control.stop(Reason::ScriptAbort(reason.clone()));
+        Err::<(), _>(ApiError::Value(end_value(host, &Kind::Aborted, &reason)?))
+    })?;
+    host.add(&table, "run.fail", |host, args| {
+        host.session.control.note(Reason::MarkedFailed(reason(args)?));
+        Ok(())
+    })?;
     Ok(Value::Table(table))
 }
 
-fn reason(args: &Args) -> Result<String, ApiError> {
-    Ok(args
-        .opt_string(0, "reason")?
-        .map_or_else(|| "no reason given".to_owned(), |text| text.to_string_lossy()))
+fn reason(args: &Args<'_, '_>) -> Result<String, ApiError> {
+    let given = args.opt_text(1, "reason")?;
+    Ok(given.map_or_else(|| "no reason given".to_owned(), Cow::into_owned))
 }

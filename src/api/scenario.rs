@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use mlua::{IntoLua as _, Value};
+use mlua::Value;
 
 use crate::clock;
 use crate::plan::{Executor, Scenario};
 use crate::schedule::Shape;
-use crate::script::Host;
+use crate::script::{Host, Results as _};
 use crate::vu::Iteration;
 
 use super::data;
@@ -24,26 +24,28 @@ const NAMES: &[&str] = &[
 ];
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let table = super::with_fields(host, NAMES, |host, key| {
-        let Ok(vu) = host.current() else { return Ok(Value::Nil) };
+    let table = super::with_fields(host, NAMES, |host, key, stack| {
+        let Ok(vu) = host.current() else {
+            return Value::Nil.give(stack);
+        };
         let plan = vu.plan();
         let scenario = vu.scenario.and_then(|index| plan.as_ref()?.scenarios.get(index));
         let iteration = vu.iteration.get();
         match key {
-            "name" => scenario.map(|scenario| scenario.name.as_str()).into_lua(&host.lua),
-            "executor" => scenario.map(|scenario| scenario.executor.name()).into_lua(&host.lua),
-            "stage" => vu.stage().into_lua(&host.lua),
+            "name" => scenario.map(|scenario| scenario.name.as_str()).give(stack),
+            "executor" => scenario.map(|scenario| scenario.executor.name()).give(stack),
+            "stage" => vu.stage().give(stack),
             "row" => match scenario.zip(iteration) {
-                Some((scenario, iteration)) => row(host, scenario, &iteration),
-                None => Ok(Value::Nil),
+                Some((scenario, iteration)) => row(host, scenario, &iteration)?.give(stack),
+                None => Value::Nil.give(stack),
             },
-            "iteration" => iteration.map(|iteration| iteration.number).into_lua(&host.lua),
+            "iteration" => iteration.map(|iteration| iteration.number).give(stack),
             "elapsed" => iteration
                 .map(|it| clock::now().saturating_duration_since(it.begun_at).as_secs_f64())
-                .into_lua(&host.lua),
+                .give(stack),
             _ => iteration
                 .map(|it| (it.started_at - it.scheduled_at).as_secs_f64() * 1e3)
-                .into_lua(&host.lua),
+                .give(stack),
         }
     })?;
     Ok(Value::Table(table))

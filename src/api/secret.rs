@@ -4,20 +4,18 @@ use std::rc::Rc;
 
 use mlua::Value;
 
-use super::args::Args;
-use crate::script::{Host, IntoMulti as _};
+use crate::script::Host;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let secret = host.sync_fn(|host, values| {
-        let args = Args::new("secret", values);
-        let name = args.string(0, "name")?.to_string_lossy();
+    let secret = host.function("secret", |host, args| {
+        let name = args.text(1, "name")?;
         let Some(value) = super::env::lookup(host, &name) else {
             return Err(args.error(format!(
                 "`{name}` is not set; give it in the environment, or by -e {name}=…"
             )));
         };
         host.session.add_secret(&value);
-        Ok(value.into_multi(&host.lua)?)
+        Ok(value)
     })?;
     Ok(Value::Function(secret))
 }

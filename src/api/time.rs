@@ -9,66 +9,48 @@ use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use jiff::fmt::strtime;
 use mlua::Value;
 
-use super::args::Args;
 use crate::clock;
-use crate::script::fields::to_duration;
-use crate::script::{ApiError, ApiResult, Host, IntoMulti as _};
+use crate::script::fields::duration_at;
+use crate::script::raw::Kind;
+use crate::script::{ApiError, Args, Host};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
-    let add = |name: &str, full: &'static str, call: fn(&Host, &Args) -> ApiResult| {
-        let function = host.sync_fn(move |host, values| call(host, &Args::new(full, values)))?;
-        table.raw_set(name, function)
-    };
-    add("now", "time.now", |host, _| {
-        Ok(since_epoch().as_secs_f64().into_multi(&host.lua)?)
+    host.add(&table, "time.now", |_, _| Ok(since_epoch().as_secs_f64()))?;
+    host.add(&table, "time.now_ms", |_, _| {
+        Ok((since_epoch().as_secs_f64() * 1e3).floor())
     })?;
-    add("now_ms", "time.now_ms", |host, _| {
-        Ok((since_epoch().as_secs_f64() * 1e3).floor().into_multi(&host.lua)?)
-    })?;
-    add("monotonic", "time.monotonic", |host, _| {
+    host.add(&table, "time.monotonic", |host, _| {
         let since = clock::now().saturating_duration_since(host.session.created);
-        Ok(since.as_secs_f64().into_multi(&host.lua)?)
+        Ok(since.as_secs_f64())
     })?;
-    add("iso", "time.iso", |host, args| {
-        Ok(rfc3339(timestamp(args, 0)?).into_multi(&host.lua)?)
-    })?;
-    add("format", "time.format", format)?;
-    add("parse", "time.parse", parse)?;
-    add("duration", "time.duration", |host, args| match args.get(0) {
-        text @ (Value::String(_) | Value::Number(_) | Value::Integer(_)) => {
-            answer(host, to_duration(&text).map(|duration| duration.as_secs_f64()))
+    host.add(&table, "time.iso", |_, args| Ok(rfc3339(timestamp(args)?)))?;
+    host.add(&table, "time.format", |_, args| format(args))?;
+    host.add(&table, "time.parse", |_, args| parse(args))?;
+    host.add(&table, "time.duration", |_, args| {
+        if !matches!(args.kind(1), Kind::String | Kind::Number) {
+            return Err(args.wrong("text", "a string or a number", 1));
         }
-        other => Err(args.wrong("text", "a string or a number", &other)),
+        Ok(duration_at(args.stack(), 1).map(|duration| duration.as_secs_f64()))
     })?;
     Ok(Value::Table(table))
-}
-
-/// The number, or nil and what is wrong with the text.
-fn answer(host: &Host, result: Result<f64, String>) -> ApiResult {
-    match result {
-        Ok(seconds) => Ok(seconds.into_multi(&host.lua)?),
-        Err(problem) => Ok((Value::Nil, problem).into_multi(&host.lua)?),
-    }
 }
 
 fn since_epoch() -> Duration {
     clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// The time that the argument names in seconds since 1970, or now.
-fn timestamp(args: &Args, index: usize) -> Result<Timestamp, ApiError> {
-    let seconds = args
-        .opt_number(index, "t")?
-        .unwrap_or_else(|| since_epoch().as_secs_f64());
+/// The time that the first argument names in seconds since 1970, or now.
+fn timestamp(args: &Args<'_, '_>) -> Result<Timestamp, ApiError> {
+    let seconds = args.opt_number(1, "t")?;
+    let seconds = seconds.unwrap_or_else(|| since_epoch().as_secs_f64());
     // A double has not more than microseconds in this century.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a cast of what is out of range saturates, and is refused then"
     )]
     let micros = (seconds * 1e6).round() as i64;
-    Timestamp::from_microsecond(micros)
-        .map_err(|_| args.wrong("t", "seconds since 1970, up to the year 9999", &args.get(index)))
+    Timestamp::from_microsecond(micros).map_err(|_| args.wrong("t", "seconds since 1970, up to the year 9999", 1))
 }
 
 /// Milliseconds, always three digits.
@@ -76,11 +58,11 @@ fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-fn format(host: &Host, args: &Args) -> ApiResult {
-    let at = timestamp(args, 0)?;
-    let form = args.opt_string(1, "format")?.map(|form| form.to_string_lossy());
+fn format(args: &Args<'_, '_>) -> Result<String, ApiError> {
+    let at = timestamp(args)?;
+    let form = args.opt_text(2, "format")?;
     let failed = |error: jiff::Error| args.error(format!("`format` is wrong: {error}"));
-    let text = match form.as_deref().unwrap_or("rfc3339") {
+    Ok(match form.as_deref().unwrap_or("rfc3339") {
         "rfc3339" => rfc3339(at),
         "rfc2822" => DateTimePrinter::new().timestamp_to_string(&at).map_err(failed)?,
         "http" => DateTimePrinter::new()
@@ -92,21 +74,20 @@ fn format(host: &Host, args: &Args) -> ApiResult {
                 "`format` is \"{other}\"; it must be `rfc3339`, `rfc2822`, `http`, or a pattern as \"%Y-%m-%d\""
             )));
         }
-    };
-    Ok(text.into_multi(&host.lua)?)
+    })
 }
 
-fn parse(host: &Host, args: &Args) -> ApiResult {
-    let text = args.string(0, "text")?.to_string_lossy();
-    let pattern = args.opt_string(1, "format")?.map(|pattern| pattern.to_string_lossy());
-    let parsed = match pattern {
+/// The number, or what is wrong with the text.
+fn parse(args: &Args<'_, '_>) -> Result<Result<f64, String>, ApiError> {
+    let text = args.text(1, "text")?;
+    let parsed = match args.opt_text(2, "format")? {
         Some(pattern) => by_pattern(&pattern, &text),
         None => text
             .parse::<Timestamp>()
-            .or_else(|error| DateTimeParser::new().parse_timestamp(&text).map_err(|_| error)),
+            .or_else(|error| DateTimeParser::new().parse_timestamp(text.as_ref()).map_err(|_| error)),
     };
     let seconds = parsed.map(|at| at.as_duration().as_secs_f64());
-    answer(host, seconds.map_err(|error| error.to_string()))
+    Ok(seconds.map_err(|error| error.to_string()))
 }
 
 /// Without an offset in it, a time is in UTC; without a time, a date is its midnight.

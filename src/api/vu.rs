@@ -2,17 +2,18 @@
 
 use std::rc::Rc;
 
-use mlua::{IntoLua as _, Value};
+use mlua::Value;
 
-use crate::script::Host;
+use crate::script::{Host, Results as _};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
-    let table = super::with_fields(host, &["id", "iteration"], |host, key| {
-        let Ok(vu) = host.current() else { return Ok(Value::Nil) };
-        match key {
-            "id" => vu.id.into_lua(&host.lua),
-            _ => vu.iterations.get().saturating_sub(1).into_lua(&host.lua),
-        }
+    let table = super::with_fields(host, &["id", "iteration"], |host, key, stack| {
+        let vu = host.current().ok();
+        let number = vu.map(|vu| match key {
+            "id" => vu.id,
+            _ => vu.iterations.get().saturating_sub(1),
+        });
+        number.give(stack)
     })?;
     Ok(Value::Table(table))
 }

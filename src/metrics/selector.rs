@@ -138,7 +138,8 @@ fn split(inside: &str) -> Option<Vec<&str>> {
 fn pair(part: &str) -> Option<(String, String)> {
     let (key, value) = part.split_once(':')?;
     let (key, value) = (key.trim(), value.trim());
-    if key.is_empty() || value.is_empty() {
+    // What is between braces of a key could not be told from what is between those of the tags.
+    if key.is_empty() || key.contains(['{', '}']) || value.is_empty() {
         return None;
     }
     let Some(open) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
+use super::raw::{Kind, Stack};
 use crate::plan::duration;
 
 /// A mistake in a table of options, with the path to it.
@@ -62,9 +63,53 @@ pub fn describe(value: &Value) -> String {
         Value::Boolean(value) => value.to_string(),
         Value::Integer(value) => value.to_string(),
         Value::Number(value) => value.to_string(),
-        Value::String(text) => format!("\"{}\"", text.to_string_lossy().chars().take(60).collect::<String>()),
+        Value::String(text) => quoted(&text.to_string_lossy()),
         other => format!("a {}", other.type_name()),
     }
+}
+
+/// As [`describe`], for the value at `index` on a stack.
+#[must_use]
+pub fn describe_at(stack: &Stack<'_>, index: i32) -> String {
+    if stack.is_null(index) {
+        return "kt.json.null".to_owned();
+    }
+    match stack.kind(index) {
+        Kind::Nil => "nil".to_owned(),
+        Kind::Boolean => stack.is_true(index).to_string(),
+        // Zero has no sign.
+        Kind::Number => (stack.number(index).unwrap_or_default() + 0.0).to_string(),
+        Kind::String => quoted(&stack.lossy(index).unwrap_or_default()),
+        _ => format!("a {}", stack.type_name(index)),
+    }
+}
+
+/// The beginning of a text in quotes.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.chars().take(60).collect::<String>())
+}
+
+/// Why something is no name of an option.
+#[must_use]
+pub fn not_a_name(owner: &str, got: &str, known: &[&str]) -> String {
+    format!("{owner}: {got} is not an option name; the options are {}", list(known))
+}
+
+/// What an option that is not known may have been meant to be.
+#[must_use]
+pub fn unknown(owner: &str, name: &str, known: &[&str]) -> String {
+    let hint = match suggest(name, known.iter().copied()) {
+        hint if hint.is_empty() => format!("; known are {}", list(known)),
+        hint => hint,
+    };
+    format!("{owner}: unknown option `{name}`{hint}")
+}
+
+/// What a text may have been meant to be that is none of `names`.
+#[must_use]
+pub fn not_a_choice(text: &str, names: &[&str]) -> String {
+    let hint = suggest(text, names.iter().copied());
+    format!("is \"{text}\"; it must be one of {}{hint}", list(names))
 }
 
 impl Fields {
@@ -98,28 +143,16 @@ impl Fields {
             let name = match &key {
                 Value::String(name) => name.to_string_lossy(),
                 other => {
-                    let what = format!(
-                        "{}: {} is not an option name; the options are {}",
-                        self.owner,
-                        describe(other),
-                        list(known)
-                    );
                     return Err(FieldError {
                         path: self.path.clone(),
-                        message: what,
+                        message: not_a_name(&self.owner, &describe(other), known),
                     });
                 }
             };
             if !known.contains(&name.as_str()) {
-                let hint = match suggest(&name, known.iter().copied()) {
-                    hint if hint.is_empty() => format!("; known are {}", list(known)),
-                    hint => hint,
-                };
-                let mut path = self.path.clone();
-                path.push(name.clone());
                 return Err(FieldError {
-                    path,
-                    message: format!("{}: unknown option `{name}`{hint}", self.owner),
+                    path: self.path_to(&name),
+                    message: unknown(&self.owner, &name, known),
                 });
             }
         }
@@ -240,10 +273,7 @@ impl Fields {
         let Some(text) = self.string(key)? else { return Ok(None) };
         match names.iter().find(|name| **name == text) {
             Some(name) => Ok(Some(name)),
-            None => {
-                let hint = suggest(&text, names.iter().copied());
-                Err(self.error(key, &format!("is \"{text}\"; it must be one of {}{hint}", list(names))))
-            }
+            None => Err(self.error(key, &not_a_choice(&text, names))),
         }
     }
 
@@ -318,14 +348,28 @@ pub fn to_duration(value: &Value) -> Result<Duration, String> {
         Value::Integer(seconds) => duration::from_seconds(*seconds as f64),
         Value::Number(seconds) => duration::from_seconds(*seconds),
         Value::String(text) => duration::parse(&text.to_string_lossy()),
-        other => {
-            return Err(format!(
-                "a duration is a string as \"1m30s\" or a number of seconds, got {}",
-                describe(other)
-            ));
-        }
+        other => return Err(not_a_duration(&describe(other))),
     };
     parsed.map_err(|error| error.to_string())
+}
+
+/// As [`to_duration`], for the value at `index` on a stack.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration_at(stack: &Stack<'_>, index: i32) -> Result<Duration, String> {
+    let parsed = match (stack.number(index), stack.lossy(index)) {
+        (Some(seconds), _) => duration::from_seconds(seconds),
+        (None, Some(text)) => duration::parse(&text),
+        (None, None) => return Err(not_a_duration(&describe_at(stack, index))),
+    };
+    parsed.map_err(|error| error.to_string())
+}
+
+/// Why something is no duration.
+#[must_use]
+pub fn not_a_duration(got: &str) -> String {
+    format!("a duration is a string as \"1m30s\" or a number of seconds, got {got}")
 }
 
 /// A size in bytes from `"16MB"` or a number.

@@ -1,5 +1,6 @@
 //! The functions that modules are made of: those that answer at once, and operations, which suspend the virtual user while
-//! Rust works. What they do is in `api`; how a coroutine is driven meanwhile is in `bridge`.
+//! Rust works. Both read their arguments on the stack and leave their results there; failures are raised at the line of the
+//! script that called. What they do is in `api`; how a coroutine is driven meanwhile is in `bridge`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,20 +10,17 @@ use std::time::Duration;
 
 use futures_util::TryFutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use mlua::{Function, MultiValue};
+use mlua::{Function, Table};
 
+use super::args::Args;
 use super::context::VuContext;
-use super::host::{ApiError, ApiResult, Host, answer};
+use super::host::{ApiError, Host};
 use super::raw::{self, Flow, Stack};
+use super::results::Results;
 use crate::clock::{self, Doze, Instant};
 
 /// What an operation gives when it is done.
-pub enum Reply {
-    /// Values.
-    Values(MultiValue),
-    /// Something that pushes its own, straight onto the stack of the script.
-    Push(Box<dyn Push>),
-}
+pub type Reply = Box<dyn Push>;
 
 /// The result of an operation, which becomes values when its coroutine goes on.
 pub trait Push {
@@ -31,6 +29,20 @@ pub trait Push {
     /// # Errors
     /// When the VM is out of memory.
     fn push(self: Box<Self>, host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError>;
+}
+
+/// Results that need no host.
+struct Plain<R>(R);
+
+impl<R: Results> Push for Plain<R> {
+    fn push(self: Box<Self>, _: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError> {
+        self.0.give(stack)
+    }
+}
+
+/// Results as an operation gives them.
+pub fn reply(results: impl Results + 'static) -> Reply {
+    Box::new(Plain(results))
 }
 
 /// An operation that is under way.
@@ -81,44 +93,42 @@ impl Pending {
             Self::Sleep(sleep) => {
                 ready!(Pin::new(&mut sleep.doze).poll(cx));
                 vu.slept.set(vu.slept.get() + (clock::now() - sleep.from));
-                Poll::Ready(Ok(Reply::Values(MultiValue::new())))
+                Poll::Ready(Ok(reply(())))
             }
         }
     }
 }
 
 impl Host {
-    /// A function that answers at once. Failures are raised at the caller's line.
+    /// A function that answers at once, and that messages call `name`.
     ///
     /// # Errors
     /// When the VM is out of memory.
-    pub fn sync_fn<F>(self: &Rc<Self>, call: F) -> mlua::Result<Function>
+    pub fn function<F, R>(self: &Rc<Self>, name: &'static str, call: F) -> mlua::Result<Function>
     where
-        F: Fn(&Rc<Self>, MultiValue) -> ApiResult + 'static,
+        F: Fn(&Rc<Self>, &mut Args<'_, '_>) -> Result<R, ApiError> + 'static,
+        R: Results,
     {
-        let raw = self.raw_fn(call)?;
-        self.prelude.get::<Function>("sync")?.call(raw)
-    }
-
-    /// As [`Host::sync_fn`], but for Lua code of ours that raises itself: answers `(true, …)` or `(false, message)`.
-    ///
-    /// # Errors
-    /// When the VM is out of memory.
-    pub fn raw_fn<F>(self: &Rc<Self>, call: F) -> mlua::Result<Function>
-    where
-        F: Fn(&Rc<Self>, MultiValue) -> ApiResult + 'static,
-    {
-        let weak: Weak<Self> = Rc::downgrade(self);
-        self.lua.create_function(move |lua, args: MultiValue| {
-            let host = weak
-                .upgrade()
-                .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
-            answer(lua, call(&host, args))
+        self.stack_fn(move |host, stack| {
+            let results = call(host, &mut Args::new(name, stack))?;
+            Ok(Flow::Return(results.give(stack)?))
         })
     }
 
-    /// A function that reads its arguments from the stack and leaves its results there: for what journeys call often.
-    /// Failures are raised at the caller's line.
+    /// Adds a function to the table of a module: `time.now` is its `now`.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn add<F, R>(self: &Rc<Self>, table: &Table, name: &'static str, call: F) -> mlua::Result<()>
+    where
+        F: Fn(&Rc<Self>, &mut Args<'_, '_>) -> Result<R, ApiError> + 'static,
+        R: Results,
+    {
+        let (_, key) = name.rsplit_once('.').unwrap_or(("", name));
+        table.raw_set(key, self.function(name, call)?)
+    }
+
+    /// As [`Host::function`], for what looks at the stack itself, or calls a function of the script.
     ///
     /// # Errors
     /// When the VM is out of memory.
@@ -130,8 +140,25 @@ impl Host {
         raw::function(&self.lua, move |stack| call(&alive(&weak)?, stack), None)
     }
 
-    /// A function that suspends the virtual user until the operation that it starts is done. It reads its arguments from
-    /// the stack.
+    /// A function that suspends the virtual user until the future is done that `start` makes of the arguments.
+    ///
+    /// # Errors
+    /// When the VM is out of memory.
+    pub fn operation<F, Fut, R>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
+    where
+        F: Fn(&Rc<VuContext>, &mut Args<'_, '_>) -> Result<Fut, ApiError> + 'static,
+        Fut: Future<Output = Result<R, ApiError>> + 'static,
+        R: Results + 'static,
+    {
+        self.wait_fn(name, move |vu, stack| {
+            let doing = start(vu, &mut Args::new(name, stack))?;
+            // Not an async block around it, which would hold it twice.
+            let operation: Operation = Box::pin(doing.map_ok(reply));
+            Ok(operation)
+        })
+    }
+
+    /// As [`Host::operation`], for what looks at the stack itself, or whose results do.
     ///
     /// # Errors
     /// When the VM is out of memory.
@@ -145,50 +172,6 @@ impl Host {
             &self.lua,
             move |stack| alive(&host)?.begin(name, stack, &start),
             Some(Box::new(move |stack| alive(&own)?.go_on(stack))),
-        )
-    }
-
-    /// A function that suspends the virtual user until its future is done.
-    ///
-    /// # Errors
-    /// When the VM is out of memory.
-    pub fn op_fn<F, Fut>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
-    where
-        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
-        Fut: Future<Output = ApiResult> + 'static,
-    {
-        self.wait_fn(name, move |vu, stack| {
-            Ok(values_of(start(Rc::clone(vu), stack.take(0)?)))
-        })
-    }
-
-    /// As [`Host::op_fn`], but for Lua code of ours that raises itself: answers `(true, …)` or `(false, message)`.
-    ///
-    /// # Errors
-    /// When the VM is out of memory.
-    pub fn raw_op_fn<F, Fut>(self: &Rc<Self>, name: &'static str, start: F) -> mlua::Result<Function>
-    where
-        F: Fn(Rc<VuContext>, MultiValue) -> Fut + 'static,
-        Fut: Future<Output = ApiResult> + 'static,
-    {
-        let (host, own) = (Rc::downgrade(self), Rc::downgrade(self));
-        raw::function(
-            &self.lua,
-            move |stack| {
-                let begun = alive(&host)?.begin(name, stack, &|vu: &Rc<VuContext>, stack: &mut Stack<'_>| {
-                    Ok(values_of(start(Rc::clone(vu), stack.take(0)?)))
-                });
-                begun.or_else(|error| told(stack, error))
-            },
-            Some(Box::new(move |stack| {
-                stack.truncate(0);
-                stack.push_bool(true);
-                match alive(&own)?.go_on(stack) {
-                    Ok(Flow::Return(count)) => Ok(Flow::Return(count + 1)),
-                    Ok(flow) => Ok(flow),
-                    Err(error) => told(stack, error),
-                }
-            })),
         )
     }
 
@@ -218,35 +201,11 @@ impl Host {
     fn go_on(self: &Rc<Self>, stack: &mut Stack<'_>) -> Result<Flow, ApiError> {
         let reply = self.reply.borrow_mut().take();
         let reply = reply.ok_or_else(|| ApiError::Text("an operation went on without a result".into()))?;
-        let count = match reply? {
-            Reply::Values(values) => stack.push_values(values)?,
-            Reply::Push(result) => result.push(self, stack)?,
-        };
-        Ok(Flow::Return(count))
+        Ok(Flow::Return(reply?.push(self, stack)?))
     }
 }
 
 /// The host, for a function of it that is being called.
 fn alive(host: &Weak<Host>) -> Result<Rc<Host>, ApiError> {
     host.upgrade().ok_or_else(|| ApiError::Text("the VM is closing".into()))
-}
-
-/// A future of values as an operation.
-fn values_of(future: impl Future<Output = ApiResult> + 'static) -> Operation {
-    // Not an async block around it, which would hold it twice.
-    Box::pin(future.map_ok(Reply::Values))
-}
-
-/// An error for Lua code of ours: `false, message`.
-///
-/// # Errors
-/// When the VM is out of memory.
-pub fn told(stack: &mut Stack<'_>, error: ApiError) -> Result<Flow, ApiError> {
-    stack.truncate(0);
-    stack.push_bool(false);
-    match error {
-        ApiError::Text(text) => stack.push_bytes(text.as_bytes()),
-        ApiError::Value(value) => drop(stack.push_values(value)?),
-    }
-    Ok(Flow::Return(2))
 }

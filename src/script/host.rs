@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value};
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value};
 
 use crate::failures;
 use crate::metrics::Recorder;
@@ -15,6 +15,7 @@ use crate::net;
 use crate::plan::{Limits, Plan};
 use crate::samples;
 
+use super::args::Args;
 use super::context::VuContext;
 use super::dataset::Dataset;
 use super::errors::ScriptError;
@@ -53,9 +54,6 @@ impl From<super::fields::FieldError> for ApiError {
         Self::Text(error.message)
     }
 }
-
-/// The answer of a host function.
-pub type ApiResult = Result<MultiValue, ApiError>;
 
 /// A VM with its sandbox, pinned to one thread.
 pub struct Host {
@@ -238,14 +236,6 @@ impl Host {
         self.internal.function(&self.lua, code)?.call(args)
     }
 
-    /// `finish` of the prelude: raises the second value unless the first is true.
-    ///
-    /// # Errors
-    /// Never, once the prelude has run.
-    pub fn finish_fn(&self) -> mlua::Result<Function> {
-        self.prelude.get("finish")
-    }
-
     /// A fresh instance of a source: compiled once per VM and revision, with its own upvalues and `environment`.
     ///
     /// # Errors
@@ -331,34 +321,24 @@ impl Host {
         if let Some(find) = self.find.get() {
             return Ok(find.clone());
         }
-        let weak = Rc::downgrade(self);
-        let find = self
-            .lua
-            .create_function(move |lua, (name, environment): (Value, Table)| {
-                let host = weak
-                    .upgrade()
-                    .ok_or_else(|| mlua::Error::runtime("the VM is closing"))?;
-                answer(lua, host.find_module(&name, &environment))
-            })?;
+        let find = self.function("require", |host, args| {
+            let environment = args.table(2, "environment")?;
+            host.find_module(args, &environment)
+        })?;
         Ok(self.find.get_or_init(|| find).clone())
     }
 
-    fn find_module(&self, name: &Value, environment: &Table) -> ApiResult {
-        let Value::String(name) = name else {
-            return Err(format!(
-                "require: a module name is a string, got {}",
-                super::fields::describe(name)
-            )
-            .into());
+    fn find_module(&self, args: &Args<'_, '_>, environment: &Table) -> Result<(&'static str, Value), ApiError> {
+        let Ok(name) = args.text(1, "name") else {
+            return Err(args.error(format!("a module name is a string, got {}", args.describe(1))));
         };
-        let name = name.to_string_lossy();
         if let Some(value) = self.module(&name) {
-            return Ok((("value"), value).into_multi(&self.lua)?);
+            return Ok(("value", value));
         }
         if name == "kt" || name.starts_with("kt.") {
             let names = self.module_names();
             let hint = super::fields::suggest(&name, names.iter().map(String::as_str));
-            return Err(format!("require: there is no built-in module `{name}`{hint}").into());
+            return Err(args.error(format!("there is no built-in module `{name}`{hint}")));
         }
         let folder = self
             .session
@@ -370,12 +350,14 @@ impl Host {
         let source = revision
             .sources
             .module(&name, &folder)
-            .map_err(|error| format!("require: {error}"))?;
-        let chunk = self.instantiate(&revision, &source, environment);
-        match chunk {
-            Ok(chunk) => Ok(("chunk", chunk).into_multi(&self.lua)?),
-            Err(error) => Ok(("broken", ScriptError::from_vm(&error).to_string()).into_multi(&self.lua)?),
-        }
+            .map_err(|error| args.error(error))?;
+        Ok(match self.instantiate(&revision, &source, environment) {
+            Ok(chunk) => ("chunk", Value::Function(chunk)),
+            Err(error) => {
+                let text = ScriptError::from_vm(&error).to_string();
+                ("broken", Value::String(self.lua.create_string(text)?))
+            }
+        })
     }
 
     /// What `setup` returned, frozen, one table for all VUs of this VM.
@@ -463,33 +445,6 @@ impl Host {
         Ok(self.grpc_samples.get_or_init(|| samples::Grpc::new(recorder)))
     }
 }
-
-use mlua::IntoLuaMulti as _;
-
-/// Turns a result into `(true, …)` or `(false, message)`.
-pub(super) fn answer(lua: &Lua, result: ApiResult) -> mlua::Result<MultiValue> {
-    match result {
-        Ok(mut values) => {
-            values.push_front(Value::Boolean(true));
-            Ok(values)
-        }
-        Err(ApiError::Text(text)) => (false, text).into_lua_multi(lua),
-        Err(ApiError::Value(value)) => (false, value).into_lua_multi(lua),
-    }
-}
-
-/// Short form for results of host functions.
-pub trait IntoMulti: mlua::IntoLuaMulti + Sized {
-    /// Converts into Lua values.
-    ///
-    /// # Errors
-    /// When the VM is out of memory.
-    fn into_multi(self, lua: &Lua) -> mlua::Result<MultiValue> {
-        self.into_lua_multi(lua)
-    }
-}
-
-impl<T: mlua::IntoLuaMulti> IntoMulti for T {}
 
 /// While it lives, a virtual user's script is running.
 pub(super) struct Running<'a> {

@@ -13,6 +13,8 @@ use mlua::chunk::{ChunkMode, Compiler};
 use mlua::{Function, Lua};
 use rustc_hash::FxBuildHasher;
 
+use super::raw::INTERNAL;
+
 /// Bytecode by its source, for all VMs.
 static COMPILED: Mutex<Option<HashMap<String, Arc<[u8]>>>> = Mutex::new(None);
 
@@ -33,7 +35,7 @@ impl Internal {
         }
         let function = lua
             .load(&*compiled(code)?)
-            .set_name("=kt")
+            .set_name(format!("={}", INTERNAL.to_string_lossy()))
             .set_mode(ChunkMode::Binary)
             .into_function()?;
         self.loaded.borrow_mut().insert(code.to_owned(), function.clone());

@@ -1,6 +1,7 @@
 //! The Lua host: VMs, virtual users as coroutines, plans read from tables, errors that show the line. The modules that
 //! scripts see are in [`crate::api`]; nothing here knows a protocol.
 
+pub mod args;
 pub mod bridge;
 pub mod collector;
 pub mod commons;
@@ -20,12 +21,14 @@ pub mod loader;
 pub mod locate;
 pub mod meeting;
 mod near;
+pub mod options;
 pub mod plan_reader;
 pub mod pool;
 pub mod protos;
 pub mod raw;
 pub mod render;
 pub mod repl;
+pub mod results;
 pub mod revision;
 pub mod saves;
 pub mod session;
@@ -44,10 +47,12 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use args::Args;
 pub use context::{Lifecycle, VuContext};
 pub use errors::{Kind, ScriptError};
-pub use functions::{Operation, Pending, Push, Reply, Sleep};
-pub use host::{ApiError, ApiResult, Host, IntoMulti};
+pub use functions::{Operation, Pending, Push, Reply, Sleep, reply};
+pub use host::{ApiError, Host};
+pub use results::{Pushed, Results};
 pub use revision::Revision;
 pub use session::Session;
 pub use vu::{LuaVu, LuaVuFactory};

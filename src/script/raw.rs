@@ -27,7 +27,7 @@ mod stack;
 mod tests;
 
 pub use coroutine::{Coroutine, Pinned, Turn};
-pub use function::{Flow, function, mark_value};
+pub use function::{Flow, INTERNAL, function, mark_value};
 pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
 pub use memory::keep_freed;
 pub use near::{LINE, bring};

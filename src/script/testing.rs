@@ -15,11 +15,11 @@ use crate::plan::{Executor, HttpPlan, Limits, OnSaturation, OnScriptError, Plan,
 use crate::schedule::{Shape, Spacing};
 use crate::vu::{Iteration, Part};
 
+use super::args::Args;
 use super::bridge;
 use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
-use super::fields::describe;
-use super::host::{ApiError, ApiResult, Host, IntoMulti as _, OpenModules};
+use super::host::{ApiError, Host, OpenModules};
 use super::session::Session;
 use super::vu;
 
@@ -196,49 +196,36 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
 
 fn add_globals(host: &Rc<Host>, bench: &Rc<Bench>, environment: &Table) -> mlua::Result<()> {
     let own = Rc::clone(bench);
-    let test = host.sync_fn(move |host, args| {
-        at_load(host, "test")?;
-        let (Some(Value::String(name)), Some(Value::Function(body)), 2) = (args.front(), args.get(1), args.len())
-        else {
-            return Err(ApiError::Text(
-                "test: write `test(\"what it shows\", function() … end)`".into(),
-            ));
+    let test = host.function("test", move |host, args| {
+        at_load(host, args)?;
+        let (Ok(name), Value::Function(body), 2) = (args.text(1, "name"), args.value(2)?, args.count()) else {
+            return Err(args.error("write `test(\"what it shows\", function() … end)`"));
         };
-        let name = name.to_string_lossy();
         if own.tests.borrow().iter().any(|(known, _)| *known == name) {
-            return Err(ApiError::Text(format!("test: there are two tests \"{name}\"")));
+            return Err(args.error(format!("there are two tests \"{name}\"")));
         }
-        own.tests.borrow_mut().push((name, body.clone()));
-        Ok(().into_multi(&host.lua)?)
+        own.tests.borrow_mut().push((name.into_owned(), body));
+        Ok(())
     })?;
     environment.raw_set("test", test)?;
     let own = Rc::clone(bench);
-    let recorded = host.sync_fn(move |host, args| {
-        at_load(host, "recorded")?;
-        let Some(Value::String(text)) = args.front() else {
-            let got = describe(args.front().unwrap_or(&Value::Nil));
-            return Err(ApiError::Text(format!(
-                "recorded: `selector` must be a string, got {got}"
-            )));
-        };
-        let selector = selector(&host.session.registry, &text.to_string_lossy())
-            .map_err(|message| ApiError::Text(format!("recorded: {message}")))?;
+    let recorded = host.function("recorded", move |host, args| {
+        at_load(host, args)?;
+        let text = args.text(1, "selector")?;
+        let selector = selector(&host.session.registry, &text).map_err(|message| args.error(message))?;
         own.selectors.borrow_mut().push(selector.clone());
         let own = Rc::clone(&own);
-        let read = host.sync_fn(move |host, args| read(host, &own, &selector, args.front()))?;
-        Ok(read.into_multi(&host.lua)?)
+        Ok(host.function("recorded", move |host, args| read(host, &own, &selector, args))?)
     })?;
     environment.raw_set("recorded", recorded)?;
     environment.raw_set("raises", host.run_internal::<Function>(RAISES, ())?)
 }
 
-fn at_load(host: &Host, name: &str) -> Result<(), ApiError> {
+fn at_load(host: &Host, args: &Args<'_, '_>) -> Result<(), ApiError> {
     if host.current()?.lifecycle.get() == Lifecycle::Load {
         return Ok(());
     }
-    Err(ApiError::Text(format!(
-        "{name}: call it at the top of the file, not in a test"
-    )))
+    Err(args.error("call it at the top of the file, not in a test"))
 }
 
 /// Reads a selector; the metrics of a poll or a flow are declared by their ending, as thresholds do.
@@ -254,27 +241,20 @@ fn selector(registry: &Registry, text: &str) -> Result<Selector, String> {
     Ok(selector)
 }
 
-fn read(host: &Host, bench: &Bench, selector: &Selector, aggregation: Option<&Value>) -> ApiResult {
+fn read(host: &Host, bench: &Bench, selector: &Selector, args: &Args<'_, '_>) -> Result<Option<f64>, ApiError> {
     let registry = &host.session.registry;
     let kind = registry.find(&selector.metric).map(|id| registry.definition(id).kind);
-    let parsed = match aggregation {
-        Some(Value::String(text)) => Aggregation::parse(&text.to_string_lossy()),
-        _ => None,
-    };
+    let parsed = args.text(1, "aggregation").ok();
+    let parsed = parsed.and_then(|text| Aggregation::parse(&text));
     let Some(aggregation) = parsed.filter(|aggregation| kind.is_some_and(|kind| aggregation.fits(kind))) else {
-        return Err(ApiError::Text(format!(
-            "recorded: {} is no aggregation of `{selector}`; it has {}",
-            describe(aggregation.unwrap_or(&Value::Nil)),
-            kind.map_or("none", Aggregation::choices),
-        )));
+        let (got, choices) = (args.describe(1), kind.map_or("none", Aggregation::choices));
+        return Err(args.error(format!("{got} is no aggregation of `{selector}`; it has {choices}")));
     };
     let mut totals = bench.totals.borrow_mut();
     let Some(totals) = totals.as_mut() else {
-        return Err(ApiError::Text(
-            "recorded: nothing is recorded while the file loads".into(),
-        ));
+        return Err(args.error("nothing is recorded while the file loads"));
     };
     super::flow::sweep(&host.session.flows, host.recorder()?);
     totals.merge(&host.recorder()?.take());
-    Ok(totals.value(selector, aggregation).into_multi(&host.lua)?)
+    Ok(totals.value(selector, aggregation))
 }

@@ -127,7 +127,7 @@ fn made(
 /// # Errors
 /// What JSON cannot hold, with its place.
 pub fn to_json(lua: &Lua, value: &Value) -> Result<String, String> {
-    raw::with_stack(lua, value, |stack| Json::default().text(stack, 1, false)).map_err(|error| error.to_string())?
+    raw::with_stack(lua, value, |stack| Json::default().text(stack, 1)).map_err(|error| error.to_string())?
 }
 
 /// A Lua value as a JSON tree.

@@ -86,18 +86,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: "api-files",
-        path: "src/api/args.d.lua",
-        what: "missing",
-        reason: "args.rs is no module: it reads the arguments of all of them",
-    },
-    Exception {
-        rule: "api-files",
-        path: "src/api/args.test.lua",
-        what: "missing",
-        reason: "args.rs is no module: its messages are tested with each module's misuse",
-    },
-    Exception {
-        rule: "api-files",
         path: "src/api/pool.d.lua",
         what: "missing",
         reason: "pool.rs is a part of data.rs, and in data.d.lua; a folder `data` here would be taken for a project's data",

@@ -229,7 +229,7 @@ pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_
             let prepared = unary(vu, OWNER, &client, callee, stack, (3, 4))?;
             let sending = send(Rc::clone(vu), Rc::clone(module), Box::new(prepared));
             // Not an async block around it, which would hold it twice.
-            Ok(Box::pin(sending.map_ok(|answer| Reply::Push(answer))))
+            Ok(Box::pin(sending.map_ok(|answer| answer as Reply)))
         }
         Found::Ask => {
             let name = stack.lossy(2).unwrap_or_default().into_owned();
@@ -243,9 +243,7 @@ pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_
                 let prepared = raw::with_stack(&vu.host.lua, (request, options), |stack| {
                     unary(&vu, OWNER, &client, callee, stack, (1, 2))
                 })??;
-                send(vu, module, Box::new(prepared))
-                    .await
-                    .map(|answer| Reply::Push(answer))
+                send(vu, module, Box::new(prepared)).await.map(|answer| answer as Reply)
             }))
         }
     }
@@ -271,13 +269,13 @@ pub(super) fn not_asked(
                 expected: Expected::default(),
             };
             let ok = recording.ended(vu, client, Called::default(), &reply, (false, false));
-            Ok(Reply::Push(Box::new(Answer {
+            Ok(Box::new(Answer {
                 face: Rc::clone(&module.answers),
                 reply: *reply,
                 ok,
                 tags: recording.tags,
                 content: Content::None,
-            })))
+            }))
         }
     }
 }
@@ -399,12 +397,12 @@ pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<
             ..Called::default()
         };
         let expected = recording.ended(&vu, &client, called, &reply, (false, false));
-        Ok(Reply::Push(Box::new(Answer {
+        Ok(Box::new(Answer {
             face: Rc::clone(&module.answers),
             ok: expected && health.is_none_or(|health| health == Health::Serving),
             tags: recording.tags,
             content: health.map_or(Content::None, Content::Health),
             reply,
-        })))
+        }) as Reply)
     }))
 }

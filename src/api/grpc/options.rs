@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mlua::{Table, Value};
+use mlua::Value;
 
-use crate::api::args::number;
-use crate::api::pairs::{Of, pairs};
+use crate::api::pairs::{Of, bytes, pairs, pairs_as};
 use crate::net::Connections;
 use crate::net::grpc::{Code, Compression, Metadata, Options as ClientOptions};
-use crate::script::fields::{FieldError, Fields, describe, suggest, to_duration, to_size};
+use crate::script::fields::{FieldError, Fields, describe, describe_at, duration_at, suggest, to_size};
+use crate::script::options::Options as Given;
 use crate::script::plan_reader::read_tls;
-use crate::script::raw::{Kind, Stack};
+use crate::script::raw::{self, Kind, Stack};
 use crate::script::{ApiError, VuContext};
 
 const OF_CALLS: [&str; 7] = [
@@ -74,62 +74,43 @@ impl Options {
     /// Reads what a script wrote at `index`; nil is an empty table. The name stays on the stack, if there is one.
     pub(super) fn read(owner: &'static str, stack: &mut Stack<'_>, index: i32) -> Result<Self, ApiError> {
         let mut options = Self::default();
-        match stack.kind(index) {
+        let places = match stack.kind(index) {
             Kind::Nil => return Ok(options),
-            Kind::Table => {}
+            Kind::Table => Given::read(owner, stack, index, &OF_CALLS)?.places(),
             _ => {
-                let got = describe(&stack.value(index)?);
+                let got = describe_at(stack, index);
                 return Err(ApiError::Text(format!("{owner}: `options` must be a table, got {got}")));
             }
-        }
-        let (mut top, mut at) = (stack.top(), 0);
-        while let Some(next) = stack.next(index, at) {
-            let (key, value) = (top + 1, top + 2);
-            if stack.bytes(key) == Some(b"name") && stack.kind(value) == Kind::String {
-                options.name = Some(value);
-                top = value;
-            } else if stack.bytes(key) == Some(b"tags") {
-                options.tags = pairs(owner, Of::Tags, stack, value)?;
-            } else if let Some(key) = stack.lossy(key) {
-                options.option(owner, &key, &stack.value(value)?)?;
-            } else {
-                let got = describe(&stack.value(key)?);
-                return Err(ApiError::Text(format!("{owner}: {got} is not an option name")));
+        };
+        for (key, place) in OF_CALLS.into_iter().zip(places) {
+            if place != 0 {
+                options.option(owner, key, stack, place)?;
             }
-            stack.truncate(top);
-            at = next;
         }
         Ok(options)
     }
 
-    fn option(&mut self, owner: &str, key: &str, value: &Value) -> Result<(), ApiError> {
+    fn option(&mut self, owner: &str, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
         let error = |text: String| ApiError::Text(format!("{owner}: {text}"));
-        let wrong = |wanted: &str| error(format!("`{key}` must be {wanted}, got {}", describe(value)));
-        match key {
-            "timeout" => {
-                let timeout = to_duration(value).map_err(|reason| error(format!("`timeout` is wrong: {reason}")))?;
+        match (key, stack.kind(index)) {
+            ("timeout", _) => {
+                let timeout = duration_at(stack, index);
+                let timeout = timeout.map_err(|reason| error(format!("`timeout` is wrong: {reason}")))?;
                 if timeout.is_zero() {
                     return Err(error("`timeout` must be longer than zero".to_owned()));
                 }
                 self.timeout = Some(timeout);
             }
-            "metadata" => match value {
-                Value::Table(table) => self.metadata = metadata(table).map_err(error)?,
-                _ => return Err(wrong("a table of strings")),
-            },
-            "name" => return Err(wrong("a string")),
-            "expect" => self.expected = expected(value).map_err(error)?,
-            "compress" => self.compression = Some(compression(value).map_err(error)?),
-            "discard_message" => match value {
-                Value::Boolean(discard) => self.discard = *discard,
-                _ => return Err(wrong("true or false")),
-            },
-            unknown => {
-                let hint = match suggest(unknown, OF_CALLS) {
-                    hint if hint.is_empty() => format!("; known are {}", OF_CALLS.join(", ")),
-                    hint => hint,
-                };
-                return Err(error(format!("unknown option `{unknown}`{hint}")));
+            ("metadata", _) => self.metadata = metadata(owner, stack, index)?,
+            ("name", Kind::String) => self.name = Some(index),
+            ("tags", _) => self.tags = pairs(owner, Of::Tags, stack, index)?,
+            ("expect", _) => self.expected = expected(stack, index).map_err(error)?,
+            ("compress", _) => self.compression = Some(compression(&stack.value(index)?).map_err(error)?),
+            ("discard_message", Kind::Boolean) => self.discard = stack.is_true(index),
+            _ => {
+                let wanted = if key == "name" { "a string" } else { "true or false" };
+                let got = describe_at(stack, index);
+                return Err(error(format!("`{key}` must be {wanted}, got {got}")));
             }
         }
         Ok(())
@@ -137,73 +118,43 @@ impl Options {
 }
 
 /// Names and values; a list under a name repeats it. Sorted by name, so that a call is the same every time.
-fn metadata(table: &Table) -> Result<Metadata, String> {
-    let mut pairs: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
-    for pair in table.pairs::<Value, Value>() {
-        let (name, value) = pair.map_err(|error| error.to_string())?;
-        let Value::String(name) = &name else {
-            return Err(format!(
-                "`metadata` must be a table with names as keys, got {}",
-                describe(&name)
-            ));
-        };
-        let name = name.to_string_lossy();
-        let plain = |value: &Value| match value {
-            Value::String(text) => Ok(text.as_bytes().to_vec()),
-            Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => Ok(describe(value).into_bytes()),
-            other => Err(format!("`metadata.{name}` must be a string, got {}", describe(other))),
-        };
-        let values = match &value {
-            Value::Table(list) => {
-                let list = list.sequence_values::<Value>();
-                list.map(|value| plain(&value.map_err(|error| error.to_string())?))
-                    .collect::<Result<_, _>>()?
-            }
-            one => vec![plain(one)?],
-        };
-        pairs.push((name, values));
-    }
-    pairs.sort();
+fn metadata(owner: &str, stack: &mut Stack<'_>, index: i32) -> Result<Metadata, ApiError> {
     let mut metadata = Metadata::new();
-    for (name, values) in pairs {
-        for value in values {
-            metadata.append(&name, &value).map_err(|error| error.to_string())?;
-        }
+    for (name, value) in pairs_as(bytes, owner, Of::Option("metadata"), stack, index)? {
+        let appended = metadata.append(&name, &value);
+        appended.map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
     }
     Ok(metadata)
 }
 
 /// A code, by name or number, or a list of them.
-fn expected(value: &Value) -> Result<Expected, String> {
-    let one = |value: &Value| -> Result<u32, String> {
-        let found = match value {
-            Value::String(name) => {
-                let name = name.to_string_lossy();
-                let code = Code::ALL.iter().find(|code| code.name() == name);
-                let names = Code::ALL.iter().map(|code| code.name());
-                code.ok_or_else(|| format!("`expect`: \"{name}\" is no status{}", suggest(&name, names)))
-            }
-            other => {
-                let code =
-                    number(other).and_then(|number| Code::ALL.iter().find(|code| f64::from(code.number()) == number));
-                code.ok_or_else(|| {
-                    let got = describe(other);
-                    format!("`expect` must be a status as \"NOT_FOUND\" or 5, or a list of them, got {got}")
-                })
-            }
+fn expected(stack: &mut Stack<'_>, index: i32) -> Result<Expected, String> {
+    let one = |stack: &Stack<'_>, index: i32| -> Result<u32, String> {
+        let found = if let Some(name) = stack.lossy(index) {
+            let code = Code::ALL.iter().find(|code| code.name() == name);
+            let names = Code::ALL.iter().map(|code| code.name());
+            code.ok_or_else(|| format!("`expect`: \"{name}\" is no status{}", suggest(&name, names)))
+        } else {
+            let number = stack.number(index);
+            let code = number.and_then(|number| Code::ALL.iter().find(|code| f64::from(code.number()) == number));
+            code.ok_or_else(|| {
+                let got = describe_at(stack, index);
+                format!("`expect` must be a status as \"NOT_FOUND\" or 5, or a list of them, got {got}")
+            })
         }?;
         Ok(1 << found.number())
     };
-    let bits = match value {
-        Value::Table(list) => {
-            let mut bits = 0;
-            for value in list.sequence_values::<Value>() {
-                bits |= one(&value.map_err(|error| error.to_string())?)?;
-            }
-            bits
+    let mut bits = 0;
+    if stack.kind(index) == Kind::Table {
+        let top = stack.top();
+        for position in 1..=i32::try_from(stack.list_len(index)).unwrap_or(i32::MAX) {
+            stack.push_item(index, position);
+            bits |= one(stack, top + 1)?;
+            stack.truncate(top);
         }
-        value => one(value)?,
-    };
+    } else {
+        bits = one(stack, index)?;
+    }
     if bits == 0 {
         return Err("`expect` must name at least one status".to_owned());
     }
@@ -233,7 +184,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Connect {
     /// Reads the options of `grpc.connect`.
-    pub(super) fn read(vu: &Rc<VuContext>, value: &Value) -> Result<Self, FieldError> {
+    pub(super) fn read(vu: &Rc<VuContext>, value: &Value) -> Result<Self, ApiError> {
         let mut options = ClientOptions::default();
         let Some(fields) = Fields::new("grpc.connect", Vec::new(), value, &OF_CLIENTS)? else {
             return Ok(Self {
@@ -246,7 +197,7 @@ impl Connect {
         options.plaintext = fields.boolean("plaintext")?.unwrap_or(false);
         options.tls = read_tls(&fields, &vu.host.session.script)?;
         if options.plaintext && fields.has("tls") {
-            return Err(fields.error("tls", "makes no sense with `plaintext = true`"));
+            return Err(fields.error("tls", "makes no sense with `plaintext = true`").into());
         }
         options.authority = fields.string("authority")?;
         if let Some(count) = count(&fields, "share")? {
@@ -270,16 +221,12 @@ impl Connect {
         if let Some(user_agent) = fields.string("user_agent")? {
             options.user_agent = user_agent;
         }
-        let own = |what: String| FieldError {
-            path: Vec::new(),
-            message: format!("grpc.connect: {what}"),
-        };
+        let own = |what: String| ApiError::Text(format!("grpc.connect: {what}"));
         match fields.get("metadata") {
             Value::Nil => {}
-            Value::Table(table) => options.metadata = metadata(&table).map_err(own)?,
-            other => {
-                let what = format!("must be a table of strings, got {}", describe(&other));
-                return Err(fields.error("metadata", &what));
+            table => {
+                let read = raw::with_stack(&vu.host.lua, table, |stack| metadata("grpc.connect", stack, 1))?;
+                options.metadata = read?;
             }
         }
         let compression = match fields.get("compress") {

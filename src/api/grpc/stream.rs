@@ -14,7 +14,7 @@ use super::schemas::Callee;
 use super::trace;
 use crate::net::grpc::{Code, Received, Status, Stream as NetStream};
 use crate::script::raw::{self, Flow, Stack};
-use crate::script::{ApiError, Host, Lifecycle, Operation, Push, Reply, VuContext};
+use crate::script::{ApiError, Host, Lifecycle, Operation, Push, Reply, VuContext, reply};
 
 /// A stream behind its table.
 pub(super) struct Stream {
@@ -76,7 +76,7 @@ pub(super) fn begin(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'
             let ward = Ward(Rc::clone(&stream));
             vu.at_end(Box::new(move |vu| drop(ward.0.cancel(vu))));
         }
-        Ok(Reply::Push(Box::new(Begun(stream))))
+        Ok(Box::new(Begun(stream)) as Reply)
     }))
 }
 
@@ -131,7 +131,7 @@ pub(super) fn send(stream: &Rc<Stream>, vu: &Rc<VuContext>, stack: &mut Stack<'_
         trace::message(vu, &stream.callee, &stack.value(2)?);
     }
     let (mut open, prepared) = stream.take(OWNER)?;
-    let (stream, lua) = (Rc::clone(stream), vu.host.lua.clone());
+    let stream = Rc::clone(stream);
     Ok(Box::pin(async move {
         let sent = open.send(message).await;
         if !stream.callee.method.is_client_streaming() {
@@ -139,7 +139,7 @@ pub(super) fn send(stream: &Rc<Stream>, vu: &Rc<VuContext>, stack: &mut Stack<'_
             open.close_send();
         }
         stream.put((open, prepared));
-        Ok(Reply::Values(mlua::IntoLuaMulti::into_lua_multi(sent, &lua)?))
+        Ok(reply(sent))
     }))
 }
 
@@ -173,7 +173,7 @@ pub(super) fn recv(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Operation,
         };
         stream.put((open, prepared));
         let callee = Rc::clone(&stream.callee);
-        Ok(Reply::Push(Box::new(Next { callee, received })))
+        Ok(Box::new(Next { callee, received }) as Reply)
     }))
 }
 
@@ -210,7 +210,7 @@ pub(super) fn finish(stream: &Rc<Stream>, vu: &Rc<VuContext>) -> Result<Operatio
                 message: what.into(),
             };
         }
-        Ok(Reply::Push(ended(&vu, &stream.module, prepared, reply, true, false)))
+        Ok(ended(&vu, &stream.module, prepared, reply, true, false) as Reply)
     }))
 }
 

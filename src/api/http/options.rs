@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use mlua::{Function, Value};
+use mlua::Function;
 
-use crate::api::args::number;
 use crate::api::pairs::{Of, pairs};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
-use crate::plan::duration;
 use crate::plan::expect::{self, Expect};
-use crate::script::fields::{describe, suggest, to_duration};
+use crate::script::fields::{describe_at, duration_at};
+use crate::script::options::Options as Given;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, VuContext};
 
@@ -71,16 +70,21 @@ impl Options {
             owner,
             options: Self::default(),
         };
-        match stack.kind(index) {
-            Kind::Nil => {}
-            Kind::Table => reader.read(stack, index)?,
-            _ => return Err(reader.wrong("options", "a table", &stack.value(index)?)),
+        let places = match stack.kind(index) {
+            Kind::Nil => return Ok(reader.options),
+            Kind::Table => Given::read(owner, stack, index, &KNOWN)?.places(),
+            _ => return Err(reader.wrong("options", "a table", stack, index)),
+        };
+        for (key, place) in KNOWN.into_iter().zip(places) {
+            if place != 0 {
+                reader.option(key, stack, place)?;
+            }
         }
         Ok(reader.options)
     }
 }
 
-/// Reads one options table, key by key.
+/// Reads one options table.
 pub(super) struct Reader<'a> {
     pub(super) vu: &'a Rc<VuContext>,
     pub(super) owner: &'static str,
@@ -88,36 +92,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, stack: &mut Stack<'_>, table: i32) -> Result<(), ApiError> {
-        let (mut top, mut at) = (stack.top(), 0);
-        while let Some(next) = stack.next(table, at) {
-            let (key, value) = (top + 1, top + 2);
-            let Some(text) = stack.bytes(key) else {
-                return Err(self.error(format!("{} is not an option name", describe(&stack.value(key)?))));
-            };
-            match KNOWN.iter().find(|known| known.as_bytes() == text) {
-                Some(known) => self.option(known, stack, value)?,
-                None => return Err(self.unknown(&String::from_utf8_lossy(text))),
-            }
-            if self.options.name == Some(value) {
-                top = value;
-            }
-            stack.truncate(top);
-            at = next;
-        }
-        Ok(())
-    }
-
-    fn unknown(&self, name: &str) -> ApiError {
-        let hint = match suggest(name, KNOWN) {
-            hint if hint.is_empty() => format!("; known are {}", KNOWN.join(", ")),
-            hint => hint,
-        };
-        self.error(format!("unknown option `{name}`{hint}"))
-    }
-
-    /// Reads the option `key`, whose value is at `index`. Those that most requests have take no detour over the binding's
-    /// values.
+    /// Reads the option `key`, whose value is at `index`.
     fn option(&mut self, key: &'static str, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
         match (key, stack.kind(index)) {
             ("name", Kind::String) => self.options.name = Some(index),
@@ -142,23 +117,16 @@ impl Reader<'_> {
             ("timeout", _) => self.options.timeout = Some(self.timeout(stack, index)?),
             ("expect", _) => self.options.expect = Some(self.expect(stack, index)?),
             ("multipart", _) => self.multipart(stack, index)?,
-            _ => self.rare(key, &stack.value(index)?)?,
-        }
-        Ok(())
-    }
-
-    fn rare(&mut self, key: &'static str, value: &Value) -> Result<(), ApiError> {
-        match (key, value) {
-            ("auth", _) => self.auth(value)?,
-            ("redirects", _) => self.options.redirects = Some(self.redirects(value)?),
-            ("discard_body", Value::Boolean(discard)) => self.options.discard_body = Some(*discard),
-            ("discard_body", other) => return Err(self.wrong(key, "true or false", other)),
-            ("compress", Value::String(name)) => {
-                let codec = name.to_string_lossy().parse();
+            ("auth", _) => self.auth(stack, index)?,
+            ("redirects", _) => self.options.redirects = Some(self.redirects(stack, index)?),
+            ("discard_body", Kind::Boolean) => self.options.discard_body = Some(stack.is_true(index)),
+            ("discard_body", _) => return Err(self.wrong(key, "true or false", stack, index)),
+            ("compress", Kind::String) => {
+                let codec = stack.lossy(index).unwrap_or_default().parse();
                 let codec = codec.map_err(|error| self.error(format!("`compress`: {error}")))?;
                 self.options.compress = Some(codec);
             }
-            (_, other) => return Err(self.wrong(key, "a string", other)),
+            _ => return Err(self.wrong(key, "a string", stack, index)),
         }
         Ok(())
     }
@@ -167,8 +135,9 @@ impl Reader<'_> {
         ApiError::Text(format!("{}: {text}", self.owner))
     }
 
-    pub(super) fn wrong(&self, key: &str, wanted: &str, got: &Value) -> ApiError {
-        self.error(format!("`{key}` must be {wanted}, got {}", describe(got)))
+    pub(super) fn wrong(&self, key: &str, wanted: &str, stack: &Stack<'_>, index: i32) -> ApiError {
+        let got = describe_at(stack, index);
+        self.error(format!("`{key}` must be {wanted}, got {got}"))
     }
 
     fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<Vec<(String, String)>, ApiError> {
@@ -176,10 +145,7 @@ impl Reader<'_> {
     }
 
     fn timeout(&self, stack: &Stack<'_>, index: i32) -> Result<Duration, ApiError> {
-        let timeout = match stack.lossy(index) {
-            Some(text) => duration::parse(&text).map_err(|error| error.to_string()),
-            None => to_duration(&stack.value(index)?),
-        };
+        let timeout = duration_at(stack, index);
         let timeout = timeout.map_err(|reason| self.error(format!("`timeout` is wrong: {reason}")))?;
         if timeout.is_zero() {
             return Err(self.error("`timeout` must be longer than zero"));
@@ -187,16 +153,16 @@ impl Reader<'_> {
         Ok(timeout)
     }
 
-    fn redirects(&self, value: &Value) -> Result<u32, ApiError> {
-        match (value, number(value)) {
-            (Value::Boolean(false), _) => Ok(0),
+    fn redirects(&self, stack: &Stack<'_>, index: i32) -> Result<u32, ApiError> {
+        match (stack.kind(index), stack.number(index)) {
+            (Kind::Boolean, _) if !stack.is_true(index) => Ok(0),
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "checked to be a whole number up to 100"
             )]
             (_, Some(count)) if count.fract() == 0.0 && (0.0..=100.0).contains(&count) => Ok(count as u32),
-            _ => Err(self.wrong("redirects", "a number from 0 to 100, or false", value)),
+            _ => Err(self.wrong("redirects", "a number from 0 to 100, or false", stack, index)),
         }
     }
 
@@ -224,7 +190,7 @@ impl Reader<'_> {
             return Ok(Expect::Ranges(ranges));
         }
         let wanted = "a status, a range as \"200-299\" or \"2xx\", or a list of them";
-        Err(self.wrong("expect", wanted, &stack.value(index)?))
+        Err(self.wrong("expect", wanted, stack, index))
     }
 }
 

@@ -6,13 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue};
-use mlua::Value;
 
-use crate::api::pairs::plain;
+use crate::api::pairs::bytes;
 use crate::net::body::{Part, multipart};
 use crate::script::ApiError;
-use crate::script::fields::Fields;
 use crate::script::loader::find_data;
+use crate::script::options::Options;
 use crate::script::raw::{Kind, Stack};
 
 use super::options::Reader;
@@ -38,30 +37,35 @@ impl Reader<'_> {
 
     pub(super) fn json(&mut self, stack: &mut Stack<'_>, value: i32) -> Result<(), ApiError> {
         let mut json = self.vu.host.json.borrow_mut();
-        let text = json.bytes(stack, value);
+        let text = json.bytes(stack, value, false);
         let text = text.map_err(|error| self.error(format!("`json`: {error}")))?;
         let body = Bytes::copy_from_slice(text);
         self.body("json", body, Some(HeaderValue::from_static("application/json")))
     }
 
-    pub(super) fn auth(&mut self, value: &Value) -> Result<(), ApiError> {
+    pub(super) fn auth(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
         let owner = format!("{}: `auth`", self.owner);
-        let Some(fields) = Fields::new(&owner, Vec::new(), value, &["basic", "bearer"])? else {
-            return Ok(());
-        };
-        let text = match (fields.get("basic"), fields.get("bearer")) {
-            (Value::Table(basic), Value::Nil) => match (basic.raw_get(1)?, basic.raw_get(2)?) {
-                (Value::String(user), Value::String(password)) => {
-                    let pair = [&user.as_bytes()[..], b":", &password.as_bytes()].concat();
-                    format!("Basic {}", STANDARD.encode(pair))
+        let given = Options::read(&owner, stack, index, &["basic", "bearer"])?;
+        let text = match (given.place("basic"), given.place("bearer")) {
+            (Some(basic), None) if stack.list_len(basic) >= 2 => {
+                let user = stack.top() + 1;
+                stack.push_item(basic, 1);
+                stack.push_item(basic, 2);
+                match (stack.bytes(user), stack.bytes(user + 1)) {
+                    (Some(user), Some(password)) => {
+                        format!("Basic {}", STANDARD.encode([user, b":", password].concat()))
+                    }
+                    _ => return Err(self.error(AUTH_FORMS)),
                 }
-                _ => return Err(self.error(AUTH_FORMS)),
-            },
-            (Value::Nil, Value::String(token)) => format!("Bearer {}", token.to_string_lossy()),
-            (Value::Nil, Value::Function(token)) => {
-                self.options.token = Some(token);
+            }
+            (None, Some(bearer)) if stack.kind(bearer) == Kind::Function => {
+                self.options.token = stack.value(bearer)?.as_function().cloned();
                 return Ok(());
             }
+            (None, Some(bearer)) => match stack.lossy(bearer) {
+                Some(token) => format!("Bearer {token}"),
+                None => return Err(self.error(AUTH_FORMS)),
+            },
             _ => return Err(self.error(AUTH_FORMS)),
         };
         let value = secret_header(self.owner, text)?;
@@ -71,21 +75,20 @@ impl Reader<'_> {
 
     pub(super) fn multipart(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {
         if stack.kind(index) != Kind::Table {
-            return Err(self.wrong("multipart", "a table of fields", &stack.value(index)?));
+            return Err(self.wrong("multipart", "a table of fields", stack, index));
         }
         let (top, mut at) = (stack.top(), 0);
         let mut parts = Vec::new();
         while let Some(next) = stack.next(index, at) {
             let (name, value) = (top + 1, top + 2);
             let Some(name) = stack.lossy(name).map(Cow::into_owned) else {
-                return Err(self.wrong("multipart", "a table with names as keys", &stack.value(name)?));
+                return Err(self.wrong("multipart", "a table with names as keys", stack, name));
             };
             let part = match stack.kind(value) {
-                Kind::Table => self.file(name, &stack.value(value)?)?,
+                Kind::Table => self.file(name, stack, value)?,
                 _ => {
-                    let data = plain(stack, value)?;
                     let wrong = |got| self.error(format!("`multipart.{name}` must be a string, got {got}"));
-                    let data = data.map_err(wrong)?.into_bytes().into();
+                    let data = bytes(stack, value).map_err(wrong)?.into();
                     Part {
                         name,
                         data,
@@ -103,21 +106,19 @@ impl Reader<'_> {
         self.body("multipart", encoded.body, Some(content_type))
     }
 
-    fn file(&self, name: String, value: &Value) -> Result<Part, ApiError> {
+    fn file(&self, name: String, stack: &Stack<'_>, index: i32) -> Result<Part, ApiError> {
         let owner = format!("{}: `multipart.{name}`", self.owner);
-        let known = ["path", "content", "filename", "content_type"];
-        let Some(file) = Fields::new(&owner, Vec::new(), value, &known)? else {
-            return Ok(Part::default());
-        };
-        let path = file.string("path")?;
-        let data: Bytes = match (&path, file.get("content")) {
-            (Some(path), Value::Nil) => {
+        let file = Options::read(&owner, stack, index, &["path", "content", "filename", "content_type"])?;
+        let path = file.text("path")?;
+        let content = file.place("content").map(|place| stack.bytes(place));
+        let data: Bytes = match (&path, content) {
+            (Some(path), None) => {
                 let found = find_data(path, &self.vu.host.session.script);
                 let found = found.map_err(|reason| ApiError::Text(format!("{owner}: {reason}")))?;
                 let read = std::fs::read(found).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
                 read.into()
             }
-            (None, Value::String(content)) => content.as_bytes().to_vec().into(),
+            (None, Some(Some(content))) => Bytes::copy_from_slice(content),
             _ => {
                 return Err(ApiError::Text(format!(
                     "{owner} is a string, or {{ path = … }} or {{ content = …, filename = … }}"
@@ -125,9 +126,10 @@ impl Reader<'_> {
             }
         };
         let last = path.as_deref().and_then(|path| path.rsplit('/').next());
+        let filename = file.text("filename")?.map(Cow::into_owned);
         Ok(Part {
-            filename: file.string("filename")?.or(last.map(str::to_owned)),
-            content_type: file.string("content_type")?,
+            filename: filename.or_else(|| last.map(str::to_owned)),
+            content_type: file.text("content_type")?.map(Cow::into_owned),
             name,
             data,
         })

@@ -1,7 +1,8 @@
 //! Functions of ours that the VM calls without a binding in between.
 #![expect(unsafe_code, reason = "the VM's C interface; see the module above")]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use mlua::ffi::{self, lua_State};
@@ -21,6 +22,9 @@ pub enum Flow {
     Call(i32),
 }
 
+/// The name of code of ours in Lua: errors are raised past it, at the line of the script that called.
+pub const INTERNAL: &CStr = c"kt";
+
 type Half = Box<dyn Fn(&mut Stack<'_>) -> Result<Flow, ApiError>>;
 
 /// A function of ours, in the userdata that is its one upvalue.
@@ -30,8 +34,8 @@ struct Own {
     lua: WeakLua,
 }
 
-/// Makes a function that Lua can call. Errors are raised at the line that called it, when they are texts. `then` is called
-/// after a wait, on the same stack.
+/// Makes a function that Lua can call. Errors are raised at the line of the script that called it, itself or through code of
+/// ours, when they are texts. `then` is called after a wait, on the same stack.
 ///
 /// # Errors
 /// When the VM is out of memory.
@@ -106,7 +110,7 @@ unsafe fn raise(state: *mut lua_State, own: &Own, error: ApiError) -> c_int {
     unsafe {
         match error {
             ApiError::Text(text) => {
-                ffi::luaL_where(state, 1);
+                push_place(state);
                 ffi::lua_pushlstring_(state, text.as_ptr().cast(), text.len());
                 drop(text);
                 ffi::lua_concat(state, 2);
@@ -120,6 +124,28 @@ unsafe fn raise(state: *mut lua_State, own: &Own, error: ApiError) -> c_int {
             }
         }
         ffi::lua_error(state)
+    }
+}
+
+/// Pushes where the innermost call is that a script makes, as `file:line: `; nothing where there is none.
+///
+/// # Safety
+/// `state` is running.
+unsafe fn push_place(state: *mut lua_State) {
+    for level in 1.. {
+        // SAFETY: fills in what is asked for, or gives 0 when there are not so many calls; its text lives as long as the code
+        // it names, which is being called.
+        unsafe {
+            let mut call = MaybeUninit::<ffi::lua_Debug>::zeroed();
+            if ffi::lua_getinfo(state, level, c"sl".as_ptr(), call.as_mut_ptr()) == 0 {
+                return ffi::lua_pushlstring_(state, c"".as_ptr(), 0);
+            }
+            let call = call.assume_init_ref();
+            // Functions that are not in Lua have no line.
+            if call.currentline > 0 && CStr::from_ptr(call.short_src) != INTERNAL {
+                return ffi::luaL_where(state, level);
+            }
+        }
     }
 }
 

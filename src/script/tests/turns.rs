@@ -27,14 +27,14 @@ async fn all_go_on(log: &Log, script: impl Fn() + 'static) {
     let (arrived, asked) = (Rc::new(Notify::new()), Rc::new(RefCell::new(0)));
     let receive = {
         let (arrived, log, asked) = (Rc::clone(&arrived), Rc::clone(log), Rc::clone(&asked));
-        bed.host.op_fn("receive", move |_, _| {
+        bed.host.operation("receive", move |_, _| {
             let (arrived, log) = (Rc::clone(&arrived), Rc::clone(&log));
             *asked.borrow_mut() += 1;
-            async move {
+            Ok(async move {
                 arrived.notified().await;
                 log.borrow_mut().push("received");
-                Ok(MultiValue::new())
-            }
+                Ok(())
+            })
         })
     };
     let go_on = {
@@ -131,10 +131,12 @@ async fn nobody_overtakes_those_who_wait_while_the_runtime_looks() {
     let test = async {
         let bed = Bed::new("return function() end").await;
         bed.ready().unwrap_or_else(|error| panic!("{error}"));
-        let receive = bed.host.op_fn("receive", |_, _| async {
-            yield_now().await;
-            let _ = clock::now();
-            Ok(MultiValue::new())
+        let receive = bed.host.operation("receive", |_, _| {
+            Ok(async {
+                yield_now().await;
+                let _ = clock::now();
+                Ok(())
+            })
         });
         let compute = {
             let order = Rc::clone(&order);

@@ -26,10 +26,8 @@ impl Json {
     ///
     /// # Errors
     /// What JSON cannot hold, with its place.
-    pub fn text(&mut self, stack: &mut Stack<'_>, index: i32, pretty: bool) -> Result<String, String> {
-        self.pretty = pretty;
-        let bytes = self.bytes(stack, index)?.to_vec();
-        self.pretty = false;
+    pub fn text(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<String, String> {
+        let bytes = self.bytes(stack, index, false)?.to_vec();
         String::from_utf8(bytes).map_err(|error| error.to_string())
     }
 
@@ -37,7 +35,8 @@ impl Json {
     ///
     /// # Errors
     /// What JSON cannot hold, with its place.
-    pub fn bytes(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<&[u8], String> {
+    pub fn bytes(&mut self, stack: &mut Stack<'_>, index: i32, pretty: bool) -> Result<&[u8], String> {
+        self.pretty = pretty;
         self.out.clear();
         self.fields.clear();
         let top = stack.top();
