@@ -12,18 +12,20 @@ use crate::script::trace::{self, Mark, Step};
 /// In Lua, so that the body may wait.
 const CODE: &str = r#"
 local enter, leave = ...
-local pack, unpack, pcall, error = table.pack, table.unpack, pcall, error
+local pcall, error, type = pcall, error, type
+local function left(ok, ...)
+  leave()
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
 return function(name, body, ...)
   if type(body) ~= "function" then
     error("group: the second argument must be a function, got " .. type(body), 2)
   end
   enter(name)
-  local results = pack(pcall(body, ...))
-  leave()
-  if not results[1] then
-    error(results[2], 0)
-  end
-  return unpack(results, 2, results.n)
+  return left(pcall(body, ...))
 end"#;
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {

@@ -123,10 +123,10 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
         let got = describe_at(stack, 1);
         return Err(wrong(format!("`requests` must be a table, got {got}")));
     }
-    let mut prepared: Vec<(Value, Box<Prepared>)> = Vec::new();
-    let (top, mut at) = (stack.top(), 0);
+    // Their keys stay on the stack, below the answers.
+    let (mut prepared, mut at) = (Vec::new(), 0);
     while let Some(next) = stack.next(1, at) {
-        let (key, entry) = (stack.value(top + 1)?, top + 2);
+        let (key, entry) = (stack.top() - 1, stack.top());
         let (method, url) = match stack.kind(entry) {
             // No options: what follows it is nil.
             Kind::String => (http::Method::GET, entry),
@@ -146,7 +146,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
             }
         };
         prepared.push((key, request::prepare(vu, OWNER, method, stack, url)?));
-        stack.truncate(top);
+        stack.truncate(key);
         at = next;
     }
     let (vu, face) = (Rc::clone(vu), Rc::clone(face));
@@ -154,7 +154,7 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
         let mut answers = Vec::with_capacity(prepared.len());
         let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
             let sending = send(Rc::clone(&vu), Rc::clone(&face), prepared);
-            sending.map(|answer| (key, answer))
+            sending.map(move |answer| (key, answer))
         }))
         .buffer_unordered(BATCH_CONCURRENCY);
         while let Some((key, answer)) = running.next().await {
@@ -165,15 +165,15 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
     }))
 }
 
-/// The answers of a batch, by the keys of its requests.
-struct Answers(Vec<(Value, Box<Answer>)>);
+/// The answers of a batch, by where on the stack the keys of its requests are.
+struct Answers(Vec<(i32, Box<Answer>)>);
 
 impl Push for Answers {
     fn push(self: Box<Self>, host: &Rc<Host>, stack: &mut Stack<'_>) -> Result<i32, ApiError> {
-        stack.push_table(0, 0);
+        stack.push_table(i32::try_from(self.0.len()).unwrap_or_default(), 0);
         let table = stack.top();
         for (key, answer) in self.0 {
-            stack.push_values(key)?;
+            stack.push_copy(key);
             answer.push(host, stack)?;
             stack.set(table);
         }

@@ -18,6 +18,11 @@ test("values are written, and read back", function()
   assert(json.encode(nil) == "null")
 end)
 
+test("what is wrong with one text is not carried into the next", function()
+  assert(not pcall(json.encode, { print }, { pretty = true }))
+  assert(json.encode { 1 } == "[1]")
+end)
+
 test("an empty list stays a list", function()
   assert(json.encode(json.array {}) == "[]")
   assert(json.encode(json.array()) == "[]")

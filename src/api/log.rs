@@ -26,9 +26,12 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
 }
 
 fn write(host: &Host, level: Level, args: &Args<'_, '_>) -> Result<(), ApiError> {
+    let vu = host.current()?;
+    if !trace::is_on(&vu) && !is_shown(level) {
+        return Ok(());
+    }
     let texts = (1..=args.count()).map(|index| Ok(text(host, &args.value(index)?)));
     let text = texts.collect::<Result<Vec<_>, ApiError>>()?.join(" ");
-    let vu = host.current()?;
     let place = match vu.iteration.get() {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
         None => vu.lifecycle.get().tag().unwrap_or("load").to_owned(),
@@ -48,6 +51,16 @@ fn write(host: &Host, level: Level, args: &Args<'_, '_>) -> Result<(), ApiError>
         _ => tracing::info!(target: "kingtide::log", "{line}"),
     }
     Ok(())
+}
+
+/// Whether lines of that level appear anywhere.
+fn is_shown(level: Level) -> bool {
+    match level {
+        Level::DEBUG => tracing::enabled!(target: "kingtide::log", Level::DEBUG),
+        Level::WARN => tracing::enabled!(target: "kingtide::log", Level::WARN),
+        Level::ERROR => tracing::enabled!(target: "kingtide::log", Level::ERROR),
+        _ => tracing::enabled!(target: "kingtide::log", Level::INFO),
+    }
 }
 
 /// Strings as they are, tables as JSON, the rest as Lua prints it.

@@ -42,6 +42,11 @@ test("bad durations are raised where they are written", function()
   raises("got a table", function() sleep {} end)
 end)
 
+test("the line is told of a function that `pcall` calls as well", function()
+  local ok, message = pcall(kt.sleep, "5 parsecs")
+  assert(not ok and tostring(message):match "sleep%.test%.lua:%d+: sleep: `duration` is wrong", message)
+end)
+
 test("where nothing can wait it says so", function()
   raises("sleep cannot be called here: sort comparators, gsub callbacks and metamethods cannot wait", function()
     table.sort({ 3, 1, 2 }, function(a, b)

@@ -252,6 +252,7 @@ mod tests {
             ("m{a}", "`a` in `m{a}` is not `key:value`"),
             ("m{a:}", "is not `key:value`"),
             ("m{:1}", "is not `key:value`"),
+            ("m{{a:}}", "`{a:}` in"),
             ("m{a:1,b}", "`b` in"),
             ("m{a:\"x\"y}", "is not `key:value`"),
             ("m{a:1,a:2}", "`a` occurs twice"),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use http::HeaderValue;
 use rustc_hash::FxHasher;
-use url::{ParseError, Position, Url};
+use url::{ParseError, Position, Url, form_urlencoded};
 
 use super::auth;
 use super::target::Target;
@@ -144,12 +144,38 @@ impl Address {
     /// Adds pairs to the query, encoded as forms are.
     #[must_use]
     pub fn with_query(&self, pairs: &[(String, String)]) -> Self {
+        let Inner {
+            path_at,
+            path_end,
+            relative,
+            ..
+        } = *self.0;
         if pairs.is_empty() {
             return self.clone();
         }
-        let mut url = self.with_userinfo();
-        url.query_pairs_mut().extend_pairs(pairs);
-        Self::new(url, self.0.relative)
+        if !self.is_http() || self.0.target_end < self.0.text.len() {
+            // Behind the query there is a fragment, or the path is none.
+            let mut url = self.with_userinfo();
+            url.query_pairs_mut().extend_pairs(pairs);
+            return Self::new(url, relative);
+        }
+        let mut text = String::with_capacity(self.0.text.len() + 24 * pairs.len());
+        text.push_str(&self.0.text);
+        if path_end == text.len() {
+            text.push('?');
+        }
+        let mut query = form_urlencoded::Serializer::for_suffix(text, path_end + 1);
+        query.extend_pairs(pairs);
+        let text = query.finish();
+        Self(Rc::new(Inner {
+            path_at,
+            path_end,
+            target_end: text.len(),
+            text: text.into_boxed_str(),
+            relative,
+            origin: Rc::clone(&self.0.origin),
+            url: OnceCell::new(),
+        }))
     }
 
     /// The whole URL, fragment included.

@@ -64,6 +64,24 @@ proptest! {
     }
 
     #[test]
+    fn queries_are_the_url_crates(
+        text in text(),
+        base in 0..4_usize,
+        pairs in proptest::collection::vec((".{0,4}", ".{0,4}"), 1..4),
+    ) {
+        let base = [
+            "http://127.0.0.1:8080/", "https://shop.test/base/x?q=1", "http://u:p%40@[::1]:81/a/#f", "data:text/plain,x",
+        ][base];
+        let base = Url::parse(base).unwrap();
+        if let (Ok(address), Ok(mut url)) = (Address::from(base.clone()).join(&text), base.join(&text)) {
+            url.query_pairs_mut().extend_pairs(&pairs);
+            let with_query = address.with_query(&pairs);
+            same(&with_query, &url)?;
+            prop_assert_eq!(with_query.is_relative(), address.is_relative());
+        }
+    }
+
+    #[test]
     fn recent_ones_are_as_if_joined_again(
         texts in proptest::collection::vec((text(), 0..4_usize), 1..12),
         base in 0..3_usize,
