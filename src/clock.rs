@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 pub use tokio::time::Instant;
 
 mod alarm;
+pub mod machine;
 mod timer;
 mod wheel;
 

@@ -384,7 +384,7 @@ async fn wait_until_ready(
                 control.stop(Reason::Internal(reason));
                 ready += 1;
             }
-            Some(CoreReport::Done { cpu, .. }) => judge.core_cpu(cpu),
+            Some(CoreReport::Done { spent, .. }) => judge.core_spent(spent),
             Some(CoreReport::Samples { .. }) => {}
             None => return,
         }

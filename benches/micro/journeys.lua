@@ -10,6 +10,9 @@ local rows = kt.data.array("rows", function()
   return all
 end)
 
+local trend = kt.metrics.trend("time_of_a_part", { unit = "ms" })
+local counter = kt.shared.counter "parts"
+
 local text = '{"id": 4711, "status": "confirmed", "total": 99.5}'
 local nested = kt.json.encode {
   id = "5b8f0c4e-2f5a-4d3a-9f0e-1c2d3e4f5a6b",
@@ -31,6 +34,9 @@ end
 local journeys = {
   pace = repeated(function() kt.pace(0) end),
   check = repeated(function() kt.check(200, { ["status is 200"] = true }) end),
+  group = repeated(function() kt.group("a part", function() end) end),
+  trend = repeated(function() trend:add(12.5, { part = "list", tier = "gold" }) end),
+  counter = repeated(function() counter:add() end),
   random = repeated(function() kt.random.int(1, 1000000) end),
   decode = repeated(function() kt.json.decode(text) end),
   decode_nested = repeated(function() kt.json.decode(nested) end),

@@ -32,7 +32,10 @@ macro_rules! repeated {
 pub const CASES: &[Case] = repeated! {
     "script/call that yields" "pace";
     "script/check" "check";
+    "script/group" "group";
+    "script/trend with tags" "trend";
     "script/random number" "random";
+    "script/shared counter" "counter";
     "json/decode" "decode";
     "json/decode nested" "decode_nested";
     "json/encode" "encode";

@@ -302,6 +302,14 @@ fn health(generator: &Generator) -> String {
         parts.push(format!("gc pause p99 {}, max {}", human::time(p99), human::time(max)));
     }
     parts.push(format!("CPU {:.1}%", generator.cpu_percent));
+    for (name, percent) in [
+        ("CPU wait", generator.cpu_wait_percent),
+        ("steal", generator.steal_percent),
+    ] {
+        if let Some(percent) = percent.filter(|percent| *percent >= 0.1) {
+            parts.push(format!("{name} {percent:.1}%"));
+        }
+    }
     if generator.socket_errors > 0 {
         parts.push(format!("socket errors {}", human::count(generator.socket_errors)));
     }

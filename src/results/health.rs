@@ -14,6 +14,10 @@ pub struct Conditions<'a> {
     pub open: &'a [bool],
     /// What each core thread used.
     pub cpu: &'a [Duration],
+    /// How long each core thread was ready to run and others had its processor; none where the system does not tell.
+    pub waited: &'a [Duration],
+    /// The share of the machine's CPU time that its host took, where the system tells.
+    pub stolen: Option<f64>,
     /// How long the load was.
     pub duration: Duration,
     /// How many files the process may have open, if there is a limit.
@@ -29,12 +33,20 @@ pub fn judge_generator(conditions: &Conditions<'_>, totals: &Totals) -> Generato
     let mut health = Health::default();
     health.lags(totals, open);
     let cpu_percent = health.cpu(cpu, duration, open);
+    let waited = conditions.waited.iter().copied().max();
+    let waited = waited
+        .filter(|_| !duration.is_zero())
+        .map(|waited| share(waited, duration));
+    let stolen = conditions.stolen.map(|share| 100.0 * share);
+    health.notes.extend(of_others(waited, stolen));
     health.notes.extend(saturation(conditions.open, totals));
     let socket_errors = health.sockets(totals, conditions.files);
     Generator {
         verdict: health.verdict,
         start_lag_p99_ms: p99(builtin::ITERATION_START_LAG).filter(|_| open),
-        cpu_percent: (cpu_percent * 10.0).round() / 10.0,
+        cpu_percent: rounded(cpu_percent),
+        cpu_wait_percent: waited.map(rounded),
+        steal_percent: stolen.map(rounded),
         reasons: health.reasons,
         dispatch_lag_p99_ms: p99(builtin::DISPATCH_LAG).filter(|_| open),
         loop_lag_p99_ms: p99(builtin::LOOP_LAG),
@@ -43,6 +55,31 @@ pub fn judge_generator(conditions: &Conditions<'_>, totals: &Totals) -> Generato
         socket_errors,
         notes: health.notes,
     }
+}
+
+/// A part in percent.
+fn share(part: Duration, whole: Duration) -> f64 {
+    100.0 * part.as_secs_f64() / whole.as_secs_f64()
+}
+
+/// To one digit behind the point.
+fn rounded(percent: f64) -> f64 {
+    (percent * 10.0).round() / 10.0
+}
+
+/// Others who had the processors: what was late is told by the lags, this tells why.
+fn of_others(waited: Option<f64>, stolen: Option<f64>) -> Vec<String> {
+    let waited = waited.filter(|waited| *waited >= 5.0).map(|waited| {
+        format!(
+            "a core thread waited for a processor for {waited:.0} % of the time: other programs of this machine had it"
+        )
+    });
+    let stolen = stolen.filter(|stolen| *stolen >= 1.0).map(|stolen| {
+        format!(
+            "the host of this machine took {stolen:.1} % of its CPU time for others (steal), and with it moments of this run"
+        )
+    });
+    waited.into_iter().chain(stolen).collect()
 }
 
 /// The percentile that a lag is judged by, and its value. In a short run the 99th is its one worst moment, and one hiccup
@@ -120,8 +157,7 @@ impl Health {
         if duration.is_zero() || cpu.is_empty() {
             return 0.0;
         }
-        let share = |cpu: Duration| 100.0 * cpu.as_secs_f64() / duration.as_secs_f64();
-        let busiest = cpu.iter().copied().max().map_or(0.0, share);
+        let busiest = cpu.iter().max().map_or(0.0, |cpu| share(*cpu, duration));
         if busiest > 90.0 {
             let text = format!("the busiest core thread used {busiest:.0} % of its core");
             if open {
@@ -132,7 +168,7 @@ impl Health {
         }
         #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
         let threads = cpu.len() as f64;
-        share(cpu.iter().sum()) / threads
+        share(cpu.iter().sum(), duration) / threads
     }
 
     /// How many connections this machine itself refused.
@@ -147,5 +183,29 @@ impl Health {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let refused = refused as u64;
         refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_told_of_when_they_had_much() {
+        // What a thread waited for, what the host took, what is told; in percent.
+        let table: [(Option<f64>, Option<f64>, &[&str]); 5] = [
+            (None, None, &[]),
+            (Some(4.9), Some(0.9), &[]),
+            (Some(37.2), Some(0.9), &["waited for a processor for 37 % of the time"]),
+            (None, Some(1.04), &["took 1.0 % of its CPU time for others (steal)"]),
+            (Some(5.0), Some(12.0), &["for 5 % of the time", "took 12.0 %"]),
+        ];
+        for (waited, stolen, parts) in table {
+            let notes = of_others(waited, stolen);
+            assert_eq!(notes.len(), parts.len(), "{notes:?}");
+            for (note, part) in notes.iter().zip(parts) {
+                assert!(note.contains(part), "{note}");
+            }
+        }
     }
 }

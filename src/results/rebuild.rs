@@ -215,6 +215,8 @@ fn generator(run: &RunHeader, intervals: &[Interval], duration: Duration, totals
     let conditions = Conditions {
         open: &open,
         cpu: &[used.sum()],
+        waited: &[],
+        stolen: None,
         duration,
         files: None,
     };

@@ -323,6 +323,13 @@ pub struct Generator {
     pub start_lag_p99_ms: Option<f64>,
     /// CPU time used, 100 being all core threads busy all the time.
     pub cpu_percent: f64,
+    /// How long the core thread that waited most was ready to run while others had its processor, 100 being all the time;
+    /// where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_wait_percent: Option<f64>,
+    /// What of the machine's CPU time its host took, 100 being all of it; where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal_percent: Option<f64>,
     /// Why the verdict is not valid.
     pub reasons: Vec<String>,
     /// The generator's own part of the start lag.

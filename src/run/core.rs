@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Barrier, mpsc, watch};
 
 use crate::api;
+use crate::clock::machine::thread_waited;
 use crate::clock::{self, Instant, Timer};
 use crate::control::Reason;
 use crate::direct::{Call, DirectVuFactory};
@@ -41,13 +42,40 @@ pub(super) enum CoreReport {
         core: u32,
         second: u64,
         delta: Box<Delta>,
-        /// CPU time used since the start of the load.
-        cpu: Duration,
+        /// Since the start of the load.
+        spent: Spent,
         /// When that was, whenever it is read.
         ended: Instant,
     },
     /// It could not start.
     Failed(String),
+}
+
+/// What a core thread has had of a processor, and what it has not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    /// Time on it, user and system.
+    pub(super) cpu: Duration,
+    /// Time of being ready while others had it, where the system tells.
+    pub(super) waited: Option<Duration>,
+}
+
+impl Spent {
+    /// By the calling thread so far.
+    fn now() -> Self {
+        Self {
+            cpu: clock::thread_cpu(),
+            waited: thread_waited(),
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        let waited = self.waited.zip(before.waited);
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            waited: waited.map(|(now, before)| now.saturating_sub(before)),
+        }
+    }
 }
 
 /// Which virtual users a core makes: the half of [`Work`] that every thread needs.
@@ -175,14 +203,15 @@ async fn drive<F: VuFactory + 'static>(
         Ok(start) => start.unwrap_or_else(clock::now),
         Err(_) => return Ok(()),
     };
-    let cpu = clock::thread_cpu();
+    let before = Spent::now();
     let core_index = seed.stripe.index;
     let reported = Rc::new(Cell::new(0));
+    let reports = seed.reports.clone();
     let reporting = report(
-        seed.reports.clone(),
+        reports,
         recorder.clone(),
         core_index,
-        (start, cpu),
+        (start, before.cpu),
         Rc::clone(&reported),
     );
     let reporter = tokio::task::spawn_local(reporting);
@@ -209,7 +238,7 @@ async fn drive<F: VuFactory + 'static>(
         // Not the clock's: the end of a load on a whole second may come before the report of that second.
         second: reported.get(),
         delta: Box::new(recorder.take()),
-        cpu: clock::thread_cpu().saturating_sub(cpu),
+        spent: Spent::now().since(before),
         ended,
     });
     // Connections that this core has opened may carry requests of the others.

@@ -122,13 +122,13 @@ impl Load<'_> {
                 core,
                 second,
                 delta,
-                cpu,
+                spent,
                 ended,
             } => {
                 // Its last second is not over, so that this closes none.
                 self.totals.merge_second(second, &delta);
-                self.feed.core_cpu(core, second, cpu);
-                self.judge.core_cpu(cpu);
+                self.feed.core_cpu(core, second, spent.cpu);
+                self.judge.core_spent(spent);
                 course.note(core, u64::MAX);
                 // What comes after the last is only the taking down of virtual machines.
                 course.ended = course.ended.max(Some(ended));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Instant;
+use crate::clock::machine::Ticks;
 use crate::control;
 use crate::exec::Change;
 use crate::metrics::{Threshold, Totals};
@@ -18,6 +19,7 @@ use crate::results::{
 };
 use crate::script::{Revision, Session};
 
+use super::core::Spent;
 use super::invariants::Invariants;
 use super::reload::Reload;
 use super::{RunOptions, Test, edit, warnings};
@@ -58,6 +60,10 @@ pub(super) struct Judge {
     begun: Option<Instant>,
     ended: Option<Instant>,
     cpu: Vec<Duration>,
+    waited: Vec<Duration>,
+    /// The machine's time at the start of the load, and the share of it that the host took until its end.
+    ticks: Option<Ticks>,
+    stolen: Option<f64>,
 }
 
 impl Judge {
@@ -74,6 +80,9 @@ impl Judge {
             begun: None,
             ended: None,
             cpu: Vec::new(),
+            waited: Vec::new(),
+            ticks: None,
+            stolen: None,
         }
     }
 
@@ -99,15 +108,19 @@ impl Judge {
 
     pub(super) fn begin(&mut self, origin: Instant) {
         self.begun = Some(origin);
+        self.ticks = Ticks::now();
     }
 
     pub(super) fn end(&mut self, at: Instant) {
         self.ended = Some(at);
+        let ticks = Ticks::now().zip(self.ticks);
+        self.stolen = ticks.and_then(|(now, before)| now.stolen_since(before));
     }
 
-    /// CPU time that one core thread used during the load.
-    pub(super) fn core_cpu(&mut self, cpu: Duration) {
-        self.cpu.push(cpu);
+    /// What one core thread has spent during the load.
+    pub(super) fn core_spent(&mut self, spent: Spent) {
+        self.cpu.push(spent.cpu);
+        self.waited.extend(spent.waited);
     }
 
     /// The load is over, and every sample of it is in `totals`: invariants are looked at once more.
@@ -209,6 +222,8 @@ impl Judge {
         let conditions = Conditions {
             open: &open,
             cpu: &self.cpu,
+            waited: &self.waited,
+            stolen: self.stolen,
             duration,
             files: super::files::allowed(),
         };

@@ -95,6 +95,8 @@ fn generator(verdict: GeneratorVerdict) -> Generator {
         verdict,
         start_lag_p99_ms: None,
         cpu_percent: 1.0,
+        cpu_wait_percent: None,
+        steal_percent: None,
         reasons: Vec::new(),
         dispatch_lag_p99_ms: None,
         loop_lag_p99_ms: None,
