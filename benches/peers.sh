@@ -2,7 +2,7 @@
 # Compares kingtide with its peers, side by side on this machine, and with the targets of the project.
 #
 #   benches/peers.sh                       all rows, medians of five; about 40 minutes
-#   benches/peers.sh --only post,quick     only these of: post json think quick close tls http2 grpc rate threads start metrics
+#   benches/peers.sh --only post,quick     only these of: post json journey think quick close tls http2 grpc rate threads start metrics
 #   benches/peers.sh --runs 3 --duration 2 fewer and shorter runs, for a first look
 #   benches/peers.sh --binary PATH         that kingtide instead of building one
 #   benches/peers.sh --oha                 oha as well, built by cargo into .tools/, because Debian has none
@@ -14,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly ROWS=(post json think quick close tls http2 grpc rate threads start metrics)
+readonly ROWS=(post json journey think quick close tls http2 grpc rate threads start metrics)
 readonly OHA=1.16.0
 # The ids of the cores.
 readonly GENERATOR=0 SERVER=1
@@ -340,6 +340,16 @@ measure_json() {
 show_json() {
   against "scripted GET, 10 objects parsed: wrk + cjson" json.10.kingtide.cpu json.10.wrk.cpu 1.0 "µs"
   against "  1,000 objects" json.1000.kingtide.cpu json.1000.wrk.cpu 1.0 "µs"
+}
+
+# What people write around their requests: groups, tokens, a query, a header, a row of data, metrics with tags.
+measure_journey() {
+  kt journey.post post -d "${duration}s"
+  kt journey.kingtide journey -d "${duration}s"
+}
+show_journey() {
+  line "a journey, for each request: own POST" "$(spread journey.kingtide.cpu µs)" "$(spread journey.post.cpu µs)" \
+    "$(ratio journey.kingtide.cpu journey.post.cpu)× ($(ratios journey.kingtide.cpu journey.post.cpu))" "" ""
 }
 
 # Ten thousand users and connections have to be made first, which a long run spreads over more requests; what a longer run

@@ -34,7 +34,9 @@ end
 local journeys = {
   pace = repeated(function() kt.pace(0) end),
   check = repeated(function() kt.check(200, { ["status is 200"] = true }) end),
-  group = repeated(function() kt.group("a part", function() end) end),
+  group = repeated(function()
+    kt.group("a part", function() end)
+  end),
   trend = repeated(function() trend:add(12.5, { part = "list", tier = "gold" }) end),
   counter = repeated(function() counter:add() end),
   random = repeated(function() kt.random.int(1, 1000000) end),

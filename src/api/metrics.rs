@@ -122,15 +122,25 @@ fn add(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<(), ApiError> {
     let value = value(host, id, args.stack(), 2)?;
     let vu = host.current()?;
     if let Some(when) = vu.lifecycle.get().still() {
-        return Err(args.error(format!("nothing is measured {when}; call it in the journey")));
+        let owner = owner(host, id);
+        return Err(ApiError::Text(format!(
+            "{owner}: nothing is measured {when}; call it in the journey"
+        )));
     }
     let tags = if args.is_nil(3) {
         vu.tags()?
     } else {
-        vu.tags_with(&pairs(args.name(), Of::Tags, args.stack(), 3)?)?
+        let read = pairs(args.name(), Of::Tags, args.stack(), 3);
+        // Read once more for the message, which names the metric.
+        vu.tags_with(&read.or_else(|_| pairs(&owner(host, id), Of::Tags, args.stack(), 3))?)?
     };
     host.recorder()?.record(id, value, &tags);
     Ok(())
+}
+
+/// The method of a metric's handle as messages call it.
+fn owner(host: &Host, id: MetricId) -> String {
+    format!("{}:add", host.session.registry.definition(id).name)
 }
 
 /// A number; for a rate also true or false.
@@ -138,14 +148,11 @@ fn value(host: &Host, id: MetricId, stack: &Stack<'_>, index: i32) -> Result<f64
     if let Some(value) = stack.number(index) {
         return Ok(value);
     }
-    let metric = host.session.registry.definition(id);
-    let wanted = match metric.kind {
+    let wanted = match host.session.registry.definition(id).kind {
         Kind::Rate if stack.kind(index) == Type::Boolean => return Ok(f64::from(u8::from(stack.is_true(index)))),
         Kind::Rate => "a number, true or false",
         _ => "a number",
     };
-    let (name, got) = (&metric.name, describe_at(stack, index));
-    Err(ApiError::Text(format!(
-        "{name}:add: `value` must be {wanted}, got {got}"
-    )))
+    let (owner, got) = (owner(host, id), describe_at(stack, index));
+    Err(ApiError::Text(format!("{owner}: `value` must be {wanted}, got {got}")))
 }

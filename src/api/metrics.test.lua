@@ -79,7 +79,7 @@ test("declarations that cannot be are told apart", function()
     "metrics.gauge: the metric `m_sum` is a counter already, and cannot be a gauge too",
     "the metric `m_value` is a trend in USD already",
     "metrics.rate: `not a name` is not a metric name",
-    "add: nothing is measured while the file loads",
+    "m_sum:add: nothing is measured while the file loads",
   }
   for n, part in ipairs(wanted) do
     local message = tostring(top_level[n])
@@ -101,7 +101,8 @@ test("misuse is raised where it is written", function()
   raises("m_value:add: `value` must be a number, got true", function() handle:add(true) end)
   raises('m_value:add: `value` must be a number, got "1"', function() handle:add "1" end)
   raises("call it with a colon: `m_value:add(value)`", function() handle.add(1) end)
-  raises("add: `tags` must be a table of strings, got 5", function() handle:add(1, 5) end)
+  raises("m_value:add: `tags` must be a table of strings, got 5", function() handle:add(1, 5) end)
+  raises("m_value:add: tag `kind` must be a string, got a table", function() handle:add(1, { kind = {} }) end)
   raises("metrics.counter: `name` must be a string, got nil", function() any.counter() end)
   raises(
     "metrics.gauge: unknown option `units`; did you mean `unit`?",

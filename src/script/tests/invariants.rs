@@ -148,7 +148,7 @@ async fn what_cannot_be_is_a_script_error() {
             "kt.shared.once('a', print)",
             "shared.once: cannot be used in an invariant",
         ),
-        ("mine:add(1)", "add: nothing is measured in an invariant"),
+        ("mine:add(1)", "mine:add: nothing is measured in an invariant"),
         ("kt.check(1, { a = true })", "nor in an invariant"),
         ("kt.http.get 'http://127.0.0.1:1'", "in an invariant"),
         (
