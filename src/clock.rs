@@ -124,6 +124,15 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// The instant of a moment that the wall clock has stamped just now; not after now, whatever has been done to that clock.
+#[must_use]
+pub fn instant_of(stamp: SystemTime) -> Instant {
+    // In this order: where the thread loses its core between the two, the moment is told too late, never too early.
+    let ago = wall().duration_since(stamp).unwrap_or_default();
+    let now = now();
+    now.checked_sub(ago).unwrap_or(now)
+}
+
 /// CPU time that the calling thread has used so far, user and system.
 #[must_use]
 pub fn thread_cpu() -> Duration {

@@ -5,11 +5,13 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::SystemTime;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::arrival;
 use super::wire::Wire;
 use crate::clock::{self, Instant};
 
@@ -23,6 +25,8 @@ pub(super) struct Meter {
     write_blocked: Cell<bool>,
     first_read: Cell<Option<Instant>>,
     last_read: Cell<Option<Instant>>,
+    /// When what the socket has given last had arrived, if that is known.
+    arrived: Cell<Option<Instant>>,
 }
 
 /// A copy of the counters and stamps. Stamps are of payload: with TLS they do not move with handshakes, tickets, alerts.
@@ -38,9 +42,9 @@ pub(super) struct Reading {
     pub last_write: Option<Instant>,
     /// Whether a write waits for the peer to read.
     pub write_blocked: bool,
-    /// After the first read.
+    /// When the first bytes arrived, or were read where that is not known.
     pub first_read: Option<Instant>,
-    /// After the last read, end of stream included.
+    /// When the last bytes arrived, or were read; or when the end of the stream was.
     pub last_read: Option<Instant>,
 }
 
@@ -59,6 +63,7 @@ impl Meter {
         self.write_blocked.set(false);
         self.first_read.set(None);
         self.last_read.set(None);
+        self.arrived.set(None);
     }
 
     /// The state now.
@@ -101,11 +106,13 @@ impl Meter {
 
     /// A read has worked; none of bytes is the end of the stream.
     pub fn after_read(&self, bytes: usize) {
-        let now = clock::now();
+        // An answer does not come before its request, whatever has been done to the wall clock.
+        let since = |at| self.first_write.get().map_or(at, |written| written.max(at));
+        let at = self.arrived.get().map_or_else(clock::now, since);
         if bytes > 0 && self.first_read.get().is_none() {
-            self.first_read.set(Some(now));
+            self.first_read.set(Some(at));
         }
-        self.last_read.set(Some(now));
+        self.last_read.set(Some(at));
     }
 
     /// So many bytes were written.
@@ -113,8 +120,10 @@ impl Meter {
         self.sent.set(self.sent.get() + bytes as u64);
     }
 
-    fn count_received(&self, bytes: usize) {
+    /// So many bytes were read from the socket, which had them since then.
+    fn received(&self, bytes: usize, since: Option<SystemTime>) {
         self.received.set(self.received.get() + bytes as u64);
+        self.arrived.set(since.map(clock::instant_of));
     }
 }
 
@@ -125,6 +134,7 @@ pub(super) struct Counted {
 
 impl Counted {
     pub fn new(tcp: TcpStream, meter: Rc<Meter>) -> Self {
+        arrival::ask(&tcp);
         Self {
             wire: Wire::new(tcp, meter),
         }
@@ -134,8 +144,8 @@ impl Counted {
 impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut *self.wire.tcp.borrow_mut()).poll_read(cx, buf))?;
-        self.wire.meter.count_received(buf.filled().len() - before);
+        let since = ready!(arrival::poll_read(&self.wire.tcp.borrow(), cx, buf))?;
+        self.wire.meter.received(buf.filled().len() - before, since);
         Poll::Ready(Ok(()))
     }
 }
@@ -251,5 +261,33 @@ impl Stream {
                 look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn no_answer_comes_before_its_request_or_after_it_was_read() {
+        let meter = Meter::default();
+        meter.before_write();
+        let written = meter.read().first_write;
+        for (since, is_written) in [
+            // The wall clock was set while the answer was on its way.
+            (clock::wall().checked_sub(Duration::from_secs(3600)), true),
+            (clock::wall().checked_add(Duration::from_secs(3600)), false),
+            (None, false),
+        ] {
+            meter.received(5, since);
+            meter.after_read(5);
+            let at = meter.read().last_read;
+            assert_eq!(at == written, is_written, "{since:?}");
+            assert!(at <= Some(clock::now()));
+        }
+        assert_eq!(meter.read().first_read, written);
+        assert_eq!(meter.read().received, 15);
     }
 }

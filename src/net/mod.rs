@@ -10,6 +10,7 @@ pub mod grpc;
 pub mod outbox;
 
 mod address;
+mod arrival;
 mod auth;
 mod client;
 #[doc(hidden)]

@@ -31,6 +31,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("http_body_util", &["net"]),
     ("h2", &["net"]),
     ("httparse", &["net"]),
+    ("nix", &["net"]),
     ("protox", &["net"]),
     ("snap", &["output"]),
     ("prost", &["net", "api", "demo", "output"]),

@@ -1,5 +1,6 @@
 //! Exchanges against servers in the test's own process that say exactly what a test wants, byte for byte.
 
+mod arrival;
 mod bodies;
 mod connections;
 mod cookies;
