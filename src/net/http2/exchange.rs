@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::header;
 use http::response::Parts;
 
@@ -160,13 +160,8 @@ impl Receiving {
             let chunk = match self.chunk(watch).await {
                 None => break,
                 Some(Ok(chunk)) => chunk,
-                // All that there is has been said, and the rest of the request is not wanted (RFC 9113, section 8.1).
-                Some(Err(error)) if error.is_remote() && error.reason() == Some(Reason::NO_ERROR) => {
-                    if announced.is_some_and(|announced| announced != size) {
-                        return Err(failed(lease, &error).error);
-                    }
-                    break;
-                }
+                // A reset that follows the end of the body is none here: h2 gives the end. Before it, whatever its reason,
+                // the body is cut off (RFC 9113, section 8.1).
                 Some(Err(error)) => return Err(failed(lease, &error).error),
             };
             size += chunk.len() as u64;

@@ -1,0 +1,91 @@
+//! Answers written frame by frame, where it matters which frame says what.
+
+use super::*;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// `:status: 200` as one byte of HPACK.
+const OK: &[u8] = &[0x88];
+
+/// A frame as it is sent (RFC 9113, section 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [length[1], length[2], length[3], kind, flags];
+    [&head[..], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A header that HPACK does not index (RFC 7541, section 6.2.2).
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![0], text(name), text(value)].concat()
+}
+
+/// Speaks on a connection: `answer` is given the number of each request on it, from 0, and its stream.
+async fn speak(mut stream: TcpStream, answer: impl Fn(usize, u32) -> Vec<u8>) -> std::io::Result<()> {
+    stream.read_exact(&mut [0; 24]).await?;
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    let mut nth = 0;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).await?;
+        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        match (head[3], head[4] & ACK) {
+            (SETTINGS, 0) => stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
+            (HEADERS, _) => {
+                stream.write_all(&answer(nth, id)).await?;
+                nth += 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A server whose every request is answered with these frames; `answer` is given connection, number and stream.
+async fn framing(answer: impl Fn(usize, usize, u32) -> Vec<u8> + 'static) -> Server {
+    let answer = Rc::new(answer);
+    Server::raw(move |number, stream| {
+        let answer = Rc::clone(&answer);
+        async move {
+            let _ = speak(stream, |nth, id| answer(number, nth, id)).await;
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_body_that_is_reset_before_its_end_is_cut_off_whatever_the_reason() {
+    run(async {
+        let server = framing(|_, nth, id| {
+            let reset = frame(RST_STREAM, 0, id, &[0; 4]);
+            let data = |flags| frame(DATA, flags, id, b"half");
+            let head = frame(HEADERS, END_HEADERS, id, OK);
+            match nth {
+                0 => [head, data(0), reset].concat(),
+                1 => [head, reset].concat(),
+                // What is complete is not to be undone: the server wants no more of the request.
+                _ => [head, data(END_STREAM), reset].concat(),
+            }
+        })
+        .await;
+        let client = http2();
+        for _ in 0..2 {
+            let exchange = send(&client, get(server.url("/"))).await;
+            assert_eq!(exchange.error().kind, ErrorKind::StreamReset);
+            assert!(exchange.error().message.contains("NO_ERROR"), "{}", exchange.error());
+        }
+        for size in [0, 100_000] {
+            let mut request = Request::new(http::Method::POST, server.url("/"));
+            request.body = Bytes::from(vec![0; size]);
+            assert_eq!(send(&client, request).await.text(), "half");
+        }
+        assert_eq!(server.connections.get(), 1);
+    });
+}
