@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
-use http::header;
 use http::response::Parts;
+use http::{Method, header};
 
 use super::error::classify;
 use super::message::build;
@@ -72,7 +72,9 @@ pub(in crate::net) async fn exchange(
 ) -> Result<Received, Failure> {
     let message = build(outgoing)?;
     let mut receiving = send(lease, watch, message, outgoing.request.body.clone()).await?;
-    let body = receiving.body(lease, watch, limit, discard).await?;
+    let announced = announced(&receiving.head, &outgoing.request.method);
+    let limits = Limits { limit, discard, announced };
+    let body = receiving.body(lease, watch, limits).await?;
     let head = receiving.head;
     Ok(Received {
         status: head.status.as_u16(),
@@ -83,6 +85,17 @@ pub(in crate::net) async fn exchange(
         encoded: head.headers.contains_key(header::CONTENT_ENCODING),
         keep_alive: true,
     })
+}
+
+/// How much of a body is kept.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// In bytes.
+    limit: u64,
+    /// None of it, whatever its size.
+    discard: bool,
+    /// Bytes, by the server's word.
+    announced: Option<u64>,
 }
 
 /// A response whose body is still to come.
@@ -150,8 +163,12 @@ fn failed(lease: &Lease, error: &h2::Error) -> Failure {
 
 impl Receiving {
     /// Receives the body.
-    async fn body(&mut self, lease: &Lease, watch: &mut Watch, limit: u64, discard: bool) -> Result<Bytes, NetError> {
-        let announced = announced(&self.head);
+    async fn body(&mut self, lease: &Lease, watch: &mut Watch, limits: Limits) -> Result<Bytes, NetError> {
+        let Limits {
+            limit,
+            discard,
+            announced,
+        } = limits;
         if !discard && announced.is_some_and(|size| size > limit) && !self.body.is_end_stream() {
             return Err(too_large(limit));
         }
@@ -212,7 +229,12 @@ fn capacity(announced: Option<u64>, arrived: usize) -> usize {
     usize::try_from(announced).unwrap_or(0).max(arrived * 2)
 }
 
-fn announced(head: &Parts) -> Option<u64> {
+/// How long the body is to be. The `content-length` of an answer to HEAD is that of a body which does not come (RFC 9110,
+/// section 8.6); its stream may end with an empty frame of data.
+fn announced(head: &Parts, method: &Method) -> Option<u64> {
+    if method == Method::HEAD {
+        return None;
+    }
     let value = head.headers.get(header::CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
 }

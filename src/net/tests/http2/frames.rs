@@ -89,3 +89,24 @@ fn a_body_that_is_reset_before_its_end_is_cut_off_whatever_the_reason() {
         assert_eq!(server.connections.get(), 1);
     });
 }
+
+#[test]
+fn the_length_in_an_answer_to_head_is_not_its_own() {
+    run(async {
+        let server = framing(|_, _, id| {
+            let head = [OK, &field("content-length", "50000000")].concat();
+            [
+                frame(HEADERS, END_HEADERS, id, &head),
+                frame(DATA, END_STREAM, id, &[]),
+            ]
+            .concat()
+        })
+        .await;
+        let exchange = send(&http2(), Request::new(http::Method::HEAD, server.url("/"))).await;
+        assert_eq!(exchange.text(), "");
+        assert_eq!(
+            exchange.response().headers.get("content-length"),
+            Some(&b"50000000"[..])
+        );
+    });
+}
