@@ -107,8 +107,8 @@ fn source(local: &[IpAddr], remote: SocketAddr, vu_id: u64) -> Option<IpAddr> {
     fitting().nth(usize::try_from(turn).ok()?).copied()
 }
 
-/// Opens a tunnel through a proxy (RFC 9110, section 9.3.6). The server of a tunnel does not speak first, so that
-/// nothing can follow the head.
+/// Opens a tunnel through a proxy (RFC 9110, section 9.3.6). What follows the head of the proxy's answer is the server's: with
+/// HTTP/2 it may speak first (RFC 9113, section 3.4).
 async fn tunnel(stream: &mut Counted, authority: &str, auth: Option<&[u8]>) -> Result<(), NetError> {
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n").into_bytes();
     if let Some(auth) = auth {
@@ -121,8 +121,19 @@ async fn tunnel(stream: &mut Counted, authority: &str, auth: Option<&[u8]>) -> R
 
     let refused = |message: String| NetError::new(ErrorKind::Proxy, message);
     let mut head = Vec::with_capacity(256);
-    while !head.ends_with(b"\r\n\r\n") {
-        let read = stream.read_buf(&mut head).await.map_err(|error| io_error(&error))?;
+    loop {
+        // No more than the end of the head still lacks, so that no read goes beyond it.
+        let lacking = match head.as_slice() {
+            [.., b'\r', b'\n', b'\r', b'\n'] => break,
+            [.., b'\r', b'\n', b'\r'] => 1,
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\r'] => 3,
+            _ => 4,
+        };
+        let mut piece = [0; 4];
+        let read = stream.read(&mut piece[..lacking]).await;
+        let read = read.map_err(|error| io_error(&error))?;
+        head.extend_from_slice(&piece[..read]);
         let status = status_of(&head);
         if let Some(status) = status.filter(|status| !(200..300).contains(status)) {
             return Err(refused(format!(

@@ -1,7 +1,7 @@
 //! HTTP/2 against a server in the test's own process, by prior knowledge and by ALPN, with streams that are waited for.
 
 mod faults;
-mod frames;
+pub(in crate::net) mod frames;
 
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};

@@ -1,5 +1,6 @@
 //! Requests through an HTTP proxy.
 
+use super::http2::frames::agree;
 use super::tls::Authority;
 use super::*;
 
@@ -68,6 +69,29 @@ fn tls_goes_through_a_tunnel() {
                 "CONNECT shop.invalid:443 HTTP/1.1\r\nhost: shop.invalid:443\r\nproxy-authorization: Basic bWU6c2VjcmV0\r\n\r\n"
             ]
         );
+    });
+}
+
+#[test]
+fn what_a_server_says_first_comes_through_with_the_proxys_answer() {
+    run(async {
+        let server = Server::raw(|number, mut stream| async move {
+            if let Some(seen) = request(&mut stream, number, 0).await {
+                assert_eq!(seen.first_line(), "CONNECT shop.invalid:80 HTTP/1.1");
+                // The settings of the server go with the end of this head.
+                agree(stream, b"HTTP/1.1 200 OK\r\nvia: x\r\n\r\n").await;
+            }
+        })
+        .await;
+        let client = client_with(|config| {
+            through(&server, "")(config);
+            config.version = HttpVersion::Http2;
+            config.timeout = Duration::from_secs(3);
+        });
+        let exchange = send(&client, get(url::Url::parse("http://shop.invalid/").unwrap())).await;
+        assert_eq!(exchange.text(), "two");
+        // Preface and settings that come first are the connection's.
+        assert!(exchange.received > 40, "{}", exchange.received);
     });
 }
 

@@ -26,10 +26,14 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [vec![0], text(name), text(value)].concat()
 }
 
-/// Speaks on a connection: `answer` is given the number of each request on it, from 0, and its stream.
-async fn speak(mut stream: TcpStream, answer: impl Fn(usize, u32) -> Vec<u8>) -> std::io::Result<()> {
+/// Speaks first, after `greeting`: `answer` is given the number of each request on the connection, from 0, and its stream.
+async fn speak(
+    mut stream: TcpStream,
+    greeting: &[u8],
+    answer: impl Fn(usize, u32) -> Vec<u8>,
+) -> std::io::Result<()> {
+    stream.write_all(&[greeting, &frame(SETTINGS, 0, 0, &[])].concat()).await?;
     stream.read_exact(&mut [0; 24]).await?;
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
     let mut nth = 0;
     loop {
         let mut head = [0; 9];
@@ -48,13 +52,21 @@ async fn speak(mut stream: TcpStream, answer: impl Fn(usize, u32) -> Vec<u8>) ->
     }
 }
 
+/// The same, with an answer without body to each request.
+pub(in crate::net) async fn agree(stream: TcpStream, greeting: &[u8]) {
+    let _ = speak(stream, greeting, |_, id| {
+        frame(HEADERS, END_HEADERS | END_STREAM, id, OK)
+    })
+    .await;
+}
+
 /// A server whose every request is answered with these frames; `answer` is given connection, number and stream.
 async fn framing(answer: impl Fn(usize, usize, u32) -> Vec<u8> + 'static) -> Server {
     let answer = Rc::new(answer);
     Server::raw(move |number, stream| {
         let answer = Rc::clone(&answer);
         async move {
-            let _ = speak(stream, |nth, id| answer(number, nth, id)).await;
+            let _ = speak(stream, b"", |nth, id| answer(number, nth, id)).await;
         }
     })
     .await
