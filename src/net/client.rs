@@ -384,7 +384,7 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
         ErrorKind::Closed | ErrorKind::Reset | ErrorKind::BrokenPipe | ErrorKind::Tcp
     );
     let reading = conn.meter.read();
-    closed && reading.first_read.is_none() && (reading.first_write.is_none() || method.is_idempotent())
+    closed && reading.first_read.is_none() && (reading.sent == 0 || method.is_idempotent())
 }
 
 /// Adds those of `others` whose names are not there.

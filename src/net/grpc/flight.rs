@@ -252,7 +252,13 @@ impl Flight {
         self.response = None;
         let (head, body) = match answer {
             Ok(answer) => answer.into_parts(),
-            Err(error) => return Poll::Ready(Err(self.failed(&error))),
+            Err(error) => {
+                let mut ended = self.failed(&error);
+                if let Some(watch) = progress.hop.stream() {
+                    ended.again = watch.again(ended.again);
+                }
+                return Poll::Ready(Err(ended));
+            }
         };
         if let Some(watch) = progress.hop.stream() {
             watch.head();

@@ -35,7 +35,7 @@ pub(in crate::net) enum Again {
     Never,
     /// The connection was lost before the server answered.
     Idempotent,
-    /// The server has said that it did not look at it (RFC 9113, section 8.7).
+    /// The server has said that it did not look at it (RFC 9113, section 8.7), or nothing of it was written.
     Safe,
     /// Nothing was sent: the connection takes no more streams.
     Unsent,
@@ -122,7 +122,11 @@ async fn send(lease: &Lease, watch: &mut Watch, request: http::Request<()>, body
         }
         poll_response(&mut response, cx)
     });
-    let answer = answer.await.map_err(|error| failed(lease, &error))?;
+    let answer = answer.await.map_err(|error| {
+        let failure = failed(lease, &error);
+        let again = watch.again(failure.again);
+        Failure { again, ..failure }
+    })?;
     watch.head();
     let (head, body) = answer.into_parts();
     Ok(Receiving {

@@ -148,7 +148,7 @@ impl Wired {
             Poll::Pending => self.meter.write_blocked(),
             Poll::Ready(Ok(_)) => self.meter.after_write(),
             Poll::Ready(Err(error)) => {
-                self.wire.fail(error);
+                self.wire.fail(&self.meter, error);
                 self.meter.after_write();
             }
         }
@@ -159,7 +159,7 @@ impl Wired {
 impl AsyncRead for Wired {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(self.stream.poll_read(cx, buf)).inspect_err(|error| self.wire.fail(error))?;
+        ready!(self.stream.poll_read(cx, buf)).inspect_err(|error| self.wire.fail(&self.meter, error))?;
         self.meter.after_read(buf.filled().len() - before);
         self.wire.arrived(&self.meter);
         Poll::Ready(Ok(()))

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::exchange::Again;
 use crate::clock::{self, Instant};
 use crate::net::io::{Meter, Reading};
 use crate::net::{NetError, tls};
@@ -88,6 +89,7 @@ impl Wire {
     /// still has its turn.
     pub fn arrived(&self, meter: &Meter) {
         let now = meter.read();
+        self.sent.store(now.sent, Ordering::Relaxed);
         if let Some(at) = now.last_read {
             self.received.store(now.received, Ordering::Relaxed);
             self.last_read.store(self.stamp(at), Ordering::Release);
@@ -114,7 +116,8 @@ impl Wire {
     }
 
     /// Reading or writing has failed.
-    pub fn fail(&self, error: &io::Error) {
+    pub fn fail(&self, meter: &Meter, error: &io::Error) {
+        self.sent.store(meter.read().sent, Ordering::Relaxed);
         if let Some(error) = tls::find(error) {
             let _ = self.fault.set(tls::classify(error));
         }
@@ -149,6 +152,8 @@ pub(in crate::net) struct Watch {
     first_read: Option<Instant>,
     last_read: Option<Instant>,
     uploading: bool,
+    /// What the connection had sent before it.
+    before: u64,
     sent: u64,
     received: u64,
     settled: Option<(u64, u64)>,
@@ -163,6 +168,7 @@ impl Watch {
             first_read: None,
             last_read: None,
             uploading: false,
+            before: 0,
             sent: 0,
             received: 0,
             settled: None,
@@ -172,7 +178,18 @@ impl Watch {
     /// The request begins.
     pub fn begin(&mut self) {
         self.first_write = Some(clock::now());
+        self.before = self.wire.sent.load(Ordering::Relaxed);
         self.uploading = true;
+    }
+
+    /// Whether a request whose connection was lost may be sent again: nobody has acted on what was never written.
+    pub fn again(&self, again: Again) -> Again {
+        // What others wrote meanwhile counts as its own.
+        let is_unwritten = self.wire.sent.load(Ordering::Relaxed) == self.before;
+        match again {
+            Again::Idempotent if is_unwritten => Again::Safe,
+            again => again,
+        }
     }
 
     /// Some of its body has been handed over, or all of what there is to send.

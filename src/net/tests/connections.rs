@@ -228,6 +228,35 @@ fn a_connection_closed_while_idle_is_replaced_even_for_post() {
 }
 
 #[test]
+fn a_connection_that_was_reset_while_idle_is_replaced_even_for_post() {
+    run(async {
+        let served = Rc::<Cell<Option<TcpStream>>>::default();
+        let hand_over = Rc::clone(&served);
+        let server = Server::raw(move |number, mut stream| {
+            let hand_over = Rc::clone(&hand_over);
+            async move {
+                if request(&mut stream, number, 0).await.is_some() {
+                    let _ = stream.write_all(&ok("x")).await;
+                    hand_over.set(Some(stream));
+                }
+            }
+        })
+        .await;
+        let client = client();
+        send(&client, get(server.url("/"))).await.response();
+        let stream = served.take().unwrap();
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        // The event loop has not turned since: writing is what finds out.
+        let exchange = send(&client, Request::new(Method::POST, server.url("/"))).await;
+        assert_eq!(
+            (exchange.text(), exchange.reused, exchange.retried),
+            ("x", false, true)
+        );
+    });
+}
+
+#[test]
 fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next() {
     run(async {
         let server = Server::answering(|seen| {

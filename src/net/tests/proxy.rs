@@ -79,7 +79,7 @@ fn what_a_server_says_first_comes_through_with_the_proxys_answer() {
             if let Some(seen) = request(&mut stream, number, 0).await {
                 assert_eq!(seen.first_line(), "CONNECT shop.invalid:80 HTTP/1.1");
                 // The settings of the server go with the end of this head.
-                agree(stream, b"HTTP/1.1 200 OK\r\nvia: x\r\n\r\n").await;
+                agree(&mut stream, b"HTTP/1.1 200 OK\r\nvia: x\r\n\r\n", 1).await;
             }
         })
         .await;

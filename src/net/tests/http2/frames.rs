@@ -26,16 +26,18 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [vec![0], text(name), text(value)].concat()
 }
 
-/// Speaks first, after `greeting`: `answer` is given the number of each request on the connection, from 0, and its stream.
+/// Speaks first, after `greeting`, until so many requests are answered: `answer` is given the number of each on the connection,
+/// from 0, and its stream.
 async fn speak(
-    mut stream: TcpStream,
+    stream: &mut TcpStream,
     greeting: &[u8],
+    requests: usize,
     answer: impl Fn(usize, u32) -> Vec<u8>,
 ) -> std::io::Result<()> {
     stream.write_all(&[greeting, &frame(SETTINGS, 0, 0, &[])].concat()).await?;
     stream.read_exact(&mut [0; 24]).await?;
     let mut nth = 0;
-    loop {
+    while nth < requests {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -50,23 +52,22 @@ async fn speak(
             _ => {}
         }
     }
+    Ok(())
 }
 
-/// The same, with an answer without body to each request.
-pub(in crate::net) async fn agree(stream: TcpStream, greeting: &[u8]) {
-    let _ = speak(stream, greeting, |_, id| {
-        frame(HEADERS, END_HEADERS | END_STREAM, id, OK)
-    })
-    .await;
+/// The same, with an answer without body to each.
+pub(in crate::net) async fn agree(stream: &mut TcpStream, greeting: &[u8], requests: usize) {
+    let answer = |_, id| frame(HEADERS, END_HEADERS | END_STREAM, id, OK);
+    let _ = speak(stream, greeting, requests, answer).await;
 }
 
 /// A server whose every request is answered with these frames; `answer` is given connection, number and stream.
 async fn framing(answer: impl Fn(usize, usize, u32) -> Vec<u8> + 'static) -> Server {
     let answer = Rc::new(answer);
-    Server::raw(move |number, stream| {
+    Server::raw(move |number, mut stream| {
         let answer = Rc::clone(&answer);
         async move {
-            let _ = speak(stream, b"", |nth, id| answer(number, nth, id)).await;
+            let _ = speak(&mut stream, b"", usize::MAX, |nth, id| answer(number, nth, id)).await;
         }
     })
     .await
@@ -120,5 +121,31 @@ fn the_length_in_an_answer_to_head_is_not_its_own() {
             exchange.response().headers.get("content-length"),
             Some(&b"50000000"[..])
         );
+    });
+}
+
+#[test]
+fn what_was_never_written_is_sent_again_whatever_the_method() {
+    run(async {
+        let served = Rc::<Cell<Option<TcpStream>>>::default();
+        let hand_over = Rc::clone(&served);
+        let server = Server::raw(move |number, mut stream| {
+            let hand_over = Rc::clone(&hand_over);
+            async move {
+                let requests = if number == 0 { 1 } else { usize::MAX };
+                agree(&mut stream, b"", requests).await;
+                hand_over.set(Some(stream));
+            }
+        })
+        .await;
+        let client = http2();
+        send(&client, get(server.url("/"))).await.response();
+        let stream = served.take().unwrap();
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        // The event loop has not turned since: writing is what finds out.
+        let exchange = send(&client, Request::new(http::Method::POST, server.url("/"))).await;
+        assert_eq!((exchange.response().status, exchange.retried), (200, true));
+        assert_eq!(server.connections.get(), 2);
     });
 }
