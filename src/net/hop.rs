@@ -166,8 +166,11 @@ impl Hop {
         }
     }
 
-    /// The error of an exchange whose time is over.
+    /// The error of an exchange whose time is over. Its connection may be given up with it.
     pub fn timed_out(&self, limit: Duration) -> NetError {
+        if let Some(stream) = &self.stream {
+            stream.give_up();
+        }
         let missing;
         let doing = match self.phase {
             Phase::Preparing => "preparing the request",

@@ -120,6 +120,7 @@ pub(in crate::net) async fn start(
         remote,
         slot: slot.number,
     });
+    line.wire.belong(pool, &line);
     let task = Task {
         connection,
         meter,

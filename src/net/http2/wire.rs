@@ -9,12 +9,14 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use super::Line;
 use super::exchange::Again;
 use crate::clock::{self, Instant};
 use crate::net::io::{Meter, Reading};
+use crate::net::pool::Pool;
 use crate::net::{NetError, tls};
 
 /// What a connection's task tells those who use its streams.
@@ -27,6 +29,8 @@ pub(in crate::net) struct Wire {
     settled: AtomicBool,
     /// What TLS said when the connection broke; `h2` keeps no more of it than a text.
     fault: OnceLock<NetError>,
+    /// Whose it is.
+    owner: OnceLock<(Weak<Pool>, Weak<Line>)>,
     books: Mutex<Books>,
 }
 
@@ -68,6 +72,7 @@ impl Wire {
             last_read: AtomicU64::new(0),
             settled: AtomicBool::new(false),
             fault: OnceLock::new(),
+            owner: OnceLock::new(),
             books: Mutex::default(),
         }
     }
@@ -126,6 +131,20 @@ impl Wire {
     /// Why the connection broke, where TLS knows it.
     pub fn fault(&self) -> Option<&NetError> {
         self.fault.get()
+    }
+
+    /// The connection is `line`, and one of `pool`.
+    pub fn belong(&self, pool: &Arc<Pool>, line: &Arc<Line>) {
+        let _ = self.owner.set((Arc::downgrade(pool), Arc::downgrade(line)));
+    }
+
+    /// The connection takes no more streams.
+    fn retire(&self) {
+        if let Some((pool, line)) = self.owner.get()
+            && let Some(pool) = pool.upgrade()
+        {
+            pool.retire(line.as_ptr());
+        }
     }
 
     /// The server's settings have arrived.
@@ -221,6 +240,14 @@ impl Watch {
     /// It is complete.
     pub fn end(&mut self) {
         self.last_read = Some(self.wire.last_read());
+    }
+
+    /// Its time is over. A connection on which nothing has come since it began takes no more streams: its peer may be gone
+    /// without a word, and the kernel would go on for many minutes.
+    pub fn give_up(&self) {
+        if self.first_write.is_some_and(|at| self.wire.last_read() <= at) {
+            self.wire.retire();
+        }
     }
 
     /// Whether the server has said anything on this connection.

@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::*;
 use crate::net::tests;
+use crate::net::tests::http2::frames::{bare, framing};
 use crate::net::tests::http2::{Asked, Handle, handle, serve2};
 
 pub(super) fn answering<Fut: Future<Output = ()> + 'static>(answer: impl Fn(Asked) -> Fut + 'static) -> Handle {
@@ -416,5 +417,22 @@ fn a_server_that_is_killed_ends_its_calls() {
         // And then there is nobody.
         let reply = one(&channel, 9_000).await;
         assert_eq!(reply.ending(), (Code::Unavailable, Some(ErrorKind::Refused)));
+    });
+}
+
+#[test]
+fn a_connection_that_has_gone_silent_is_left_with_the_deadline() {
+    run(async {
+        let server = framing(|number, _, id| match number {
+            0 => Vec::new(),
+            _ => bare(id, &[("content-type", "application/grpc"), ("grpc-status", "5")]),
+        })
+        .await;
+        let (method, channel) = (method("One"), channel(server.addr, &plaintext()));
+        let mut silent = call(&method, &ask("x"));
+        silent.timeout = Duration::from_millis(50);
+        assert_eq!(channel.unary(&silent).await.status.code, Code::DeadlineExceeded);
+        assert_eq!(channel.unary(&call(&method, &ask("x"))).await.status.code, Code::NotFound);
+        assert_eq!(server.connections.get(), 2);
     });
 }

@@ -26,6 +26,13 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [vec![0], text(name), text(value)].concat()
 }
 
+/// An answer without body.
+pub(in crate::net) fn bare(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = OK.to_vec();
+    block.extend(fields.iter().flat_map(|(name, value)| field(name, value)));
+    frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
+}
+
 /// Speaks first, after `greeting`, until so many requests are answered: `answer` is given the number of each on the connection,
 /// from 0, and its stream.
 async fn speak(
@@ -57,12 +64,11 @@ async fn speak(
 
 /// The same, with an answer without body to each.
 pub(in crate::net) async fn agree(stream: &mut TcpStream, greeting: &[u8], requests: usize) {
-    let answer = |_, id| frame(HEADERS, END_HEADERS | END_STREAM, id, OK);
-    let _ = speak(stream, greeting, requests, answer).await;
+    let _ = speak(stream, greeting, requests, |_, id| bare(id, &[])).await;
 }
 
 /// A server whose every request is answered with these frames; `answer` is given connection, number and stream.
-async fn framing(answer: impl Fn(usize, usize, u32) -> Vec<u8> + 'static) -> Server {
+pub(in crate::net) async fn framing(answer: impl Fn(usize, usize, u32) -> Vec<u8> + 'static) -> Server {
     let answer = Rc::new(answer);
     Server::raw(move |number, mut stream| {
         let answer = Rc::clone(&answer);
@@ -146,6 +152,33 @@ fn what_was_never_written_is_sent_again_whatever_the_method() {
         // The event loop has not turned since: writing is what finds out.
         let exchange = send(&client, Request::new(http::Method::POST, server.url("/"))).await;
         assert_eq!((exchange.response().status, exchange.retried), (200, true));
+        assert_eq!(server.connections.get(), 2);
+    });
+}
+
+#[test]
+fn a_connection_that_has_gone_silent_is_left_with_the_time_that_is_over() {
+    run(async {
+        let server = framing(|number, nth, id| match (number, nth) {
+            (0, 1..) | (1, 1) => Vec::new(),
+            _ => bare(id, &[]),
+        })
+        .await;
+        let client = http2();
+        let ask = |timeout| {
+            let mut request = get(server.url("/"));
+            request.timeout = Some(Duration::from_millis(timeout));
+            send(&client, request)
+        };
+        assert_eq!(ask(9_000).await.response().status, 200);
+        assert_eq!(ask(50).await.error().kind, ErrorKind::Timeout);
+        let next = ask(9_000).await;
+        assert_eq!((next.response().status, next.reused), (200, false));
+        // One that answers others meanwhile is alive.
+        let (unanswered, answered) = tokio::join!(ask(300), ask(9_000));
+        assert_eq!(unanswered.error().kind, ErrorKind::Timeout);
+        assert_eq!(answered.response().status, 200);
+        assert!(ask(9_000).await.reused);
         assert_eq!(server.connections.get(), 2);
     });
 }
