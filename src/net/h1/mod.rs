@@ -11,7 +11,7 @@ mod tests;
 
 pub(super) use conn::{Conn, Scratch};
 pub(super) use receive::{Received, Rules, outcome};
-pub(super) use request::{line, number, render};
+pub(super) use request::{line, number, render, says_close};
 
 use super::{ErrorKind, NetError};
 

@@ -84,7 +84,7 @@ fn body(outgoing: &Outgoing<'_>, out: &mut Vec<u8>) -> Bytes {
 }
 
 /// Whether the request itself says that the connection ends with it.
-pub(super) fn says_close(outgoing: &Outgoing<'_>) -> bool {
+pub(in crate::net) fn says_close(outgoing: &Outgoing<'_>) -> bool {
     let mut own = outgoing.request.headers.iter().chain(outgoing.common);
     own.any(|(name, value)| name == header::CONNECTION && has_token(value.as_bytes(), "close"))
 }

@@ -14,7 +14,7 @@ use super::error::classify;
 use super::message::build;
 use super::wire::Watch;
 use crate::net::error::too_large;
-use crate::net::h1::Received;
+use crate::net::h1::{Received, says_close};
 use crate::net::message::Outgoing;
 use crate::net::pool::Lease;
 use crate::net::{ErrorKind, Headers, NetError};
@@ -71,7 +71,8 @@ pub(in crate::net) async fn exchange(
     discard: bool,
 ) -> Result<Received, Failure> {
     let message = build(outgoing)?;
-    let mut receiving = send(lease, watch, message, outgoing.request.body.clone()).await?;
+    let is_last = says_close(outgoing);
+    let mut receiving = send(lease, watch, message, outgoing.request.body.clone(), is_last).await?;
     let announced = announced(&receiving.head, &outgoing.request.method);
     let limits = Limits { limit, discard, announced };
     let body = receiving.body(lease, watch, limits).await?;
@@ -106,13 +107,22 @@ struct Receiving {
     upload: Option<Upload>,
 }
 
-/// Sends a request and waits for the head of the response.
-async fn send(lease: &Lease, watch: &mut Watch, request: http::Request<()>, body: Bytes) -> Result<Receiving, Failure> {
+/// Sends a request, the last of its connection or not, and waits for the head of the response.
+async fn send(
+    lease: &Lease,
+    watch: &mut Watch,
+    request: http::Request<()>,
+    body: Bytes,
+    is_last: bool,
+) -> Result<Receiving, Failure> {
     watch.begin();
     let (response, stream) = match lease.line.open(request, body.is_empty()) {
         Ok(opened) => opened,
         Err(error) => return Err(unsent(lease, error)),
     };
+    if is_last {
+        lease.retire();
+    }
     let mut upload = Upload { stream, rest: body };
     let mut uploading = !upload.begin(watch);
     let mut response = response;

@@ -388,6 +388,23 @@ fn headers_of_one_connection_stay_at_home() {
 }
 
 #[test]
+fn a_request_may_end_its_connection() {
+    run(async {
+        let server = serve2(None, echo()).await;
+        let client = http2();
+        for (value, connection) in [("close", "0 0"), ("close", "1 0"), ("keep-alive", "2 0"), ("close", "2 1")] {
+            let mut request = get(server.url("/"));
+            request
+                .headers
+                .append(http::header::CONNECTION, value.parse().unwrap());
+            let exchange = send(&client, request).await;
+            assert!(exchange.text().starts_with(connection), "{}", exchange.text());
+        }
+        assert_eq!(server.connections.get(), 3);
+    });
+}
+
+#[test]
 fn redirects_cookies_and_encodings_work_as_ever() {
     run(async {
         let server = serve2(
