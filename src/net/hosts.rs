@@ -1,7 +1,9 @@
 //! Where a name really is: overrides from the options, with or without port, with wildcards. No resolver.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use url::Host;
 
 use super::config::ConfigError;
 
@@ -49,16 +51,13 @@ impl Hosts {
                     "expected an address or a name, with or without port, got {value:?}"
                 ))
             })?;
-            let key = name.trim().to_ascii_lowercase();
-            let (host, _) = split_port(&key).ok_or_else(|| wrong("the port must be a number up to 65535"))?;
-            match key.strip_prefix('*') {
-                Some(suffix) if host.len() > 2 && suffix.starts_with('.') && !suffix.contains('*') => {
-                    hosts.wild.push((suffix.to_owned(), place));
+            match key(name).map_err(|reason| wrong(&reason))? {
+                (true, suffix) => hosts.wild.push((suffix, place)),
+                (false, name) => {
+                    if hosts.exact.insert(name, place).is_some() {
+                        return Err(wrong("the same host is there twice, written differently"));
+                    }
                 }
-                None if !host.is_empty() && !host.contains('*') => {
-                    hosts.exact.insert(key, place);
-                }
-                _ => return Err(wrong("expected `name`, `name:port`, `*.name` or `*.name:port`")),
             }
         }
         // `:port` makes a suffix longer, so that it comes before the same suffix without.
@@ -85,6 +84,33 @@ impl Hosts {
                 .map(|(suffix, place)| (suffix.as_str(), place))
                 .find_map(wild)
         })
+    }
+}
+
+/// A key as `find` is asked for it, which is how URLs have their hosts; whether it is a suffix, with its dot. Else what is
+/// wrong.
+fn key(written: &str) -> Result<(bool, String), String> {
+    let written = written.trim();
+    let (host, port) = split_port(written).ok_or("the port must be a number up to 65535")?;
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let (is_wild, host) = match host.strip_prefix("*.") {
+        Some(suffix) => (true, suffix),
+        None => (false, host),
+    };
+    if host.is_empty() || host.contains('*') {
+        return Err("expected `name`, `name:port`, `*.name` or `*.name:port`".to_owned());
+    }
+    let parsed = match host.parse::<Ipv6Addr>() {
+        Ok(_) => Host::parse(&format!("[{host}]")),
+        Err(_) => Host::parse(host),
+    };
+    match (is_wild, parsed) {
+        (false, Ok(host)) => Ok((false, format!("{host}{port}"))),
+        (true, Ok(Host::Domain(suffix))) => Ok((true, format!(".{suffix}{port}"))),
+        (true, Ok(_)) => Err("`*.` stands before a name, not before an address".to_owned()),
+        (_, Err(error)) => Err(format!(
+            "{host:?} is no host that a URL can have ({error}); expected `name`, `name:port`, `*.name` or `*.name:port`"
+        )),
     }
 }
 
@@ -145,6 +171,10 @@ mod tests {
             ("*.deep.test", "127.0.0.5"),
             ("[::1]", "[::2]:7"),
             ("named.io", "real.host:90"),
+            ("Bücher.test", "127.0.0.6"),
+            ("*.straße.test:80", "127.0.0.7"),
+            ("fd00::0:1", "127.0.0.8"),
+            ("[FD00::2]:81", "127.0.0.9"),
         ])
         .unwrap();
         for (host, port, expected) in [
@@ -158,6 +188,11 @@ mod tests {
             ("nottest", 80, None),
             ("[::1]", 80, Some(("::2", Some(7)))),
             ("named.io", 80, Some(("real.host", Some(90)))),
+            ("xn--bcher-kva.test", 80, Some(("127.0.0.6", None))),
+            ("a.xn--strae-oqa.test", 80, Some(("127.0.0.7", None))),
+            ("[fd00::1]", 80, Some(("127.0.0.8", None))),
+            ("[fd00::2]", 81, Some(("127.0.0.9", None))),
+            ("[fd00::2]", 80, None),
         ] {
             let found = hosts.find(host, port).map(|place| {
                 let host = match &place.host {
@@ -183,9 +218,16 @@ mod tests {
             ("*.", "127.0.0.1"),
             ("a.*.b", "127.0.0.1"),
             ("a:http", "127.0.0.1"),
+            ("two words", "127.0.0.1"),
+            ("http://a", "127.0.0.1"),
+            ("*.::1", "127.0.0.1"),
+            ("*.127.0.0.1", "127.0.0.1"),
+            ("1.2.3.999", "127.0.0.1"),
         ] {
             let error = hosts(&[(key, value)]).expect_err(key).to_string();
             assert!(error.starts_with(&format!("http.hosts[{key:?}]: ")), "{error}");
         }
+        let error = hosts(&[("a.test", "127.0.0.1"), ("A.test", "127.0.0.2")]).unwrap_err();
+        assert!(error.to_string().contains("twice"), "{error}");
     }
 }
