@@ -13,7 +13,7 @@ use crate::clock::{self, Instant};
 use crate::metrics::{Batch, MetricId, Recorder, TagSet, TraceId, builtin};
 use crate::net::{ErrorKind, Exchange, Trace};
 
-pub use grpc::{Grpc, has_service_time as has_call_time};
+pub use grpc::{Grpc, has_response_time as has_call_response_time};
 
 /// How many sets of tags are remembered before all are forgotten: tags may be made of ids.
 const KEPT: usize = 4_096;
@@ -121,21 +121,22 @@ fn record(batch: &mut Batch<'_>, exchange: &Exchange, ending: Ending, intended: 
     if exchange.retried {
         batch.record(builtin::HTTP_CONN_RETRIES, 1.0);
     }
-    if !has_service_time(exchange) {
-        return;
+    let is_served = has_service_time(exchange);
+    if is_served {
+        batch.record(builtin::HTTP_REQ_DURATION, millis(timings.duration()));
+        batch.record(builtin::HTTP_REQ_SENDING, millis(timings.sending));
+        batch.record(builtin::HTTP_REQ_WAITING, millis(timings.waiting));
+        batch.record(builtin::HTTP_REQ_RECEIVING, millis(timings.receiving));
     }
-    batch.record(builtin::HTTP_REQ_DURATION, millis(timings.duration()));
-    batch.record(builtin::HTTP_REQ_SENDING, millis(timings.sending));
-    batch.record(builtin::HTTP_REQ_WAITING, millis(timings.waiting));
-    batch.record(builtin::HTTP_REQ_RECEIVING, millis(timings.receiving));
-    if let Some(intended) = intended {
-        let whole = exchange.finished_at.saturating_duration_since(intended);
+    let intended = intended.filter(|_| has_response_time(exchange));
+    let whole = intended.map(|intended| exchange.finished_at.saturating_duration_since(intended));
+    if let Some(whole) = whole {
         batch.record(builtin::HTTP_REQ_RESPONSE_TIME, millis(whole));
     }
     if let Some(trace) = exchange.trace
         && trace.is_sampled
+        && is_served
     {
-        let whole = intended.map(|intended| exchange.finished_at.saturating_duration_since(intended));
         let both = [
             (builtin::HTTP_REQ_DURATION, Some(timings.duration())),
             (builtin::HTTP_REQ_RESPONSE_TIME, whole),
@@ -159,9 +160,15 @@ fn traced(batch: &mut Batch<'_>, trace: Trace, samples: [(MetricId, Option<Durat
 
 /// Whether anything of the request was ever written. One that was not is counted as failed; its times would only make the
 /// fast end of the distributions look better.
+fn has_service_time(exchange: &Exchange) -> bool {
+    exchange.outcome.is_ok() || exchange.timings.has_service()
+}
+
+/// Whether somebody has waited for what became of the request: until it was served, or in vain, however far it had come when
+/// its time was over. One that failed at once is as if it had not been.
 #[must_use]
-pub fn has_service_time(exchange: &Exchange) -> bool {
-    exchange.outcome.is_ok() || exchange.sent > 0
+pub fn has_response_time(exchange: &Exchange) -> bool {
+    has_service_time(exchange) || matches!(&exchange.outcome, Err(error) if error.kind.is_timeout())
 }
 
 fn millis(duration: Duration) -> f64 {

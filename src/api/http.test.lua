@@ -288,6 +288,13 @@ test("a request that was never written has no duration", function()
   assert(duration "count" == nil and reqs "count" == 1)
 end)
 
+test("one that timed out before it went out has a response time, and no duration", function()
+  local late = http.get("https://" .. kt.env("SILENT", ""), { timeout = "20ms" })
+  assert(string.find(late.error or "", "TLS handshake", 1, true), late.error)
+  http.get "/json"
+  assert(duration "count" == 1 and response_time "count" == 1 and response_time "min" >= 20)
+end)
+
 local polled = recorded "http_reqs{poll:true}"
 
 test("the requests of a poll stay out of the headline", function()

@@ -45,6 +45,12 @@ macro_rules! kinds {
                 match self { $(Self::$name => $code,)+ }
             }
 
+            /// Whether somebody waited for as long as they would.
+            #[must_use]
+            pub fn is_timeout(self) -> bool {
+                matches!(self, Self::Timeout | Self::ConnectTimeout)
+            }
+
             /// A few words for tables.
             #[must_use]
             pub fn text(self) -> &'static str {

@@ -167,6 +167,12 @@ impl Timings {
     pub fn duration(&self) -> Duration {
         self.sending + self.waiting + self.receiving
     }
+
+    /// Whether anything of the request itself went out: before that it has no service time. Handshakes are none of it.
+    #[must_use]
+    pub fn has_service(&self) -> bool {
+        !self.duration().is_zero()
+    }
 }
 
 /// A complete response.

@@ -290,11 +290,15 @@ impl Hop {
     }
 }
 
-/// Sending, waiting and receiving; a phase that was not finished ends with the exchange.
+/// Sending, waiting and receiving; a phase that was not finished ends with the exchange. None of them where the socket
+/// failed before it took anything.
 fn in_flight_timings(timings: &mut Timings, reading: &Reading, finished: Instant) {
     let Some(first_write) = reading.first_write else {
         return;
     };
+    if reading.last_write.or(reading.first_read).is_none() && !reading.write_blocked {
+        return;
+    }
     let sent = match reading.last_write {
         Some(at) if !(reading.write_blocked && reading.first_read.is_none()) => at,
         _ => finished,
@@ -304,4 +308,51 @@ fn in_flight_timings(timings: &mut Timings, reading: &Reading, finished: Instant
     let first_read = reading.first_read.unwrap_or(finished);
     timings.waiting = first_read.saturating_duration_since(sent);
     timings.receiving = finished.saturating_duration_since(first_read.max(sent));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_which_the_socket_took_nothing_has_no_service_time() {
+        let at = |ms| Some(clock::now() + Duration::from_millis(ms));
+        let tried = Reading {
+            first_write: at(0),
+            ..Reading::default()
+        };
+        // what came of it; whether it was sent
+        let table = [
+            (Reading::default(), false),
+            (tried, false),
+            (
+                Reading {
+                    last_write: at(0),
+                    ..tried
+                },
+                true,
+            ),
+            // The peer does not read: that is its time.
+            (
+                Reading {
+                    write_blocked: true,
+                    ..tried
+                },
+                true,
+            ),
+            // It has answered before it read anything.
+            (
+                Reading {
+                    first_read: at(1),
+                    ..tried
+                },
+                true,
+            ),
+        ];
+        for (reading, was_sent) in table {
+            let mut timings = Timings::default();
+            in_flight_timings(&mut timings, &reading, clock::now() + Duration::from_secs(1));
+            assert_eq!(timings.has_service(), was_sent, "{reading:?}");
+        }
+    }
 }

@@ -101,30 +101,30 @@ fn record(batch: &mut Batch<'_>, reply: &Reply, is_stream: bool, expected: bool,
         batch.record(builtin::GRPC_STREAMS_MSGS_SENT, messages_sent);
         batch.record(builtin::GRPC_STREAMS_MSGS_RECEIVED, messages_received);
     }
-    if !has_service_time(reply) {
-        return;
-    }
+    let is_served = reply.timings.has_service();
     let since = |start| reply.finished_at.saturating_duration_since(start);
     let (metric, duration) = match is_stream {
         true => (builtin::GRPC_STREAM_DURATION, since(reply.started_at)),
         false => (builtin::GRPC_REQ_DURATION, reply.timings.duration()),
     };
-    batch.record(metric, millis(duration));
-    let whole = intended.map(since);
+    if is_served {
+        batch.record(metric, millis(duration));
+    }
+    let whole = intended.filter(|_| has_response_time(reply)).map(since);
     if let Some(whole) = whole {
         batch.record(builtin::GRPC_REQ_RESPONSE_TIME, millis(whole));
     }
     if let Some(trace) = reply.trace
         && trace.is_sampled
+        && is_served
     {
         let both = [(metric, Some(duration)), (builtin::GRPC_REQ_RESPONSE_TIME, whole)];
         traced(batch, trace, both);
     }
 }
 
-/// Whether anything of the call was ever written; times of one that was not would only make the fast end of the
-/// distributions look better.
+/// As of HTTP: whether somebody has waited for what became of the call.
 #[must_use]
-pub fn has_service_time(reply: &Reply) -> bool {
-    reply.error.is_none() || reply.sent > 0
+pub fn has_response_time(reply: &Reply) -> bool {
+    reply.timings.has_service() || reply.error.as_ref().is_some_and(|error| error.kind.is_timeout())
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock;
-use crate::metrics::{Catalog, Delta, Registry, Selector};
+use crate::metrics::{Aggregation, Catalog, Delta, Registry, Selector, Totals};
 use crate::net::{Address, Headers, NetError, Response, Timings};
 
 /// Something that happens on a core.
@@ -43,6 +43,8 @@ const ADDED: [&str; 4] = [
 /// An exchange that ended in some way.
 fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u64, retried: bool) -> Exchange {
     let ticks = Duration::from_micros(u64::from(ticks));
+    // Every other one was never sent.
+    let service = ticks * ((ticks.subsec_micros() + 1) % 2);
     let response = |status| Response::new(status, http::Version::HTTP_11, Headers::default());
     let now = clock::now();
     Exchange {
@@ -52,9 +54,9 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
         timings: Timings {
             // Mostly none.
             connecting: ticks.saturating_sub(Duration::from_micros(900)),
-            sending: ticks / 7,
-            waiting: ticks * 3,
-            receiving: ticks / 3,
+            sending: service / 7,
+            waiting: service * 3,
+            receiving: service / 3,
             ..Timings::default()
         },
         sent,
@@ -138,7 +140,7 @@ fn one_by_one(recorder: &Recorder, tags: &TagSet, exchange: &Exchange, expected:
         (builtin::HTTP_REQ_WAITING, millis(timings.waiting)),
         (builtin::HTTP_REQ_RECEIVING, millis(timings.receiving)),
     ];
-    let was_sent = exchange.outcome.is_ok() || exchange.sent > 0;
+    let was_sent = exchange.outcome.is_ok() || timings.duration() > Duration::ZERO;
     let if_sent = if was_sent { &if_sent[..] } else { &[] };
     // In the same order, because that gives series their ids.
     let retries = [(builtin::HTTP_CONN_RETRIES, 1.0)];
@@ -146,7 +148,8 @@ fn one_by_one(recorder: &Recorder, tags: &TagSet, exchange: &Exchange, expected:
     for (metric, value) in always.iter().chain(retries).chain(if_sent) {
         recorder.record(*metric, *value, &tags);
     }
-    if let (true, Some(intended)) = (was_sent, intended) {
+    let is_late = matches!(&exchange.outcome, Err(error) if error.kind == ErrorKind::Timeout);
+    if let (true, Some(intended)) = (was_sent || is_late, intended) {
         let whole = millis(exchange.finished_at - intended);
         recorder.record(builtin::HTTP_REQ_RESPONSE_TIME, whole, &tags);
     }
@@ -207,5 +210,38 @@ fn endless_tags_are_not_remembered_endlessly() {
         let tags = recorder.tags(&recorder.no_tags(), &[("id", &id.to_string())]);
         http.exchange(&tags, &exchange, true, None);
         assert!(http.tags.borrow().len() <= KEPT);
+    }
+}
+
+#[test]
+fn times_are_of_what_was_written_and_of_what_was_waited_for() {
+    use ErrorKind::{ConnectTimeout, LocalResource, Refused, Reset, Timeout, Tls};
+    // how it ended, its bytes, whether it was written; whether it has a duration and a response time
+    let table = [
+        (Ok(200), 90, true, true, true),
+        // A handshake or a proxy's tunnel has bytes, and a stream may have none: another's count has its headers.
+        (Err(Timeout), 517, false, false, true),
+        (Err(Timeout), 0, true, true, true),
+        (Err(Timeout), 0, false, false, true),
+        (Err(ConnectTimeout), 0, false, false, true),
+        (Err(Reset), 90, true, true, true),
+        (Err(Tls), 517, false, false, false),
+        (Err(Refused), 0, false, false, false),
+        (Err(LocalResource), 0, false, false, false),
+    ];
+    for (outcome, sent, written, has_duration, has_response_time) in table {
+        let (registry, catalog, recorder) = world();
+        let exchange = exchange(Method::GET, outcome, 700 + u32::from(!written), sent, false);
+        let intended = exchange.started_at.checked_sub(Duration::from_millis(5));
+        Http::new(&recorder).exchange(&recorder.no_tags(), &exchange, outcome.is_ok(), intended);
+        let mut totals = Totals::new(&registry, &catalog, 0);
+        totals.merge(&recorder.take());
+        let has = |metric| totals.root(metric, Aggregation::Count).is_some();
+        assert_eq!(
+            (has(builtin::HTTP_REQ_DURATION), has(builtin::HTTP_REQ_RESPONSE_TIME)),
+            (has_duration, has_response_time),
+            "{outcome:?} with {sent} bytes"
+        );
+        assert!(has(builtin::HTTP_REQ_BLOCKED) && has(builtin::HTTP_REQS));
     }
 }

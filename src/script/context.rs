@@ -278,10 +278,10 @@ impl VuContext {
         Ok(channel)
     }
 
-    /// When the iteration was meant to start, if what has just been answered is its first request, HTTP or gRPC, and it is
-    /// one of an open scenario. One that was never sent (`sent` is false) does not count.
-    pub fn intended_for(&self, sent: bool) -> Option<Instant> {
-        if self.requested.get() || self.lifecycle.get() != Lifecycle::Iteration || !sent {
+    /// When the iteration was meant to start, if what has just ended is its first request, HTTP or gRPC, and it is one of an
+    /// open scenario. One that nobody waited for (`counts` is false: it failed before it was sent) is not.
+    pub fn intended_for(&self, counts: bool) -> Option<Instant> {
+        if self.requested.get() || self.lifecycle.get() != Lifecycle::Iteration || !counts {
             return None;
         }
         self.requested.set(true);

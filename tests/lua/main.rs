@@ -68,6 +68,7 @@ async fn run(
         ("TEST_URL".to_owned(), server.url.clone()),
         ("CLOSING_URL".to_owned(), server.closing_url.clone()),
         ("REFUSED_URL".to_owned(), server.refused_url.clone()),
+        ("SILENT".to_owned(), server.silent.clone()),
         ("TEST_GRPC".to_owned(), lab.to_owned()),
         ("TEST_SECRET".to_owned(), "s3cret-value".to_owned()),
     ]);

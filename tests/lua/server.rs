@@ -24,6 +24,10 @@ pub struct Server {
     pub closing_url: String,
     /// A port on which nobody listens.
     pub refused_url: String,
+    /// One that never says a word, not even in the TLS handshake. Its address.
+    pub silent: String,
+    /// Connections to it are the system's; nobody takes them.
+    _silence: TcpListener,
 }
 
 /// Starts the servers; they end with the runtime.
@@ -39,10 +43,13 @@ pub async fn start() -> Server {
         }
     });
     let (_, refused_url) = listen().await;
+    let (silence, silent_url) = listen().await;
     Server {
         url,
         closing_url,
         refused_url,
+        silent: silent_url.replace("http://", ""),
+        _silence: silence,
     }
 }
 

@@ -46,7 +46,7 @@ impl Recording {
                 reply,
                 is_stream,
                 expected,
-                vu.intended_for(samples::has_call_time(reply)),
+                vu.intended_for(samples::has_call_response_time(reply)),
             );
         }
         bound(vu, client, reply);

@@ -36,7 +36,7 @@ impl Recording {
                 &self.tags,
                 exchange,
                 expected,
-                vu.intended_for(samples::has_service_time(exchange)),
+                vu.intended_for(samples::has_response_time(exchange)),
             );
         }
         if !expected {

@@ -277,13 +277,15 @@ impl Watch {
     pub fn read(&self) -> Reading {
         let flushed = self.batch.as_ref().map_or(0, |batch| batch.0.load(Ordering::Acquire));
         let flushed = (flushed > 0).then(|| self.wire.instant(flushed));
+        // One that the connection did not take was never sent.
+        let first_write = self.first_write.filter(|_| self.batch.is_some());
         Reading {
             sent: 0,
             received: 0,
-            first_write: self.first_write,
+            first_write,
             // Another core's task may have flushed while this one was still handing over.
-            last_write: flushed.max(self.first_write),
-            write_blocked: self.first_write.is_some() && (self.uploading || flushed.is_none()),
+            last_write: flushed.max(first_write),
+            write_blocked: first_write.is_some() && (self.uploading || flushed.is_none()),
             first_read: self.first_read,
             last_read: self.last_read,
         }
