@@ -115,7 +115,7 @@ fn record(batch: &mut Batch<'_>, exchange: &Exchange, ending: Ending, intended: 
     batch.record(builtin::DATA_SENT, sent);
     batch.record(builtin::DATA_RECEIVED, received);
     let timings = &exchange.timings;
-    batch.record(builtin::HTTP_REQ_BLOCKED, millis(timings.blocked));
+    batch.record(builtin::HTTP_REQ_BLOCKED, millis(timings.blocked + timings.dns));
     batch.record(builtin::HTTP_REQ_CONNECTING, millis(timings.connecting));
     batch.record(builtin::HTTP_REQ_TLS_HANDSHAKING, millis(timings.tls_handshaking));
     if exchange.retried {

@@ -47,7 +47,7 @@ builtins! {
     HTTP_REQ_FAILED "http_req_failed" Rate None Journeys "Share of requests that did not get what they expected.";
     HTTP_REQ_DURATION "http_req_duration" Trend Ms JourneysNoPoll "Service time: sending + waiting + receiving.";
     HTTP_REQ_RESPONSE_TIME "http_req_response_time" Trend Ms JourneysNoPoll "Intended start of the iteration to the end of its first request.";
-    HTTP_REQ_BLOCKED "http_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection or a slot.";
+    HTTP_REQ_BLOCKED "http_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection or a slot, and looking the name up.";
     HTTP_REQ_CONNECTING "http_req_connecting" Trend Ms JourneysNoPoll "Establishing the TCP connection.";
     HTTP_REQ_TLS_HANDSHAKING "http_req_tls_handshaking" Trend Ms JourneysNoPoll "TLS handshake.";
     HTTP_REQ_SENDING "http_req_sending" Trend Ms JourneysNoPoll "First to last byte of the request.";
@@ -58,7 +58,7 @@ builtins! {
     GRPC_REQ_FAILED "grpc_req_failed" Rate None Journeys "Share of calls and streams that did not end as expected.";
     GRPC_REQ_DURATION "grpc_req_duration" Trend Ms JourneysNoPoll "Service time of a call: sending + waiting + receiving.";
     GRPC_REQ_RESPONSE_TIME "grpc_req_response_time" Trend Ms JourneysNoPoll "Intended start of the iteration to the end of its first call.";
-    GRPC_REQ_BLOCKED "grpc_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection, for the cap on calls in flight or for the server's stream limit.";
+    GRPC_REQ_BLOCKED "grpc_req_blocked" Trend Ms JourneysNoPoll "Waiting for a connection, for the cap on calls in flight or for the server's stream limit, and looking the name up.";
     GRPC_REQS_WAITED_FOR_CAP "grpc_reqs_waited_for_cap" Counter None Journeys "Calls and streams that waited for max_in_flight.";
     GRPC_REQS_WAITED_FOR_STREAM "grpc_reqs_waited_for_stream" Counter None Journeys "Calls and streams that waited for the server's stream limit.";
     GRPC_STREAMS "grpc_streams" Counter None All "gRPC streams, of all kinds.";

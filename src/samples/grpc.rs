@@ -91,7 +91,10 @@ fn record(batch: &mut Batch<'_>, reply: &Reply, is_stream: bool, expected: bool,
         [reply.sent, reply.received, reply.messages.0, reply.messages.1].map(|count| count as f64);
     batch.record(builtin::DATA_SENT, sent);
     batch.record(builtin::DATA_RECEIVED, received);
-    batch.record(builtin::GRPC_REQ_BLOCKED, millis(reply.timings.blocked));
+    batch.record(
+        builtin::GRPC_REQ_BLOCKED,
+        millis(reply.timings.blocked + reply.timings.dns),
+    );
     match reply.blocked_by {
         Some(Bound::Cap) => batch.record(builtin::GRPC_REQS_WAITED_FOR_CAP, 1.0),
         Some(Bound::Streams(_)) => batch.record(builtin::GRPC_REQS_WAITED_FOR_STREAM, 1.0),

@@ -52,6 +52,7 @@ fn exchange(method: Method, outcome: Result<u16, ErrorKind>, ticks: u32, sent: u
         method,
         outcome: outcome.map(response).map_err(|kind| NetError::new(kind, "failed")),
         timings: Timings {
+            dns: ticks / 9,
             // Mostly none.
             connecting: ticks.saturating_sub(Duration::from_micros(900)),
             sending: service / 7,
@@ -130,7 +131,7 @@ fn one_by_one(recorder: &Recorder, tags: &TagSet, exchange: &Exchange, expected:
         (builtin::HTTP_REQ_FAILED, if expected { 0.0 } else { 1.0 }),
         (builtin::DATA_SENT, exchange.sent as f64),
         (builtin::DATA_RECEIVED, exchange.received as f64),
-        (builtin::HTTP_REQ_BLOCKED, millis(timings.blocked)),
+        (builtin::HTTP_REQ_BLOCKED, millis(timings.blocked + timings.dns)),
         (builtin::HTTP_REQ_CONNECTING, millis(timings.connecting)),
         (builtin::HTTP_REQ_TLS_HANDSHAKING, millis(timings.tls_handshaking)),
     ];
