@@ -207,16 +207,14 @@ impl Vu for DirectVu {
         let tags = self.tags(iteration);
         let core = &*self.core;
         let mut due = self.is_open.then_some(iteration.scheduled_at);
-        let mut left = core.request.redirects;
         let client = &self.client;
         let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
-            let expected = core.call.expect.met(exchange, left > 0);
+            let expected = core.call.expect.met(exchange, asked.is_followed());
             core.samples.exchange(&tags, exchange, expected, due.take());
             if !expected {
                 core.call.tell(exchange);
                 core.keep(exchange, asked, (&tags, client.vu_id(), iteration.number));
             }
-            left = left.saturating_sub(1);
         };
         client.send(&mut core.request.clone(), &mut on_hop).await;
         self.client.end_iteration();

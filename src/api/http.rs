@@ -84,16 +84,13 @@ fn send(
         let exchange = match request {
             Ok(request) => {
                 trace::watch(&vu, request);
-                let max_redirects = request.redirects;
-                let mut hops = 0;
                 let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
-                    recording.hop(&vu, exchange, Gone::Out(asked), hops < max_redirects);
-                    hops += 1;
+                    recording.hop(&vu, exchange, Gone::Out(asked));
                 };
                 vu.client()?.send(request, &mut on_hop).await
             }
             Err(unsendable) => {
-                recording.hop(&vu, &unsendable.exchange, Gone::Not(&unsendable.url), false);
+                recording.hop(&vu, &unsendable.exchange, Gone::Not(&unsendable.url));
                 let url = Some(unsendable.url.clone());
                 let (exchange, tags) = (unsendable.exchange.clone(), recording.tags.clone());
                 return Ok(Box::new(Answer::new(face, exchange, tags, false, url)));

@@ -167,6 +167,11 @@ test("redirects can be left alone or limited", function()
   assert(not res.ok and string.find(res.error or "", "redirects", 1, true), res.error)
 end)
 
+test("a redirect to nowhere is the answer, and as good as that", function()
+  assert(not http.get("/status/302", { expect = 200 }).ok and failed "rate" == 1)
+  assert(http.get("/status/302", { expect = 302 }).ok and failed "rate" == 0.5)
+end)
+
 test("a redirect keeps the method as its status says", function()
   local echo = seen(http.post("/redirect-to?code=307&to=/echo", { body = "x" }))
   assert(echo.method == "POST" and echo.body == "x")

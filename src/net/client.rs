@@ -197,13 +197,17 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
+                        let sent = &self.gone(request, common, auth.as_deref());
+                        let is_followed = false;
+                        on_hop(&exchange, &Asked { sent, is_followed });
                         return exchange;
                     }
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                on_hop(&exchange, &Asked(&self.gone(request, common, auth.as_deref())));
+                let sent = &self.gone(request, common, auth.as_deref());
+                let is_followed = true;
+                on_hop(&exchange, &Asked { sent, is_followed });
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 if given.is_some() || next.url().origin() != request.address.url().origin() {

@@ -70,7 +70,10 @@ pub struct Sent<'a> {
 }
 
 /// A request as it went out, for those who see how it ended; nothing is worked out before they ask.
-pub struct Asked<'a>(pub(super) &'a dyn Headed);
+pub struct Asked<'a> {
+    pub(super) sent: &'a dyn Headed,
+    pub(super) is_followed: bool,
+}
 
 /// Who knows what went out.
 pub(super) trait Headed {
@@ -82,13 +85,19 @@ impl Asked<'_> {
     /// All headers, those of the plan and the client included; of one that could not be sent, those that are known.
     #[must_use]
     pub fn headers(&self) -> HeaderList {
-        self.0.headers()
+        self.sent.headers()
     }
 
     /// The body as it is sent.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        self.0.body()
+        self.sent.body()
+    }
+
+    /// Whether the answer was a redirect that is followed: a step, and not the end.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.is_followed
     }
 }
 

@@ -32,11 +32,11 @@ impl Expect {
         }
     }
 
-    /// Whether an exchange is a success. `may_redirect`: a redirect is followed, so that it is a step, not the answer.
+    /// Whether an exchange is a success. `is_followed`: it is a redirect that is followed, a step and not the answer.
     #[must_use]
-    pub fn met(&self, exchange: &Exchange, may_redirect: bool) -> bool {
+    pub fn met(&self, exchange: &Exchange, is_followed: bool) -> bool {
         match &exchange.outcome {
-            Ok(response) => (may_redirect && is_redirect(response.status)) || self.holds(response.status),
+            Ok(response) => is_followed || self.holds(response.status),
             Err(_) => false,
         }
     }
@@ -68,10 +68,6 @@ impl FromStr for Expect {
             .map(|part| range(part).ok_or_else(|| ExpectError(part.trim().to_owned())));
         Ok(Self::Ranges(ranges.collect::<Result<_, _>>()?))
     }
-}
-
-fn is_redirect(status: u16) -> bool {
-    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// The `error_code` of an exchange that was no success, and a sentence for people about it, without query and credentials.

@@ -26,10 +26,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Records one exchange. `may_redirect`: a redirect here is followed, so that it is a step, not the answer.
-    pub(super) fn hop(&self, vu: &VuContext, exchange: &Exchange, gone: Gone<'_>, may_redirect: bool) {
+    /// Records one exchange.
+    pub(super) fn hop(&self, vu: &VuContext, exchange: &Exchange, gone: Gone<'_>) {
         super::trace::ended(vu, exchange);
-        let expected = self.expect.met(exchange, may_redirect);
+        let is_followed = matches!(gone, Gone::Out(asked) if asked.is_followed());
+        let expected = self.expect.met(exchange, is_followed);
         // While the file loads there are no requests.
         if let Ok(samples) = vu.host.http_samples() {
             samples.exchange(

@@ -6,13 +6,16 @@ use super::*;
 
 /// Sends and collects status and method of each hop.
 async fn hops(client: &Client, mut request: Request) -> (Exchange, Vec<String>) {
-    let mut hops = Vec::new();
+    let (mut hops, mut is_over) = (Vec::new(), false);
     let exchange = client
-        .send(&mut request, &mut |hop, _| {
+        .send(&mut request, &mut |hop, asked| {
+            assert!(!is_over, "what is not followed is the end");
+            is_over = !asked.is_followed();
             let status = hop.outcome.as_ref().map_or(0, |response| response.status);
             hops.push(format!("{} {} {status}", hop.method, hop.address.path()));
         })
         .await;
+    assert!(is_over, "what is followed is not the end");
     (exchange, hops)
 }
 
