@@ -89,9 +89,7 @@ impl Http {
     #[cold]
     fn full_tags(&self, tags: &TagSet, key: &Key) -> TagSet {
         let (status, expected, code) = match key.ending {
-            Ending::Status { status, expected } => {
-                (status, expected, (status >= 400).then(|| 1000 + u32::from(status)))
-            }
+            Ending::Status { status, expected } => (status, expected, (!expected).then(|| 1000 + u32::from(status))),
             Ending::Error { code } => (0, false, Some(u32::from(code))),
         };
         let (status, expected) = (status.to_string(), expected.to_string());

@@ -59,7 +59,7 @@ local http = {}
 ---@field status integer 0 when there is no answer
 ---@field ok boolean whether the status is one that the request expects
 ---@field error? string why there is no answer
----@field error_code? integer k6's code for it (1050 timeout, 1101 no such name, 1212 refused, …), or 1000 + status from 400 on
+---@field error_code? integer k6's code for it (1050 timeout, 1101 no such name, 1212 refused, …), or 1000 + a status that was not expected
 ---@field body? string nil when there is no answer; empty when discarded
 ---@field headers table<string, string> by name, in any case; values of a repeated one joined by `, ` (several `set-cookie`: a list)
 ---@field proto? string `HTTP/1.1`

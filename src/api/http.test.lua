@@ -251,6 +251,7 @@ local by_path = recorded "http_req_duration{name:/json}"
 local by_status = recorded "http_reqs{status:404,method:GET,error_code:1404,expected_response:false}"
 local by_tag = recorded "http_reqs{op:x,n:1,scenario:test}"
 local by_group = recorded "http_reqs{group:::cart}"
+local by_code = recorded "http_reqs{error_code:1302}"
 local sent, received = recorded "data_sent", recorded "data_received"
 
 test("without a name the URL is the name as it was written, and the query is not in it", function()
@@ -266,6 +267,12 @@ test("a password in a URL is sent, and is not in the name", function()
   assert(http.get(url .. "/basic-auth").status == 200)
   http.get(url .. "/json")
   assert(by_url "count" == 1)
+end)
+
+test("a status has an error code where it was not expected, and only there", function()
+  assert(http.get("/status/404", { expect = 404 }).error_code == nil and by_status "count" == nil)
+  assert(http.get("/redirect/1", { expect = 200, redirects = false }).error_code == 1302 and by_code "count" == 1)
+  assert(http.get("/redirect/1", { expect = 200 }).error_code == nil and by_code "count" == 1)
 end)
 
 test("samples have tags for status, method, error and group, and those given", function()

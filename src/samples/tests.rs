@@ -111,7 +111,7 @@ fn one_by_one(recorder: &Recorder, tags: &TagSet, exchange: &Exchange, expected:
     match &exchange.outcome {
         Ok(response) => {
             status = response.status.to_string();
-            if response.status >= 400 {
+            if !expected {
                 code = Some((1000 + response.status).to_string());
             }
         }

@@ -194,9 +194,7 @@ fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str)
         ("proto", Ok(response)) => stack.push_bytes(format!("{:?}", response.version).as_bytes()),
         ("error", Err(error)) => stack.push_bytes(error.message.as_bytes()),
         ("error_code", Err(error)) => stack.push_number(f64::from(error.code)),
-        ("error_code", Ok(response)) if response.status >= 400 => {
-            stack.push_number(1000.0 + f64::from(response.status))
-        }
+        ("error_code", Ok(response)) if !answer.ok => stack.push_number(1000.0 + f64::from(response.status)),
         ("url", _) => stack.push_bytes(exchange.address.as_str().as_bytes()),
         ("remote_addr", _) => match exchange.remote_addr {
             Some(addr) => stack.push_bytes(addr.to_string().as_bytes()),
