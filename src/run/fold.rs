@@ -1,5 +1,5 @@
-//! The load while it lasts: what the cores report is folded, and once a second it is looked at, shown and judged. Starting
-//! and ending cores is next door.
+//! The load while it lasts: what the cores report is folded, judged when all have reported a second, and shown once a
+//! second. Starting and ending cores is next door.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +84,8 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
 struct Course {
     /// Up to which second each core has handed over its samples.
     reported: Vec<u64>,
+    /// The seconds that all have handed over, as they were judged last.
+    judged: u64,
     /// How many checkpoints have been told.
     told: usize,
     live: Reporter,
@@ -115,6 +117,7 @@ impl Load<'_> {
                 let end = course.note(core, second + 1);
                 self.totals.close(end);
                 self.tell(course);
+                self.heard_of(end, course);
                 // Where the others are done, this core's seconds are all there are.
                 self.pass_on(end.min(second + 1), Duration::MAX);
             }
@@ -157,9 +160,23 @@ impl Load<'_> {
         elapsed
     }
 
+    /// Judges the load by the seconds below `end`, which all cores have handed over: in any longer time, rates of counters
+    /// would lack what is under way.
+    fn heard_of(&mut self, end: u64, course: &mut Course) {
+        if end <= course.judged {
+            return;
+        }
+        course.judged = end;
+        let elapsed = Duration::from_secs(end);
+        self.totals.set_elapsed(elapsed);
+        // A core that was kept for seconds hands over all that it gathered in them as the first of these.
+        if clock::now() < self.origin + elapsed + FOLD {
+            self.judge.watch(&self.test.session, self.totals, elapsed);
+        }
+    }
+
     /// A second has passed.
     fn look(&mut self, course: &mut Course, elapsed: Duration) {
-        self.judge.watch(&self.test.session, self.totals, elapsed);
         let (progress, ends) = self.publish(course, elapsed);
         self.observer.tick(&Tick {
             elapsed,

@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::clock::machine::Ticks;
 use crate::control;
 use crate::exec::Change;
-use crate::metrics::{Threshold, Totals};
+use crate::metrics::{Threshold, Totals, Verdict};
 use crate::plan::{OnScriptError, Plan, Scenario};
 use crate::results::{
     CheckpointSummary, Conditions, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason,
@@ -24,23 +24,26 @@ use super::invariants::Invariants;
 use super::reload::Reload;
 use super::{RunOptions, Test, edit, warnings};
 
-/// A threshold, and whether it has ended the run.
+/// A threshold, and what it said when it ended the run.
 #[derive(Debug)]
 struct Judged {
     threshold: Threshold,
-    aborted: bool,
+    aborted: Option<Verdict>,
 }
 
 impl Judged {
     fn new(threshold: &Threshold) -> Self {
         Self {
             threshold: threshold.clone(),
-            aborted: false,
+            aborted: None,
         }
     }
 
     fn summary(&self, totals: &Totals) -> ThresholdSummary {
-        ThresholdSummary::new(&self.threshold, &self.threshold.evaluate(totals), self.aborted)
+        let last = self.threshold.evaluate(totals);
+        // What has ended the run was not met, whatever came in while it ended.
+        let first = self.aborted.filter(|_| self.threshold.passes(&last));
+        ThresholdSummary::new(&self.threshold, &first.unwrap_or(last), self.aborted.is_some())
     }
 }
 
@@ -134,11 +137,12 @@ impl Judge {
         self.invariants.look(session, totals, elapsed);
         for Judged { threshold, aborted } in &mut self.judged {
             let from = threshold.since.unwrap_or_default() + threshold.delay_abort_eval;
-            if !threshold.abort_on_fail || *aborted || elapsed < from {
+            if !threshold.abort_on_fail || aborted.is_some() || elapsed < from {
                 continue;
             }
-            if threshold.evaluate(totals).ok == Some(false) {
-                *aborted = true;
+            let verdict = threshold.evaluate(totals);
+            if verdict.ok == Some(false) {
+                *aborted = Some(verdict);
                 let text = format!("{}: {}", threshold.selector, threshold.expression);
                 session.control.stop(control::Reason::ThresholdAbort(text));
             }
@@ -194,7 +198,7 @@ impl Judge {
             let known = before.iter().find(|judged| judged.threshold.judges_like(threshold));
             self.judged.push(Judged {
                 threshold: threshold.clone(),
-                aborted: known.is_some_and(|known| known.aborted),
+                aborted: known.and_then(|known| known.aborted),
             });
             if let (None, Some(since)) = (known, threshold.since) {
                 changes.push(edit::applied(format!(
@@ -438,4 +442,33 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
         });
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Catalog, Recorder, Registry, builtin};
+
+    #[test]
+    fn what_has_ended_the_run_was_not_met() {
+        let registry = Registry::default();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let threshold = Threshold::parse("script_errors", "rate>=10", &registry).unwrap();
+        let mut judged = Judged::new(&threshold);
+        let (mut totals, recorder) = (Totals::new(&registry, &catalog, 0), Recorder::new(&registry, &catalog));
+        totals.set_elapsed(Duration::from_secs(1));
+        recorder.record(builtin::SCRIPT_ERRORS, 8.0, &recorder.no_tags());
+        totals.merge(&recorder.take());
+        judged.aborted = Some(threshold.evaluate(&totals));
+        // (more, what it was): the end of a run cannot make good what has ended it.
+        for (more, observed) in [(1.0, 9.0), (6.0, 8.0)] {
+            recorder.record(builtin::SCRIPT_ERRORS, more, &recorder.no_tags());
+            totals.merge(&recorder.take());
+            let summary = judged.summary(&totals);
+            assert_eq!(
+                (summary.ok, summary.aborted, summary.observed),
+                (false, true, Some(observed))
+            );
+        }
+    }
 }

@@ -137,6 +137,21 @@ async fn a_threshold_may_end_the_run_early() {
     assert_eq!(ran.summary["thresholds"][0]["aborted"], true);
 }
 
+/// A rate is of the seconds that all cores have told of. With 100 a second on three threads, all but the last second would
+/// be 0 after the first, and 50 after the second.
+#[tokio::test]
+async fn a_rate_that_is_held_ends_no_run() {
+    let script = "return {
+      scenarios = { a = { executor = 'constant-arrival-rate', rate = 100, duration = '3s', exec = function() end } },
+      thresholds = { iterations = { { threshold = 'rate>95', abort_on_fail = true } } },
+      invariants = { steady = function() return kt.metrics.value('iterations', 'rate') > 95 end },
+    }";
+    let ran = run(script, &["--threads", "3"]).await;
+    ran.exits(0);
+    assert_eq!(ran.counts("a"), [300, 300, 300, 0, 0, 0]);
+    assert_eq!(ran.summary["thresholds"][0]["aborted"], false);
+}
+
 #[tokio::test]
 async fn of_several_reasons_the_first_in_precedence_wins_and_all_are_told() {
     let script = "return {
