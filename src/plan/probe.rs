@@ -201,7 +201,8 @@ impl Probe {
     }
 
     /// Takes out of the plan what a steady load has no use for, and says what was to be judged and is not: phases and
-    /// stages are not there, and no window is longer than what is measured.
+    /// stages are not there, and no window is longer than what is measured. What may end a run early does so by what is
+    /// measured.
     #[must_use]
     pub fn adapt(&self, plan: &mut Plan) -> Vec<String> {
         let mut told = Vec::new();
@@ -219,6 +220,9 @@ impl Probe {
             part.is_none()
         });
         for threshold in &mut plan.thresholds {
+            // Before a second is measured there is nothing that could end the probe.
+            let early = threshold.delay_abort_eval.max(Duration::from_secs(1));
+            threshold.delay_abort_eval = self.settle.saturating_add(early);
             if threshold.window.is_some_and(|window| window > self.measure) {
                 threshold.window = None;
                 told.push(format!(

@@ -227,7 +227,7 @@ pub struct ThresholdSummary {
     pub metric: String,
     /// The expression as it was written.
     pub expression: String,
-    /// Whether it was met.
+    /// Whether it was met; never one whose failure ended the run, whatever it came to in the end.
     pub ok: bool,
     /// What was compared with the limit; `null` without data.
     pub observed: Option<f64>,
@@ -255,7 +255,7 @@ impl ThresholdSummary {
         Self {
             metric: threshold.selector.to_string(),
             expression: threshold.expression.clone(),
-            ok: threshold.passes(verdict),
+            ok: threshold.passes(verdict) && !aborted,
             observed: verdict.observed,
             aborted,
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
@@ -413,6 +413,19 @@ mod tests {
         written.as_object_mut().unwrap().remove("errors");
         written["generator"].as_object_mut().unwrap().remove("socket_errors");
         assert_eq!(written, promised());
+    }
+
+    /// A rate that was too low at first may be high enough when the run has ended for it.
+    #[test]
+    fn what_ended_the_run_was_not_met_whatever_it_came_to() {
+        let threshold = Threshold::parse("iterations", "rate>90", &metrics::Registry::new()).unwrap();
+        let verdict = metrics::Verdict {
+            ok: Some(true),
+            observed: Some(100.0),
+            window_at: None,
+        };
+        let met = [false, true].map(|aborted| ThresholdSummary::new(&threshold, &verdict, aborted).ok);
+        assert_eq!(met, [true, false]);
     }
 
     #[test]

@@ -382,12 +382,14 @@ fn not_met(failed: &ThresholdSummary) -> String {
     );
     let unit = failed.unit.as_ref().filter(|_| failed.observed.is_some());
     let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    // What ended the run may have come true since.
+    let end = if failed.aborted { " in the end" } else { "" };
     let slice = match (&failed.window, failed.window_at_ms) {
         (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
         _ => String::new(),
     };
     format!(
-        "{}: {} was not met: {observed}{unit}{slice}",
+        "{}: {} was not met: {observed}{unit}{slice}{end}",
         failed.metric, failed.expression
     )
 }

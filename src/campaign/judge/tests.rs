@@ -189,6 +189,8 @@ fn a_load_that_a_threshold_cut_short_breaks_for_that_alone() {
     assert_eq!(probe.scenarios["api"].offered_per_s, 100.0, "as long as it lasted");
     let kinds: Vec<_> = probe.reasons.iter().map(|reason| reason.kind).collect();
     assert_eq!(kinds, [BrokeKind::Threshold]);
+    let told = &probe.reasons[0].message;
+    assert!(told.contains("ended the load early, and was 12.5ms in the end"), "{told}");
 }
 
 #[test]

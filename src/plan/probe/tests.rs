@@ -182,6 +182,7 @@ fn a_function_is_held_at_a_rate_or_by_users() {
 fn what_a_steady_load_cannot_have_is_left_out_and_told() {
     let threshold = |series: &str, window: Option<u64>| Threshold {
         window: window.map(Duration::from_secs),
+        delay_abort_eval: Duration::from_secs(window.unwrap_or(0) / 10),
         ..Threshold::parse(series, "p(95)<1s", &Registry::new()).unwrap()
     };
     let mut plan = Plan::of(vec![Scenario::of("a", constant(1.0))]);
@@ -200,6 +201,8 @@ fn what_a_steady_load_cannot_have_is_left_out_and_told() {
     let told = probe(&[("a", 1.0)]).adapt(&mut plan);
     let windows: Vec<_> = plan.thresholds.iter().map(|threshold| threshold.window).collect();
     assert_eq!(windows, [None, Some(8 * SECOND)]);
+    let delays = plan.thresholds.iter().map(|threshold| threshold.delay_abort_eval);
+    assert!(delays.eq([5 * SECOND, 3 * SECOND]), "a second is measured first");
     assert!(plan.phases.is_empty() && plan.checkpoints.is_none());
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(

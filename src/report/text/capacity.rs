@@ -17,6 +17,8 @@ const MOST_COLUMNS: usize = 4;
 pub fn observed(threshold: &ThresholdSummary) -> String {
     let what = format!("{} {}", threshold.metric, threshold.expression);
     match value(threshold) {
+        // It may have come true by what was still in flight.
+        Some(value) if threshold.aborted => format!("{what} ended the load early, and was {value} in the end"),
         Some(value) => format!("{what} was {value}"),
         None => format!("{what} had no samples"),
     }
