@@ -176,6 +176,7 @@ impl Prober for Engine<'_> {
             allow_suspect: true,
             ..self.options.clone()
         };
+        let session = Arc::clone(&test.session);
         let outcome = run::run(test, &options, &mut watch, Vec::new()).await;
         let found = Found {
             levels: cell.iter().map(|level| (level.name.clone(), level.value)).collect(),
@@ -185,6 +186,7 @@ impl Prober for Engine<'_> {
             times: self.times,
             summary: &outcome.summary,
             span: &watch.span,
+            exhausted: &session.exhausted(),
             allow_suspect: self.options.allow_suspect,
         };
         let mut probe = found.probe()?;

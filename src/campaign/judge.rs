@@ -11,6 +11,7 @@ use crate::report;
 use crate::results::{
     BrokeKind, BrokeReason, ExitCode, GeneratorVerdict, Levels, Offered, Probe, ScenarioSummary, Summary,
 };
+use crate::schedule::Shape;
 
 use super::conduct::Halt;
 use super::engine::Times;
@@ -43,6 +44,8 @@ pub(super) struct Found<'a> {
     pub(super) times: Times,
     pub(super) summary: &'a Summary,
     pub(super) span: &'a Span,
+    /// The data sets that had no row left for a user who asked.
+    pub(super) exhausted: &'a [String],
     pub(super) allow_suspect: bool,
 }
 
@@ -142,10 +145,15 @@ impl Found<'_> {
                 format!("the invariant `{}` was broken", invariant.name),
             );
         }
+        for name in self.exhausted {
+            let text = format!("the data ran out: every row of `{name}` was given out, and users asked for more");
+            add(BrokeKind::Load, text);
+        }
         // A run that something ended early has not offered all, and has a reason already.
         let ended_early = reasons_of(summary, &[ExitCode::ScriptAbort, ExitCode::Saturation])
             .next()
             .is_some()
+            || !self.exhausted.is_empty()
             || summary.thresholds.iter().any(|threshold| threshold.aborted);
         for (_, scenario, counts) in self.scenarios() {
             let waiting = scenarios.get(&scenario.name).map_or(0, |offered| offered.waiting);
@@ -171,21 +179,22 @@ impl Found<'_> {
 
     /// What was not offered as asked, or not seen to its end.
     fn missing(&self, scenario: &Scenario, counts: &ScenarioSummary, waiting: u64, ended_early: bool) -> Vec<String> {
-        let Executor::Open { shape, max_vus, .. } = &scenario.executor else {
-            return Vec::new();
-        };
-        let name = &scenario.name;
-        let own = &counts.iterations;
+        let (name, own) = (&scenario.name, &counts.iterations);
         let mut missing = Vec::new();
-        if own.dropped > 0 {
-            missing.push(format!(
-                "{} of {} iterations of `{name}` never started, with {max_vus} virtual users at most (`max_vus`)",
-                own.dropped, own.offered
-            ));
-        } else if beyond(waiting, own.offered) {
-            missing.push(format!(
-                "{waiting} iterations of `{name}` waited for a virtual user in the end: all {max_vus} were busy (`max_vus`)"
-            ));
+        if let Executor::Open { max_vus, .. } = &scenario.executor {
+            if own.dropped > 0 {
+                missing.push(format!(
+                    "{} of {} iterations of `{name}` never started, with {max_vus} virtual users at most (`max_vus`)",
+                    own.dropped, own.offered
+                ));
+            } else if beyond(waiting, own.offered) {
+                missing.push(format!(
+                    "{waiting} iterations of `{name}` waited for a virtual user in the end: all {max_vus} were busy (`max_vus`)"
+                ));
+            }
+        }
+        if ended_early {
+            return missing;
         }
         if beyond(own.interrupted, own.started) {
             missing.push(format!(
@@ -195,23 +204,38 @@ impl Found<'_> {
                 self.times.drain.as_secs_f64()
             ));
         }
-        let (planned, offered) = (shape.planned(), total(counts).offered);
-        // Random arrivals differ from their mean by its root; five times that does not happen.
-        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-        let spread = if shape.is_random() {
-            5.0 * (planned as f64).sqrt()
-        } else {
-            0.0
-        };
-        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
-        let short = planned.saturating_sub(offered) as f64 > SLACK * planned as f64 + spread;
-        if short && !ended_early {
-            missing.push(format!(
-                "only {offered} of {planned} iterations of `{name}` were offered"
-            ));
-        }
+        missing.extend(match &scenario.executor {
+            Executor::Open { shape, .. } => not_offered(name, shape, total(counts).offered),
+            closed => idle(name, closed.vus().0, counts),
+        });
         missing
     }
+}
+
+/// That fewer iterations were due than planned.
+fn not_offered(name: &str, shape: &Shape, offered: u64) -> Option<String> {
+    let planned = shape.planned();
+    // Random arrivals differ from their mean by its root; five times that does not happen.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+    let spread = if shape.is_random() {
+        5.0 * (planned as f64).sqrt()
+    } else {
+        0.0
+    };
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+    let short = planned.saturating_sub(offered) as f64 > SLACK * planned as f64 + spread;
+    short.then(|| format!("only {offered} of {planned} iterations of `{name}` were offered"))
+}
+
+/// That users of a closed scenario were no load while it was measured. One who hangs begins nothing that could be counted.
+fn idle(name: &str, users: u64, counts: &ScenarioSummary) -> Option<String> {
+    let hanging = counts.warmup.map_or(0, |warmup| warmup.interrupted);
+    if beyond(hanging, users) {
+        return Some(format!(
+            "{hanging} of {users} virtual users of `{name}` never ended an iteration that they began in the settling"
+        ));
+    }
+    (counts.iterations.started == 0).then(|| format!("no iteration of `{name}` began while it was measured"))
 }
 
 fn total(scenario: &ScenarioSummary) -> Counts {

@@ -13,6 +13,12 @@ const TIMES: Times = Times {
     rest: Duration::ZERO,
 };
 
+/// 4 users for 25 s, 5 of them settling.
+fn closed() -> Plan {
+    let duration = Duration::from_secs(25);
+    Plan::of(vec![Scenario::of("api", Executor::ConstantVus { vus: 4, duration })])
+}
+
 /// 100/s for 25 s, 5 of them settling.
 fn plan() -> Plan {
     let shape = Shape::ConstantArrivalRate {
@@ -64,6 +70,15 @@ fn look(at: u64, finished: u64, backlog: u64) -> Look {
 }
 
 fn judged_with(summary: &Value, backlog: u64, allow_suspect: bool) -> Result<Probe, Halt> {
+    judged_of(&plan(), summary, backlog, (&[], allow_suspect))
+}
+
+fn judged_of(
+    plan: &Plan,
+    summary: &Value,
+    backlog: u64,
+    (exhausted, allow_suspect): (&[String], bool),
+) -> Result<Probe, Halt> {
     let summary: Summary = serde_json::from_value(summary.clone()).unwrap();
     let span = Span {
         begin: Some(look(5, 490, 0)),
@@ -74,10 +89,11 @@ fn judged_with(summary: &Value, backlog: u64, allow_suspect: bool) -> Result<Pro
         levels: Levels::from([("api".to_owned(), 100.0)]),
         number: 3,
         attempt: 1,
-        plan: &plan(),
+        plan,
         times: TIMES,
         summary: &summary,
         span: &span,
+        exhausted,
         allow_suspect,
     };
     found.probe()
@@ -163,6 +179,49 @@ fn a_load_breaks_for_its_reasons() {
         };
         assert_eq!(reason.kind, kind, "{part}");
         assert!(reason.message.contains(part), "{part}: {}", reason.message);
+    }
+}
+
+/// Users who loop offer what they can; they are a load as long as all of them do.
+#[test]
+fn a_load_of_users_breaks_when_they_hang_or_have_no_data() {
+    let summary = |own: Value, warmup: Value| {
+        let mut summary = good();
+        summary["scenarios"]["api"] = json!({ "executor": "constant-vus", "iterations": own, "warmup": warmup });
+        summary
+    };
+    let rows = ["rows".to_owned()];
+    let all = || counts(2_000, 0, 0);
+    let table = [
+        (summary(all(), all()), &[][..], None),
+        (summary(counts(2_000, 0, 20), all()), &[], None),
+        (
+            summary(counts(16, 0, 4), all()),
+            &[],
+            Some("4 of 16 iterations of `api` had not ended 5 s"),
+        ),
+        (
+            summary(all(), counts(2_000, 0, 2)),
+            &[],
+            Some("2 of 4 virtual users of `api` never ended an iteration"),
+        ),
+        (
+            summary(counts(0, 0, 0), all()),
+            &[],
+            Some("no iteration of `api` began while it was measured"),
+        ),
+        (
+            summary(counts(45, 0, 4), all()),
+            &rows,
+            Some("the data ran out: every row of `rows` was given out"),
+        ),
+    ];
+    for (summary, exhausted, part) in table {
+        let probe = judged_of(&closed(), &summary, 0, (exhausted, false)).unwrap();
+        let reasons: Vec<_> = probe.reasons.iter().map(|reason| &*reason.message).collect();
+        assert_eq!(reasons.len(), usize::from(part.is_some()), "{part:?}: {reasons:?}");
+        assert!(probe.reasons.iter().all(|reason| reason.kind == BrokeKind::Load));
+        assert!(reasons.iter().all(|told| told.contains(part.unwrap())), "{part:?}: {reasons:?}");
     }
 }
 
