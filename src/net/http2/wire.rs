@@ -224,8 +224,8 @@ impl Watch {
     /// The head of the response is here.
     pub fn head(&mut self) {
         let at = self.wire.last_read();
-        // What the connection said before is no answer to this.
-        let at = self.first_write.map_or(at, |written| written.max(at));
+        // An answer does not come before its request: then somebody has set the wall clock meanwhile.
+        let at = if Some(at) > self.first_write { at } else { clock::now() };
         self.first_read = Some(at);
         self.last_read = Some(at);
     }
