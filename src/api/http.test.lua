@@ -88,6 +88,23 @@ test("a body is text, JSON or a form, with its content type", function()
   assert(echo.headers["content-type"] == "application/vnd.x+json" and echo.body == "{}")
 end)
 
+test("what is no UTF-8 is sent byte for byte", function()
+  local echo = seen(http.post("/echo/\xFF?u=\xFE", {
+    query = { ["q\xFD"] = "\xFC" },
+    form = { ["f\xFB"] = { "\xFA", "\xC3\xA9" } },
+    headers = { ["x-bytes"] = "\xF9" },
+    cookies = { c = "\xF8" },
+    auth = { bearer = "\xF7" },
+  }))
+  assert(echo.path == "/echo/%FF" and echo.query == "u=%FE&q%FD=%FC", echo.path .. "?" .. echo.query)
+  assert(echo.body == "f%FB=%FA&f%FB=%C3%A9", echo.body)
+  -- The server tells each byte of a header as a character.
+  assert(echo.headers["x-bytes"] == "ù" and echo.headers.cookie == "c=ø", echo.headers.cookie)
+  assert(echo.headers.authorization == "Bearer ÷")
+  local token = function() return "\xF7" end
+  assert(seen(http.get("/echo", { auth = { bearer = token } })).headers.authorization == "Bearer ÷")
+end)
+
 test("multipart holds fields and files", function()
   local echo = seen(http.post("/echo", {
     multipart = {

@@ -1,8 +1,6 @@
 //! Tables of names with plain values, as headers, fields of a form and tags are: read where they lie on the stack, because
 //! requests have several of them.
 
-use std::borrow::Cow;
-
 use crate::script::ApiError;
 use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
@@ -16,7 +14,8 @@ pub(super) enum Of<'a> {
     Tags,
 }
 
-/// Names and values, sorted by name, so that what they are for is the same every time; a list under a name repeats it.
+/// Names and values, sorted by name, so that what they are for is the same every time; a list under a name repeats it. What
+/// is not UTF-8 is replaced.
 ///
 /// # Errors
 /// What the table at `index` holds and cannot, as said by the function `owner`.
@@ -26,20 +25,34 @@ pub(super) fn pairs(
     stack: &mut Stack<'_>,
     index: i32,
 ) -> Result<Vec<(String, String)>, ApiError> {
-    pairs_as(plain, owner, of, stack, index)
+    pairs_as(lossy, plain, owner, of, stack, index)
 }
 
-/// As [`pairs`], with values that `read` reads.
+/// As [`pairs`], with names and strings as they are.
 ///
 /// # Errors
 /// As [`pairs`].
-pub(super) fn pairs_as<T>(
+pub(super) fn byte_pairs(
+    owner: &str,
+    of: Of<'_>,
+    stack: &mut Stack<'_>,
+    index: i32,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ApiError> {
+    pairs_as(<[u8]>::to_vec, bytes, owner, of, stack, index)
+}
+
+/// As [`pairs`], with names that `name` makes and values that `read` reads.
+///
+/// # Errors
+/// As [`pairs`].
+pub(super) fn pairs_as<N: Ord + Clone, T>(
+    named: fn(&[u8]) -> N,
     read: fn(&Stack<'_>, i32) -> Result<T, String>,
     owner: &str,
     of: Of<'_>,
     stack: &mut Stack<'_>,
     index: i32,
-) -> Result<Vec<(String, T)>, ApiError> {
+) -> Result<Vec<(N, T)>, ApiError> {
     let error = |text: String| ApiError::Text(format!("{owner}: {text}"));
     if stack.kind(index) != Kind::Table {
         let (what, got) = (of.name(), describe_at(stack, index));
@@ -49,14 +62,15 @@ pub(super) fn pairs_as<T>(
     let mut pairs = Vec::new();
     while let Some(next) = stack.next(index, at) {
         let (name, value) = (top + 1, top + 2);
-        let Some(text) = stack.lossy(name).map(Cow::into_owned) else {
+        let Some(text) = stack.bytes(name).map(named) else {
             let got = describe_at(stack, name);
             return Err(error(match of {
                 Of::Option(what) => format!("`{what}` must be a table with names as keys, got {got}"),
                 Of::Tags => format!("a tag's name must be a string, got {got}"),
             }));
         };
-        let wrong = |got: String| {
+        let wrong = |stack: &Stack<'_>, got: String| {
+            let text = stack.lossy(name).unwrap_or_default();
             error(match of {
                 Of::Option(what) => format!("`{what}.{text}` must be a string, got {got}"),
                 Of::Tags => format!("tag `{text}` must be a string, got {got}"),
@@ -66,13 +80,13 @@ pub(super) fn pairs_as<T>(
             (Kind::Table, Of::Option(_)) => {
                 for position in 1..=i32::try_from(stack.list_len(value)).unwrap_or(i32::MAX) {
                     stack.push_item(value, position);
-                    let item = read(stack, value + 1).map_err(wrong)?;
+                    let item = read(stack, value + 1).map_err(|got| wrong(stack, got))?;
                     pairs.push((text.clone(), item));
                     stack.truncate(value);
                 }
             }
             _ => {
-                let value = read(stack, value).map_err(wrong)?;
+                let value = read(stack, value).map_err(|got| wrong(stack, got))?;
                 pairs.push((text, value));
             }
         }
@@ -90,6 +104,11 @@ impl<'a> Of<'a> {
             Self::Tags => "tags",
         }
     }
+}
+
+/// A name, with a replacement for what is not UTF-8.
+pub(super) fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// A string, or a number or a boolean as it prints.

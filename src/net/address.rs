@@ -8,9 +8,10 @@ use std::rc::Rc;
 
 use http::HeaderValue;
 use rustc_hash::FxHasher;
-use url::{ParseError, Position, Url, form_urlencoded};
+use url::{ParseError, Position, Url};
 
 use super::auth;
+use super::body::append;
 use super::target::Target;
 
 #[cfg(test)]
@@ -143,7 +144,7 @@ impl Address {
 
     /// Adds pairs to the query, encoded as forms are.
     #[must_use]
-    pub fn with_query(&self, pairs: &[(String, String)]) -> Self {
+    pub fn with_query<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, pairs: &[(K, V)]) -> Self {
         let Inner {
             path_at,
             path_end,
@@ -153,10 +154,13 @@ impl Address {
         if pairs.is_empty() {
             return self.clone();
         }
+        let pairs = pairs.iter().map(|(name, value)| (name, value));
         if !self.is_http() || self.0.target_end < self.0.text.len() {
             // Behind the query there is a fragment, or the path is none.
             let mut url = self.with_userinfo();
-            url.query_pairs_mut().extend_pairs(pairs);
+            let mut query = url.query().unwrap_or_default().to_owned();
+            append(&mut query, 0, pairs);
+            url.set_query(Some(&query));
             return Self::new(url, relative);
         }
         let mut text = String::with_capacity(self.0.text.len() + 24 * pairs.len());
@@ -164,9 +168,7 @@ impl Address {
         if path_end == text.len() {
             text.push('?');
         }
-        let mut query = form_urlencoded::Serializer::for_suffix(text, path_end + 1);
-        query.extend_pairs(pairs);
-        let text = query.finish();
+        append(&mut text, path_end + 1, pairs);
         Self(Rc::new(Inner {
             path_at,
             path_end,

@@ -5,5 +5,6 @@ mod form;
 mod multipart;
 
 pub use compress::{Codec, UnknownCodec, compress};
+pub(super) use form::append;
 pub use form::{FORM_CONTENT_TYPE, form};
 pub use multipart::{Multipart, Part, multipart};

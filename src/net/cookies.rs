@@ -1,7 +1,6 @@
 //! The cookie jar of one virtual user (RFC 6265). No public suffix list: a test talks to systems that it knows.
 
 use std::cell::RefCell;
-use std::fmt::Write;
 
 use cookie_store::CookieStore;
 use http::HeaderValue;
@@ -19,16 +18,17 @@ impl Jar {
     ///
     /// # Errors
     /// A cookie that cannot be sent.
-    pub fn header(&self, own: &[(String, String)], address: &Address) -> Result<Option<HeaderValue>, NetError> {
+    pub fn header(&self, own: &[(Vec<u8>, Vec<u8>)], address: &Address) -> Result<Option<HeaderValue>, NetError> {
         let store = self.store.borrow();
         if own.is_empty() && store.is_none() {
             return Ok(None);
         }
-        let mut text = String::new();
-        let mut push = |name: &str, value: &str| {
-            let separator = if text.is_empty() { "" } else { "; " };
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{separator}{name}={value}");
+        let mut text = Vec::new();
+        let mut push = |name: &[u8], value: &[u8]| {
+            let separator: &[u8] = if text.is_empty() { b"" } else { b"; " };
+            for part in [separator, name, b"=", value] {
+                text.extend_from_slice(part);
+            }
         };
         for (name, value) in own {
             push(name, value);
@@ -38,8 +38,9 @@ impl Jar {
             // Longer paths first (section 5.4); names after that, so that the order is always the same.
             found.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.name().cmp(b.name())));
             for cookie in found {
-                if own.iter().all(|(name, _)| name != cookie.name()) {
-                    push(cookie.name(), cookie.value());
+                let (name, value) = (cookie.name().as_bytes(), cookie.value().as_bytes());
+                if own.iter().all(|(own, _)| own != name) {
+                    push(name, value);
                 }
             }
         }
@@ -124,7 +125,7 @@ mod tests {
                 Some("sid=9; x=y; all=3"),
             ),
         ] {
-            let own: Vec<(String, String)> = own
+            let own: Vec<(Vec<u8>, Vec<u8>)> = own
                 .iter()
                 .map(|(k, v): &(&str, &str)| ((*k).into(), (*v).into()))
                 .collect();
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_cookie_that_would_start_another_header_is_refused() {
-        let own = [("a".to_owned(), "b\r\nx: y".to_owned())];
+        let own = [(b"a".to_vec(), b"b\r\nx: y".to_vec())];
         let error = Jar::default()
             .header(&own, &Address::parse("http://h/").unwrap())
             .unwrap_err();

@@ -28,7 +28,7 @@ pub struct Request {
     /// Whether the response's body is read and dropped, whatever its size; [`super::HttpConfig::discard_body`] otherwise.
     pub discard_body: Option<bool>,
     /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
-    pub cookies: Vec<(String, String)>,
+    pub cookies: Vec<(Vec<u8>, Vec<u8>)>,
     /// Sees the request as it goes out, each hop and each attempt.
     pub on_send: Option<OnSend>,
     /// Its trace, which the client gives it where requests carry them.

@@ -90,10 +90,11 @@ fn router() -> Router {
 async fn echo(method: Method, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Json<Value> {
     let mut map = BTreeMap::<&str, String>::new();
     for (name, value) in &headers {
-        let text = String::from_utf8_lossy(value.as_bytes());
+        // A character for each byte: none is lost.
+        let text: String = value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
         map.entry(name.as_str())
             .and_modify(|all| *all = format!("{all}, {text}"))
-            .or_insert_with(|| text.into_owned());
+            .or_insert(text);
     }
     Json(json!({
         "method": method.as_str(),

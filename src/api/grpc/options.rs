@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mlua::Value;
 
-use crate::api::pairs::{Of, bytes, pairs, pairs_as};
+use crate::api::pairs::{Of, bytes, lossy, pairs, pairs_as};
 use crate::net::Connections;
 use crate::net::grpc::{Code, Compression, Metadata, Options as ClientOptions};
 use crate::script::fields::{FieldError, Fields, describe, describe_at, duration_at, suggest, to_size};
@@ -120,7 +120,7 @@ impl Options {
 /// Names and values; a list under a name repeats it. Sorted by name, so that a call is the same every time.
 fn metadata(owner: &str, stack: &mut Stack<'_>, index: i32) -> Result<Metadata, ApiError> {
     let mut metadata = Metadata::new();
-    for (name, value) in pairs_as(bytes, owner, Of::Option("metadata"), stack, index)? {
+    for (name, value) in pairs_as(lossy, bytes, owner, Of::Option("metadata"), stack, index)? {
         let appended = metadata.append(&name, &value);
         appended.map_err(|error| ApiError::Text(format!("{owner}: {error}")))?;
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use mlua::Function;
 
-use crate::api::pairs::{Of, pairs};
+use crate::api::pairs::{Of, byte_pairs, pairs};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
 use crate::plan::expect::{self, Expect};
@@ -45,8 +45,8 @@ pub(super) struct Options {
     pub(super) tags: Vec<(String, String)>,
     pub(super) expect: Option<Expect>,
     pub(super) headers: HeaderList,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) cookies: Vec<(String, String)>,
+    pub(super) query: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) cookies: Vec<(Vec<u8>, Vec<u8>)>,
     /// Which option gave it, the bytes, and their content type.
     pub(super) body: Option<(&'static str, Bytes, Option<HeaderValue>)>,
     /// A function that makes the bearer token.
@@ -140,8 +140,9 @@ impl Reader<'_> {
         self.error(format!("`{key}` must be {wanted}, got {got}"))
     }
 
-    fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<Vec<(String, String)>, ApiError> {
-        pairs(self.owner, Of::Option(key), stack, index)
+    /// Bytes as the script has them: what a request carries need not be UTF-8.
+    fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ApiError> {
+        byte_pairs(self.owner, Of::Option(key), stack, index)
     }
 
     fn timeout(&self, stack: &Stack<'_>, index: i32) -> Result<Duration, ApiError> {

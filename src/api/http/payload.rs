@@ -53,7 +53,7 @@ impl Reader<'_> {
                 stack.push_item(basic, 2);
                 match (stack.bytes(user), stack.bytes(user + 1)) {
                     (Some(user), Some(password)) => {
-                        format!("Basic {}", STANDARD.encode([user, b":", password].concat()))
+                        format!("Basic {}", STANDARD.encode([user, b":", password].concat())).into_bytes()
                     }
                     _ => return Err(self.error(AUTH_FORMS)),
                 }
@@ -62,8 +62,8 @@ impl Reader<'_> {
                 self.options.token = stack.value(bearer)?.as_function().cloned();
                 return Ok(());
             }
-            (None, Some(bearer)) => match stack.lossy(bearer) {
-                Some(token) => format!("Bearer {token}"),
+            (None, Some(bearer)) => match stack.bytes(bearer) {
+                Some(token) => [b"Bearer ", token].concat(),
                 None => return Err(self.error(AUTH_FORMS)),
             },
             _ => return Err(self.error(AUTH_FORMS)),

@@ -56,7 +56,7 @@ pub(super) fn prepare(
         return Err(ApiError::Text(format!("{owner}: `url` must be a string, got {got}")));
     }
     let mut options = Options::read(vu, owner, stack, url + 1)?;
-    let text = stack.lossy(url).unwrap_or_default();
+    let text = url_text(stack.bytes(url).unwrap_or_default());
     let found = match sendable(address(vu, &text), &text) {
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
         Err(Unsent::NoUrl(message)) => Err(message),
@@ -133,7 +133,7 @@ async fn bearer(vu: &Rc<VuContext>, owner: &str, token: &Function) -> Result<Hea
         Err(error) => return Err(ApiError::Text(format!("{owner}: `auth.bearer`: {error}"))),
     };
     match &made {
-        Value::String(token) => secret_header(owner, format!("Bearer {}", token.to_string_lossy())),
+        Value::String(token) => secret_header(owner, [b"Bearer ", &*token.as_bytes()].concat()),
         other => Err(ApiError::Text(format!(
             "{owner}: `auth.bearer` must return a string, got {}",
             describe(other)
@@ -142,11 +142,24 @@ async fn bearer(vu: &Rc<VuContext>, owner: &str, token: &Function) -> Result<Hea
 }
 
 /// A header value that nothing may print.
-pub(super) fn secret_header(owner: &str, text: String) -> Result<HeaderValue, ApiError> {
+pub(super) fn secret_header(owner: &str, text: Vec<u8>) -> Result<HeaderValue, ApiError> {
     let mut value = HeaderValue::try_from(text)
         .map_err(|_| ApiError::Text(format!("{owner}: `auth` holds a character that headers cannot carry")))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The text of a URL. Bytes that are no text are percent-encoded, as those of text beyond ASCII are.
+fn url_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("%{byte:02X}")));
+    }
+    Cow::Owned(text)
 }
 
 /// Reads a URL; a relative one is the plan's `base_url`'s.
@@ -266,9 +279,11 @@ fn build(
     Ok(request)
 }
 
-pub(super) fn header(owner: &str, name: &str, value: String) -> Result<(HeaderName, HeaderValue), ApiError> {
-    let name =
-        HeaderName::try_from(name).map_err(|_| ApiError::Text(format!("{owner}: `{name}` is no header name")))?;
+pub(super) fn header(owner: &str, name: &[u8], value: Vec<u8>) -> Result<(HeaderName, HeaderValue), ApiError> {
+    let name = HeaderName::from_bytes(name).map_err(|_| {
+        let name = String::from_utf8_lossy(name);
+        ApiError::Text(format!("{owner}: `{name}` is no header name"))
+    })?;
     let value = HeaderValue::try_from(value).map_err(|_| {
         ApiError::Text(format!(
             "{owner}: the value of header `{name}` holds a character that headers cannot carry"

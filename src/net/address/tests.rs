@@ -180,5 +180,9 @@ fn pairs_are_added_to_a_query() {
     let address = base.join("/x?y=1#z").unwrap().with_query(&pairs);
     assert_eq!(address.as_str(), "http://h/x?y=1&a+b=c%26d#z");
     assert_eq!((address.name(), address.auth()), ("/x", base.auth()));
-    assert_eq!(base.with_query(&[]), base);
+    for (text, expected) in [("/x", "http://h/x?a=%FF"), ("/x#z", "http://h/x?a=%FF#z")] {
+        let address = base.join(text).unwrap().with_query(&[("a", b"\xFF")]);
+        assert_eq!(address.as_str(), expected);
+    }
+    assert_eq!(base.with_query::<&str, &str>(&[]), base);
 }
