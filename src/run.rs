@@ -330,7 +330,7 @@ async fn load_phase(test: &mut Test, options: &RunOptions, mut watching: Option<
         feed,
     };
     let ended = fold::fold(load, &mut inbox).await;
-    judge.end(ended);
+    judge.end(ended, shared.unmade());
     for core in cores {
         if core.join().is_err() {
             control.stop(Reason::Internal(

@@ -63,6 +63,11 @@ pub enum Outcome {
     reason = "VUs are pinned to their core's LocalSet; no Send bound is wanted"
 )]
 pub trait Vu {
+    /// How long its own initialisation took when it was made: it waits for the system, not for the generator.
+    fn init_took(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Brings the user up to date before its next iteration. Does not wait where nothing has changed.
     async fn ready(&mut self) -> Ready {
         Ready::default()

@@ -1,10 +1,11 @@
 //! Where the stripes of an open scenario meet when one of them has no VU to give. Not touched otherwise.
 //!
-//! VUs are pinned to their core, arrivals are not. A stripe that has no idle VU and may not make one:
+//! VUs are pinned to their core, arrivals are not. A stripe that has no idle VU makes one and puts the arrival into the
+//! process-wide backlog, first in, first out. A VU that ends an iteration or has just been made, on whatever stripe, takes
+//! the oldest of it before it goes idle. A stripe that may not make one either:
 //!
 //! 1. hands the arrival over to a stripe that has an idle VU, if there is one;
-//! 2. otherwise (`on_saturation = "queue"`) puts it into the process-wide backlog, first in, first out. A VU that ends an
-//!    iteration, on whatever stripe, takes the oldest of it before it goes idle.
+//! 2. otherwise (`on_saturation = "queue"`) puts it into the backlog too.
 //!
 //! So an arrival never waits, and is never dropped, while some VU of the process idles. The race between "the last look
 //! for an idle VU" and "the last look into the backlog" is closed as in Dekker's algorithm: each side first writes its
@@ -34,7 +35,7 @@ pub(super) struct Ticket {
     pub(super) due: Instant,
     /// When its driver first saw it.
     pub(super) handled: Instant,
-    /// When a VU was found for it, idle or to be made.
+    /// When a VU was there for it.
     pub(super) assigned: Instant,
 }
 
@@ -47,6 +48,8 @@ pub(super) struct Exchange {
     members: Mutex<Vec<Arc<Member>>>,
     /// No stripe offers any more: data exhausted, or saturated with `abort`.
     over: AtomicBool,
+    /// How many were discarded while as many VUs were being made.
+    unmade: AtomicU64,
 }
 
 /// One stripe's side, on cache lines of its own.
@@ -118,8 +121,8 @@ impl Exchange {
         None
     }
 
-    /// The oldest of the backlog, for a VU that is free at `now`.
-    pub(super) fn next(&self, now: Instant) -> Option<Ticket> {
+    /// The oldest of the backlog, for a VU that has been free since `free`.
+    pub(super) fn next(&self, free: Instant) -> Option<Ticket> {
         if self.waiting() == 0 {
             return None;
         }
@@ -127,7 +130,7 @@ impl Exchange {
         let ticket = backlog.pop_front()?;
         self.waiting.store(backlog.len(), Ordering::SeqCst);
         Some(Ticket {
-            assigned: now,
+            assigned: free.max(ticket.handled),
             ..ticket
         })
     }
@@ -138,11 +141,18 @@ impl Exchange {
         self.waiting.store(backlog.len(), Ordering::SeqCst);
     }
 
-    /// Empties the backlog; returns what waited there.
-    pub(super) fn discard(&self) -> VecDeque<Ticket> {
+    /// Empties the backlog while `making` VUs are being made; returns what waited there.
+    pub(super) fn discard(&self, making: u64) -> VecDeque<Ticket> {
         let mut backlog = lock(&self.backlog);
         self.waiting.store(0, Ordering::SeqCst);
+        self.unmade
+            .fetch_add(making.min(backlog.len() as u64), Ordering::Relaxed);
         std::mem::take(&mut *backlog)
+    }
+
+    /// How many were discarded that waited for VUs which were still being made.
+    pub(super) fn unmade(&self) -> u64 {
+        self.unmade.load(Ordering::Relaxed)
     }
 
     /// Takes those out of the backlog that are due less than `offset` after the scenario's start.

@@ -60,7 +60,8 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     if end != End::Kill {
         drain(&pool, &mut vus, end, &schedule).await;
     }
-    lane.close();
+    // Before the VUs go that are still being made.
+    pool.close();
     vus.shutdown().await;
     pool.leave();
 }

@@ -5,8 +5,9 @@
 //!
 //! | VU state | event | next |
 //! |---|---|---|
-//! | (none) | an arrival finds no idle VU, and the cap allows one more | being made, for that arrival |
-//! | being made | made | running; idle if the lane has closed (the arrival is dropped) |
+//! | (none) | an arrival finds no idle VU, and the cap allows one more: it joins the backlog | being made |
+//! | being made | made, backlog not empty | running the oldest of the backlog |
+//! | being made | made, no backlog or lane closed | idle |
 //! | idle | claimed by an arrival; the last to go idle goes first, being warm | running |
 //! | running | iteration ended, backlog not empty | running the oldest of the backlog |
 //! | running | iteration ended, no backlog or lane closed | idle |
@@ -20,9 +21,9 @@ use std::task::{Poll, Waker};
 
 use tokio::task::JoinSet;
 
-use crate::clock;
+use crate::clock::{self, Instant, later};
 use crate::plan::{Executor, OnSaturation};
-use crate::vu::{Outcome, VuFactory};
+use crate::vu::{Outcome, Vu, VuFactory};
 
 use super::crew::Seat;
 use super::exchange::{Exchange, Member, Ticket};
@@ -43,6 +44,8 @@ pub(super) struct Pool<F: VuFactory> {
     idle: RefCell<Vec<Rc<Slot>>>,
     /// VUs that exist or are being made.
     live: Cell<usize>,
+    /// VUs that are being made.
+    making: Cell<usize>,
     /// The driver waits for the VUs to become idle.
     draining: Cell<bool>,
     /// No arrival after the warm-up has come yet.
@@ -68,6 +71,7 @@ impl<F: VuFactory + 'static> Pool<F> {
             on_saturation: Cell::new(OnSaturation::Queue),
             idle: RefCell::default(),
             live: Cell::new(0),
+            making: Cell::new(0),
             draining: Cell::new(false),
         })
     }
@@ -90,15 +94,19 @@ impl<F: VuFactory + 'static> Pool<F> {
         self.max_vus.set(self.max_vus.get().max(max_vus));
         self.lane.joint().raise_max_vus(max_vus);
         for _ in 0..self.lane.stripe.share(more) {
-            if self.exchange().waiting() == 0 {
+            if self.exchange().waiting() <= self.making.get() || !self.grow(clock::now(), vus) {
                 return;
             }
-            let Some(permit) = self.lane.shared.acquire(self.lane.index) else {
-                return;
-            };
-            let Some(offer) = self.next_waiting() else { return };
-            vus.spawn_local(grow(Live::new(self), permit, offer));
         }
+    }
+
+    /// Makes one more VU, which is needed since then, if the cap allows.
+    fn grow(self: &Rc<Self>, since: Instant, vus: &mut JoinSet<()>) -> bool {
+        let permit = self.lane.shared.acquire(self.lane.index);
+        let Some(permit) = permit else { return false };
+        self.making.set(self.making.get() + 1);
+        vus.spawn_local(grow(Live::new(self), permit, since));
+        true
     }
 
     /// Takes in VUs that are made already, idle.
@@ -122,8 +130,9 @@ impl<F: VuFactory + 'static> Pool<F> {
         let offer = self.lane.offer(ticket);
         if self.member.claim() {
             self.assign(offer);
-        } else if let Some(permit) = self.lane.shared.acquire(self.lane.index) {
-            vus.spawn_local(grow(Live::new(self), permit, offer));
+        } else if self.grow(ticket.handled, vus) {
+            // Not the new VU's alone: its `vu_init` may take longer than others are busy.
+            self.exchange().queue(offer.take());
         } else {
             self.saturated(offer);
         }
@@ -136,10 +145,11 @@ impl<F: VuFactory + 'static> Pool<F> {
         }
     }
 
-    /// No iteration begins any more: neither the backlog's nor one that waits for its VU to be made.
+    /// No iteration begins any more, nor does the backlog's.
     pub(super) fn close(&self) {
         self.lane.close();
-        self.lane.drop_offered(self.exchange().discard());
+        let making = self.lane.joint().making();
+        self.lane.drop_offered(self.exchange().discard(making));
     }
 
     /// From now on the driver is woken when the VUs become idle.
@@ -147,12 +157,12 @@ impl<F: VuFactory + 'static> Pool<F> {
         self.draining.set(true);
     }
 
-    /// Nothing is left to do here, and nobody can bring anything more.
+    /// Nothing is left to do here, and nobody can bring anything more. VUs that are still being made are not needed.
     pub(super) fn is_drained(&self) -> bool {
         !self.lane.joint().offering()
             && self.exchange().waiting() == 0
             && self.member.inbox_is_empty()
-            && self.idle.borrow().len() == self.live.get()
+            && self.idle.borrow().len() + self.making.get() == self.live.get()
     }
 
     /// After the VUs are gone: drops what is still addressed to them.
@@ -198,12 +208,12 @@ impl<F: VuFactory + 'static> Pool<F> {
         }
     }
 
-    /// The oldest of the backlog, for a VU that has just become free.
-    fn next_waiting(&self) -> Option<Offer> {
+    /// The oldest of the backlog, for a VU that has become free at the instant that `free` gives.
+    fn next_waiting(&self, free: impl FnOnce() -> Instant) -> Option<Offer> {
         if self.lane.is_closed() || self.exchange().waiting() == 0 {
             return None;
         }
-        self.exchange().next(clock::now()).map(|ticket| self.take_over(ticket))
+        self.exchange().next(free()).map(|ticket| self.take_over(ticket))
     }
 
     /// Puts a VU's slot among the idle ones.
@@ -264,11 +274,19 @@ impl<F: VuFactory> Drop for Live<F> {
     }
 }
 
-/// Makes a VU for an arrival, and lives its life.
-async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, offer: Offer) {
+/// Makes a VU that is needed since then, and lives its life.
+async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, since: Instant) {
+    let pool = &live.0;
     // Boxed: a VU is made once, and would keep the room for it all its life.
-    let seat = Box::pin(Seat::on_demand(&live.0.lane, &*live.0.factory, permit)).await;
-    occupy(live, seat, Rc::default(), Some(offer)).await;
+    let seat = Box::pin(Seat::on_demand(&pool.lane, &*pool.factory, permit)).await;
+    pool.making.set(pool.making.get() - 1);
+    // What it took besides its own initialisation is the generator's.
+    let offer = pool.next_waiting(|| later(since, seat.vu.init_took()));
+    let slot = Rc::default();
+    if offer.is_none() {
+        pool.park(&slot);
+    }
+    occupy(live, seat, slot, offer).await;
 }
 
 /// The life of one VU.
@@ -288,7 +306,7 @@ async fn occupy<F: VuFactory + 'static>(
             pool.exchange().end();
             return;
         }
-        offer = pool.next_waiting();
+        offer = pool.next_waiting(clock::now);
         if offer.is_none() {
             pool.park(&slot);
         }

@@ -119,6 +119,12 @@ impl Shared {
             .sum()
     }
 
+    /// Iterations of open scenarios that never started because VUs were still being made when the scenario ended.
+    #[must_use]
+    pub fn unmade(&self) -> u64 {
+        self.scenarios.iter().map(|s| s.exchange.unmade()).sum()
+    }
+
     /// The most VUs that the plan allows at once: the sum of the scenarios' caps.
     #[must_use]
     pub fn vus_max(&self) -> u64 {
@@ -262,6 +268,12 @@ impl Joint {
 
     pub(super) fn max_vus(&self) -> u64 {
         self.max_vus.load(Ordering::Relaxed)
+    }
+
+    /// VUs that are being made.
+    pub(super) fn making(&self) -> u64 {
+        let initialised = self.initialised.load(Ordering::Relaxed);
+        self.held.load(Ordering::Relaxed).saturating_sub(initialised)
     }
 
     /// There may be that many VUs from now on.

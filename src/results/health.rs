@@ -20,6 +20,8 @@ pub struct Conditions<'a> {
     pub stolen: Option<f64>,
     /// How long the load was.
     pub duration: Duration,
+    /// Iterations that never started because their virtual users were still being made.
+    pub unmade: u64,
     /// How many files the process may have open, if there is a limit.
     pub files: Option<u64>,
 }
@@ -39,7 +41,9 @@ pub fn judge_generator(conditions: &Conditions<'_>, totals: &Totals) -> Generato
         .map(|waited| share(waited, duration));
     let stolen = conditions.stolen.map(|share| 100.0 * share);
     health.notes.extend(of_others(waited, stolen));
-    health.notes.extend(saturation(conditions.open, totals));
+    health
+        .notes
+        .extend(saturation(conditions.open, conditions.unmade, totals));
     let socket_errors = health.sockets(totals, conditions.files);
     Generator {
         verdict: health.verdict,
@@ -91,18 +95,23 @@ fn judged(totals: &Totals, metric: MetricId) -> Option<(f64, f64)> {
 }
 
 /// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
-fn saturation(is_open: &[bool], totals: &Totals) -> Option<String> {
+fn saturation(is_open: &[bool], unmade: u64, totals: &Totals) -> Option<String> {
     let open = is_open.iter().enumerate().filter(|(_, open)| **open);
     let counts = open.fold(Counts::default(), |mut sum, (index, _)| {
         sum.merge(&totals.counts(index));
         sum
     });
-    (counts.dropped > 0).then(|| {
-        format!(
-            "{} of {} iterations never started: all virtual users were busy or the run was stopped",
-            counts.dropped, counts.offered
-        )
-    })
+    (counts.dropped > 0).then(|| never_started(counts, unmade))
+}
+
+fn never_started(Counts { dropped, offered, .. }: Counts, unmade: u64) -> String {
+    let busy = "all virtual users were busy or the run was stopped";
+    let why = match unmade.min(dropped) {
+        0 => busy.to_owned(),
+        all if all == dropped => "their virtual users were still being made (`vu_init`)".to_owned(),
+        some => format!("of {some}, the virtual users were still being made (`vu_init`); for the others, {busy}"),
+    };
+    format!("{dropped} of {offered} iterations never started: {why}")
 }
 
 /// The generator's verdict while it is formed.
@@ -189,6 +198,29 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_started_is_told_with_its_cause() {
+        // How many of ten waited for users that were being made, what is told.
+        let table = [
+            (0, "all virtual users were busy or the run was stopped"),
+            (
+                4,
+                "of 4, the virtual users were still being made (`vu_init`); for the others, all virtual users were busy or the run was stopped",
+            ),
+            (10, "their virtual users were still being made (`vu_init`)"),
+            (12, "their virtual users were still being made (`vu_init`)"),
+        ];
+        let counts = Counts {
+            offered: 60,
+            dropped: 10,
+            ..Counts::default()
+        };
+        for (unmade, why) in table {
+            let told = never_started(counts, unmade);
+            assert_eq!(told, format!("10 of 60 iterations never started: {why}"));
+        }
+    }
 
     #[test]
     fn others_are_told_of_when_they_had_much() {

@@ -218,6 +218,7 @@ fn generator(run: &RunHeader, intervals: &[Interval], duration: Duration, totals
         waited: &[],
         stolen: None,
         duration,
+        unmade: 0,
         files: None,
     };
     judge_generator(&conditions, totals)

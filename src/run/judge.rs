@@ -64,6 +64,8 @@ pub(super) struct Judge {
     ended: Option<Instant>,
     cpu: Vec<Duration>,
     waited: Vec<Duration>,
+    /// Iterations that never started because their virtual users were still being made.
+    unmade: u64,
     /// The machine's time at the start of the load, and the share of it that the host took until its end.
     ticks: Option<Ticks>,
     stolen: Option<f64>,
@@ -84,6 +86,7 @@ impl Judge {
             ended: None,
             cpu: Vec::new(),
             waited: Vec::new(),
+            unmade: 0,
             ticks: None,
             stolen: None,
         }
@@ -114,8 +117,10 @@ impl Judge {
         self.ticks = Ticks::now();
     }
 
-    pub(super) fn end(&mut self, at: Instant) {
+    /// The load has ended, and so many iterations never started because their virtual users were still being made.
+    pub(super) fn end(&mut self, at: Instant, unmade: u64) {
         self.ended = Some(at);
+        self.unmade = unmade;
         let ticks = Ticks::now().zip(self.ticks);
         self.stolen = ticks.and_then(|(now, before)| now.stolen_since(before));
     }
@@ -229,6 +234,7 @@ impl Judge {
             waited: &self.waited,
             stolen: self.stolen,
             duration,
+            unmade: self.unmade,
             files: super::files::allowed(),
         };
         let generator = judge_generator(&conditions, totals);

@@ -29,6 +29,8 @@ pub struct LuaVu {
     context: Rc<VuContext>,
     scenario: String,
     instance: Result<Instance, ScriptError>,
+    /// How long `vu_init` took the last time.
+    init_took: Duration,
 }
 
 /// One evaluation of the script: functions with their own globals and locals.
@@ -50,12 +52,14 @@ impl LuaVu {
             .plan()
             .and_then(|plan| Some(plan.scenarios.get(scenario)?.name.clone()));
         let scenario = name.unwrap_or_default();
-        let instance = instantiate(&context, &scenario).await;
+        let mut init_took = Duration::ZERO;
+        let instance = instantiate(&context, &scenario, &mut init_took).await;
         let _ = context.guest.set(Guest::new());
         Self {
             context,
             scenario,
             instance,
+            init_took,
         }
     }
 
@@ -101,7 +105,12 @@ fn ended(outcome: Outcome, error: &ScriptError) -> String {
     format!("{how}: {}", error.message)
 }
 
-async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance, ScriptError> {
+/// Evaluates the script for a user and calls its `vu_init`, which takes as long as `init_took` then says.
+async fn instantiate(
+    context: &Rc<VuContext>,
+    scenario: &str,
+    init_took: &mut Duration,
+) -> Result<Instance, ScriptError> {
     let loaded = load(context).await?;
     let journey = plan_reader::journey(&loaded, scenario)
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.message, ""))?;
@@ -110,7 +119,9 @@ async fn instantiate(context: &Rc<VuContext>, scenario: &str) -> Result<Instance
     {
         context.enter(Lifecycle::VuInit);
         context.held.renew();
+        let before = clock::now();
         let called = bridge::call(context, &loaded.coroutine, &vu_init, ()).await;
+        *init_took = clock::now().saturating_duration_since(before);
         context.held.initialised(called.is_ok());
         called?;
     }
@@ -179,6 +190,10 @@ pub(super) async fn evaluate(context: &Rc<VuContext>, environment: Table) -> Res
 }
 
 impl Vu for LuaVu {
+    fn init_took(&self) -> Duration {
+        self.init_took
+    }
+
     async fn ready(&mut self) -> Ready {
         let session = &self.context.host.session;
         let mut revision = self.context.revision().number;
@@ -192,7 +207,7 @@ impl Vu for LuaVu {
                 tracing::warn!(target: "kingtide::script", "http options of the edited script: {error}");
             }
             // Boxed, as below: every user would hold the room for what hardly any does.
-            self.instance = Box::pin(instantiate(&self.context, &self.scenario)).await;
+            self.instance = Box::pin(instantiate(&self.context, &self.scenario, &mut self.init_took)).await;
             took = clock::now().saturating_duration_since(before);
         }
         Ready { revision, took }
@@ -229,7 +244,7 @@ impl Vu for LuaVu {
         trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
         if matches!(error.kind, Kind::Stuck | Kind::Memory) {
             // Whatever the script's own state is now, it is replaced by a fresh one.
-            self.instance = Box::pin(instantiate(&self.context, &self.scenario)).await;
+            self.instance = Box::pin(instantiate(&self.context, &self.scenario, &mut self.init_took)).await;
         }
         outcome
     }

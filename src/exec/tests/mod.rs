@@ -129,8 +129,12 @@ struct FakeFactory {
     log: Rc<RefCell<Log>>,
     script: Script,
     creation: Duration,
+    init: Init,
     update: Option<Update>,
 }
+
+/// How long a VU initialises itself, by its id.
+type Init = Rc<dyn Fn(u64) -> Duration>;
 
 /// From when on a VU has something to take up before its next iteration, and how long that takes.
 #[derive(Clone, Copy)]
@@ -143,6 +147,7 @@ struct FakeVu {
     id: u64,
     log: Rc<RefCell<Log>>,
     script: Script,
+    init_took: Duration,
     /// Not taken up yet.
     update: Option<Update>,
 }
@@ -154,6 +159,10 @@ impl VuFactory for FakeFactory {
         if self.creation > Duration::ZERO {
             clock::sleep(self.creation).await;
         }
+        let init_took = (self.init)(vu_id);
+        if init_took > Duration::ZERO {
+            clock::sleep(init_took).await;
+        }
         let mut log = self.log.borrow_mut();
         log.created.push(vu_id);
         log.alive += 1;
@@ -162,12 +171,17 @@ impl VuFactory for FakeFactory {
             id: vu_id,
             log: Rc::clone(&self.log),
             script: Rc::clone(&self.script),
+            init_took,
             update: self.update,
         }
     }
 }
 
 impl Vu for FakeVu {
+    fn init_took(&self) -> Duration {
+        self.init_took
+    }
+
     async fn ready(&mut self) -> Ready {
         let start = self.log.borrow().start;
         let is_due = |update: &mut Update| start.is_some_and(|start| clock::now() >= start + update.at);
@@ -214,6 +228,7 @@ pub(super) struct Stage {
     scenarios: Vec<Scenario>,
     script: Script,
     creation: Duration,
+    init: Init,
     update: Option<Update>,
     stripes: u32,
     stop: Option<Duration>,
@@ -244,6 +259,8 @@ pub(super) struct Report {
     pub(super) created: Vec<u64>,
     /// The most VUs at once.
     pub(super) peak: u64,
+    /// Iterations that never started because VUs were being made.
+    pub(super) unmade: u64,
     pub(super) saturated: Vec<Saturated>,
     /// What became of edits.
     pub(super) changes: Vec<Change>,
@@ -261,6 +278,7 @@ impl Stage {
             scenarios,
             script: Rc::new(move |_| (ms(service), Outcome::Completed)),
             creation: Duration::ZERO,
+            init: Rc::new(|_| Duration::ZERO),
             update: None,
             stripes: 1,
             stop: None,
@@ -292,6 +310,14 @@ impl Stage {
     pub(super) fn creation(self, creation: u64) -> Self {
         Self {
             creation: ms(creation),
+            ..self
+        }
+    }
+
+    /// VU `id` initialises itself for `init(id)` ms.
+    pub(super) fn init(self, init: impl Fn(u64) -> u64 + 'static) -> Self {
+        Self {
+            init: Rc::new(move |id| ms(init(id))),
             ..self
         }
     }
@@ -368,6 +394,7 @@ impl Stage {
             log: Rc::clone(&log),
             script: self.script,
             creation: self.creation,
+            init: self.init,
             update: self.update,
         });
         let of = self.stripes;
@@ -406,6 +433,7 @@ impl Stage {
             seen: log.seen,
             created: log.created,
             peak: log.peak,
+            unmade: shared.unmade(),
             saturated: std::mem::take(&mut *saturated.lock().unwrap()),
             changes: std::mem::take(&mut *changes.lock().unwrap()),
             elapsed,

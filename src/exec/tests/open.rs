@@ -131,6 +131,56 @@ async fn making_a_vu_delays_only_its_own_arrival() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_that_logs_in_waits_for_the_system() {
+    // Making each takes 20 ms, and its own `vu_init` 50 more.
+    let report = Stage::one(arrivals(10.0, 300, (0, 3), Queue), 250)
+        .creation(20)
+        .init(|_| 50)
+        .play()
+        .await;
+    assert_eq!(report.starts(), [(0, 70), (1, 170), (2, 270)]);
+    assert_eq!(report.range(builtin::ITERATION_START_LAG), (70.0, 70.0));
+    assert_eq!(report.range(builtin::DISPATCH_LAG), (20.0, 20.0));
+    assert_eq!(report.unmade, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_arrival_waits_for_a_user_in_the_making_while_another_idles() {
+    // 20/s, 80 ms each, so that two are needed; all but the first hang in `vu_init`. The first takes what it can: one
+    // every 80 ms, until the graceful stop is over at 3.97 s.
+    for stripes in [1, 2] {
+        let report = Stage::one(arrivals(20.0, 3_000, (1, 100), Queue), 80)
+            .init(|id| if id > 1 { 3_600_000 } else { 0 })
+            .graceful(970)
+            .stripes(stripes)
+            .play()
+            .await;
+        assert_eq!(report.only(), (60, 50, 49, 10, 1, 0), "{stripes} stripes");
+        let starts = report.seen.iter().map(|s| (s.number, s.started));
+        assert!(
+            starts.clone().all(|(number, at)| at == number * 80),
+            "{stripes} stripes"
+        );
+        assert_eq!(
+            report.unmade, 10,
+            "{stripes} stripes: they waited for users that were being made"
+        );
+        assert_eq!(report.range(builtin::DISPATCH_LAG), (0.0, 0.0), "{stripes} stripes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_user_that_is_not_needed() {
+    // The second hangs in `vu_init` while the first takes both arrivals.
+    let report = Stage::one(arrivals(10.0, 200, (1, 2), Queue), 150)
+        .init(|id| if id > 1 { 3_600_000 } else { 0 })
+        .play()
+        .await;
+    assert_eq!(report.starts(), [(0, 0), (1, 150)]);
+    assert_eq!((report.elapsed, report.unmade), (300, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn lag_has_two_parts() {
     // The first waits 20 ms for its VU to be made, the second 120 ms for it to be free.
     let report = Stage::one(arrivals(10.0, 200, (0, 1), Queue), 200)
