@@ -86,12 +86,21 @@ fn of_others(waited: Option<f64>, stolen: Option<f64>) -> Vec<String> {
     waited.into_iter().chain(stolen).collect()
 }
 
-/// The percentile that a lag is judged by, and its value. In a short run the 99th is its one worst moment, and one hiccup
-/// of a machine spoils no run.
-fn judged(totals: &Totals, metric: MetricId) -> Option<(f64, f64)> {
+/// How many of the latest arrivals are left out in a short run, in which the 99th percentile is the one worst moment: one
+/// hiccup of a machine spoils no run.
+const FEW_ARRIVALS: f64 = 3.0;
+/// The same for a loop's lag, of which a stall leaves a sample each 10 ms.
+const FEW_TURNS: f64 = 10.0;
+
+/// The percentile that a lag is judged by, which leaves out a `few` samples or one in a hundred, and its value.
+fn judged(totals: &Totals, metric: MetricId, few: f64) -> Option<(f64, f64)> {
     let count = totals.root(metric, Aggregation::Count)?;
-    let percent = (100.0 - 300.0 / count).clamp(50.0, 99.0).floor();
+    let percent = percent_of(count, few);
     Some((percent, totals.root(metric, Aggregation::Percentile(percent))?))
+}
+
+fn percent_of(count: f64, few: f64) -> f64 {
+    (100.0 - 100.0 * few / count).clamp(50.0, 99.0).floor()
 }
 
 /// Iterations of open scenarios that never started; the system's or the cap's doing, not the generator's.
@@ -149,12 +158,12 @@ impl Health {
     }
 
     fn lags(&mut self, totals: &Totals, open: bool) {
-        if open && let Some((percent, lag)) = judged(totals, builtin::DISPATCH_LAG) {
+        if open && let Some((percent, lag)) = judged(totals, builtin::DISPATCH_LAG, FEW_ARRIVALS) {
             self.limit(lag, 5.0, |lag| {
                 format!("iterations were dispatched late: p{percent} {lag:.1} ms, the limit is 5 ms")
             });
         }
-        if let Some((percent, lag)) = judged(totals, builtin::LOOP_LAG) {
+        if let Some((percent, lag)) = judged(totals, builtin::LOOP_LAG, FEW_TURNS) {
             self.limit(lag, 10.0, |lag| {
                 format!("the event loop came round late: p{percent} {lag:.1} ms, the limit is 10 ms")
             });
@@ -219,6 +228,23 @@ mod tests {
         for (unmade, why) in table {
             let told = never_started(counts, unmade);
             assert_eq!(told, format!("10 of 60 iterations never started: {why}"));
+        }
+    }
+
+    #[test]
+    fn short_runs_are_judged_by_lower_percentiles() {
+        // (samples, how many are left out, percentile)
+        let table = [
+            (1.0, FEW_ARRIVALS, 50.0),
+            (10.0, FEW_ARRIVALS, 70.0),
+            (100.0, FEW_ARRIVALS, 97.0),
+            (300.0, FEW_ARRIVALS, 99.0),
+            (1e6, FEW_ARRIVALS, 99.0),
+            (100.0, FEW_TURNS, 90.0),
+            (1_000.0, FEW_TURNS, 99.0),
+        ];
+        for (samples, few, percent) in table {
+            assert_eq!(percent_of(samples, few), percent, "{samples}, {few}");
         }
     }
 

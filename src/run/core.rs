@@ -306,21 +306,67 @@ async fn report(
 
 /// How often the loop is asked how late it is.
 const LOOP_GRID: Duration = Duration::from_millis(10);
+/// For how many points of the grid a stall counts at most: ten seconds of it.
+const MOST_MISSED: u32 = 1_000;
 
 /// How late this core's loop comes round: what every virtual user on it waits besides its own work.
 async fn measure_loop(recorder: Recorder) {
-    let tags = recorder.no_tags();
     let mut timer = Timer::new();
     let mut due = clock::now() + LOOP_GRID;
     loop {
         timer.sleep_until(due).await;
-        let now = clock::now();
-        recorder.record(
-            builtin::LOOP_LAG,
-            now.saturating_duration_since(due).as_secs_f64() * 1e3,
-            &tags,
-        );
+        due = came_round(&recorder, due, clock::now());
         collector::record_pauses(&recorder);
-        due = now + LOOP_GRID;
+    }
+}
+
+/// The loop has come round for the point that was `due`, and for those that it missed since: whoever was due at any of them
+/// has waited too, so that a stall is more samples the longer it is. Gives the next point.
+fn came_round(recorder: &Recorder, mut due: Instant, now: Instant) -> Instant {
+    let tags = recorder.no_tags();
+    for _ in 0..MOST_MISSED {
+        let late = now.saturating_duration_since(due);
+        recorder.record(builtin::LOOP_LAG, late.as_secs_f64() * 1e3, &tags);
+        due += LOOP_GRID;
+        if due > now {
+            return due;
+        }
+    }
+    now + LOOP_GRID
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Aggregation, Registry, Totals};
+
+    #[test]
+    fn a_stall_is_as_many_samples_as_points_that_it_missed() {
+        // (how late, samples, shortest, longest, until the next point; in ms)
+        let table = [
+            (0, 1.0, 0.0, 0.0, 10),
+            (9, 1.0, 9.0, 9.0, 1),
+            (10, 2.0, 0.0, 10.0, 10),
+            (250, 26.0, 0.0, 250.0, 10),
+            (254, 26.0, 4.0, 254.0, 6),
+            (60_000, 1_000.0, 50_010.0, 60_000.0, 10),
+        ];
+        for (late, samples, shortest, longest, next) in table {
+            let registry = Registry::default();
+            let catalog = Catalog::new(&registry, &[]).unwrap();
+            let recorder = Recorder::new(&registry, &catalog);
+            let due = clock::now();
+            let now = due + Duration::from_millis(late);
+            assert_eq!(
+                came_round(&recorder, due, now) - now,
+                Duration::from_millis(next),
+                "{late} ms"
+            );
+            let mut totals = Totals::new(&registry, &catalog, 0);
+            totals.merge(&recorder.take());
+            let of = |aggregation| totals.root(builtin::LOOP_LAG, aggregation).unwrap();
+            let got = (of(Aggregation::Count), of(Aggregation::Min), of(Aggregation::Max));
+            assert_eq!(got, (samples, shortest, longest), "{late} ms");
+        }
     }
 }
