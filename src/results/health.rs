@@ -61,9 +61,12 @@ pub fn judge_generator(conditions: &Conditions<'_>, totals: &Totals) -> Generato
     }
 }
 
-/// A part in percent.
+/// The shortest load whose CPU is judged: in milliseconds, beginning and ending are most of it.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// A part in percent. Both are read one after the other, so that a part of a moment may seem to be more than all of it.
 fn share(part: Duration, whole: Duration) -> f64 {
-    100.0 * part.as_secs_f64() / whole.as_secs_f64()
+    (100.0 * part.as_secs_f64() / whole.as_secs_f64()).min(100.0)
 }
 
 /// To one digit behind the point.
@@ -176,7 +179,7 @@ impl Health {
             return 0.0;
         }
         let busiest = cpu.iter().max().map_or(0.0, |cpu| share(*cpu, duration));
-        if busiest > 90.0 {
+        if busiest > 90.0 && duration >= SHORTEST {
             let text = format!("the busiest core thread used {busiest:.0} % of its core");
             if open {
                 self.suspect(format!("{text}, the limit is 90 %"));
@@ -186,7 +189,7 @@ impl Health {
         }
         #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
         let threads = cpu.len() as f64;
-        share(cpu.iter().sum(), duration) / threads
+        cpu.iter().map(|cpu| share(*cpu, duration)).sum::<f64>() / threads
     }
 
     /// How many connections this machine itself refused.
@@ -245,6 +248,31 @@ mod tests {
         ];
         for (samples, few, percent) in table {
             assert_eq!(percent_of(samples, few), percent, "{samples}, {few}");
+        }
+    }
+
+    #[test]
+    fn cpu_is_judged_of_loads_that_last() {
+        // What two threads used in a load, whether it is open, whether that is a reason, a note, percent of both; in ms.
+        let table = [
+            ([1_530, 100], 1_000, true, (1, 0), 55.0),
+            ([910, 100], 1_000, true, (1, 0), 50.5),
+            ([910, 100], 1_000, false, (0, 1), 50.5),
+            ([900, 100], 1_000, true, (0, 0), 50.0),
+            ([999, 0], 999, true, (0, 0), 50.0),
+            ([3, 0], 2, true, (0, 0), 50.0),
+            ([3, 0], 0, true, (0, 0), 0.0),
+        ];
+        for (cpu, duration, open, told, percent) in table {
+            let mut health = Health::default();
+            let cpu = cpu.map(Duration::from_millis);
+            let got = health.cpu(&cpu, Duration::from_millis(duration), open);
+            assert_eq!(
+                (health.reasons.len(), health.notes.len()),
+                told,
+                "{cpu:?} of {duration} ms"
+            );
+            assert!((got - percent).abs() < 1e-9, "{cpu:?} of {duration} ms: {got}");
         }
     }
 

@@ -203,7 +203,7 @@ async fn drive<F: VuFactory + 'static>(
         Ok(start) => start.unwrap_or_else(clock::now),
         Err(_) => return Ok(()),
     };
-    let before = Spent::now();
+    let before = Rc::new(Cell::new(None));
     let core_index = seed.stripe.index;
     let reported = Rc::new(Cell::new(0));
     let reports = seed.reports.clone();
@@ -211,7 +211,7 @@ async fn drive<F: VuFactory + 'static>(
         reports,
         recorder.clone(),
         core_index,
-        (start, before.cpu),
+        (start, Rc::clone(&before)),
         Rc::clone(&reported),
     );
     let reporter = tokio::task::spawn_local(reporting);
@@ -226,7 +226,7 @@ async fn drive<F: VuFactory + 'static>(
         tokio::task::spawn_local(outbox::attend()),
     ];
     core.run(start).await;
-    let ended = clock::now();
+    let (ended, now) = (clock::now(), Spent::now());
     reporter.abort();
     lag.abort();
     flows.abort();
@@ -238,7 +238,7 @@ async fn drive<F: VuFactory + 'static>(
         // Not the clock's: the end of a load on a whole second may come before the report of that second.
         second: reported.get(),
         delta: Box::new(recorder.take()),
-        spent: Spent::now().since(before),
+        spent: now.since(before.get().unwrap_or(now)),
         ended,
     });
     // Connections that this core has opened may carry requests of the others.
@@ -277,20 +277,24 @@ fn journeys(seed: &CoreSeed, recorder: &Recorder) -> Result<LuaVuFactory, String
     Ok(LuaVuFactory { host })
 }
 
-/// Hands over what was recorded, each second of the run, and counts these seconds.
+/// Hands over what was recorded, each second of the run, and counts these seconds. Says what the thread had `spent` when the
+/// load began: what came before it is none of its work.
 async fn report(
     reports: mpsc::UnboundedSender<CoreReport>,
     recorder: Recorder,
     core: u32,
-    (start, cpu): (Instant, Duration),
+    (start, spent): (Instant, Rc<Cell<Option<Spent>>>),
     reported: Rc<Cell<u64>>,
 ) {
+    Timer::new().sleep_until(start).await;
+    let before = Spent::now();
+    spent.set(Some(before));
     let mut next = start;
     for second in 0.. {
         next += Duration::from_secs(1);
         clock::sleep_until(next).await;
         let delta = Box::new(recorder.take());
-        let cpu = clock::thread_cpu().saturating_sub(cpu);
+        let cpu = clock::thread_cpu().saturating_sub(before.cpu);
         let samples = CoreReport::Samples {
             core,
             second,

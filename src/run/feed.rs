@@ -27,6 +27,9 @@ const LONGEST_END: Duration = Duration::from_millis(4_500);
 /// How long it waits without saying so.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// The shortest interval whose CPU time is told: cores are asked at moments of their own, which matter in a shorter one.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// Who is fed, and how far it has come.
 pub(super) struct Feed {
     sinks: Vec<Box<dyn Sink>>,
@@ -226,9 +229,10 @@ impl Feed {
         let used: Duration = std::mem::replace(&mut self.cpu, later).into_values().sum();
         #[expect(clippy::cast_precision_loss, reason = "a handful of threads")]
         let all = self.used.len() as f64 * duration.as_secs_f64();
+        let percent = (all > 0.0 && duration >= SHORTEST).then(|| 100.0 * used.as_secs_f64() / all);
         let ask = |metric, aggregation| second.get(name_of(metric), &[])?.data.ask(aggregation);
         GeneratorInterval {
-            cpu_percent: (all > 0.0).then(|| rounded(100.0 * used.as_secs_f64() / all)),
+            cpu_percent: percent.map(|percent| rounded(percent.min(100.0))),
             dispatch_lag_p99_ms: ask(builtin::DISPATCH_LAG, Aggregation::Percentile(99.0)),
             loop_lag_p99_ms: ask(builtin::LOOP_LAG, Aggregation::Percentile(99.0)),
             gc_pause_max_ms: ask(builtin::GC_PAUSE, Aggregation::Max),
