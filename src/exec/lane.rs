@@ -224,6 +224,7 @@ impl Lane {
 
     async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
         self.count(Count::Started, &self.tally.started, 1, iteration.part);
+        self.tally.began();
         let flight = Flight {
             lane: self,
             part: iteration.part,

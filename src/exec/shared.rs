@@ -80,6 +80,19 @@ pub(super) struct Tally {
     pub(super) started: AtomicU64,
     pub(super) finished: AtomicU64,
     pub(super) dropped: AtomicU64,
+    /// The most iterations at once.
+    peak: AtomicU64,
+}
+
+impl Tally {
+    /// An iteration has begun.
+    pub(super) fn began(&self) {
+        let active = self.started.load(Ordering::Relaxed) - self.finished.load(Ordering::Relaxed);
+        // Nobody else writes it.
+        if active > self.peak.load(Ordering::Relaxed) {
+            self.peak.store(active, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Shared {
@@ -108,6 +121,15 @@ impl Shared {
     #[must_use]
     pub fn vus_active(&self) -> u64 {
         (0..self.scenarios.len()).map(|i| self.progress(i).active).sum()
+    }
+
+    /// The most VUs that have run an iteration at once, or more: each stripe counts its own.
+    #[must_use]
+    pub fn vus_peak(&self) -> u64 {
+        let tallies = self.scenarios.iter().map(|s| lock(&s.tallies));
+        tallies
+            .map(|tallies| tallies.iter().map(|t| t.peak.load(Ordering::Relaxed)).sum::<u64>())
+            .sum()
     }
 
     /// VUs that exist, busy or not.

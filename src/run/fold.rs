@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Totals, builtin};
+use crate::metrics::{MetricId, Totals, builtin};
 
 use super::core::CoreReport;
 use super::feed::{Feed, Look};
@@ -44,7 +44,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
         reported: vec![0; load.judge.threads()],
         ..Course::default()
     };
-    load.gauges();
+    load.count_made();
     load.publish(&mut course, Duration::ZERO);
     loop {
         tokio::select! {
@@ -61,7 +61,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
                 load.reload(tried).await;
             }
             () = clock::sleep_until(next) => {
-                let elapsed = load.sample();
+                let elapsed = load.sample(&mut course);
                 if next == second {
                     second += FOLD;
                     load.look(&mut course, elapsed);
@@ -72,6 +72,10 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
     }
     let ended = course.ended.unwrap_or_else(clock::now);
     let elapsed = ended.saturating_duration_since(load.origin);
+    if !course.sampled {
+        // Shorter than the grid: the users have gone before anybody looked.
+        load.set(builtin::VUS, load.shared.vus_peak());
+    }
     load.totals.finish(elapsed);
     load.tell(&mut course);
     let last = load.totals.last_second().map_or(0, |last| last + 1);
@@ -86,6 +90,8 @@ struct Course {
     reported: Vec<u64>,
     /// The seconds that all have handed over, as they were judged last.
     judged: u64,
+    /// The gauges have been looked at while the load lasted.
+    sampled: bool,
     /// How many checkpoints have been told.
     told: usize,
     live: Reporter,
@@ -153,10 +159,13 @@ impl Load<'_> {
     }
 
     /// Looks at the gauges, and gives how long the load is by now.
-    fn sample(&mut self) -> Duration {
+    fn sample(&mut self, course: &mut Course) -> Duration {
         let elapsed = clock::now().saturating_duration_since(self.origin);
         self.totals.set_elapsed(elapsed);
-        self.gauges();
+        if self.count_made() {
+            course.sampled = true;
+            self.set(builtin::VUS, self.shared.vus_active());
+        }
         elapsed
     }
 
@@ -220,14 +229,18 @@ impl Load<'_> {
         (progress, ends)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
-    fn gauges(&mut self) {
-        if self.shared.vus_initialised() == 0 {
-            // The cores have ended; the gauges keep what was last true of the load.
-            return;
+    /// Looks how many users there are. Nobody is there any more when the cores have ended: the gauges keep what was last true
+    /// of the load.
+    fn count_made(&mut self) -> bool {
+        let made = self.shared.vus_initialised();
+        if made > 0 {
+            self.set(builtin::VUS_MAX, made);
         }
-        self.totals.set_gauge(builtin::VUS, self.shared.vus_active() as f64);
-        self.totals
-            .set_gauge(builtin::VUS_MAX, self.shared.vus_initialised() as f64);
+        made > 0
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers of VUs stay far below 2^52")]
+    fn set(&mut self, gauge: MetricId, vus: u64) {
+        self.totals.set_gauge(gauge, vus as f64);
     }
 }

@@ -41,6 +41,31 @@ async fn planned_iterations_are_all_done_once() {
     }
 }
 
+/// Users are counted while there is a load: neither before it, nor not at all because it was short.
+#[tokio::test]
+async fn users_are_counted_while_the_load_lasts() {
+    // options, how long an iteration takes, vus, vus_max
+    let table = [
+        (
+            "executor = 'constant-vus', vus = 4, duration = '1s'",
+            "1050ms",
+            4.0,
+            4.0,
+        ),
+        ("executor = 'burst', count = 3", "20ms", 3.0, 3.0),
+    ];
+    for (options, takes, vus, vus_max) in table {
+        let project = Project::with(&format!(
+            "return {{ scenarios = {{ a = {{ {options}, exec = function() sleep '{takes}' end }} }} }}"
+        ));
+        let ran = project.run(&["j.lua", "--threads", "2"]).await;
+        ran.exits(0);
+        let of = |metric, values: [&str; 2]| values.map(|value| ran.metric(metric, value));
+        assert_eq!(of("vus", ["min", "max"]), [Some(vus); 2], "{options}");
+        assert_eq!(of("vus_max", ["min", "max"]), [Some(vus_max); 2], "{options}");
+    }
+}
+
 /// Every number below the total is handed out, and none twice: their sum can only be right by accident otherwise.
 #[tokio::test]
 async fn iteration_numbers_are_those_below_the_total() {
