@@ -1,7 +1,7 @@
 //! What a reader of the summary should know besides: that nothing worked, that a limit bound the load, that a cap was
-//! reached. Reasons for a verdict are `judge`'s.
+//! reached, that the worst times are missing. Reasons for a verdict are `judge`'s.
 
-use crate::metrics::{Aggregation, MOST_CHECKPOINTS, Totals, builtin};
+use crate::metrics::{Aggregation, Counts, MOST_CHECKPOINTS, Op, Threshold, Totals, builtin};
 use crate::plan::{Executor, Plan};
 use crate::script::session::Limit;
 
@@ -50,7 +50,8 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
     } else {
         never_offered(&test.plan, totals)
     };
-    let all = nothing_worked.chain(bound).chain(refused).chain(full);
+    let censored = never_ended(&test.plan, totals);
+    let all = nothing_worked.chain(censored).chain(bound).chain(refused).chain(full);
     all.chain(exhausted).chain(never).collect()
 }
 
@@ -72,6 +73,90 @@ fn never_offered(plan: &Plan, totals: &Totals) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// The open scenarios of which so many iterations have no end, and therefore no time, that a percentile reaches into them.
+fn never_ended(plan: &Plan, totals: &Totals) -> Vec<String> {
+    let open = plan.scenarios.iter().enumerate();
+    let open = open.filter(|(_, scenario)| scenario.executor.is_open());
+    let open: Vec<_> = open
+        .map(|(index, scenario)| (scenario.name.as_str(), totals.counts(index)))
+        .collect();
+    let all = open.iter().fold(Counts::default(), |mut all, (_, counts)| {
+        all.merge(counts);
+        all
+    });
+    let passed: Vec<_> = plan.thresholds.iter().filter(|t| is_bound_from_above(t)).collect();
+    let passed = passed.into_iter().filter(|t| t.evaluate(totals).ok == Some(true));
+    let passed: Vec<_> = passed.collect();
+    open.iter()
+        .filter_map(|(name, counts)| {
+            let is_misled = |threshold: &&&Threshold| {
+                let mut tags = threshold.selector.tags.iter();
+                let counts = match tags.find(|(key, _)| key == "scenario") {
+                    Some((_, scenario)) if scenario == name => counts,
+                    Some(_) => return false,
+                    None => &all,
+                };
+                reaches(threshold.aggregation).is_some_and(|percent| percent > percent_ended(counts))
+            };
+            let misled: Vec<_> = passed.iter().filter(is_misled).map(|t| t.expression.as_str()).collect();
+            lower_bounds(Some(*name).filter(|_| open.len() > 1), counts, &misled)
+        })
+        .collect()
+}
+
+/// Whether it is met by times that are too short.
+fn is_bound_from_above(threshold: &Threshold) -> bool {
+    threshold.selector.metric == "iteration_response_time" && matches!(threshold.op, Op::Lt | Op::Le)
+}
+
+/// Up to where an aggregation of a trend reaches, in percent of its samples.
+fn reaches(aggregation: Aggregation) -> Option<f64> {
+    match aggregation {
+        Aggregation::Percentile(percent) => Some(percent),
+        Aggregation::Med => Some(50.0),
+        Aggregation::Max => Some(100.0),
+        _ => None,
+    }
+}
+
+/// How many of the iterations that were due have a time: in percent, down to a thousandth.
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+fn percent_ended(counts: &Counts) -> f64 {
+    let never = counts.dropped + counts.interrupted;
+    if never == 0 {
+        return 100.0;
+    }
+    let ended = counts.offered.saturating_sub(never);
+    (100_000.0 * ended as f64 / counts.offered as f64).floor() / 1_000.0
+}
+
+/// That percentiles are lower bounds, where one that is shown is, or where thresholds have passed by such.
+fn lower_bounds(name: Option<&str>, counts: &Counts, passed: &[&str]) -> Option<String> {
+    /// The highest percentile that is shown.
+    const HIGHEST: f64 = 99.9;
+    let ended = percent_ended(counts);
+    if ended >= HIGHEST && passed.is_empty() {
+        return None;
+    }
+    let Counts {
+        offered,
+        dropped,
+        interrupted,
+        ..
+    } = counts;
+    let of = name.map_or_else(String::new, |name| format!(" of `{name}`"));
+    let from = if ended < 99.0 { ended.floor() } else { ended };
+    let also = if passed.is_empty() {
+        String::new()
+    } else {
+        format!("; by such a bound passed: {}", passed.join(", "))
+    };
+    Some(format!(
+        "{} of {offered} iterations{of} never ended ({interrupted} interrupted, {dropped} dropped): percentiles above p{from} of iteration_response_time are lower bounds{also}",
+        dropped + interrupted
+    ))
 }
 
 /// The limits that so many gRPC calls of all waited for.
@@ -104,6 +189,59 @@ fn bounds(limits: &[Limit], calls: f64, for_cap: f64, for_stream: f64) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn counts(offered: u64, interrupted: u64, dropped: u64) -> Counts {
+        Counts {
+            offered,
+            interrupted,
+            dropped,
+            ..Counts::default()
+        }
+    }
+
+    #[test]
+    fn what_never_ended_is_told_where_a_percentile_that_is_shown_reaches_into_it() {
+        // offered, interrupted, dropped; thresholds that passed; what is told
+        let table: [(_, &[&str], Option<&str>); 7] = [
+            ((60, 0, 0), &[], None),
+            (
+                (60, 4, 8),
+                &[],
+                Some(
+                    "12 of 60 iterations never ended (4 interrupted, 8 dropped): percentiles above p80 of iteration_response_time are lower bounds",
+                ),
+            ),
+            (
+                (60, 0, 44),
+                &["p(99)<8s", "med<2s"],
+                Some(
+                    "44 of 60 iterations never ended (0 interrupted, 44 dropped): percentiles above p26 of iteration_response_time are lower bounds; by such a bound passed: p(99)<8s, med<2s",
+                ),
+            ),
+            ((100_000, 1, 0), &[], None),
+            (
+                (100_000, 1, 0),
+                &["p(99.9999)<1s"],
+                Some(
+                    "1 of 100000 iterations never ended (1 interrupted, 0 dropped): percentiles above p99.999 of iteration_response_time are lower bounds; by such a bound passed: p(99.9999)<1s",
+                ),
+            ),
+            ((1_000, 1, 0), &[], None),
+            (
+                (999, 0, 1),
+                &[],
+                Some(
+                    "1 of 999 iterations never ended (0 interrupted, 1 dropped): percentiles above p99.899 of iteration_response_time are lower bounds",
+                ),
+            ),
+        ];
+        for ((offered, interrupted, dropped), passed, told) in table {
+            let got = lower_bounds(None, &counts(offered, interrupted, dropped), passed);
+            assert_eq!(got.as_deref(), told);
+        }
+        let of_one = lower_bounds(Some("a"), &counts(10, 1, 0), &[]).unwrap();
+        assert!(of_one.starts_with("1 of 10 iterations of `a` never ended"), "{of_one}");
+    }
 
     #[test]
     fn limits_that_bound_the_load_are_named() {

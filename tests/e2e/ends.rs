@@ -152,6 +152,26 @@ async fn a_rate_that_is_held_ends_no_run() {
     assert_eq!(ran.summary["thresholds"][0]["aborted"], false);
 }
 
+/// Every fourth iteration never ends; percentiles of those that do say nothing about it.
+#[tokio::test]
+async fn iterations_that_never_end_are_told() {
+    let script = "return {
+      exec = function() if kt.scenario.iteration % 4 == 3 then sleep '1h' end end,
+      scenarios = { a = { executor = 'constant-arrival-rate', rate = 20, duration = '1s', graceful_stop = '1s' } },
+      thresholds = {
+        iteration_response_time = { 'p(70)<10s', 'p(95)<10s', 'p(95)>=0' },
+        ['iteration_response_time{scenario:a}'] = 'max<10s',
+      },
+    }";
+    let ran = run(script, &[]).await;
+    ran.exits(0);
+    assert_eq!(ran.counts("a"), [20, 20, 15, 0, 5, 0]);
+    ran.shows(&[
+        "5 of 20 iterations never ended (5 interrupted, 0 dropped)",
+        "percentiles above p75 of iteration_response_time are lower bounds; by such a bound passed: p(95)<10s, max<10s",
+    ]);
+}
+
 #[tokio::test]
 async fn of_several_reasons_the_first_in_precedence_wins_and_all_are_told() {
     let script = "return {
