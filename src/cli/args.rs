@@ -1,10 +1,13 @@
 //! What can be written on the command line; help, completions and the man page follow from it. What it means is next door.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use url::Url;
 
@@ -28,6 +31,27 @@ pub(super) struct Cli {
     pub(super) verbose: bool,
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Cli {
+    /// Reads a command line, whose first word is the program.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the text that was asked for in place of a command.
+    pub(super) fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(words)?;
+        // By hand: to clap what the environment says conflicts as well, and it names an option that nobody has typed.
+        if let Some((name @ ("run" | "capacity"), given)) = matches.subcommand()
+            && given.get_flag("no_results")
+            && given.value_source("results") == Some(ValueSource::CommandLine)
+            && let Some(command) = command.find_subcommand_mut(name)
+        {
+            let text = "the argument '--results <DIR>' cannot be used with '--no-results'";
+            return Err(command.error(ErrorKind::ArgumentConflict, text));
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -139,7 +163,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "results", env = "KINGTIDE_RESULTS")]
     pub(super) results: PathBuf,
     /// Leave nothing on disk.
-    #[arg(long, conflicts_with = "results")]
+    #[arg(long)]
     pub(super) no_results: bool,
     /// Threads that run virtual users. Default: all cores but one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -374,7 +398,26 @@ fn time_scale(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
+
+    #[test]
+    fn a_folder_for_results_and_none_contradict_each_other() {
+        // Who takes it from the environment is in `tests/e2e`.
+        for command in ["run", "capacity"] {
+            let words = |more: &[&'static str]| {
+                let load = if command == "run" { "--quiet" } else { "--levels=api=1" };
+                [&["kingtide", command, "j.lua", load, "--no-results"], more].concat()
+            };
+            assert!(Cli::read(words(&[])).is_ok(), "{command}");
+            let error = Cli::read(words(&["--results", "results"])).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
+            let text = error.to_string();
+            assert!(
+                text.contains("'--results <DIR>' cannot be used with '--no-results'")
+                    && text.contains(&format!("Usage: kingtide {command}")),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn the_definition_is_consistent() {

@@ -29,7 +29,7 @@ mod ui;
 
 use std::process::ExitCode as Process;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 
 use crate::results::ExitCode;
 
@@ -57,7 +57,7 @@ pub fn main() -> Process {
     crate::script::raw::keep_freed();
     // With two providers in the graph rustls would refuse to choose; ours is named where it is used, and here for good.
     crate::net::install_crypto_provider();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() {

@@ -1,7 +1,7 @@
 //! Mistakes on the command line and around the script: each is refused before any load, with an exit code that tells usage
 //! (2) from configuration (104).
 
-use crate::kit::Project;
+use crate::kit::{Project, finish};
 use crate::server::Server;
 
 const PLAN: &str = "local kt = require \"kt\"
@@ -152,4 +152,11 @@ async fn no_results_leaves_nothing() {
     let ended = project.call(&["run", "j.lua", "--no-results", "--allow-suspect"]).await;
     assert_eq!(ended.code, Some(0), "{ended}");
     assert!(!project.path("results").exists());
+    // A folder that the environment names is none that was asked for.
+    let mut command = project.command(["run", "j.lua", "--no-results", "--allow-suspect"]);
+    let ended = finish(command.env("KINGTIDE_RESULTS", "elsewhere")).await;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(!project.path("elsewhere").exists());
+    let both = ["run", "j.lua", "--no-results", "--results", "elsewhere"];
+    project.call(&both).await.says(2, &["cannot be used with"]);
 }

@@ -79,7 +79,7 @@ pub(in crate::cli) struct CapacityArgs {
     #[arg(long, value_name = "DIR", default_value = "results", env = "KINGTIDE_RESULTS", help_heading = RESULT)]
     pub(super) results: PathBuf,
     /// Leave nothing on disk; such a search cannot be resumed.
-    #[arg(long, conflicts_with = "results", help_heading = RESULT)]
+    #[arg(long, help_heading = RESULT)]
     pub(super) no_results: bool,
     #[command(flatten)]
     pub(in crate::cli) github: GithubArgs,
