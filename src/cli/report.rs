@@ -74,8 +74,11 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
 fn rendered(args: &ReportArgs, run: &Run) -> anyhow::Result<String> {
     let folder = run.folder.display();
     if args.hlog {
-        let header = run.header.as_ref();
-        let header = header.ok_or_else(|| anyhow!("{folder} has no intervals: the load never began"))?;
+        let missing = || match &run.unread {
+            Some(why) => anyhow!("{why}"),
+            None => anyhow!("{folder} has no intervals: the load never began"),
+        };
+        let header = run.header.as_ref().ok_or_else(missing)?;
         let mut log = Hlog::new(Vec::new(), header)?;
         for interval in &run.intervals {
             log.interval(interval)?;
@@ -86,6 +89,9 @@ fn rendered(args: &ReportArgs, run: &Run) -> anyhow::Result<String> {
     let summary =
         summary.ok_or_else(|| anyhow!("{folder} has neither a summary nor intervals: the load never began"))?;
     Ok(if args.html {
+        if let Some(why) = &run.unread {
+            terminal::note(&format!("report: {why}; the page has no charts"));
+        }
         report::page::report_html(run)
     } else if args.json {
         serde_json::to_string_pretty(summary)? + "\n"

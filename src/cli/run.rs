@@ -15,7 +15,9 @@ use crate::control::Control;
 use crate::plan::Plan;
 use crate::report::page::report_html;
 use crate::report::{Style, render};
-use crate::results::{self, ExitCode, Keeper, RunFolder, Sink, StoreError, Summary, run_name, timestamp, write_json};
+use crate::results::{
+    self, ExitCode, Keeper, Reason, RunFolder, Sink, StoreError, Summary, run_name, timestamp, write_json,
+};
 use crate::run::{self, LoadOptions, Observer, RunOptions, Test};
 
 pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
@@ -47,17 +49,15 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let options = options(&args);
     let mut observer = observer(args.quiet || args.once, tui.as_ref(), &test.plan);
     let shown = sink.into_iter().chain(tui.as_ref().and_then(Tui::sink));
-    let sinks = self::sinks(folder.as_ref())
-        .into_iter()
-        .chain(shown)
-        .chain(outputs)
-        .collect();
+    let (keeper, unkept) = keeper(folder.as_ref());
+    let sinks = keeper.into_iter().chain(shown).chain(outputs).collect();
     let outcome = run::run(test, &options, &mut *observer, sinks).await;
     drop(observer);
     drop(tui);
     finish(demo).await;
 
     let mut summary = outcome.summary;
+    not_kept(&mut summary, unkept);
     manifest.git = revision.answer();
     manifest.started_at = timestamp(outcome.started);
     manifest.ended_at = Some(timestamp(clock::wall()));
@@ -90,15 +90,33 @@ fn write_report(folder: &RunFolder) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Who is told of each second of the run.
-fn sinks(folder: Option<&RunFolder>) -> Vec<Box<dyn Sink>> {
-    let keeper = folder.map(|folder| Keeper::new(folder.path()));
-    match keeper {
-        Some(Ok(keeper)) => vec![Box::new(keeper)],
-        failed => {
-            complain(failed);
-            Vec::new()
+/// Who keeps the seconds of the run; or why nobody does, which is told already.
+fn keeper(folder: Option<&RunFolder>) -> (Option<Box<dyn Sink>>, Option<StoreError>) {
+    match folder.map(|folder| Keeper::new(folder.path())) {
+        Some(Ok(keeper)) => (Some(Box::new(keeper)), None),
+        Some(Err(error)) => {
+            terminal::error(&error.to_string());
+            (None, Some(error))
         }
+        None => (None, None),
+    }
+}
+
+/// A run that would have passed has not when some of its seconds are not on disk; the summary says so as it says all else.
+fn not_kept(summary: &mut Summary, unkept: Option<StoreError>) {
+    let lost = summary.outputs.iter().find(|output| output.kind == "results");
+    let lost = lost.map(|lost| lost.error.clone().unwrap_or_else(|| "the disk is too slow".to_owned()));
+    let Some(why) = unkept.map(|error| error.to_string()).or(lost) else {
+        return;
+    };
+    if summary.exit_code == 0 {
+        let code = ExitCode::Internal;
+        summary.exit_code = code.number();
+        summary.verdict = code.verdict();
+        summary.run.reasons.push(Reason {
+            exit_code: code.number(),
+            message: format!("not all of its seconds were kept: {why}"),
+        });
     }
 }
 
@@ -278,4 +296,42 @@ fn write_custom(name: &str, content: &str) -> anyhow::Result<()> {
         std::fs::create_dir_all(parent).with_context(|| format!("summary: cannot create `{}`", parent.display()))?;
     }
     std::fs::write(path, content).with_context(|| format!("summary: cannot write `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn summary(exit_code: u8, outputs: &Value) -> Summary {
+        let summary = json!({ "schema": "kingtide.summary/1", "verdict": "pass", "exit_code": exit_code,
+            "run": { "script": "j.lua", "seed": 1, "started_at": "2026-11-20T10:00:00Z", "duration_ms": 1_000 },
+            "scenarios": {}, "metrics": {}, "checks": [], "thresholds": [], "outputs": outputs,
+            "generator": { "verdict": "valid", "cpu_percent": 0.0, "reasons": [] } });
+        serde_json::from_value(summary).unwrap()
+    }
+
+    #[test]
+    fn a_run_whose_seconds_are_lost_has_not_passed() {
+        let lost = |kind: &str| json!([{ "kind": kind, "target": "a", "written": 5, "dropped": 2, "error": "full" }]);
+        // exit code, outputs, exit code then
+        let table = [
+            (0, json!([]), 0),
+            (0, lost("csv"), 0),
+            (0, lost("results"), 109),
+            (99, lost("results"), 99),
+        ];
+        for (before, outputs, after) in table {
+            let mut summary = summary(before, &outputs);
+            not_kept(&mut summary, None);
+            assert_eq!(summary.exit_code, after, "{outputs}");
+            let reasons: Vec<_> = summary.run.reasons.iter().map(|reason| &*reason.message).collect();
+            let expected = ["not all of its seconds were kept: full"];
+            assert_eq!(reasons, expected[usize::from(after != 109)..]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (keeper, unkept) = (Keeper::new(&folder.path().join("gone")), &mut summary(0, &json!([])));
+        not_kept(unkept, keeper.err());
+        assert_eq!(unkept.exit_code, 109);
+    }
 }

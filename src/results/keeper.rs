@@ -2,7 +2,7 @@
 //! cannot be written is counted and told once; the load never waits for the disk.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::hlog::Hlog;
 use super::interval::{Header, Interval};
+use super::pieces::PieceFile;
 use super::sink::{Ending, OutputReport, Patience, Sink};
 use super::store::StoreError;
 use super::summary::Summary;
@@ -41,7 +42,7 @@ impl Keeper {
         let make = |name: &'static str| {
             let path = folder.join(name);
             let file = File::create(&path).map_err(|source| StoreError::new("create", &path, source))?;
-            Ok(Journal::new(name, file))
+            Ok(Kept::new(name, file))
         };
         let (intervals, latency) = (make("intervals.jsonl")?, make("latency.hlog")?);
         let (seconds, inbox) = sync_channel(WAITING);
@@ -96,13 +97,13 @@ impl Sink for Keeper {
 }
 
 /// Writes until nothing more comes.
-fn keep(inbox: &Receiver<Piece>, mut intervals: Journal, mut latency: Journal) -> OutputReport {
+fn keep(inbox: &Receiver<Piece>, mut intervals: Kept, mut latency: Kept) -> OutputReport {
     let mut hlog = None;
     while let Ok(piece) = inbox.recv() {
         match piece {
             Piece::Header(header) => {
-                intervals.write(|text| line(&*header, text));
-                latency.write(|text| Hlog::new(&mut *text, &header).map(|_| ()));
+                intervals.begin(|text| line(&*header, text));
+                latency.begin(|text| Hlog::new(text, &header).map(|_| ()));
                 hlog = Some(header);
             }
             Piece::Interval(interval) => {
@@ -113,6 +114,8 @@ fn keep(inbox: &Receiver<Piece>, mut intervals: Journal, mut latency: Journal) -
             }
         }
     }
+    intervals.end();
+    latency.end();
     OutputReport {
         written: intervals.written,
         dropped: intervals.lost,
@@ -136,13 +139,11 @@ fn line(value: &impl Serialize, text: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that grows by whole pieces: what was written of one that failed is taken back.
+/// A file of the folder, and what became of it.
 #[derive(Debug)]
-struct Journal {
+struct Kept {
     name: &'static str,
-    file: File,
-    /// How much of it is good.
-    length: u64,
+    file: PieceFile,
     written: u64,
     lost: u64,
     /// The first failure.
@@ -150,12 +151,11 @@ struct Journal {
     text: Vec<u8>,
 }
 
-impl Journal {
+impl Kept {
     fn new(name: &'static str, file: File) -> Self {
         Self {
             name,
-            file,
-            length: 0,
+            file: PieceFile::new(file),
             written: 0,
             lost: 0,
             error: None,
@@ -163,27 +163,39 @@ impl Journal {
         }
     }
 
-    fn write(&mut self, make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
-        self.text.clear();
-        let made = make(&mut self.text);
-        if let Err(error) = made.and_then(|()| self.append()) {
-            self.lost += 1;
-            // Should this fail too, the next piece begins in the middle of a line, and the reader says so.
-            let _ = self.file.set_len(self.length);
-            let _ = self.file.seek(SeekFrom::Start(self.length));
-            if self.error.is_none() {
-                let text = format!("cannot write {}: {error}", self.name);
-                tracing::warn!(target: "kingtide::results", "{text}; the run goes on, and what is lost is counted");
-                self.error = Some(text);
-            }
-            return;
+    /// Writes what the file begins with, now or before the first second that the disk takes.
+    fn begin(&mut self, make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        let mut head = Vec::new();
+        let begun = make(&mut head).and_then(|()| self.file.begin(head));
+        match begun {
+            Ok(()) => self.written += 1,
+            Err(error) => self.failed(&error),
         }
-        self.length += self.text.len() as u64;
-        self.written += 1;
     }
 
-    /// In one call: a process that is killed leaves at most one piece half written.
-    fn append(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.text)
+    fn write(&mut self, make: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        let had_begun = self.file.has_begun();
+        self.text.clear();
+        let made = make(&mut self.text);
+        match made.and_then(|()| self.file.append(&self.text)) {
+            Ok(()) => self.written += if had_begun { 1 } else { 2 },
+            Err(error) => {
+                self.lost += 1;
+                self.failed(&error);
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    fn end(&mut self) {
+        self.lost += u64::from(!self.file.has_begun());
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        if self.error.is_none() {
+            let text = format!("cannot write {}: {error}", self.name);
+            tracing::warn!(target: "kingtide::results", "{text}; the run goes on, and what is lost is counted");
+            self.error = Some(text);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod intervals;
 mod keeper;
 mod manifest;
 mod open;
+mod pieces;
 mod rebuild;
 mod sink;
 mod store;
@@ -33,6 +34,7 @@ pub use interval::{
 pub use keeper::Keeper;
 pub use manifest::{FileHash, GitRevision, Host, MANIFEST_SCHEMA, Manifest};
 pub use open::{Run, open};
+pub use pieces::PieceFile;
 pub use sink::{Ending, OutputReport, Patience, Sink, Unwaited};
 pub use store::{RunFolder, StoreError, run_name, write_json};
 pub use summary::{

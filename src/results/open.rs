@@ -22,12 +22,14 @@ pub struct Run {
     pub summary: Option<Summary>,
     /// Whether the run came to its end and wrote its summary itself.
     pub ended: bool,
+    /// Why `header` and `intervals` are missing where there is a summary, and something in their place cannot be read.
+    pub unread: Option<String>,
 }
 
 /// Reads a run back.
 ///
 /// # Errors
-/// [`StoreError`] when the folder is no run's, or a file in it cannot be read.
+/// [`StoreError`] when the folder is no run's, or a file in it cannot be read that the summary depends on.
 pub fn open(folder: &Path) -> Result<Run, StoreError> {
     let manifest = super::store::read_json(&folder.join("manifest.json"))?;
     let summary: Option<Summary> = match super::store::read_json(&folder.join("summary.json")) {
@@ -35,7 +37,12 @@ pub fn open(folder: &Path) -> Result<Run, StoreError> {
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let (header, intervals) = super::intervals::read(&folder.join("intervals.jsonl"))?;
+    let (header, intervals, unread) = match super::intervals::read(&folder.join("intervals.jsonl")) {
+        Ok((header, intervals)) => (header, intervals, None),
+        // What a run has told itself is whole without them.
+        Err(error) if summary.is_some() => (None, Vec::new(), Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
     let ended = summary.is_some();
     let rebuilt = || {
         header
@@ -50,5 +57,6 @@ pub fn open(folder: &Path) -> Result<Run, StoreError> {
         intervals,
         summary,
         ended,
+        unread,
     })
 }

@@ -192,4 +192,10 @@ async fn what_is_kept_is_read_back() {
     std::fs::write(&file, text).unwrap();
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
+    // What the run has told itself does not depend on it.
+    let summary = rebuild::summary(&header(), &all);
+    write_json(&folder.path().join("summary.json"), &summary).unwrap();
+    let run = open(folder.path()).unwrap();
+    assert_eq!((run.summary, run.header, run.intervals), (Some(summary), None, Vec::new()));
+    assert_eq!(run.unread, Some(error));
 }

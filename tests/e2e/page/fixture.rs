@@ -251,6 +251,7 @@ pub fn run(seconds: u64) -> Run {
         intervals,
         summary: Some(summary),
         ended: true,
+        unread: None,
     }
 }
 
