@@ -2,22 +2,30 @@
 //!
 //! <https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/>
 
+use std::collections::BTreeMap;
+
 use super::push::{Encoder, Parcel};
-use super::row::{Row, Run, Value, end_ms, rows, statistics};
+use super::row::{Row, Run, Value, end_ms, renamed, rows, statistics};
 use crate::results::{Header, Interval};
+
+/// The tag that names the run.
+const RUN: &str = "run";
 
 /// Lines of a run.
 #[derive(Default)]
 pub(super) struct Influx {
-    /// The tags of all lines, escaped, each with its comma.
-    common: String,
+    /// The tags of all lines, and how each is written.
+    common: Vec<(String, String)>,
 }
 
 impl Encoder for Influx {
     fn begin(&mut self, header: &Header) {
         let run = Run::of(header);
-        let tags = run.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        self.common = [("run", run.id.as_str())].into_iter().chain(tags).map(tag).collect();
+        let tags = run.tags.into_iter().map(|(key, value)| (renamed(&key, &[RUN]), value));
+        let tags: BTreeMap<String, String> = tags.collect();
+        let all = [(RUN.to_owned(), run.id)].into_iter().chain(tags);
+        let written = all.map(|(key, value)| (tag((&key, &value)), key));
+        self.common = written.map(|(text, key)| (key, text)).collect();
     }
 
     fn interval(&mut self, interval: &Interval) -> Vec<Parcel> {
@@ -36,8 +44,10 @@ impl Encoder for Influx {
 impl Influx {
     fn line(&self, row: &Row<'_>, at_ms: u64, to: &mut String) {
         to.push_str(&escaped(&row.family(), &[',', ' ']));
-        to.push_str(&self.common);
-        to.extend(row.tags.iter().copied().map(tag));
+        let own: Vec<_> = row.tags.iter().map(|(key, value)| (renamed(key, &[RUN]), *value)).collect();
+        let common = self.common.iter().filter(|(key, _)| own.iter().all(|(own, _)| own != key));
+        to.extend(common.map(|(_, text)| text.as_str()));
+        to.extend(own.iter().map(|(key, value)| tag((key, value))));
         to.push_str(&format!(" {} {at_ms}\n", fields(&row.value)));
     }
 }
@@ -111,6 +121,28 @@ mod tests {
             "http_req_duration_by_name,{run},name=GET\\ \"a\\ b\"\\,\\=\\\\  count=10i,sum=1012,min=0,max=1000,med=1.5"
         );
         assert!(body.contains(&named), "{named} is not in\n{body}");
+    }
+
+    #[test]
+    fn no_line_has_a_tag_twice() {
+        let mut header = samples::header();
+        let tags = [("run", "77"), ("name", "nightly"), ("tag_run", "old")];
+        header.run.tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let mut influx = Influx::default();
+        influx.begin(&header);
+        let parcel = influx.interval(&samples::interval(0)).remove(0);
+        let body = std::str::from_utf8(&parcel.body).unwrap();
+        for line in body.lines() {
+            let tags = read(line);
+            let mut keys: Vec<_> = tags.iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            assert!(keys.is_sorted_by(|a, b| a < b), "{line}");
+            let value = |wanted: &str| tags.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+            assert_eq!(value("run"), Some("20261120T100000Z-saga"), "{line}");
+            assert_eq!(value("tag_run"), Some("old"), "{line}");
+            // A part by name is that of its own name.
+            assert_eq!(value("name") == Some("nightly"), !line.contains("_by_name"), "{line}");
+        }
     }
 
     /// Reads the tags of a line back, as the protocol says.

@@ -9,8 +9,16 @@ pub(super) struct Run {
     pub(super) id: String,
     /// The script's path, or the URL of a run without one.
     pub(super) script: String,
-    /// Test-wide tags.
+    /// Test-wide tags. Where a series has a tag of such a name itself, that one holds for it, as with its samples.
     pub(super) tags: Vec<(String, String)>,
+}
+
+/// A tag of the run, by a name that is not one of those that an output gives itself.
+pub(super) fn renamed(key: &str, ours: &[&str]) -> String {
+    match ours.contains(&key) {
+        true => format!("tag_{key}"),
+        false => key.to_owned(),
+    }
 }
 
 impl Run {

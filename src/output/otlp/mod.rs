@@ -14,7 +14,7 @@ use self::wire::{
 };
 use super::native::{Exponential, Limit};
 use super::push::{Encoder, Parcel};
-use super::row::Run;
+use super::row::{Run, renamed};
 use super::totals::{Distribution, Sum, Total, Totals};
 use crate::metrics::builtin::BUILTINS;
 use crate::results::{self, Header, Interval};
@@ -32,14 +32,16 @@ pub(super) struct Otlp {
 impl Encoder for Otlp {
     fn begin(&mut self, header: &Header) {
         let run = Run::of(header);
-        self.resource = vec![
-            pair("service.name", "kingtide"),
-            pair("service.version", env!("CARGO_PKG_VERSION")),
-            pair("service.instance.id", &run.id),
-            pair("kingtide.script", &run.script),
+        let ours = [
+            ("service.name", "kingtide"),
+            ("service.version", env!("CARGO_PKG_VERSION")),
+            ("service.instance.id", &run.id),
+            ("kingtide.script", &run.script),
         ];
-        self.resource
-            .extend(run.tags.iter().map(|(key, value)| pair(key, value)));
+        // Keys of attributes are unique.
+        let names = ours.map(|(key, _)| key);
+        let tags = run.tags.iter().map(|(key, value)| pair(&renamed(key, &names), value));
+        self.resource = ours.iter().map(|(key, value)| pair(key, value)).chain(tags).collect();
     }
 
     fn interval(&mut self, interval: &Interval) -> Vec<Parcel> {
@@ -263,7 +265,9 @@ mod tests {
     #[test]
     fn totals_grow_and_histograms_hold_all_samples() {
         let mut otlp = Otlp::default();
-        otlp.begin(&samples::header());
+        let mut header = samples::header();
+        header.run.tags.insert("service.name".to_owned(), "mine".to_owned());
+        otlp.begin(&header);
         sent(&mut otlp, 0);
         let second = sent(&mut otlp, 1);
         let Some(Data::Sum(sum)) = &find(&second, "kingtide.http_reqs").data else {
@@ -290,6 +294,8 @@ mod tests {
         let is_there = |name| find(&second, name).data.is_some();
         assert!(is_there("kingtide.check.samples") && is_there("kingtide.vus"));
         let resource = second.resource_metrics[0].resource.as_ref().unwrap();
+        let theirs = resource.attributes.iter().any(|pair| pair.key == "tag_service.name");
+        assert!(theirs, "a tag of a name that we give");
         let service = resource.attributes.iter().find(|pair| pair.key == "service.name");
         let value = service.and_then(|pair| pair.value.clone()?.value);
         assert_eq!(value, Some(Value::StringValue("kingtide".to_owned())));

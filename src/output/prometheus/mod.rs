@@ -9,6 +9,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use super::row::renamed;
 use super::totals::Total;
 
 /// A series as Prometheus names it.
@@ -39,19 +40,21 @@ pub(super) fn plain(text: &str) -> String {
 pub(super) fn labels<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
     let mut labels: Vec<(String, String)> = tags
         .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| {
-            let name = plain(key);
-            let name = if RESERVED.contains(&name.as_str()) {
-                format!("tag_{name}")
-            } else {
-                name
-            };
-            (name, value.to_owned())
-        })
+        .map(|(key, value)| (renamed(&plain(key), RESERVED), value.to_owned()))
         .collect();
     labels.sort();
     labels.dedup_by(|a, b| a.0 == b.0);
     labels
+}
+
+/// The labels of a series and those of all. A name that both have is the series' own: a label that stands twice makes Prometheus
+/// refuse the whole page.
+pub(super) fn with_common<'a>(
+    own: &'a [(String, String)],
+    common: &'a [(String, String)],
+) -> impl Iterator<Item = &'a (String, String)> {
+    let is_free = |(name, _): &&(String, String)| own.iter().all(|(own, _)| own != name);
+    own.iter().chain(common.iter().filter(is_free))
 }
 
 /// What a value in `unit` is divided by to be in the base unit, and the base unit's suffix.

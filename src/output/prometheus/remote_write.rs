@@ -11,7 +11,7 @@ use super::super::push::{Encoder, Parcel};
 use super::super::row::Run;
 use super::super::totals::{Distribution, Sum, Total, Totals};
 use super::wire::{Exemplar, Histogram, Label, Sample, Span, TimeSeries, WriteRequest};
-use super::{QUANTILES, TRACE_LABEL, base_unit, labels, plain};
+use super::{QUANTILES, TRACE_LABEL, base_unit, labels, plain, with_common};
 use crate::results::{self, Header, Interval};
 
 /// What the protocol asks for.
@@ -67,12 +67,12 @@ impl RemoteWrite {
 
     fn labels(&self, name: String, total: &Total, extra: Option<(&str, &str)>) -> Vec<Label> {
         let tags = total.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let tags = labels(tags).into_iter().chain(self.common.clone());
+        let own = labels(tags);
+        let tags = with_common(&own, &self.common).cloned();
         let extra = extra.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let all = tags.chain(extra).chain([("__name__".to_owned(), name)]);
         let mut all: Vec<Label> = all.map(|(name, value)| Label { name, value }).collect();
         all.sort();
-        all.dedup_by(|a, b| a.name == b.name);
         all
     }
 

@@ -62,6 +62,51 @@ fn each_family_is_told_once() {
     assert_eq!(types.len(), all);
 }
 
+/// The run has tags of names that its series have too, and that we give.
+fn tagged() -> crate::results::Header {
+    let mut header = samples::header();
+    let tags = [("name", "nightly"), ("run", "77"), ("quantile", "x"), ("status", "200")];
+    header.run.tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    header
+}
+
+#[test]
+fn no_series_has_a_label_twice_and_none_is_lost() {
+    let mut totals = Totals::default();
+    totals.add(&samples::interval(0));
+    let plain = page_of(Format::Prometheus);
+    let text = page(&totals, &Run::of(&tagged()), Format::Prometheus);
+    let series = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(series(&text), series(&plain));
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        for label in ["name=", "run=", "tag_run=", "quantile=", "status="] {
+            let at = |before: char| line.matches(&format!("{before}{label}")).count();
+            assert!(at('{') + at(',') <= 1, "{label} in {line}");
+        }
+        assert!(line.contains("tag_run=\"77\"") && line.contains("run=\"20261120T100000Z-saga\""), "{line}");
+        let own = line.contains("_by_name");
+        assert_eq!(line.contains("name=\"nightly\""), !own, "{line}");
+    }
+
+    for naming in [Naming::Kingtide, Naming::K6] {
+        let mut plain = write(naming);
+        let mut write = RemoteWrite::new(naming);
+        write.begin(&tagged());
+        let (series, plain) = (read(write.interval(&parted())), read(plain.interval(&parted())));
+        assert_eq!(series.len(), plain.len());
+        for series in &series {
+            assert!(
+                series.labels.windows(2).all(|pair| pair[0].name < pair[1].name),
+                "sorted, and each once: {series:?}"
+            );
+        }
+        let mut all: Vec<_> = series.iter().filter(|series| series.histograms.is_empty()).collect();
+        let sent = all.len();
+        all.dedup_by(|a, b| a.labels == b.labels);
+        assert_eq!(all.len(), sent, "each series is its own");
+    }
+}
+
 fn read(parcels: Vec<super::super::push::Parcel>) -> Vec<TimeSeries> {
     let series = parcels.into_iter().flat_map(|parcel| {
         let body = snap::raw::Decoder::new().decompress_vec(&parcel.body).unwrap();

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::super::row::Run;
 use super::super::totals::{Distribution, Sum, Total, Totals, spread};
-use super::{Name, QUANTILES, TRACE_LABEL, base_unit, labels};
+use super::{Name, QUANTILES, TRACE_LABEL, base_unit, labels, with_common};
 use crate::metrics::builtin::BUILTINS;
 
 /// Upper bounds of buckets in seconds.
@@ -138,8 +138,7 @@ impl Page {
         for (name, total) in family {
             for (suffix, label, value) in samples(total) {
                 let _ = write!(self.text, "{}{}{suffix}", name.base, name.unit);
-                let pairs = name.labels.iter().chain(&self.common);
-                let pairs = pairs.map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
+                let pairs = with_common(&name.labels, &self.common).map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
                 let pairs: Vec<String> = pairs.chain((!label.is_empty()).then(|| label.clone())).collect();
                 if !pairs.is_empty() {
                     let _ = write!(self.text, "{{{}}}", pairs.join(","));
