@@ -106,20 +106,41 @@ pub fn run_name(script: &Path, started: SystemTime) -> String {
 }
 
 /// Writes a value as indented JSON, so that a reader sees the whole file or the one before. What is no regular file
-/// (`/dev/stdout`, a pipe) is written to as it is.
+/// (a pipe), or is open already (`/dev/stdout`, wherever that goes), is appended to as it is.
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
-    // A link's target is replaced, not the link.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let is_special = fs::metadata(&target).is_ok_and(|found| !found.is_file());
-    let written = if is_special {
-        fs::File::create(&target).and_then(|file| write_to(file, value))
-    } else {
-        replace(&target, |file| write_to(file, value))
+    let written = match replaceable(path) {
+        Some(target) => replace(&target, |file| write_to(file, value)),
+        None => fs::File::options()
+            .append(true)
+            .open(path)
+            .and_then(|file| write_to(file, value)),
     };
     written.map_err(|source| StoreError::new("write", path, source))
+}
+
+/// More links are a circle (Linux' own limit).
+const MOST_LINKS: usize = 40;
+
+/// The file behind all links, whose target is replaced, and not the link; nothing when there is no file to replace. Links of
+/// the system stand for what a process has open: others go on writing there, and what it held must stay.
+fn replaceable(path: &Path) -> Option<PathBuf> {
+    let is_system = |path: &Path| {
+        let of_system = |root: &str| path.starts_with(root);
+        of_system("/proc") || of_system("/dev") && !of_system("/dev/shm")
+    };
+    let mut target = std::path::absolute(path).ok()?;
+    for _ in 0..MOST_LINKS {
+        if is_system(&target) {
+            return None;
+        }
+        let Ok(next) = fs::read_link(&target) else { break };
+        target = target.parent()?.join(next);
+    }
+    let is_special = fs::metadata(&target).is_ok_and(|found| !found.is_file());
+    (!is_special).then(|| fs::canonicalize(&target).unwrap_or(target))
 }
 
 fn replace(target: &Path, write: impl FnOnce(&fs::File) -> io::Result<()>) -> io::Result<()> {
@@ -267,6 +288,27 @@ mod tests {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let error = write_to(full, &json!("x".repeat(100_000))).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_open_already_is_appended_to() {
+        use std::os::fd::AsRawFd as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stdout.txt");
+        // As a shell opens it for stdout.
+        let mut stdout = fs::File::create(&path).unwrap();
+        stdout.write_all(b"before\n").unwrap();
+        let fd = stdout.as_raw_fd();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(format!("/dev/fd/{fd}"), &link).unwrap();
+        for name in [format!("/dev/fd/{fd}").into(), format!("/proc/self/fd/{fd}").into(), link] {
+            write_json(&name, &json!(1)).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before\n1\n1\n1\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "and nothing is beside it");
+        let error = write_json(Path::new("/dev/full"), &json!(1)).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
     }
 
     #[cfg(unix)]
