@@ -65,9 +65,8 @@ pub fn main() -> Process {
             } else {
                 ExitCode::Passed
             };
-            // A closed pipe is nobody's problem here.
-            let _ = error.print();
-            return Process::from(code.number());
+            terminal::written(error.print());
+            return ended(code.number());
         }
     };
     logging::install(cli.verbose);
@@ -99,14 +98,23 @@ pub fn main() -> Process {
         Command::Man => man(),
     };
     match done {
-        Ok(code) => Process::from(code),
+        Ok(code) => ended(code),
         Err(failure) => {
             let text = format!("{:#}", failure.error);
             terminal::error(&text);
             github.failed(&text);
-            Process::from(failure.code.number())
+            ended(failure.code.number())
         }
     }
+}
+
+/// What was to be shown and is not is no success.
+fn ended(code: u8) -> Process {
+    let Some(error) = terminal::unwritten() else {
+        return Process::from(code);
+    };
+    terminal::error(&format!("cannot write to stdout: {error}"));
+    Process::from(if code == 0 { ExitCode::Invalid.number() } else { code })
 }
 
 /// Runs a future on this thread's runtime, with a `LocalSet` for what is bound to the thread.

@@ -62,7 +62,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<u8, Failure> {
     let text = rendered(args, &run).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
     match &args.output {
         None => terminal::out(&text),
-        Some(file) => write(file, &text).map_err(|error| Failure::new(ExitCode::Internal, error))?,
+        Some(file) => write(file, &text).map_err(|error| Failure::new(ExitCode::Invalid, error))?,
     }
     Ok(0)
 }

@@ -1,8 +1,8 @@
 //! Where text goes: results to stdout, everything else to stderr, above the progress lines if there are any.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
 
@@ -26,10 +26,28 @@ pub(super) fn share_screen(screen: Option<SyncSender<News>>) {
     *DISPLAY.lock().unwrap_or_else(PoisonError::into_inner) = screen.map(Display::Screen);
 }
 
-/// Writes to stdout. A reader that has gone away is no error.
+/// The first that could not be written to stdout.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Writes to stdout. A reader that has gone away is no error; what else goes wrong is kept for the end of the command, so that
+/// a run's results are saved whatever became of its text.
 pub(super) fn out(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Takes note of what became of a text for stdout.
+pub(super) fn written(written: std::io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = UNWRITTEN.set(error);
+    }
+}
+
+/// Why something is not on stdout that ought to be.
+pub(super) fn unwritten() -> Option<&'static std::io::Error> {
+    UNWRITTEN.get()
 }
 
 /// Writes a line to stderr.

@@ -224,6 +224,41 @@ return {
 }
 ";
 
+/// On a machine that has `/dev/full`, a disk without room.
+#[tokio::test]
+async fn what_cannot_be_shown_is_no_success() {
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        return;
+    };
+    let project = Project::with("return function() end");
+    project.run(&["j.lua"]).await.exits(0);
+    let table: [&[&str]; 7] = [
+        &["--version"],
+        &["completions", "bash"],
+        &["check", "j.lua"],
+        &["report", "--json"],
+        &["history"],
+        &["run", "j.lua", "-q", "--allow-suspect"],
+        // What failed otherwise keeps its code.
+        &["quick", "http://127.0.0.1:1", "-n", "1", "-q", "--threshold", "http_req_failed=rate<0.1"],
+    ];
+    for args in table {
+        let mut command = project.command(args);
+        command.stdout(full.try_clone().expect("a file can be opened twice"));
+        let child = command.spawn().expect("the binary can be started");
+        let output = child.wait_with_output().await.expect("it is a child of ours");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let code = if args[0] == "quick" { 99 } else { 104 };
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains("cannot write to stdout: No space left"), "{args:?}: {stderr}");
+    }
+    let runs = std::fs::read_dir(project.path("results")).expect("there are results");
+    let summaries = runs.flatten().filter(|run| run.path().join("summary.json").is_file());
+    assert_eq!(summaries.count(), 2, "a run is saved all the same");
+    let nowhere = project.call(&["report", "--junit", "-o", "none/x.xml"]).await;
+    nowhere.says(104, &["cannot write none/x.xml"]);
+}
+
 #[tokio::test]
 async fn check_shows_the_plan_and_sends_nothing() {
     let project = Project::new();
