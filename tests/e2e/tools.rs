@@ -240,7 +240,7 @@ async fn what_cannot_be_shown_is_no_success() {
         &["history"],
         &["run", "j.lua", "-q", "--allow-suspect"],
         // What failed otherwise keeps its code.
-        &["quick", "http://127.0.0.1:1", "-n", "1", "-q", "--threshold", "http_req_failed=rate<0.1"],
+        &["quick", "http://127.0.0.1:1", "-n", "1", "--allow-suspect", "--threshold", "http_req_failed=rate<0.1"],
     ];
     for args in table {
         let mut command = project.command(args);
