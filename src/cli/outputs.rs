@@ -1,5 +1,7 @@
 //! `--out`, which `run` and `quick` have in common: where a run's seconds go while it lasts. How they are written is `output`'s.
 
+use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use super::Failure;
 use super::github::GithubArgs;
 use crate::output::{Naming, Outputs, Spec};
 use crate::report;
-use crate::results::{Ending, ExitCode, Header, Interval, OutputReport, Patience, Sink, Summary};
+use crate::results::{Ending, ExitCode, Header, Interval, OutputReport, Patience, PieceFile, Sink, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
@@ -38,8 +40,8 @@ fn naming(text: &str) -> Result<Naming, String> {
 }
 
 impl OutputArgs {
-    /// The outputs as they were asked for.
-    pub(super) fn specs(&self) -> Result<Vec<Spec>, Failure> {
+    /// The outputs as they were asked for, beside a file for the summary.
+    pub(super) fn specs(&self, summary: Option<&Path>) -> Result<Vec<Spec>, Failure> {
         let parse = |text: &String| {
             let spec = text.parse::<Spec>();
             spec.map_err(|what| Failure::new(ExitCode::Usage, anyhow!("--out: {what}")))
@@ -49,31 +51,63 @@ impl OutputArgs {
             let text = "--metrics-compat: names what prometheus-rw writes; add --out prometheus-rw=URL";
             return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
         }
+        each_its_own(&specs, summary)?;
         Ok(specs)
     }
 
-    /// Opens them. Nothing is lost without them, so that a run of `script` with one that cannot be had does not start.
+    /// Opens them. A run of `script` with one that cannot be had does not start, and nothing is lost then: files are emptied
+    /// when all are there.
     pub(super) fn open(&self, specs: &[Spec], script: &str) -> Result<Vec<Box<dyn Sink>>, Failure> {
         let invalid = |error: anyhow::Error| Failure::new(ExitCode::Invalid, error);
-        let mut junits: Vec<Box<dyn Sink>> = Vec::new();
-        let mut others = Vec::new();
-        for spec in specs {
-            match spec {
-                Spec::Junit(path) => {
-                    let junit = Junit::create(path, script);
-                    let junit = junit.map_err(|error| invalid(anyhow!("--out {spec}: {error}")))?;
-                    junits.push(Box::new(junit));
-                }
-                other => others.push(other.clone()),
-            }
+        let (junits, others): (Vec<_>, Vec<_>) = specs.iter().cloned().partition(|spec| matches!(spec, Spec::Junit(_)));
+        let refused = |spec: &Spec, error: &dyn Display| invalid(anyhow!("--out {spec}: {error}"));
+        for spec in &junits {
+            let opened = spec.file().map(PieceFile::open).transpose();
+            opened.map_err(|error| refused(spec, &error))?;
         }
         let outputs = Outputs::open(&others, self.metrics_compat).map_err(|error| invalid(error.into()))?;
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if !outputs.is_empty() {
             sinks.push(Box::new(outputs));
         }
-        sinks.extend(junits);
+        for spec in &junits {
+            if let Some(path) = spec.file() {
+                let junit = Junit::create(path, script).map_err(|error| refused(spec, &error))?;
+                sinks.push(Box::new(junit));
+            }
+        }
         Ok(sinks)
+    }
+}
+
+/// Two that write to one file write over each other.
+fn each_its_own(specs: &[Spec], summary: Option<&Path>) -> Result<(), Failure> {
+    let outputs = specs
+        .iter()
+        .filter_map(|spec| Some((format!("--out {spec}"), spec.file()?)));
+    let summary = summary.map(|file| (format!("--summary-json {}", file.display()), file));
+    let mut known: Vec<(PathBuf, String)> = Vec::new();
+    for (name, file) in outputs.chain(summary) {
+        let Some(place) = place(file) else { continue };
+        if let Some((_, other)) = known.iter().find(|(known, _)| *known == place) {
+            let text = format!("{other} and {name}: give each a file of its own");
+            return Err(Failure::new(ExitCode::Usage, anyhow!(text)));
+        }
+        known.push((place, name));
+    }
+    Ok(())
+}
+
+/// Where a file is or will be, behind links; nothing for a device or pipe, which takes what several write.
+fn place(file: &Path) -> Option<PathBuf> {
+    match fs::metadata(file) {
+        Ok(found) if !found.is_file() => None,
+        Ok(_) => fs::canonicalize(file).ok(),
+        Err(_) => {
+            let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let folder = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+            Some(folder.join(file.file_name()?))
+        }
     }
 }
 
@@ -85,7 +119,7 @@ struct Junit {
 impl Junit {
     /// Until the run is over the file says that it is not, in case that it never will be.
     fn create(path: &Path, script: &str) -> anyhow::Result<Self> {
-        std::fs::write(path, report::junit_unfinished(script)?)?;
+        fs::write(path, report::junit_unfinished(script)?)?;
         Ok(Self { path: path.to_owned() })
     }
 }
@@ -97,7 +131,7 @@ impl Sink for Junit {
 
     fn end(self: Box<Self>, summary: &Summary, _: &Patience) -> Ending {
         let text = report::junit(summary).map_err(anyhow::Error::from);
-        let written = text.and_then(|text| Ok(std::fs::write(&self.path, text)?));
+        let written = text.and_then(|text| Ok(fs::write(&self.path, text)?));
         let error = written.err().map(|error| error.to_string());
         let report = OutputReport {
             kind: "junit".to_owned(),
@@ -109,5 +143,38 @@ impl Sink for Junit {
             ..OutputReport::default()
         };
         Box::pin(std::future::ready(vec![report]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_by_one_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        fs::write(file("old"), "").unwrap();
+        std::os::unix::fs::symlink(file("old"), file("link")).unwrap();
+        let specs = |names: [&str; 2]| [Spec::Csv(file(names[0])), Spec::Junit(file(names[1]))];
+        // two outputs, the file of the summary, whether that is well
+        let table = [
+            (["a", "b"], "c", true),
+            (["a", "./a"], "c", false),
+            (["a", "b"], "../NAME/b", false),
+            (["old", "link"], "c", false),
+            (["old", "b"], "link", false),
+            (["none/a", "none/b"], "c", true),
+        ];
+        for (outputs, summary, fits) in table {
+            let name = folder.path().file_name().unwrap().to_string_lossy();
+            let summary = file(&summary.replace("NAME", &name));
+            let checked = each_its_own(&specs(outputs), Some(&summary));
+            assert_eq!(checked.is_ok(), fits, "{outputs:?} {summary:?}");
+        }
+        let null = Spec::Csv("/dev/null".into());
+        assert!(each_its_own(&[null.clone(), null], None).is_ok(), "it takes everything");
+        let failure = each_its_own(&specs(["a", "a"]), None).unwrap_err();
+        assert_eq!(failure.code, ExitCode::Usage);
     }
 }

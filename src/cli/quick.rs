@@ -20,6 +20,7 @@ use crate::clock;
 use crate::control::Control;
 use crate::direct::Call;
 use crate::net::{Connections, HttpVersion};
+use crate::output::Spec;
 use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
 use crate::plan::{Executor, OnSaturation, Plan, Scenario, Traces, validate};
 use crate::results::{ExitCode, run_name};
@@ -41,10 +42,11 @@ pub(super) fn command(args: QuickArgs) -> Result<u8, Failure> {
         return Ok(0);
     }
     super::run::check_summary_file(args.summary_json.as_deref())?;
-    block_on(whole(args, plan, call))?
+    let specs = args.output.specs(args.summary_json.as_deref())?;
+    block_on(whole(args, specs, plan, call))?
 }
 
-async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
+async fn whole(args: QuickArgs, specs: Vec<Spec>, plan: Plan, call: Call) -> Result<u8, Failure> {
     ui::check(args.ui, None)?;
     let control = Arc::new(Control::new());
     let test = Test::of_call(call, plan, Arc::clone(&control));
@@ -54,14 +56,13 @@ async fn whole(args: QuickArgs, plan: Plan, call: Call) -> Result<u8, Failure> {
         .connections
         .name_run(&run_name(&test.session.script, clock::wall()));
     let server = ui::start(args.ui, None, Arc::clone(&control))?;
-    let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
     let sink = ui::sink(server.as_ref())?;
+    let outputs = args.output.open(&specs, &test.session.script.display().to_string())?;
+    let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
     let options = RunOptions {
         threads: args.threads.unwrap_or_else(run::default_threads),
         allow_suspect: args.allow_suspect,
     };
-    let script = test.session.script.display().to_string();
-    let outputs = args.output.open(&args.output.specs()?, &script)?;
     let mut observer = super::run::observer(args.quiet, tui.as_ref(), &test.plan);
     let sinks = sink
         .into_iter()

@@ -27,15 +27,19 @@ pub(super) fn command(args: RunArgs) -> Result<u8, Failure> {
 async fn whole(args: RunArgs) -> Result<u8, Failure> {
     ui::check(args.ui, args.control)?;
     let control = Arc::new(Control::new());
-    let specs = args.output.specs()?;
+    let specs = args.output.specs(args.summary_json.as_deref())?;
     let revision = git::Question::ask(&args.script.script, keeps_results(&args));
     let (test, demo) = rehearsed(&args, &control).await?;
     let ready = before(&args, &test, Arc::clone(&control)).and_then(|folder| {
-        let outputs = args.output.open(&specs, &test.session.script.display().to_string())?;
-        let server = ui::start(args.ui, args.control, Arc::clone(&control))?;
-        let sink = ui::sink(server.as_ref())?;
-        let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
-        Ok((folder, server, sink, tui, outputs))
+        let ready = || {
+            let server = ui::start(args.ui, args.control, Arc::clone(&control))?;
+            let sink = ui::sink(server.as_ref())?;
+            // Late, as files are emptied by it.
+            let outputs = args.output.open(&specs, &test.session.script.display().to_string())?;
+            let tui = args.ui.tui.then(|| Tui::start(control)).transpose()?;
+            Ok((folder.clone(), server, sink, tui, outputs))
+        };
+        ready().inspect_err(|_: &Failure| folder.iter().for_each(RunFolder::discard))
     });
     let (folder, server, sink, tui, outputs) = match ready {
         Ok(ready) => ready,

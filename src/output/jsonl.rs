@@ -1,8 +1,7 @@
 //! `jsonl=FILE`: a line for each sample, as k6's JSON output has them, compressed when the file's name ends in `.gz`. Samples
 //! come through the tap of `metrics`; what it has to drop is counted there.
 
-use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use flate2::Compression;
@@ -11,46 +10,54 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::hlog::synced;
 use super::tally::Tally;
 use crate::metrics::{Definition, MetricId, Samples, Tapped, Unit};
+use crate::results::PieceFile;
 
 /// Bytes that are written at once; and what is lost at most when that fails.
 const PIECE: usize = 256 << 10;
 
 /// An open file, and where its samples come from.
 pub(super) struct Jsonl {
-    to: To,
+    file: PieceFile,
+    gzip: Gzip,
     tapped: Tapped,
     lines: Lines,
 }
 
-enum To {
-    Plain {
-        file: File,
-        length: u64,
-    },
-    Gz(Box<GzEncoder<File>>),
+enum Gzip {
+    No,
+    /// Compresses into memory, so that a piece gets into the file whole or not at all.
+    Yes(Box<GzEncoder<Vec<u8>>>),
     /// What was compressed so far cannot be gone on with.
     Broken,
 }
 
 impl Jsonl {
-    /// Makes the file, or empties it.
+    /// Opens the file, or makes it.
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn create(path: &Path, tapped: Tapped) -> Result<Self, String> {
-        let file = File::create(path).map_err(|error| error.to_string())?;
-        let to = match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
-            true => To::Gz(Box::new(GzEncoder::new(file, Compression::fast()))),
-            false => To::Plain { file, length: 0 },
+    pub(super) fn open(path: &Path, tapped: Tapped) -> Result<Self, String> {
+        let file = PieceFile::open(path).map_err(|error| error.to_string())?;
+        let gzip = match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz")) {
+            true => Gzip::Yes(Box::new(GzEncoder::new(Vec::new(), Compression::fast()))),
+            false => Gzip::No,
         };
         Ok(Self {
-            to,
+            file,
+            gzip,
             tapped,
             lines: Lines::default(),
         })
+    }
+
+    /// Takes away what the file held.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn empty(&self) -> Result<(), String> {
+        self.file.empty().map_err(|error| error.to_string())
     }
 
     pub(super) fn tapped(&self) -> &Tapped {
@@ -97,33 +104,34 @@ impl Jsonl {
 
     /// Writes the lines that there are, of so many samples.
     fn write(&mut self, count: u64, tally: &Tally) {
-        let text = &self.lines.text;
-        let written = match &mut self.to {
-            To::Plain { file, length } => match file.write_all(text) {
-                Ok(()) => {
-                    *length += text.len() as u64;
-                    Ok(())
-                }
-                Err(error) => {
-                    // Half a line would spoil the next one. A pipe cannot be cut, and has a reader who is gone.
-                    let _ = file.set_len(*length).and_then(|()| file.seek(SeekFrom::Start(*length)));
-                    Err(error)
-                }
-            },
-            To::Gz(file) => file.write_all(text),
-            To::Broken => Err(io::Error::other("what was compressed before is cut off")),
-        };
+        let written = self.append();
         self.lines.text.clear();
         match written {
             Ok(()) => tally.written(count),
             Err(error) => {
-                if matches!(self.to, To::Gz(_)) {
-                    self.to = To::Broken;
+                if matches!(self.gzip, Gzip::Yes(_)) {
+                    self.gzip = Gzip::Broken;
                 }
                 // Metrics that were told in what is lost are told again.
                 self.lines.known.clear();
                 tally.failed(error.to_string(), false);
             }
+        }
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let text = &self.lines.text;
+        match &mut self.gzip {
+            Gzip::No => self.file.append(text),
+            Gzip::Yes(gzip) => {
+                gzip.write_all(text)?;
+                // What the compressor holds back is in no file, and could not be counted.
+                gzip.flush()?;
+                let appended = self.file.append(gzip.get_ref());
+                gzip.get_mut().clear();
+                appended
+            }
+            Gzip::Broken => Err(io::Error::other("what was compressed before is cut off")),
         }
     }
 
@@ -139,12 +147,12 @@ impl Jsonl {
         if !self.lines.text.is_empty() {
             self.write(0, tally);
         }
-        let file = match self.to {
-            To::Plain { file, .. } => Ok(file),
-            To::Gz(file) => file.finish(),
-            To::Broken => return,
+        let ended = match self.gzip {
+            Gzip::No => Ok(()),
+            Gzip::Yes(gzip) => gzip.finish().and_then(|end| self.file.append(&end)),
+            Gzip::Broken => return,
         };
-        if let Err(error) = file.and_then(|file| synced(&file)) {
+        if let Err(error) = ended.and_then(|()| self.file.sync()) {
             tally.failed(error.to_string(), false);
         }
     }

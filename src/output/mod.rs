@@ -65,7 +65,7 @@ pub struct OutputError {
 
 /// An output with what it writes to.
 enum Output {
-    Csv(Box<Csv>),
+    Csv(Csv),
     Hlog(HlogFile),
     Jsonl(Box<Jsonl>),
     Prometheus(Scrape),
@@ -79,9 +79,9 @@ impl Output {
     fn open(spec: &Spec, naming: Naming) -> Result<Self, String> {
         let headers = |fixed: &[_]| push::headers(spec.kind(), fixed);
         Ok(match spec {
-            Spec::Csv(path) => Self::Csv(Box::new(Csv::create(path)?)),
-            Spec::Hlog(path) => Self::Hlog(HlogFile::create(path)?),
-            Spec::Jsonl(path) => Self::Jsonl(Box::new(Jsonl::create(path, Tap::new().1)?)),
+            Spec::Csv(path) => Self::Csv(Csv::open(path)?),
+            Spec::Hlog(path) => Self::Hlog(HlogFile::open(path)?),
+            Spec::Jsonl(path) => Self::Jsonl(Box::new(Jsonl::open(path, Tap::new().1)?)),
             Spec::Junit(_) => return Err("it is written of the summary, and not of seconds".to_owned()),
             Spec::Prometheus(addr) => Self::Prometheus(Scrape::bind(*addr)?),
             Spec::PrometheusRw(url) => Self::PrometheusRw(
@@ -101,6 +101,16 @@ impl Output {
                 Box::default(),
             ),
         })
+    }
+
+    /// Takes away what its file held. Until then nothing is lost to a run that does not start.
+    fn empty(&mut self) -> Result<(), String> {
+        match self {
+            Self::Csv(csv) => csv.empty(),
+            Self::Hlog(hlog) => hlog.empty(),
+            Self::Jsonl(jsonl) => jsonl.empty(),
+            _ => Ok(()),
+        }
     }
 
     /// Lives until the events end, and then until all is written or given up.
@@ -191,25 +201,33 @@ struct Handle {
 }
 
 impl Outputs {
-    /// Opens files and sockets, and starts the threads. Nothing is sent yet.
+    /// Opens files and sockets, empties the files once all can be had, and starts the threads. Nothing is sent yet.
     ///
     /// # Errors
     /// The first output that cannot be had.
     pub fn open(specs: &[Spec], naming: Naming) -> Result<Self, OutputError> {
-        let give_up = CancellationToken::new();
-        let mut threads: Vec<Handle> = Vec::new();
+        let failed = |spec: &Spec, problem| OutputError {
+            output: spec.to_string(),
+            problem,
+        };
+        let mut outputs: Vec<(&Spec, Output)> = Vec::new();
         for spec in specs {
-            let failed = |problem| OutputError {
-                output: spec.to_string(),
-                problem,
-            };
-            let output = Output::open(spec, naming).map_err(failed)?;
-            let handle = Handle::start(spec, output, give_up.clone()).map_err(failed)?;
-            if handle.tap.is_some() && threads.iter().any(|other| other.tap.is_some()) {
-                return Err(failed("samples can be written once only; copy the file".to_owned()));
+            let output = Output::open(spec, naming).map_err(|problem| failed(spec, problem))?;
+            if output.tap().is_some() && outputs.iter().any(|(_, other)| other.tap().is_some()) {
+                let problem = "samples can be written once only; copy the file";
+                return Err(failed(spec, problem.to_owned()));
             }
-            threads.push(handle);
+            outputs.push((spec, output));
         }
+        for (spec, output) in &mut outputs {
+            output.empty().map_err(|problem| failed(spec, problem))?;
+        }
+        let give_up = CancellationToken::new();
+        let start = |(spec, output)| {
+            let started = Handle::start(spec, output, give_up.clone());
+            started.map_err(|problem| failed(spec, problem))
+        };
+        let threads = outputs.into_iter().map(start).collect::<Result<_, _>>()?;
         Ok(Self { threads, give_up })
     }
 
@@ -312,5 +330,32 @@ impl Sink for Outputs {
                 () = giving_up => Vec::new(),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_is_refused_leaves_files_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let kept = [Spec::Csv(file("a")), Spec::Hlog(file("b")), Spec::Jsonl(file("c"))];
+        for name in ["a", "b", "c"] {
+            std::fs::write(file(name), "old").unwrap();
+        }
+        for refused in [Spec::Csv(file("none/d")), Spec::Jsonl(file("d"))] {
+            let specs = [&kept[..], &[refused]].concat();
+            assert!(Outputs::open(&specs, Naming::Kingtide).is_err());
+            for name in ["a", "b", "c"] {
+                assert_eq!(std::fs::read_to_string(file(name)).unwrap(), "old", "{name}");
+            }
+        }
+        let outputs = Outputs::open(&kept, Naming::Kingtide).unwrap();
+        for name in ["a", "b", "c"] {
+            assert!(!std::fs::read_to_string(file(name)).unwrap().contains("old"), "{name}");
+        }
+        drop(outputs);
     }
 }

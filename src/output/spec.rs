@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use url::Url;
@@ -143,6 +143,15 @@ impl Spec {
             Self::Influx(_) => "influx",
             Self::Statsd(_) => "statsd",
             Self::Otlp(_) => "otlp",
+        }
+    }
+
+    /// The file that it goes to, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Csv(file) | Self::Jsonl(file) | Self::Hlog(file) | Self::Junit(file) => Some(file),
+            _ => None,
         }
     }
 

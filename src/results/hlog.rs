@@ -48,7 +48,7 @@ impl<W: Write> Hlog<W> {
     }
 
     /// Goes on with a log that has its head.
-    pub(super) fn resume(into: W, header: &Header) -> Self {
+    pub fn resume(into: W, header: &Header) -> Self {
         let start_ms = header.run.started_at_ms;
         Self { into, start_ms }
     }

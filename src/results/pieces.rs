@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 
 /// An open file: what was written of a piece that failed is taken back.
 #[derive(Debug)]
@@ -21,6 +22,26 @@ impl PieceFile {
             file,
             length: 0,
             head: Vec::new(),
+        }
+    }
+
+    /// Opens a file, or makes it, and leaves what it holds, for who is not sure yet to write to it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let opened = File::options().write(true).create(true).truncate(false).open(path);
+        opened.map(Self::new)
+    }
+
+    /// Takes away what the file held when it was opened. A pipe or a device holds nothing.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn empty(&self) -> io::Result<()> {
+        match self.file.metadata()?.is_file() {
+            true => self.file.set_len(0),
+            false => Ok(()),
         }
     }
 
@@ -98,5 +119,23 @@ mod tests {
         pieces.append(b"3\n").unwrap();
         assert!(pieces.has_begun());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "head\n2\n3\n");
+    }
+    /// A file that may not grow takes a part of what would make it, as a disk that is almost full does.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nothing_is_left_of_a_piece_that_does_not_fit() {
+        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        use std::io::Read as _;
+        let memory = memfd_create("pieces", MemfdFlags::ALLOW_SEALING).unwrap();
+        let mut file = File::from(memory);
+        file.set_len(8_192).unwrap();
+        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+        let mut pieces = PieceFile::new(file.try_clone().unwrap());
+        pieces.append(&[1; 5_000]).unwrap();
+        assert!(pieces.append(&[2; 5_000]).is_err());
+        let mut left = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_end(&mut left).unwrap();
+        assert_eq!(left, [1; 5_000]);
     }
 }

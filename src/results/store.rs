@@ -52,6 +52,12 @@ impl RunFolder {
         }
     }
 
+    /// Removes it again, if nothing is in it: the run has not begun.
+    pub fn discard(&self) {
+        // What somebody has put there stays.
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// What it is called among the others.
     #[must_use]
     pub fn name(&self) -> String {

@@ -103,6 +103,33 @@ async fn files_and_github_tell_what_the_summary_does() {
 }
 
 #[tokio::test]
+async fn a_start_that_is_refused_leaves_nothing_and_takes_nothing_away() {
+    let project = Project::with("return function() end");
+    for file in ["old.csv", "old.xml"] {
+        project.file(file, "old");
+    }
+    let outs = ["--out", "csv=old.csv", "--out", "junit=old.xml"];
+    // what is added, exit code, what is said
+    let table: [(&[&str], i32, &str); 3] = [
+        (&["--out", "jsonl=none/b"], 104, "--out jsonl=none/b: No such file"),
+        (&["--out", "hlog=./old.csv"], 2, "--out csv=old.csv and --out hlog=./old.csv: give each"),
+        (&["--summary-json", "old.xml"], 2, "--out junit=old.xml and --summary-json old.xml"),
+    ];
+    for (more, code, says) in table {
+        let refused = project.call(&[&["run", "j.lua"], &outs[..], more].concat()).await;
+        refused.says(code, &[says]);
+        let refused = project.call(&[&["quick", "http://127.0.0.1:1"], &outs[..], more].concat()).await;
+        refused.says(code, &[says]);
+    }
+    for file in ["old.csv", "old.xml"] {
+        let text = std::fs::read_to_string(project.path(file)).expect("it is there");
+        assert_eq!(text, "old", "{file}");
+    }
+    let runs = std::fs::read_dir(project.path("results")).into_iter().flatten();
+    assert_eq!(runs.count(), 0, "a run that does not start has no folder");
+}
+
+#[tokio::test]
 async fn a_run_that_is_killed_leaves_a_test_that_has_not_passed() {
     let server = Server::quick().await;
     let project = Project::new();
