@@ -44,7 +44,7 @@ impl Statsd {
                 packet.push('\n');
             }
             packet.push_str(&line);
-            in_packet += 1;
+            in_packet += line.lines().count() as u64;
         }
         self.send(&mut packet, &mut in_packet, tally);
     }
@@ -64,24 +64,32 @@ impl Statsd {
     }
 }
 
-/// Counters are what was added; distributions are the percentiles of the second, as a receiver cannot merge ours.
+/// What stays together in a packet. Counters are what was added; distributions are the percentiles of the second, as a receiver
+/// cannot merge ours.
 fn lines(row: &Row<'_>) -> Vec<String> {
     let name = name(row);
     match &row.value {
         Value::Counter(value) => vec![format!("{name}:{value}|c")],
-        // A sign means a change, so that only values without one are absolute; ours have none.
-        Value::Gauge(value) => vec![format!("{name}:{value}|g")],
+        Value::Gauge(value) => vec![gauge(&name, *value)],
         Value::Rate { passes, total } => vec![format!("{name}.passes:{passes}|c"), format!("{name}.total:{total}|c")],
         Value::Trend(trend) => {
             let mut lines = vec![
                 format!("{name}.count:{}|c", trend.count),
-                format!("{name}.min:{}|g", trend.min),
-                format!("{name}.max:{}|g", trend.max),
+                gauge(&format!("{name}.min"), trend.min),
+                gauge(&format!("{name}.max"), trend.max),
             ];
             let told = statistics(trend).into_iter();
-            lines.extend(told.map(|(stat, value)| format!("{name}.{stat}:{value}|g")));
+            lines.extend(told.map(|(stat, value)| gauge(&format!("{name}.{stat}"), value)));
             lines
         }
+    }
+}
+
+/// A sign means a change, so that only values without one are absolute: what is below zero is a change from zero.
+fn gauge(name: &str, value: f64) -> String {
+    match value.is_sign_negative() {
+        true => format!("{name}:0|g\n{name}:{value}|g"),
+        false => format!("{name}:{value}|g"),
     }
 }
 
@@ -103,23 +111,30 @@ mod tests {
     use super::*;
     use crate::output::row::samples;
 
-    #[test]
-    fn a_receiver_gets_whole_lines() {
+    /// The packets of a second, all of them.
+    fn sent(interval: &Interval) -> Vec<String> {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let target = receiver.local_addr().unwrap().to_string();
         let tally = Tally::default();
-        Statsd::connect(&target)
-            .unwrap()
-            .interval(&samples::interval(0), &tally);
+        Statsd::connect(&target).unwrap().interval(interval, &tally);
         let report = tally.report();
-        let mut lines = Vec::new();
-        let mut buffer = [0; 2_000];
-        while (lines.len() as u64) < report.written {
+        assert_eq!(report.dropped, 0);
+        let mut packets = Vec::new();
+        let (mut lines, mut buffer) = (0, [0; 2_000]);
+        while lines < report.written {
             let length = receiver.recv(&mut buffer).unwrap();
             assert!(length <= MOST_BYTES);
             let text = std::str::from_utf8(&buffer[..length]).unwrap();
-            lines.extend(text.lines().map(str::to_owned));
+            lines += text.lines().count() as u64;
+            packets.push(text.to_owned());
         }
+        packets
+    }
+
+    #[test]
+    fn a_receiver_gets_whole_lines() {
+        let packets = sent(&samples::interval(0));
+        let lines: Vec<&str> = packets.iter().flat_map(|packet| packet.lines()).collect();
         for line in [
             "kingtide.http_reqs:10|c",
             "kingtide.http_reqs.status.200:10|c",
@@ -131,8 +146,34 @@ mod tests {
             "kingtide.generator_cpu:12.5|g",
             "kingtide.scenario_iterations_dropped.scenario.sagas:1|c",
         ] {
-            assert!(lines.iter().any(|known| known == line), "{line} is not in {lines:#?}");
+            assert!(lines.contains(&line), "{line} is not in {lines:#?}");
         }
-        assert_eq!(report.dropped, 0);
+    }
+
+    /// As a server of StatsD does it.
+    #[test]
+    fn a_value_below_zero_is_no_change() {
+        let mut interval = samples::interval(0);
+        interval.thresholds[0].limit = -3.5;
+        interval.thresholds[0].observed = Some(-0.25);
+        let mut gauges = std::collections::HashMap::<String, f64>::new();
+        for packet in [sent(&interval), sent(&interval)].concat() {
+            let mut before = "";
+            for line in packet.lines() {
+                let Some((name, value)) = line.strip_suffix("|g").and_then(|line| line.split_once(':')) else {
+                    continue;
+                };
+                let is_change = value.starts_with('-');
+                // What gets lost is lost as a whole.
+                assert!(!is_change || before == format!("{name}:0|g"), "{packet}");
+                let known = gauges.entry(name.to_owned()).or_default();
+                *known = if is_change { *known } else { 0.0 } + value.parse::<f64>().unwrap();
+                before = line;
+            }
+        }
+        let by_name = |wanted: &str| gauges.iter().find(|(name, _)| name.contains(wanted)).map(|(_, value)| *value);
+        assert_eq!(by_name("threshold_limit"), Some(-3.5), "{gauges:?}");
+        assert_eq!(by_name("threshold_observed"), Some(-0.25), "{gauges:?}");
+        assert_eq!(by_name("vus"), Some(3.0), "{gauges:?}");
     }
 }
