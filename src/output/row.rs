@@ -5,7 +5,7 @@ use crate::results::{Header, Interval, Trend, Values};
 /// Which run it is, and what all its samples carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Run {
-    /// The time of its start and the script's name: `20261120T100000Z-saga`.
+    /// What the run is called, and its folder: `20261120T100000Z-saga`.
     pub(super) id: String,
     /// The script's path, or the URL of a run without one.
     pub(super) script: String,
@@ -24,17 +24,8 @@ pub(super) fn renamed(key: &str, ours: &[&str]) -> String {
 impl Run {
     pub(super) fn of(header: &Header) -> Self {
         let run = &header.run;
-        let at: String = run.started_at.chars().filter(char::is_ascii_alphanumeric).collect();
-        let name = run
-            .script
-            .rsplit(['/', '\\'])
-            .find(|part| !part.is_empty())
-            .unwrap_or("run");
-        let name = name.strip_suffix(".lua").unwrap_or(name);
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let name: String = name.chars().map(plain).collect();
         Self {
-            id: format!("{at}-{name}"),
+            id: run.name.clone(),
             script: run.script.clone(),
             tags: run.tags.clone().into_iter().collect(),
         }
@@ -218,7 +209,7 @@ pub(super) mod samples {
 
     pub(crate) fn header() -> Header {
         serde_json::from_value(json!({ "schema": "kingtide.intervals/1", "run": {
-            "script": "scripts/shop/saga.lua", "seed": 1, "started_at": "2026-11-20T10:00:00Z", "started_at_ms": 1_795_168_800_000_u64,
+            "name": "20261120T100000Z-saga", "script": "scripts/shop/saga.lua", "seed": 1, "started_at": "2026-11-20T10:00:00Z", "started_at_ms": 1_795_168_800_000_u64,
             "scenarios": [], "thresholds": [], "tags": { "env": "stag ing" },
             "buckets": crate::results::Buckets::default() } }))
         .unwrap()
@@ -250,14 +241,6 @@ pub(super) mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_is_named_by_its_start_and_script() {
-        let mut header = samples::header();
-        assert_eq!(Run::of(&header).id, "20261120T100000Z-saga");
-        header.run.script = "http://127.0.0.1:8080/".to_owned();
-        assert_eq!(Run::of(&header).id, "20261120T100000Z-127-0-0-1-8080");
-    }
 
     #[test]
     fn each_part_has_a_family_of_its_own() {

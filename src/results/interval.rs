@@ -25,6 +25,9 @@ pub struct Header {
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunHeader {
+    /// What the run is called: its folder, if it has one, and what outputs and traces call it. Older runs have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// The script's path as it was given.
     pub script: String,
     /// The seed of the run.

@@ -193,9 +193,12 @@ impl StoreError {
     }
 }
 
-/// The script's name without folders and ending, of characters that every file system and shell takes.
+/// The script's name without folders and ending, of characters that every file system and shell takes. Of the URL of a run
+/// without a script it is the end, whose dots are before no ending.
 fn stem(script: &Path) -> String {
-    let stem = script.file_stem().unwrap_or_default().to_string_lossy();
+    let name = script.file_name().unwrap_or_default().to_string_lossy();
+    let stem = [".lua", ".luau"].iter().find_map(|ending| name.strip_suffix(ending));
+    let stem = stem.unwrap_or(&name);
     let plain: String = stem
         .chars()
         .take(60)
@@ -229,6 +232,8 @@ mod tests {
             ("saga.lua", "20261120T100000Z-saga-3"),
             ("my saga; rm -rf.lua", "20261120T100000Z-my_saga__rm_-rf"),
             ("größe.lua", "20261120T100000Z-gr__e"),
+            ("v1.2.lua", "20261120T100000Z-v1_2"),
+            ("http://127.0.0.1:8080/", "20261120T100000Z-127_0_0_1_8080"),
             ("", "20261120T100000Z-run"),
         ];
         for (script, name) in table {

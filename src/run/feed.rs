@@ -276,6 +276,7 @@ fn header(test: &Test, wall: SystemTime) -> Header {
     Header {
         schema: INTERVALS_SCHEMA.to_owned(),
         run: RunHeader {
+            name: test.session.connections.run().to_owned(),
             script: test.session.script.display().to_string(),
             seed: test.session.seed,
             started_at: timestamp(wall),

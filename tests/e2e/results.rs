@@ -86,6 +86,10 @@ async fn the_seconds_of_a_run_add_up_to_its_summary_exactly() {
         let ran = project.run(&["j.lua", "--threads", threads]).await;
         ran.exits(99);
         let folder = folder(&project);
+        let intervals = std::fs::read_to_string(folder.join("intervals.jsonl")).expect("there are intervals");
+        let header = intervals.lines().next().expect("there is a header");
+        let header: Value = serde_json::from_str(header).expect("it is JSON");
+        assert!(folder.ends_with(header["run"]["name"].as_str().expect("a run has a name")), "{header}");
         let told = json(&project.call(&["report", "--json"]).await);
         assert_eq!(told, ran.summary, "what the run wrote is what is reported");
         std::fs::remove_file(folder.join("summary.json")).expect("there is a summary");

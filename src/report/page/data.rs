@@ -84,6 +84,7 @@ fn without_intervals(run: &Run) -> Header {
     Header {
         schema: INTERVALS_SCHEMA.to_owned(),
         run: RunHeader {
+            name: String::new(),
             script: run.manifest.script.path.clone(),
             seed: run.manifest.seed,
             started_at: run.manifest.started_at.clone(),
