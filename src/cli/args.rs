@@ -254,13 +254,14 @@ pub(super) struct InitArgs {
 #[derive(Debug, Args)]
 pub(super) struct CtlArgs {
     /// Where the run listens, as it printed it.
-    #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL")]
-    pub(super) at: Url,
+    // Needed, as the token is; but what may stand behind a command too cannot be `required`.
+    #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL", global = true)]
+    pub(super) at: Option<Url>,
     /// The run's token, as it printed it.
-    #[arg(long, value_name = "TOKEN", env = "KINGTIDE_TOKEN", hide_env_values = true)]
-    pub(super) token: String,
+    #[arg(long, value_name = "TOKEN", env = "KINGTIDE_TOKEN", hide_env_values = true, global = true)]
+    pub(super) token: Option<String>,
     /// Print the answer as JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: CtlCommand,

@@ -12,7 +12,14 @@ use crate::net::{Client, HeaderList, HttpConfig, Request, Shared};
 use crate::results::ExitCode;
 
 pub(super) fn command(args: CtlArgs) -> Result<u8, Failure> {
-    let answer = block_on(send(&args))?.map_err(|error| Failure::new(ExitCode::Invalid, error))?;
+    let needed = |option: &str, variable: &str| {
+        let text = format!("{option} is missing: give it as the run printed it, or set {variable}");
+        Failure::new(ExitCode::Usage, anyhow!(text))
+    };
+    let at = args.at.as_ref().ok_or_else(|| needed("--at URL", "KINGTIDE_CONTROL"))?;
+    let token = args.token.as_deref();
+    let token = token.ok_or_else(|| needed("--token TOKEN", "KINGTIDE_TOKEN"))?;
+    let answer = block_on(send(at, token, &args.command))?.map_err(|error| Failure::new(ExitCode::Invalid, error))?;
     let text = match serde_json::from_value::<Status>(answer.clone()) {
         Ok(status) if !args.json => text(&status),
         _ => format!("{answer:#}\n"),
@@ -22,11 +29,11 @@ pub(super) fn command(args: CtlArgs) -> Result<u8, Failure> {
 }
 
 /// The run's answer; what it refuses is an error.
-async fn send(args: &CtlArgs) -> anyhow::Result<Value> {
-    let (method, path, body) = request(&args.command);
-    let mut url = args.at.clone();
+async fn send(at: &Url, token: &str, command: &CtlCommand) -> anyhow::Result<Value> {
+    let (method, path, body) = request(command);
+    let mut url = at.clone();
     extend(&mut url, &path)?;
-    let token = HeaderValue::from_str(&format!("Bearer {}", args.token)).context("--token holds no token")?;
+    let token = HeaderValue::from_str(&format!("Bearer {token}")).context("--token holds no token")?;
     let shared = Shared::new(HttpConfig::default())?;
     let request = Request {
         headers: HeaderList::from_iter([(header::AUTHORIZATION, token)]),
@@ -37,9 +44,9 @@ async fn send(args: &CtlArgs) -> anyhow::Result<Value> {
     let exchange = Client::new(shared, 0).send(&mut { request }, &mut |_, _| {}).await;
     let response = exchange
         .outcome
-        .map_err(|error| anyhow!("no run answers at {}: {}", args.at, error.message))?;
+        .map_err(|error| anyhow!("no run answers at {at}: {}", error.message))?;
     let answer: Value = serde_json::from_slice(response.body())
-        .with_context(|| format!("what answers at {} is no run of kingtide", args.at))?;
+        .with_context(|| format!("what answers at {at} is no run of kingtide"))?;
     if response.status == 200 {
         return Ok(answer);
     }

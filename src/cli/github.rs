@@ -14,7 +14,7 @@ use super::terminal;
 use crate::report::{self, Style, capacity};
 use crate::results::{Capacity, ErrorSummary, GeneratorVerdict, Summary};
 
-#[derive(Debug, Args, Clone, Copy, Default)]
+#[derive(Debug, Args, Clone, Copy)]
 pub(super) struct GithubArgs {
     /// Within GitHub Actions: write no step summary and no annotations.
     #[arg(long, help_heading = "Outputs")]

@@ -71,10 +71,10 @@ pub fn main() -> Process {
     };
     logging::install(cli.verbose);
     let github = match &cli.command {
-        Command::Run(options) => options.output.github,
-        Command::Quick(options) => options.output.github,
-        Command::Capacity(options) => options.github,
-        _ => github::GithubArgs::default(),
+        Command::Run(options) => Some(options.output.github),
+        Command::Quick(options) => Some(options.output.github),
+        Command::Capacity(options) => Some(options.github),
+        _ => None,
     };
     let done = match cli.command {
         Command::Run(options) => run::command(options),
@@ -100,12 +100,25 @@ pub fn main() -> Process {
     match done {
         Ok(code) => ended(code),
         Err(failure) => {
-            let text = format!("{:#}", failure.error);
+            let text = told(&failure.error);
             terminal::error(&text);
-            github.failed(&text);
+            if let Some(github) = github {
+                github.failed(&text);
+            }
             ended(failure.code.number())
         }
     }
+}
+
+/// An error with its causes. Of those that an error tells itself, none is said twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// What was to be shown and is not is no success.
@@ -149,4 +162,20 @@ fn man() -> Result<u8, Failure> {
     rendered.map_err(|error| Failure::new(ExitCode::Internal, error))?;
     terminal::out(&String::from_utf8_lossy(&page));
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn what_an_error_says_itself_is_not_repeated() {
+        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
+        let own = crate::results::open(std::path::Path::new("nowhere")).unwrap_err();
+        let text = told(&own.into());
+        assert_eq!(text.matches("No such file").count(), 1, "{text}");
+        let plain = Err::<(), _>(missing()).context("cannot read a").unwrap_err();
+        assert_eq!(told(&plain), "cannot read a: no such file");
+    }
 }

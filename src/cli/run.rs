@@ -68,7 +68,10 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     let own_text = outcome.files.get("stdout").cloned();
     for (name, content) in outcome.files.iter().filter(|(name, _)| *name != "stdout") {
         if let Err(error) = write_custom(name, content) {
-            summary.warnings.push(format!("{error:#}"));
+            let text = format!("{error:#}");
+            // The summary need not be shown: the script may have a text of its own.
+            terminal::error(&text);
+            summary.warnings.push(text);
         }
     }
     terminal::out(&own_text.unwrap_or_else(|| text(&summary)));

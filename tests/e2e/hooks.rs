@@ -220,6 +220,12 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
     );
     let ran = project.run_script().await;
     assert_eq!((ran.ended.code, ran.ended.stdout.as_str()), (Some(0), "mine: pass\n"));
+    // With a text of its own nobody sees the warnings of the summary.
+    let project = Project::with(
+        "return { exec = function() end, summary = function() return { stdout = 'mine\\n', ['../x'] = 'a' } end }",
+    );
+    let ran = project.run_script().await;
+    ran.ended.says(0, &["error: summary: `../x` must be a path below the current folder"]);
     // what it does, the warning
     let table = [
         ("error 'oops'", "oops"),

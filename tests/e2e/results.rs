@@ -8,7 +8,7 @@ use kingtide::clock;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::kit::{Ended, Project, unwrapped};
+use crate::kit::{Ended, Project, finish, unwrapped};
 use crate::server::{Manner, Server};
 
 /// Requests of two kinds, checks, stages, a phase, a warm-up, setup and teardown, thresholds, a metric of its own.
@@ -287,4 +287,9 @@ async fn the_index_of_runs_is_a_copy_that_may_be_lost_or_wrong() {
     assert_eq!(iterations().await, [40]);
     let nothing = project.call(&["history", "--results", "nowhere"]).await;
     nothing.says(104, &["nowhere"]);
+    assert_eq!(nothing.stderr.matches("No such file").count(), 1, "{nothing}");
+    // GitHub is told of runs, and not of looking at them.
+    let mut command = project.command(["history", "--results", "nowhere"]);
+    let nothing = finish(command.env("GITHUB_ACTIONS", "true")).await;
+    assert!(nothing.code == Some(104) && !nothing.stderr.contains("::error"), "{nothing}");
 }
