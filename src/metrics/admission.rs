@@ -4,7 +4,7 @@
 //! | the sample carries | stays out of | is in a sub-metric |
 //! |---|---|---|
 //! | `warmup` (an iteration of a warm-up) | every headline | only when its selector names `warmup` |
-//! | `lifecycle` (`setup`, `vu_init`, `teardown`) | headlines of durations and rates | only when its selector names `lifecycle` |
+//! | `lifecycle` (`setup`, `vu_init`, `teardown`) | headlines of durations and shares | only when its selector names `lifecycle` |
 //! | `poll` | headlines of durations of requests | in all but parts of a headline |
 //!
 //! A *headline* is a metric as a whole, and its parts by scenario, stage, phase and revision.

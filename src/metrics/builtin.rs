@@ -76,7 +76,7 @@ builtins! {
     DROPPED_ITERATIONS "dropped_iterations" Counter None All "Offered iterations that never started.";
     VUS "vus" Gauge None All "Virtual users that are running an iteration or waiting for one.";
     VUS_MAX "vus_max" Gauge None All "Virtual users that exist.";
-    CHECKS "checks" Rate None All "Share of checks that passed.";
+    CHECKS "checks" Rate None Journeys "Share of checks that passed.";
     DATA_SENT "data_sent" Counter Bytes All "Bytes sent on the wire, headers included.";
     DATA_RECEIVED "data_received" Counter Bytes All "Bytes received on the wire, headers included.";
     GROUP_DURATION "group_duration" Trend Ms Journeys "Time spent in a group, pauses included.";

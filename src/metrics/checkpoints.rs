@@ -187,7 +187,7 @@ impl Checkpoints {
                 let definition = self.registry.definition(metric);
                 let of_load = |until| self.timeline.over(&tags, until);
                 let over = of_load(span.end).saturating_sub(of_load(span.start));
-                let summary = summary(&definition, Some(gathered.get(&id)?), over);
+                let summary = summary(&definition, Some(gathered.get(&id)?), (0.0, over));
                 let selector = Selector {
                     metric: definition.name.to_string(),
                     tags: tags.into_vec(),

@@ -42,10 +42,11 @@ const TAGS: [&[(&str, &str)]; 7] = [
     &[("name", "a"), ("scenario", "s")],
     &[("scenario", "s"), ("group", "g"), ("name", "b")],
     &[("name", "a"), ("poll", "true")],
-    &[("name", "a"), ("lifecycle", "setup")],
+    SETUP,
     &[("scenario", "s"), ("stage", "steady"), ("phase", "noon")],
     WARM,
 ];
+const SETUP: &[(&str, &str)] = &[("name", "a"), ("lifecycle", "setup")];
 const WARM: &[(&str, &str)] = &[("name", "a"), ("scenario", "s"), ("warmup", "true")];
 const CHECKS: [&str; 2] = ["ok", "fast"];
 const WHATS: [Count; 6] = [
@@ -146,14 +147,17 @@ proptest! {
 
         // And against the events themselves.
         let mut reqs = 0.0;
-        let (mut passes, mut fails, mut offered, mut warm) = (0, 0, 0, 0);
+        let (mut passes, mut fails, mut setup, mut offered, mut warm) = (0, 0, 0, 0, 0);
         let is_warm = |tags: usize| TAGS[tags] == WARM;
         for (event, ..) in &events {
             match *event {
                 Event::Record { tags, .. } | Event::Check { tags, .. } if is_warm(tags) => {}
                 Event::Record { metric: 0, value, .. } if value >= 0.0 => reqs += value,
-                Event::Check { passed: true, .. } => passes += 1,
-                Event::Check { passed: false, .. } => fails += 1,
+                Event::Check { passed, tags, .. } => {
+                    passes += u64::from(passed);
+                    fails += u64::from(!passed);
+                    setup += u64::from(TAGS[tags] == SETUP);
+                }
                 Event::Count { what: Count::Offered, n, tags, .. } if is_warm(tags) => warm += n,
                 Event::Count { what: Count::Offered, n, .. } => offered += n,
                 _ => {}
@@ -166,8 +170,8 @@ proptest! {
         prop_assert_eq!((0..3).map(|scenario| totals.warmup_counts(scenario).offered).sum::<u64>(), warm);
         prop_assert_eq!(
             totals.root(builtin::CHECKS, Aggregation::Count).unwrap_or(0.0),
-            (passes + fails) as f64,
-            "the table and the metric tell the same"
+            (passes + fails - setup) as f64,
+            "the table and the metric tell the same, but for what is no journey"
         );
     }
 
@@ -178,7 +182,7 @@ proptest! {
         events.iter().for_each(|event| play(&recorder, event));
         let mut totals = Totals::new(&registry, &catalog, 3);
         totals.set_elapsed(Duration::from_millis(1_500));
-        totals.merge(&recorder.take());
+        totals.merge_second(0, &recorder.take());
         totals.set_gauge(builtin::VUS, 7.0);
         let summaries = totals.summarise();
         let text = serde_json::to_string(&summaries).unwrap();
@@ -222,7 +226,7 @@ fn iterations_are_metrics_too_with_their_tags() {
         recorder.count(1, what, 1, &tags);
     }
     let mut totals = Totals::new(&registry, &catalog, 2);
-    totals.merge(&recorder.take());
+    totals.merge_second(0, &recorder.take());
     assert_eq!(totals.root(builtin::ITERATIONS, Aggregation::Count), Some(22.0));
     assert_eq!(totals.root(builtin::DROPPED_ITERATIONS, Aggregation::Count), Some(11.0));
     assert_eq!(totals.value(&named[0], Aggregation::Count), Some(2.0));
@@ -247,7 +251,7 @@ fn the_summary_has_the_promised_shape() {
     recorder.record(builtin::HTTP_REQ_FAILED, 0.0, &tags);
     recorder.record(usd, -1.0, &tags);
     let mut totals = Totals::new(&registry, &catalog, 1);
-    totals.merge(&recorder.take());
+    totals.merge_second(0, &recorder.take());
     totals.set_elapsed(Duration::from_secs(4));
     totals.set_gauge(builtin::VUS, 31.0);
     totals.set_gauge(builtin::VUS, 12.0);
@@ -345,7 +349,7 @@ fn thresholds_judge_what_was_observed() {
         recorder.record(builtin::HTTP_REQS, 1.0, &tags);
     }
     let mut totals = Totals::new(&registry, &catalog, 1);
-    totals.merge(&recorder.take());
+    totals.merge_second(0, &recorder.take());
     totals.set_elapsed(Duration::from_secs(2));
     for (threshold, (key, expression, ok, observed)) in thresholds.iter().zip(table) {
         let verdict = threshold.evaluate(&totals);
@@ -355,4 +359,39 @@ fn thresholds_judge_what_was_observed() {
             "{key} {expression}"
         );
     }
+}
+
+#[test]
+fn rates_are_of_the_load_and_of_journeys() {
+    let registry = Registry::new();
+    let named: Vec<_> = ["http_reqs{name:a}", "checks{lifecycle:setup}"]
+        .map(|text| Selector::parse(text).unwrap())
+        .into();
+    let catalog = Catalog::new(&registry, &named).unwrap();
+    let recorder = Recorder::new(&registry, &catalog);
+    let requests = |n: u32, lifecycle: &str| {
+        let tags = recorder.tags(&recorder.no_tags(), &[("name", "a"), ("lifecycle", lifecycle)]);
+        (0..n).for_each(|_| recorder.record(builtin::HTTP_REQS, 1.0, &tags));
+        recorder.check("ok", !lifecycle.is_empty(), &tags);
+        recorder.take()
+    };
+    let mut totals = Totals::new(&registry, &catalog, 1);
+    totals.merge(&requests(500, "setup"));
+    totals.merge_second(0, &requests(40, ""));
+    totals.merge(&requests(7, "teardown"));
+    totals.finish(Duration::from_secs(4));
+    let summaries = serde_json::to_value(totals.summarise()).unwrap();
+    for series in ["http_reqs", "http_reqs{name:a}"] {
+        let selector = Selector::parse(series).unwrap();
+        assert_eq!(totals.value(&selector, Aggregation::Rate), Some(10.0), "{series}");
+        assert_eq!(totals.value(&selector, Aggregation::Count), Some(547.0), "{series}");
+        assert_eq!(
+            summaries[series],
+            json!({ "type": "counter", "count": 547, "rate": 10.0 })
+        );
+    }
+    assert_eq!(totals.root(builtin::CHECKS, Aggregation::Rate), Some(0.0));
+    assert_eq!(totals.value(&named[1], Aggregation::Rate), Some(1.0));
+    let all = totals.checks();
+    assert_eq!((all[0].passes, all[0].fails), (2, 1), "the table has them all");
 }

@@ -1,5 +1,6 @@
 //! What all cores have gathered so far, and the answers drawn from it. Taking samples is in `recorder`.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::clock;
 
 use super::admission::is_automatic;
 use super::aggregation::Aggregation;
-use super::catalog::Catalog;
+use super::catalog::{Catalog, SeriesId};
 use super::checkpoints::{CheckpointTotal, Checkpoints};
 use super::delta::{CheckKey, CheckTally, Counts, Delta};
 use super::later::Later;
@@ -43,6 +44,8 @@ pub struct Totals {
     registry: Registry,
     catalog: Catalog,
     sum: Delta,
+    /// What counters have of before and after the load: it is in no rate.
+    outside: BTreeMap<SeriesId, f64>,
     elapsed: Duration,
     timeline: Timeline,
     windows: Windows,
@@ -74,6 +77,7 @@ impl Totals {
                 counts: vec![Counts::default(); scenarios],
                 ..Delta::default()
             },
+            outside: BTreeMap::new(),
             elapsed: Duration::ZERO,
             timeline: Timeline::default(),
             windows: Windows::default(),
@@ -148,8 +152,13 @@ impl Totals {
         self.checkpoints.as_ref().map_or(&[], Checkpoints::closed)
     }
 
-    /// Adds what was gathered outside of the load, or at no particular time of it; windows do not have it.
+    /// Adds what was gathered before or after the load: windows and rates of counters do not have it.
     pub fn merge(&mut self, delta: &Delta) {
+        for (id, series) in &delta.series {
+            if let SeriesData::Counter(sum) = series.data {
+                *self.outside.entry(*id).or_default() += sum;
+            }
+        }
         self.seconds.iter_mut().for_each(|s| s.merge_outside(delta));
         self.sum.merge(delta);
     }
@@ -340,7 +349,17 @@ impl Totals {
                 None
             };
         };
-        series.data.answer(aggregation, over)
+        match series.data {
+            SeriesData::Counter(sum) if aggregation == Aggregation::Rate && since.is_none() => {
+                per_second(sum - self.outside(found), over)
+            }
+            _ => series.data.answer(aggregation, over),
+        }
+    }
+
+    /// What a counter has of before and after the load.
+    fn outside(&self, id: Option<SeriesId>) -> f64 {
+        id.and_then(|id| self.outside.get(&id)).copied().unwrap_or_default()
     }
 
     /// Keeps the last ten seconds of these series apart, besides.
@@ -376,7 +395,7 @@ impl Totals {
         for (metric, definition) in self.registry.all() {
             let wanted = !definition.builtin || definition.kind == Kind::Counter;
             if wanted || self.catalog.is_named(metric, &[]) {
-                summaries.insert(definition.name.to_string(), summary(&definition, None, over));
+                summaries.insert(definition.name.to_string(), summary(&definition, None, (0.0, over)));
             }
         }
         for (id, metric, tags) in self.catalog.all() {
@@ -392,7 +411,10 @@ impl Totals {
                 metric: definition.name.to_string(),
                 tags: tags.into_vec(),
             };
-            summaries.insert(selector.to_string(), summary(&definition, series, over));
+            summaries.insert(
+                selector.to_string(),
+                summary(&definition, series, (self.outside(Some(id)), over)),
+            );
         }
         summaries
     }
@@ -422,7 +444,11 @@ impl Totals {
             .filter_map(|(id, metric, tags)| {
                 let definition = self.registry.definition(metric);
                 let over = self.timeline.over(&tags, self.elapsed);
-                let summary = summary(&definition, Some(self.sum.series.get(&id)?), over);
+                let summary = summary(
+                    &definition,
+                    Some(self.sum.series.get(&id)?),
+                    (self.outside(Some(id)), over),
+                );
                 let mut tags = tags.into_vec();
                 tags.retain(|tag| !is_phase(tag));
                 let metric = definition.name.to_string();
@@ -432,8 +458,12 @@ impl Totals {
     }
 }
 
-/// The numbers of a series that was gathered in `over`.
-pub(super) fn summary(definition: &Definition, series: Option<&Series>, over: Duration) -> MetricSummary {
+/// The numbers of a series that was gathered in `over`, but for what a counter has of `outside`.
+pub(super) fn summary(
+    definition: &Definition,
+    series: Option<&Series>,
+    (outside, over): (f64, Duration),
+) -> MetricSummary {
     let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
     let out_of_range = series.map_or(0, |series| series.out_of_range);
     let data = series.map(|series| &series.data);
@@ -446,7 +476,7 @@ pub(super) fn summary(definition: &Definition, series: Option<&Series>, over: Du
             MetricSummary::Counter {
                 unit,
                 count: tidy(count),
-                rate: tidy(per_second(count, over).unwrap_or(0.0)),
+                rate: tidy(per_second(count - outside, over).unwrap_or(0.0)),
                 out_of_range,
             }
         }

@@ -255,6 +255,6 @@ fn read(host: &Host, bench: &Bench, selector: &Selector, args: &Args<'_, '_>) ->
         return Err(args.error("nothing is recorded while the file loads"));
     };
     super::flow::sweep(&host.session.flows, host.recorder()?);
-    totals.merge(&host.recorder()?.take());
+    totals.merge_second(0, &host.recorder()?.take());
     Ok(totals.value(selector, aggregation))
 }

@@ -86,7 +86,8 @@ impl World {
         }
         let values = slices.into_iter().filter_map(|(from, end, length)| {
             let mut totals = Totals::new(&self.registry, &self.catalog, 1);
-            totals.merge(&self.delta(samples.iter().filter(|(second, ..)| (from..end).contains(second))));
+            let inside = samples.iter().filter(|(second, ..)| (from..end).contains(second));
+            totals.merge_second(from, &self.delta(inside));
             totals.set_elapsed(length);
             totals.value(&threshold.selector, threshold.aggregation)
         });
