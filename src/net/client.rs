@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 use std::ptr::from_ref;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method};
@@ -178,7 +179,7 @@ impl Client {
                     };
                     match clock::timeout_at(until, self.exchange(going, &mut hop)).await {
                         Ok(outcome) => outcome,
-                        Err(_) => Err(hop.timed_out(limit)),
+                        Err(_) => Err(hop.timed_out(limit, Duration::ZERO)),
                     }
                 };
                 let next = match &outcome {

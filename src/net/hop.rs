@@ -166,10 +166,11 @@ impl Hop {
         }
     }
 
-    /// The error of an exchange whose time is over. Its connection may be given up with it.
-    pub fn timed_out(&self, limit: Duration) -> NetError {
+    /// The error of an exchange whose time is over; with it, a connection of many streams is given up on which nothing has come
+    /// for as long as `patience`, while requests waited.
+    pub fn timed_out(&self, limit: Duration, patience: Duration) -> NetError {
         if let Some(stream) = &self.stream {
-            stream.give_up();
+            stream.give_up(patience);
         }
         let missing;
         let doing = match self.phase {

@@ -24,7 +24,7 @@ impl Channel {
     )]
     pub fn unary(&self, call: &Call<'_>) -> impl Future<Output = Reply> {
         async move {
-            let mut progress = Progress::start(call.timeout);
+            let mut progress = Progress::start(call.timeout, self.endpoint.options().connect_timeout);
             progress.trace = self.trace(call);
             let deadline = progress.deadline();
             let mut message = None;

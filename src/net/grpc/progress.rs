@@ -63,6 +63,8 @@ pub(super) struct Progress {
     pub hop: Hop,
     pub started: Instant,
     pub limit: Duration,
+    /// How long its connection may be silent.
+    patience: Duration,
     /// What it waits for, and since when.
     waits: Option<(Bound, Instant)>,
     /// What it has waited for the longest.
@@ -78,13 +80,15 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// A call begins.
-    pub fn start(limit: Duration) -> Self {
+    /// A call begins. Short limits are usual and cost their stream only: its connection is given up that has been silent for as
+    /// long as opening one may take.
+    pub fn start(limit: Duration, connect_timeout: Duration) -> Self {
         let started = clock::now();
         Self {
             hop: Hop::start(started),
             started,
             limit,
+            patience: connect_timeout,
             waits: None,
             bound: None,
             headers: Fields::default(),
@@ -146,7 +150,7 @@ impl Progress {
                 let message = format!("timed out after {:?} while waiting for `max_in_flight`", self.limit);
                 NetError::new(ErrorKind::Timeout, message)
             }
-            _ => self.hop.timed_out(self.limit),
+            _ => self.hop.timed_out(self.limit, self.patience),
         };
         error.into()
     }

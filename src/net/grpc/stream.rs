@@ -40,7 +40,7 @@ impl Channel {
     /// Begins a call of several messages. One that cannot begin is over: its `finish` says why. A message in the call is the
     /// only one that is sent.
     pub async fn open(&self, call: &Call<'_>) -> Stream {
-        let mut progress = Box::new(Progress::start(call.timeout));
+        let mut progress = Box::new(Progress::start(call.timeout, self.endpoint.options().connect_timeout));
         progress.trace = self.trace(call);
         let mut stream = Stream {
             flight: None,

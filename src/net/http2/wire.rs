@@ -26,6 +26,8 @@ pub(in crate::net) struct Wire {
     sent: AtomicU64,
     received: AtomicU64,
     last_read: AtomicU64,
+    /// When the first of those requests began whose time was over and since which nothing has come.
+    silent: AtomicU64,
     settled: AtomicBool,
     /// What TLS said when the connection broke; `h2` keeps no more of it than a text.
     fault: OnceLock<NetError>,
@@ -70,6 +72,7 @@ impl Wire {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             last_read: AtomicU64::new(0),
+            silent: AtomicU64::new(0),
             settled: AtomicBool::new(false),
             fault: OnceLock::new(),
             owner: OnceLock::new(),
@@ -138,9 +141,20 @@ impl Wire {
         let _ = self.owner.set((Arc::downgrade(pool), Arc::downgrade(line)));
     }
 
-    /// The connection takes no more streams.
-    fn retire(&self) {
-        if let Some((pool, line)) = self.owner.get()
+    /// The time of a request is over that began at this stamp. If nothing has come since, and for so long while requests
+    /// waited, the peer may be gone without a word: the connection takes no more streams.
+    fn give_up(&self, began: u64, patience: Duration) {
+        let heard = self.last_read.load(Ordering::Acquire);
+        if heard > began {
+            return;
+        }
+        let since = match self.silent.load(Ordering::Relaxed) {
+            silent if silent > heard => silent.min(began),
+            _ => began,
+        };
+        self.silent.store(since, Ordering::Relaxed);
+        if clock::now().saturating_duration_since(self.instant(since)) >= patience
+            && let Some((pool, line)) = self.owner.get()
             && let Some(pool) = pool.upgrade()
         {
             pool.retire(line.as_ptr());
@@ -242,11 +256,10 @@ impl Watch {
         self.last_read = Some(self.wire.last_read());
     }
 
-    /// Its time is over. A connection on which nothing has come since it began takes no more streams: its peer may be gone
-    /// without a word, and the kernel would go on for many minutes.
-    pub fn give_up(&self) {
-        if self.first_write.is_some_and(|at| self.wire.last_read() <= at) {
-            self.wire.retire();
+    /// Its time is over: a connection that has been silent for so long is given up with it.
+    pub fn give_up(&self, patience: Duration) {
+        if let Some(at) = self.first_write {
+            self.wire.give_up(self.wire.stamp(at), patience);
         }
     }
 
