@@ -384,6 +384,10 @@ test("a wrong type is raised where it is written", function()
     { { query = { "x" } }, "http.post: `query` must be a table with names as keys, got 1" },
     { { name = 5 }, "http.post: `name` must be a string, got 5" },
     { { tags = "x" }, "http.post: `tags` must be a table of strings" },
+    {
+      { tags = { poll = "" } },
+      "http.post: tag `poll` is the engine's own: it keeps polls out of the durations of requests",
+    },
     { { timeout = "soon" }, "http.post: `timeout` is wrong" },
     { { timeout = 0 }, "http.post: `timeout` must be longer than zero" },
     { { redirects = true }, "http.post: `redirects` must be a number from 0 to 100, or false, got true" },

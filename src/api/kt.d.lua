@@ -53,7 +53,7 @@ local kt = {}
 ---A number of bytes, or text with a unit: `"16MB"` (powers of 1,024).
 ---@alias kt.Size integer|string
 
----Names and values of tags.
+---Names and values of tags. `scenario`, `stage`, `phase`, `revision`, `warmup`, `lifecycle` and `poll` are the engine's own.
 ---@alias kt.Tags table<string, string|number|boolean>
 
 ---What a scenario runs, called with what `setup` returned.

@@ -103,6 +103,7 @@ test("misuse is raised where it is written", function()
   raises("call it with a colon: `m_value:add(value)`", function() handle.add(1) end)
   raises("m_value:add: `tags` must be a table of strings, got 5", function() handle:add(1, 5) end)
   raises("m_value:add: tag `kind` must be a string, got a table", function() handle:add(1, { kind = {} }) end)
+  raises("m_value:add: tag `lifecycle` is the engine's own", function() handle:add(1, { lifecycle = "x" }) end)
   raises("metrics.counter: `name` must be a string, got nil", function() any.counter() end)
   raises(
     "metrics.gauge: unknown option `units`; did you mean `unit`?",

@@ -1,6 +1,7 @@
 //! Tables of names with plain values, as headers, fields of a form and tags are: read where they lie on the stack, because
 //! requests have several of them.
 
+use crate::metrics::own_tag;
 use crate::script::ApiError;
 use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
@@ -10,7 +11,7 @@ use crate::script::raw::{Kind, Stack};
 pub(super) enum Of<'a> {
     /// An option of that name, under whose names there may be lists.
     Option(&'a str),
-    /// Tags.
+    /// Tags, none of which is the engine's own.
     Tags,
 }
 
@@ -69,6 +70,11 @@ pub(super) fn pairs_as<N: Ord + Clone, T>(
                 Of::Tags => format!("a tag's name must be a string, got {got}"),
             }));
         };
+        if matches!(of, Of::Tags)
+            && let Some(why) = stack.lossy(name).and_then(|name| own_tag(&name))
+        {
+            return Err(error(why));
+        }
         let wrong = |stack: &Stack<'_>, got: String| {
             let text = stack.lossy(name).unwrap_or_default();
             error(match of {

@@ -18,6 +18,7 @@ use super::quick::QuickArgs;
 use super::report::{HistoryArgs, ReportArgs};
 use super::ui::UiArgs;
 use crate::clock;
+use crate::metrics::own_tag;
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
 use crate::schedule::Stage;
@@ -119,7 +120,7 @@ pub(super) struct ScriptArgs {
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) env: Vec<(String, String)>,
     /// Tag all samples.
-    #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
     pub(super) tags: Vec<(String, String)>,
     /// Send trace ids (W3C traceparent) with all requests and have this share of them, 0 to 1, kept by who looks at traces.
     #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
@@ -342,6 +343,11 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
     }
+}
+
+pub(super) fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = pair(text)?;
+    own_tag(&name).map_or(Ok((name, value)), Err)
 }
 
 /// Seconds since 1970.

@@ -15,6 +15,25 @@ use super::tags::TagSet;
 /// The tag of samples that only warm the system up.
 pub const WARMUP: &str = "warmup";
 
+/// Why a script or a command line cannot give samples a tag of that name: those by which the engine tells where samples belong
+/// are its own, and one more of them would move samples, or take them out of the numbers.
+#[must_use]
+pub fn own_tag(key: &str) -> Option<String> {
+    let says = match key {
+        "scenario" => "it says which scenario samples are of",
+        "stage" => "it says which stage of a scenario samples are of",
+        "phase" => "it says which phase of the plan samples are of",
+        "revision" => "it says which revision of an edited script samples are of",
+        "lifecycle" => "it keeps what `setup` and `teardown` do out of the numbers",
+        "poll" => "it keeps polls out of the durations of requests",
+        WARMUP => "it keeps warm-ups out of the numbers",
+        _ => return None,
+    };
+    Some(format!(
+        "tag `{key}` is the engine's own: {says}; give yours another name"
+    ))
+}
+
 /// Tags that part a headline.
 const PARTS: [&str; 4] = ["scenario", "stage", "phase", "revision"];
 

@@ -43,7 +43,7 @@ mod trend;
 mod trend_recorder;
 mod window;
 
-pub use admission::WARMUP;
+pub use admission::{WARMUP, own_tag};
 pub use aggregation::Aggregation;
 pub use catalog::{AUTOMATIC_SERIES_CAP, Catalog, CatalogError, OTHER, SeriesId};
 pub use checkpoints::{CheckpointTotal, MOST_CHECKPOINTS};

@@ -34,6 +34,11 @@ const OPTIONS: &[Row] = &[
     (&["run", "j.lua", "--summary-jsn", "x"], 2, &["'--summary-json'"]),
     (&["run", "j.lua", "-e", "NAME"], 2, &["'NAME'", "NAME=VALUE"]),
     (&["run", "j.lua", "--tag", "=x"], 2, &["NAME=VALUE"]),
+    (
+        &["run", "j.lua", "--tag", "warmup=false"],
+        2,
+        &["tag `warmup` is the engine's own", "give yours another name"],
+    ),
     (&["run", "j.lua", "--vus", "-1"], 2, &["'-1'", "--vus", "at least 1"]),
     (
         &["run", "j.lua", "--vus", "ten"],

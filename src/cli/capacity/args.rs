@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use crate::cli::args::{MAX_SEED, pair};
+use crate::cli::args::{MAX_SEED, pair, tag};
 use crate::cli::github::GithubArgs;
 use crate::plan::duration;
 
@@ -60,7 +60,7 @@ pub(in crate::cli) struct CapacityArgs {
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair, help_heading = SCRIPT)]
     pub(super) env: Vec<(String, String)>,
     /// Tag all samples.
-    #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = pair, help_heading = SCRIPT)]
+    #[arg(short, long = "tag", value_name = "NAME=VALUE", value_parser = tag, help_heading = SCRIPT)]
     pub(super) tags: Vec<(String, String)>,
     /// Seed of everything random, the same in each probe. Default: a new one, told at the end.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED), help_heading = SCRIPT)]

@@ -8,7 +8,7 @@ use clap::Args;
 use http::{HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::cli::args::{count, pair, rate, share};
+use crate::cli::args::{count, rate, share, tag};
 use crate::cli::outputs::OutputArgs;
 use crate::cli::ui::UiArgs;
 use crate::metrics::{Registry, Threshold};
@@ -83,7 +83,7 @@ pub(in crate::cli) struct QuickArgs {
     #[arg(long = "threshold", value_name = "METRIC=CONDITION", value_parser = threshold, help_heading = RESULT)]
     pub(super) thresholds: Vec<Threshold>,
     /// Tag all samples.
-    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = pair, help_heading = RESULT)]
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag, help_heading = RESULT)]
     pub(super) tags: Vec<(String, String)>,
     /// Send trace ids (W3C traceparent) with all requests and have this share of them, 0 to 1, kept by who looks at traces.
     #[arg(long, value_name = "SHARE", value_parser = share, help_heading = RESULT, allow_negative_numbers = true)]

@@ -12,8 +12,11 @@ mod thresholds;
 mod trace;
 mod traces;
 
+use std::collections::BTreeMap;
+
 use mlua::{Function, Table, Value};
 
+use crate::metrics::own_tag;
 use crate::plan::overrides::Overrides;
 use crate::plan::{DEFAULT_HOOK_TIMEOUT, Limits, OnScriptError, Plan, Scenario, order, validate};
 
@@ -85,7 +88,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         sensible(scenario)?;
         journey(loaded, &scenario.name)?;
     }
-    let mut tags = fields.strings("tags")?;
+    let mut tags = tags(&fields)?;
     tags.extend(overrides.tags.clone());
     let mut plan = Plan {
         checkpoints: checkpoints::read(&fields, &scenarios, overrides.time_scale)?,
@@ -111,6 +114,20 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
         plan.scale_phases(factor);
     }
     Ok(plan)
+}
+
+/// The tags of the plan or of a scenario.
+fn tags(fields: &Fields) -> Result<BTreeMap<String, String>, FieldError> {
+    let tags = fields.strings("tags")?;
+    match tags.keys().find_map(|name| Some((name, own_tag(name)?))) {
+        None => Ok(tags),
+        Some((name, why)) => {
+            let mut path = fields.path_to("tags");
+            path.push(name.clone());
+            let message = format!("{}: {why}", fields.owner());
+            Err(FieldError { path, message })
+        }
+    }
 }
 
 /// What changes the scenarios. The short forms have made the one of a function already.

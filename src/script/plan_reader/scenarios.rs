@@ -5,7 +5,7 @@ use mlua::Value;
 use super::super::fields::{FieldError, Fields, describe, suggest};
 use super::super::revision::Revision;
 use super::executors::{self, EXECUTORS};
-use super::{DEFAULT_SCENARIO, wrong};
+use super::{DEFAULT_SCENARIO, tags, wrong};
 use crate::plan::overrides::DEFAULT_GRACEFUL;
 use crate::plan::{Executor, Scenario};
 
@@ -83,7 +83,7 @@ fn scenario(name: &str, value: &Value, revision: &Revision) -> Result<Scenario, 
         start_after: fields.string("start_after")?,
         warmup: fields.duration("warmup")?.unwrap_or_default(),
         graceful_stop: fields.duration("graceful_stop")?.unwrap_or(DEFAULT_GRACEFUL),
-        tags: fields.strings("tags")?,
+        tags: tags(&fields)?,
         env: fields.strings("env")?,
     })
 }
