@@ -139,7 +139,7 @@ pub async fn check(
         }
     }
     let mut plan = Plan::clone(&test.plan);
-    let told = probe.adapt(&mut plan);
+    let told = test.left_out.iter().cloned().chain(probe.adapt(&mut plan)).collect();
     let name = first.first().map_or("", |level| level.name.as_str());
     let own = plan.scenarios.iter().find(|scenario| scenario.name == name);
     let counts_users = |scenario: &Scenario| matches!(scenario.executor, Executor::ConstantVus { .. });

@@ -94,7 +94,8 @@ pub(super) fn merge(now: &Plan, mut edited: Plan) -> Result<Edited, String> {
 
 const TAGS: &str = "what was measured carries them already";
 
-/// Takes out the thresholds of scenarios that do not run: nothing would ever be measured of them.
+/// Takes out the thresholds of scenarios that do not run, because nobody selected them or they are new: nothing would ever be
+/// measured of them.
 pub(super) fn without_others(thresholds: &mut Vec<Threshold>, running: &[&str]) -> Vec<Change> {
     let mut changes = Vec::new();
     thresholds.retain(|threshold| {

@@ -16,6 +16,8 @@ use crate::script::fields::FieldError;
 use crate::script::vu::{Loaded, load as evaluate};
 use crate::script::{Host, Revision, ScriptError, Session, VuContext, plan_reader};
 
+use super::edit;
+
 /// What to load, and with which values.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
@@ -43,6 +45,8 @@ pub struct Test {
     pub recorder: Recorder,
     /// What virtual users do.
     pub work: Work,
+    /// The thresholds of scenarios that do not run, each with the reason why it is not judged.
+    pub left_out: Vec<String>,
 }
 
 /// What virtual users do. Everything else of a run is the same for all.
@@ -76,7 +80,14 @@ impl Test {
         Self::assemble(Arc::new(session), plan, Work::Call(Arc::new(call)))
     }
 
-    fn assemble(session: Arc<Session>, plan: Plan, work: Work) -> Result<Self, LoadError> {
+    fn assemble(session: Arc<Session>, mut plan: Plan, work: Work) -> Result<Self, LoadError> {
+        let running: Vec<&str> = plan.scenarios.iter().map(|scenario| &*scenario.name).collect();
+        let left_out = edit::without_others(&mut plan.thresholds, &running).into_iter();
+        let left_out = left_out.map(|change| {
+            let why = change.refused.unwrap_or_default();
+            format!("{} is left out: {why}", change.what)
+        });
+        let left_out = left_out.collect();
         let thresholds = plan.thresholds.iter();
         let selectors: Vec<Selector> = thresholds.map(|threshold| threshold.selector.clone()).collect();
         let catalog = Catalog::new(&session.registry, &selectors).map_err(wrong)?;
@@ -90,6 +101,7 @@ impl Test {
             catalog,
             recorder,
             work,
+            left_out,
         })
     }
 

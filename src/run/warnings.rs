@@ -51,7 +51,8 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
         never_offered(&test.plan, totals)
     };
     let censored = never_ended(&test.plan, totals);
-    let all = nothing_worked.chain(censored).chain(bound).chain(refused).chain(full);
+    let first = test.left_out.iter().cloned().chain(nothing_worked).chain(censored);
+    let all = first.chain(bound).chain(refused).chain(full);
     all.chain(exhausted).chain(never).collect()
 }
 

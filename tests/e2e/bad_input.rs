@@ -11,6 +11,7 @@ return {
     api = { executor = \"constant-vus\", vus = 1, duration = \"200ms\", exec = go },
     events = { executor = \"constant-arrival-rate\", rate = 5, duration = \"200ms\", exec = go },
   },
+  thresholds = { [\"iterations{scenario:api}\"] = \"count>0\", [\"iterations{scenario:events}\"] = \"count==5\" },
 }
 ";
 
@@ -129,6 +130,11 @@ async fn the_command_line_selects_and_changes_scenarios() {
     ran.exits(0);
     assert_eq!(ran.counts("events")[0], 5);
     assert!(ran.summary["scenarios"].get("api").is_none());
+    let thresholds = ran.summary["thresholds"].as_array().expect("there are thresholds");
+    assert_eq!(thresholds.len(), 1, "nothing is judged that does not run");
+    let warnings = ran.summary["warnings"].to_string();
+    let told = "threshold iterations{scenario:api}: count>0 is left out: its scenario does not run";
+    assert!(warnings.contains(told), "{warnings}");
     assert_eq!(
         (&ran.summary["run"]["seed"], &ran.summary["run"]["tags"]["a"]),
         (&7.into(), &"b".into())

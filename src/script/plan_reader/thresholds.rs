@@ -56,7 +56,7 @@ fn of_plan(plan: &Fields, registry: &Registry) -> Result<Vec<Threshold>, FieldEr
     Ok(all)
 }
 
-/// That the scenarios and phases that thresholds name are there: nothing would ever be measured of others.
+/// That the scenarios and phases that thresholds name are there, selected or not: nothing would ever be measured of others.
 pub(super) fn check_parts(plan: &Plan, scenarios: &[String]) -> Result<(), FieldError> {
     let scenarios: Vec<&str> = scenarios.iter().map(String::as_str).collect();
     let phases: Vec<&str> = plan.phases.iter().map(|phase| phase.name.as_str()).collect();
