@@ -118,6 +118,7 @@ impl Threshold {
         }
         Ok(Self {
             selector,
+            kind: definition.kind,
             aggregation,
             op,
             limit: limit(right, expression, aggregation, &definition)?,

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::aggregation::Aggregation;
-use super::registry::Unit;
+use super::registry::{Kind, Unit};
 use super::selector::Selector;
 use super::totals::Totals;
 
@@ -80,7 +82,8 @@ impl fmt::Display for Op {
 }
 
 /// What a threshold means when its series has no samples at the end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NoData {
     /// It has failed: what was not measured was not met.
     #[default]
@@ -94,6 +97,8 @@ pub enum NoData {
 pub struct Threshold {
     /// The series.
     pub selector: Selector,
+    /// What its metric does with samples.
+    pub kind: Kind,
     /// The expression as it was written.
     pub expression: String,
     /// The number.

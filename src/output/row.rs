@@ -173,10 +173,13 @@ fn thresholds<'a>(interval: &'a Interval, rows: &mut Vec<Row<'a>>) {
     for threshold in &interval.thresholds {
         // `series`, as `metric` is a reserved word in some of the receivers.
         let tags = || {
-            vec![
+            let mut tags = vec![
                 ("expression", threshold.expression.as_str()),
                 ("series", threshold.metric.as_str()),
-            ]
+            ];
+            // The same may be judged as a whole and by slices.
+            tags.extend(threshold.window.as_deref().map(|window| ("window", window)));
+            tags
         };
         if let Some(ok) = threshold.ok {
             rows.push(own("threshold_ok", "", tags(), Value::Gauge(f64::from(u8::from(ok)))));
@@ -241,6 +244,24 @@ pub(super) mod samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Or the second of two rows with the same tags would take the place of the first.
+    #[test]
+    fn thresholds_that_differ_by_their_window_have_rows_of_their_own() {
+        let mut interval = samples::interval(0);
+        let mut sliced = interval.thresholds[0].clone();
+        sliced.window = Some("30s".to_owned());
+        interval.thresholds.push(sliced);
+        let rows = rows(&interval);
+        let tags: Vec<_> = rows
+            .iter()
+            .filter(|row| row.metric == "threshold_ok")
+            .map(|row| &row.tags)
+            .collect();
+        let alike = [("expression", "p(95)<600"), ("series", "http_req_duration")];
+        assert_eq!(*tags[0], alike);
+        assert_eq!(*tags[1], [alike[0], alike[1], ("window", "30s")]);
+    }
 
     #[test]
     fn each_part_has_a_family_of_its_own() {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::failed::{FailedCount, FailedRequest};
-use crate::metrics::{self, CheckTotal, Counts, Exemplar, TraceId, Unit, buckets};
+use super::summary::{millis, whole_seconds};
+use crate::metrics::{self, CheckTotal, Counts, Exemplar, Kind, NoData, Threshold, TraceId, Unit, buckets};
 
 /// The value of [`Header::schema`].
 pub const INTERVALS_SCHEMA: &str = "kingtide.intervals/1";
@@ -109,12 +110,18 @@ pub struct ThresholdHeader {
     pub metric: String,
     /// The expression as it was written.
     pub expression: String,
+    /// The kind of the metric.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
     /// What its limit is measured in, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// The length of the slices that are judged; not there when it is the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_ms: Option<u64>,
+    /// What no samples mean; not there when it has failed then.
+    #[serde(default, skip_serializing_if = "is_fail")]
+    pub on_no_data: NoData,
 }
 
 /// A phase of the plan.
@@ -221,6 +228,28 @@ pub struct ThresholdInterval {
     pub observed: Option<f64>,
     /// The limit, in the unit of `observed`.
     pub limit: f64,
+    /// The length of the slices that are judged, as `30s`; not there when it is the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// Where the worst of these slices begins, from the start of the load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_at_ms: Option<u64>,
+}
+
+impl ThresholdInterval {
+    /// How a threshold stands by its verdict.
+    #[must_use]
+    pub fn new(threshold: &Threshold, verdict: &metrics::Verdict) -> Self {
+        Self {
+            metric: threshold.selector.to_string(),
+            expression: threshold.expression.clone(),
+            ok: verdict.ok,
+            observed: verdict.observed,
+            limit: threshold.limit,
+            window: threshold.window.map(whole_seconds),
+            window_at_ms: verdict.window_at.map(millis),
+        }
+    }
 }
 
 /// The generator's own health in one second; `null` is what was not measured.
@@ -391,6 +420,11 @@ pub struct Trend {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_fail(on_no_data: &NoData) -> bool {
+    *on_no_data == NoData::Fail
 }
 
 impl Trend {

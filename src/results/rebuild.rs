@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::metrics::{
-    Catalog, Counts, Gauge, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, Timeline, Totals, Unit,
+    Catalog, Counts, Gauge, NoData, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, Timeline, Totals,
+    Unit,
 };
 
 use super::exit::ExitCode;
@@ -171,22 +172,25 @@ fn scenarios(run: &RunHeader, totals: &Totals) -> BTreeMap<String, ScenarioSumma
     scenarios.map(summary).collect()
 }
 
-/// How a threshold stood when it was last looked at; one that was never has no data.
+/// How a threshold stood when it was last looked at; one that was never has no data. Files that do not say which of them have
+/// a window tell the first of those that are written alike.
 fn threshold(threshold: &ThresholdHeader, intervals: &[Interval]) -> ThresholdSummary {
-    let is_it = |stand: &&super::interval::ThresholdInterval| {
-        stand.metric == threshold.metric && stand.expression == threshold.expression
-    };
-    let mut latest = intervals.iter().rev();
-    let stand = latest.find_map(|interval| interval.thresholds.iter().find(is_it));
+    let latest = intervals.iter().rev().flat_map(|interval| &interval.thresholds);
+    let mut alike = latest.filter(|stand| stand.metric == threshold.metric && stand.expression == threshold.expression);
+    let window = threshold.window_ms.map(Duration::from_millis).map(whole_seconds);
+    let exact = alike.clone().find(|stand| stand.window == window);
+    let stand = exact.or_else(|| alike.next());
+    let ok = stand.and_then(|stand| stand.ok);
     ThresholdSummary {
         metric: threshold.metric.clone(),
         expression: threshold.expression.clone(),
-        ok: stand.and_then(|stand| stand.ok).unwrap_or(false),
+        ok: ok.unwrap_or(threshold.on_no_data == NoData::Pass),
         observed: stand.and_then(|stand| stand.observed),
         aborted: false,
+        kind: threshold.kind,
         unit: threshold.unit.clone(),
-        window: threshold.window_ms.map(Duration::from_millis).map(whole_seconds),
-        window_at_ms: None,
+        window,
+        window_at_ms: stand.and_then(|stand| stand.window_at_ms),
         since_ms: None,
     }
 }
@@ -234,8 +238,51 @@ fn missing(intervals: &[Interval]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::metrics::CheckTotal;
+
+    /// What is written alike is told apart by its window, in whatever order an edit has left it.
+    #[test]
+    fn thresholds_stand_as_they_stood_in_the_last_second() {
+        let header = |more: serde_json::Value| -> ThresholdHeader {
+            let mut header = json!({ "metric": "things", "expression": "rate>30" });
+            header
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            serde_json::from_value(header).unwrap()
+        };
+        let stand = |observed: f64, window: Option<&str>| {
+            json!({ "metric": "things", "expression": "rate>30", "ok": observed > 30.0, "observed": observed, "limit": 30.0,
+                "window": window, "window_at_ms": window.map(|_| 3_000) })
+        };
+        let interval = |stands: &[serde_json::Value]| Interval {
+            thresholds: stands
+                .iter()
+                .map(|stand| serde_json::from_value(stand.clone()).unwrap())
+                .collect(),
+            ..Interval::default()
+        };
+        let intervals = [
+            interval(&[stand(100.0, None), stand(100.0, Some("2s"))]),
+            interval(&[stand(1.0, Some("2s")), stand(43.0, None)]),
+        ];
+        let of = |more, intervals: &[Interval]| {
+            let summary = threshold(&header(more), intervals);
+            (summary.ok, summary.observed, summary.window_at_ms)
+        };
+        assert_eq!(of(json!({}), &intervals), (true, Some(43.0), None));
+        assert_eq!(
+            of(json!({ "window_ms": 2_000 }), &intervals),
+            (false, Some(1.0), Some(3_000))
+        );
+        assert_eq!(of(json!({}), &[]), (false, None, None));
+        assert_eq!(of(json!({ "on_no_data": "pass" }), &[]), (true, None, None));
+        let older = [interval(&[stand(1.0, None)])];
+        assert_eq!(of(json!({ "window_ms": 2_000 }), &older), (false, Some(1.0), None));
+    }
 
     #[test]
     fn checks_are_added_up() {

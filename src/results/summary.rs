@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::failed::FailureSummary;
 use super::interval::TracesHeader;
 use super::sink::OutputReport;
-use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, MetricSummaries, PhaseTotal, Threshold};
+use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, Kind, MetricSummaries, PhaseTotal, Threshold};
 
 /// The value of [`Summary::schema`].
 pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
@@ -233,6 +233,9 @@ pub struct ThresholdSummary {
     pub observed: Option<f64>,
     /// Whether its failure ended the run.
     pub aborted: bool,
+    /// The kind of the metric: the `rate` of one is a share, that of another is for each second.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
     /// What `observed` is measured in, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
@@ -258,6 +261,7 @@ impl ThresholdSummary {
             ok: threshold.passes(verdict) && !aborted,
             observed: verdict.observed,
             aborted,
+            kind: Some(threshold.kind),
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
             window: threshold.window.map(whole_seconds),
             window_at_ms: verdict.window_at.map(millis),
@@ -399,7 +403,7 @@ mod tests {
             "http_req_failed":   { "type": "rate", "rate": 0.0, "passes": 0, "total": 2711 },
             "vus":               { "type": "gauge", "value": 12, "min": 1, "max": 31 } },
           "checks": [ { "name": "order accepted", "group": "", "passes": 300, "fails": 0 } ],
-          "thresholds": [ { "metric": "saga_duration", "expression": "p(95)<8s", "ok": true, "observed": 2310.0, "aborted": false } ],
+          "thresholds": [ { "metric": "saga_duration", "expression": "p(95)<8s", "ok": true, "observed": 2310.0, "aborted": false, "type": "trend" } ],
           "generator": { "verdict": "valid", "start_lag_p99_ms": 0.4, "cpu_percent": 7.5, "reasons": [] } })
     }
 

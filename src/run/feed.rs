@@ -109,7 +109,8 @@ impl Feed {
         let generator = self.generator(&second, duration);
         let scenarios = self.scenarios(&second, look);
         let failed = look.test.session.failed.take();
-        let thresholds = look.judge.running().map(|threshold| stand(threshold, look.totals));
+        let thresholds = look.judge.running();
+        let stand = |threshold: &Threshold| ThresholdInterval::new(threshold, &threshold.evaluate(look.totals));
         self.give(Interval {
             second: second.number,
             at_ms: epoch_ms(begun.wall + start),
@@ -118,7 +119,7 @@ impl Feed {
             scenarios,
             series: second.series.into_iter().filter_map(series).collect(),
             checks: second.checks,
-            thresholds: thresholds.collect(),
+            thresholds: thresholds.map(stand).collect(),
             generator,
             events,
             failures: failed.requests,
@@ -265,8 +266,10 @@ fn header(test: &Test, wall: SystemTime) -> Header {
     let threshold = |threshold: &Threshold| ThresholdHeader {
         metric: threshold.selector.to_string(),
         expression: threshold.expression.clone(),
+        kind: Some(threshold.kind),
         unit: Some(threshold.unit.name().to_owned()).filter(|unit| !unit.is_empty()),
         window_ms: threshold.window.map(millis),
+        on_no_data: threshold.on_no_data,
     };
     let phase = |phase: &crate::plan::Phase| PhaseHeader {
         name: phase.name.clone(),
@@ -302,18 +305,6 @@ pub(super) fn traces(test: &Test) -> Option<TracesHeader> {
         url: traces.url.clone(),
         run: test.session.connections.run().to_owned(),
     })
-}
-
-/// How a threshold stands by what was gathered so far.
-fn stand(threshold: &Threshold, totals: &Totals) -> ThresholdInterval {
-    let verdict = threshold.evaluate(totals);
-    ThresholdInterval {
-        metric: threshold.selector.to_string(),
-        expression: threshold.expression.clone(),
-        ok: verdict.ok,
-        observed: verdict.observed,
-        limit: threshold.limit,
-    }
 }
 
 /// An event in a few words.

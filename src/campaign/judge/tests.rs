@@ -221,7 +221,10 @@ fn a_load_of_users_breaks_when_they_hang_or_have_no_data() {
         let reasons: Vec<_> = probe.reasons.iter().map(|reason| &*reason.message).collect();
         assert_eq!(reasons.len(), usize::from(part.is_some()), "{part:?}: {reasons:?}");
         assert!(probe.reasons.iter().all(|reason| reason.kind == BrokeKind::Load));
-        assert!(reasons.iter().all(|told| told.contains(part.unwrap())), "{part:?}: {reasons:?}");
+        assert!(
+            reasons.iter().all(|told| told.contains(part.unwrap())),
+            "{part:?}: {reasons:?}"
+        );
     }
 }
 
@@ -249,7 +252,10 @@ fn a_load_that_a_threshold_cut_short_breaks_for_that_alone() {
     let kinds: Vec<_> = probe.reasons.iter().map(|reason| reason.kind).collect();
     assert_eq!(kinds, [BrokeKind::Threshold]);
     let told = &probe.reasons[0].message;
-    assert!(told.contains("ended the load early, and was 12.5ms in the end"), "{told}");
+    assert!(
+        told.contains("ended the load early, and was 12.5ms in the end"),
+        "{told}"
+    );
 }
 
 #[test]

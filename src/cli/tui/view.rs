@@ -206,7 +206,9 @@ fn verdicts(state: &State) -> Vec<Line<'_>> {
     let thresholds = state.thresholds.iter().map(|threshold| {
         let ok = threshold.ok.unwrap_or(true);
         let observed = threshold.observed.map_or_else(|| "-".to_owned(), number);
-        let text = format!(" {} {}: {observed}", threshold.metric, threshold.expression);
+        let window = threshold.window.as_ref().map(|window| format!(" in {window}"));
+        let window = window.unwrap_or_default();
+        let text = format!(" {} {}{window}: {observed}", threshold.metric, threshold.expression);
         Line::from(vec![
             Span::styled(if ok { "ok  " } else { "FAIL" }, mark(ok)),
             Span::raw(text),

@@ -109,17 +109,14 @@ function drawThresholds(summary) {
   byId("thresholds").lastElementChild.replaceChildren(...rows.map(thresholdRow));
 }
 
-/** Thresholds of the intervals do not say their unit: it is that of the metric, and shares are shares. */
+/** Thresholds of the intervals do not say their unit: it is that of the metric, but for what counts samples or seconds. */
 function unitOf(metric, expression, summary) {
-  const known = summary?.metrics[metric];
-  if (known) return known.type === "rate" ? "share" : /^\s*count/.test(expression) ? "" : known.unit || "";
   const name = metric.split("{")[0];
-  for (const series of shared.model.series.values()) {
-    if (series.metric !== name) continue;
-    if (series.type === "rate") return "share";
-    return series.type === "trend" && /^\s*count/.test(expression) ? "" : series.unit;
-  }
-  return "";
+  const known = summary?.metrics[metric] || [...shared.model.series.values()].find((series) => series.metric === name);
+  const asked = expression.trim().match(/^[a-z]*/)[0];
+  if (!known || ["count", "passes", "fails"].includes(asked)) return "";
+  if (asked === "rate") return known.type === "rate" ? "share" : "/s";
+  return known.unit || "";
 }
 
 function thresholdRow({ metric, expression, ok, observed, limit, unit, window, aborted }) {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::metrics::Kind;
 use crate::results::{
     Best, Bracket, BrokeKind, BrokeReason, Capacity, GeneratorVerdict, Levels, Probe, ThresholdSummary,
 };
@@ -26,11 +27,12 @@ pub fn observed(threshold: &ThresholdSummary) -> String {
 
 pub(in crate::report) fn value(threshold: &ThresholdSummary) -> Option<String> {
     let value = threshold.observed?;
-    let is_share = threshold.expression.trim_start().starts_with("rate") && threshold.unit.is_none();
-    if is_share && (0.0..=1.0).contains(&value) {
-        return Some(human::percent(value));
-    }
-    Some(metrics::with_unit(value, threshold.unit.as_deref()))
+    let is_rate = threshold.expression.trim_start().starts_with("rate");
+    Some(match threshold.kind {
+        Some(Kind::Rate) if is_rate => human::percent(value),
+        Some(Kind::Counter) if is_rate => human::per_second(value),
+        _ => metrics::with_unit(value, threshold.unit.as_deref()),
+    })
 }
 
 /// `api=500 events=2,000`, in the order of the command line.

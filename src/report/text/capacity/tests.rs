@@ -16,7 +16,9 @@ fn threshold(metric: &str, expression: &str, observed: Value, ok: bool) -> Value
     } else {
         Value::Null
     };
-    json!({ "metric": metric, "expression": expression, "ok": ok, "observed": observed, "aborted": false, "unit": unit })
+    let kind = if metric.ends_with("_failed") { "rate" } else { "trend" };
+    json!({ "metric": metric, "expression": expression, "ok": ok, "observed": observed, "aborted": false, "unit": unit,
+        "type": kind })
 }
 
 /// A probe of the team's two streams; what broke it, if anything did.
@@ -156,6 +158,27 @@ fn a_search_that_goes_on() {
     let mut value = capacity("levels", json!([]));
     value["finished"] = json!(false);
     compare("capacity-nothing", value, WIDE);
+}
+
+/// The `rate` of a counter is for each second, however low it is.
+#[test]
+fn observed_values_are_told_by_the_kind_of_their_metric() {
+    let table = [
+        (json!("rate"), "rate<0.01", Value::Null, 0.0409, "4.09%"),
+        (json!("rate"), "passes<9", Value::Null, 1.0, "1"),
+        (json!("counter"), "rate>2", Value::Null, 0.6666, "0.667/s"),
+        (json!("counter"), "count>2", Value::Null, 1.0, "1"),
+        (json!("trend"), "p(95)<2s", json!("ms"), 3_400.0, "3.40s"),
+        (json!("gauge"), "max<5", json!("USD"), 4.0, "4 USD"),
+        // Of files that do not say it.
+        (Value::Null, "rate<0.01", Value::Null, 0.0409, "0.041"),
+    ];
+    for (kind, expression, unit, observed, text) in table {
+        let threshold = json!({ "metric": "m", "expression": expression, "ok": true, "observed": observed, "aborted": false,
+            "unit": unit, "type": kind });
+        let threshold: ThresholdSummary = serde_json::from_value(threshold).unwrap();
+        assert_eq!(value(&threshold).as_deref(), Some(text), "{kind} {expression}");
+    }
 }
 
 #[test]
