@@ -44,8 +44,6 @@ pub(super) struct Pool<F: VuFactory> {
     idle: RefCell<Vec<Rc<Slot>>>,
     /// VUs that exist or are being made.
     live: Cell<usize>,
-    /// VUs that are being made.
-    making: Cell<usize>,
     /// The driver waits for the VUs to become idle.
     draining: Cell<bool>,
     /// No arrival after the warm-up has come yet.
@@ -71,7 +69,6 @@ impl<F: VuFactory + 'static> Pool<F> {
             on_saturation: Cell::new(OnSaturation::Queue),
             idle: RefCell::default(),
             live: Cell::new(0),
-            making: Cell::new(0),
             draining: Cell::new(false),
         })
     }
@@ -94,7 +91,8 @@ impl<F: VuFactory + 'static> Pool<F> {
         self.max_vus.set(self.max_vus.get().max(max_vus));
         self.lane.joint().raise_max_vus(max_vus);
         for _ in 0..self.lane.stripe.share(more) {
-            if self.exchange().waiting() <= self.making.get() || !self.grow(clock::now(), vus) {
+            let making = self.lane.joint().making();
+            if self.exchange().waiting() as u64 <= making || !self.grow(clock::now(), vus) {
                 return;
             }
         }
@@ -104,7 +102,6 @@ impl<F: VuFactory + 'static> Pool<F> {
     fn grow(self: &Rc<Self>, since: Instant, vus: &mut JoinSet<()>) -> bool {
         let permit = self.lane.shared.acquire(self.lane.index);
         let Some(permit) = permit else { return false };
-        self.making.set(self.making.get() + 1);
         vus.spawn_local(grow(Live::new(self), permit, since));
         true
     }
@@ -157,12 +154,12 @@ impl<F: VuFactory + 'static> Pool<F> {
         self.draining.set(true);
     }
 
-    /// Nothing is left to do here, and nobody can bring anything more. VUs that are still being made are not needed.
+    /// Nothing is left to do here, and nobody can bring anything more.
     pub(super) fn is_drained(&self) -> bool {
         !self.lane.joint().offering()
             && self.exchange().waiting() == 0
             && self.member.inbox_is_empty()
-            && self.idle.borrow().len() + self.making.get() == self.live.get()
+            && self.idle.borrow().len() == self.live.get()
     }
 
     /// After the VUs are gone: drops what is still addressed to them.
@@ -279,7 +276,6 @@ async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, since: Inst
     let pool = &live.0;
     // Boxed: a VU is made once, and would keep the room for it all its life.
     let seat = Box::pin(Seat::on_demand(&pool.lane, &*pool.factory, permit)).await;
-    pool.making.set(pool.making.get() - 1);
     // What it took besides its own initialisation is the generator's.
     let offer = pool.next_waiting(|| later(since, seat.vu.init_took()));
     let slot = Rc::default();

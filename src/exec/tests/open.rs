@@ -170,17 +170,6 @@ async fn no_arrival_waits_for_a_user_in_the_making_while_another_idles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_a_user_that_is_not_needed() {
-    // The second hangs in `vu_init` while the first takes both arrivals.
-    let report = Stage::one(arrivals(10.0, 200, (1, 2), Queue), 150)
-        .init(|id| if id > 1 { 3_600_000 } else { 0 })
-        .play()
-        .await;
-    assert_eq!(report.starts(), [(0, 0), (1, 150)]);
-    assert_eq!((report.elapsed, report.unmade), (300, 0));
-}
-
-#[tokio::test(start_paused = true)]
 async fn lag_has_two_parts() {
     // The first waits 20 ms for its VU to be made, the second 120 ms for it to be free.
     let report = Stage::one(arrivals(10.0, 200, (0, 1), Queue), 200)
