@@ -17,8 +17,8 @@ local http = {}
 ---@field form? kt.http.Pairs the body, as a form
 ---@field multipart? table<string, string|number|boolean|kt.http.File> the body, as a form with files
 ---@field query? kt.http.Pairs added to the URL
----@field headers? kt.http.Pairs
----@field cookies? table<string, string|number> sent with this request, over those of the jar
+---@field headers? kt.http.Pairs a `cookie` among them is sent in the place of all other cookies
+---@field cookies? table<string, string|number> sent with this request, over those of the jar; not beside a `cookie` header
 ---@field auth? kt.http.Auth
 ---@field timeout? kt.Duration with all redirects; default that of the plan
 ---@field redirects? integer|false how many are followed, 0 to 100; default that of the plan

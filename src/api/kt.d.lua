@@ -232,7 +232,7 @@ local kt = {}
 ---What all requests have in common.
 ---@class kt.HttpPlan
 ---@field base_url? string relative URLs are resolved against it
----@field headers? table<string, string> sent with every request that does not set them itself
+---@field headers? table<string, string> sent with every request that does not set them itself; a `cookie` joins those of the jar and of the request, which win
 ---@field timeout? kt.Duration for a request with its redirects; default 60s
 ---@field redirects? integer how many a request follows; default 10
 ---@field compression? boolean asks for compressed answers; default false

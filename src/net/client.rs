@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::COOKIE;
 use http::{HeaderValue, Method};
 
 use super::config::{Connections, CookieMode};
@@ -38,11 +39,19 @@ const MAX_IDLE: usize = 256;
 /// What the hops after the first have in common: all headers are the request's own by then.
 static NO_HEADERS: HeaderList = HeaderList::new();
 
+/// What the plan gives to a request.
+#[derive(Clone, Copy)]
+struct Plans<'a> {
+    headers: &'a HeaderList,
+    /// Whose cookies go along: its headers again, until the request is sent on to another origin.
+    cookies: &'a HeaderList,
+}
+
 /// A request on its way.
 #[derive(Clone, Copy)]
 struct Going<'a> {
     request: &'a Request,
-    common: &'a HeaderList,
+    plan: Plans<'a>,
     auth: Option<&'a HeaderValue>,
 }
 
@@ -54,15 +63,16 @@ struct Gone<'a> {
 
 impl Headed for Gone<'_> {
     fn headers(&self) -> HeaderList {
-        let (client, Going { request, common, auth }) = (self.client, self.going);
+        let (client, going) = (self.client, self.going);
+        let Going { request, plan, auth } = going;
         let Ok(target) = client.shared.target(&request.address) else {
             return request.headers.clone();
         };
         // Of a jar that the answer has changed already.
-        let cookies = client.jar.header(&request.cookies, &request.address).ok().flatten();
+        let cookies = client.cookies(going).ok().flatten();
         let outgoing = Outgoing {
             request,
-            common,
+            common: plan.headers,
             auth,
             cookies: cookies.as_ref(),
             target: &target,
@@ -115,14 +125,17 @@ impl Client {
     #[must_use]
     pub fn follow(&self, shared: Rc<Shared>) -> Self {
         let is_good = shared.config.connects_like(&self.shared.config);
-        let (idle, pools) = (self.idle.take(), self.pools.take());
+        let (idle, pools, jar) = (self.idle.take(), self.pools.take(), self.jar.take());
+        if shared.config.cookies == CookieMode::Off {
+            jar.clear();
+        }
         Self {
             shared,
             vu_id: self.vu_id,
             idle: RefCell::new(if is_good { idle } else { Vec::new() }),
             last: Cell::default(),
             pools: RefCell::new(if is_good { pools } else { Vec::new() }),
-            jar: self.jar.take(),
+            jar,
         }
     }
 
@@ -167,14 +180,17 @@ impl Client {
             let (until, mut hop_started) = (clock::later(started, limit), started);
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
-            let mut common = &self.shared.config.headers;
+            let mut plan = Plans {
+                headers: &self.shared.config.headers,
+                cookies: &self.shared.config.headers,
+            };
             self.trace(request);
             loop {
                 let mut hop = Hop::start(hop_started);
                 let outcome = {
                     let going = Going {
                         request: &*request,
-                        common,
+                        plan,
                         auth: auth.as_deref(),
                     };
                     match clock::timeout_at(until, self.exchange(going, &mut hop)).await {
@@ -198,7 +214,7 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        let sent = &self.gone(request, common, auth.as_deref());
+                        let sent = &self.gone(request, plan, auth.as_deref());
                         let is_followed = false;
                         on_hop(&exchange, &Asked { sent, is_followed });
                         return exchange;
@@ -206,16 +222,20 @@ impl Client {
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                let sent = &self.gone(request, common, auth.as_deref());
+                let sent = &self.gone(request, plan, auth.as_deref());
                 let is_followed = true;
                 on_hop(&exchange, &Asked { sent, is_followed });
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
-                if given.is_some() || next.url().origin() != request.address.url().origin() {
+                let is_elsewhere = next.url().origin() != request.address.url().origin();
+                if given.is_some() || is_elsewhere {
                     auth = given;
                 }
+                if is_elsewhere {
+                    plan.cookies = &NO_HEADERS;
+                }
                 // From here on the request has them of its own, so that they are dropped as its own are.
-                add_missing(&mut request.headers, std::mem::replace(&mut common, &NO_HEADERS));
+                add_missing(&mut request.headers, std::mem::replace(&mut plan.headers, &NO_HEADERS));
                 redirect::follow(request, status, next);
                 hop_started = clock::now();
             }
@@ -230,11 +250,17 @@ impl Client {
         }
     }
 
-    fn gone<'a>(&'a self, request: &'a Request, common: &'a HeaderList, auth: Option<&'a HeaderValue>) -> Gone<'a> {
+    fn gone<'a>(&'a self, request: &'a Request, plan: Plans<'a>, auth: Option<&'a HeaderValue>) -> Gone<'a> {
         Gone {
             client: self,
-            going: Going { request, common, auth },
+            going: Going { request, plan, auth },
         }
+    }
+
+    /// The cookies of a request that has no header for them.
+    fn cookies(&self, going: Going<'_>) -> Result<Option<HeaderValue>, NetError> {
+        let Going { request, plan, .. } = going;
+        self.jar.header(&request.cookies, plan.cookies, &request.address)
     }
 
     /// One more sending of a request within its trace.
@@ -255,7 +281,7 @@ impl Client {
 
     /// One request and its response, on an idle connection if there is one.
     async fn exchange(&self, going: Going<'_>, hop: &mut Hop) -> Result<Response, NetError> {
-        let Going { request, common, auth } = going;
+        let Going { request, plan, auth } = going;
         let target = self.shared.target(&request.address)?;
         // What few requests need is boxed, so that the others are small.
         let mut way = match self.at_hand(&target, hop) {
@@ -263,13 +289,10 @@ impl Client {
             None => Box::pin(self.way(&target, hop)).await?,
         };
         loop {
-            let cookies = match self.shared.config.cookies {
-                CookieMode::Off if request.cookies.is_empty() => None,
-                _ => self.jar.header(&request.cookies, &request.address)?.map(Box::new),
-            };
+            let cookies = self.cookies(going)?.map(Box::new);
             let outgoing = Outgoing {
                 request,
-                common,
+                common: plan.headers,
                 auth,
                 cookies: cookies.as_deref(),
                 target: &target,
@@ -392,10 +415,10 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
     closed && reading.first_read.is_none() && (reading.sent == 0 || method.is_idempotent())
 }
 
-/// Adds those of `others` whose names are not there.
+/// Adds those of `others` whose names are not there, but cookies, which join those of the jar.
 fn add_missing(headers: &mut HeaderList, others: &HeaderList) {
     for (name, value) in others {
-        if !headers.contains(name) {
+        if name != COOKIE && !headers.contains(name) {
             headers.append(name.clone(), value.clone());
         }
     }

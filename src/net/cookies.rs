@@ -4,8 +4,9 @@ use std::cell::RefCell;
 
 use cookie_store::CookieStore;
 use http::HeaderValue;
+use http::header::COOKIE;
 
-use super::{Address, ErrorKind, Headers, NetError};
+use super::{Address, ErrorKind, HeaderList, Headers, NetError};
 
 /// A jar; costs nothing until a server sets a cookie.
 #[derive(Default)]
@@ -14,34 +15,56 @@ pub(super) struct Jar {
 }
 
 impl Jar {
-    /// The value of `cookie` for a request: its own cookies, and those of the jar that it does not replace.
+    /// The value of `cookie` for a request: its own cookies, those of the jar that it does not replace, and those in `cookie`
+    /// among the plan's headers that neither does.
     ///
     /// # Errors
     /// A cookie that cannot be sent.
-    pub fn header(&self, own: &[(Vec<u8>, Vec<u8>)], address: &Address) -> Result<Option<HeaderValue>, NetError> {
+    pub fn header(
+        &self,
+        own: &[(Vec<u8>, Vec<u8>)],
+        plan: &HeaderList,
+        address: &Address,
+    ) -> Result<Option<HeaderValue>, NetError> {
         let store = self.store.borrow();
+        let plan = plan
+            .iter()
+            .filter_map(|(name, value)| (name == COOKIE).then_some(value));
         if own.is_empty() && store.is_none() {
-            return Ok(None);
-        }
-        let mut text = Vec::new();
-        let mut push = |name: &[u8], value: &[u8]| {
-            let separator: &[u8] = if text.is_empty() { b"" } else { b"; " };
-            for part in [separator, name, b"=", value] {
-                text.extend_from_slice(part);
+            let mut plan = plan.clone();
+            let first = plan.next();
+            if plan.next().is_none() {
+                return Ok(first.cloned());
             }
-        };
-        for (name, value) in own {
-            push(name, value);
         }
+        let mut found = Vec::new();
         if let Some(store) = &*store {
-            let mut found = store.matches(address.url());
+            found = store.matches(address.url());
             // Longer paths first (section 5.4); names after that, so that the order is always the same.
             found.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.name().cmp(b.name())));
-            for cookie in found {
-                let (name, value) = (cookie.name().as_bytes(), cookie.value().as_bytes());
-                if own.iter().all(|(own, _)| own != name) {
-                    push(name, value);
-                }
+        }
+        let is_own = |name: &[u8]| own.iter().any(|(own, _)| own == name);
+        let mut text = Vec::new();
+        let mut push = |pair: &[&[u8]]| {
+            let separator: &[u8] = if text.is_empty() { b"" } else { b"; " };
+            text.extend_from_slice(separator);
+            pair.iter().for_each(|part| text.extend_from_slice(part));
+        };
+        for (name, value) in own {
+            push(&[name, b"=", value]);
+        }
+        for cookie in &found {
+            let (name, value) = (cookie.name().as_bytes(), cookie.value().as_bytes());
+            if !is_own(name) {
+                push(&[name, b"=", value]);
+            }
+        }
+        for pair in plan.flat_map(|value| value.as_bytes().split(|byte| *byte == b';')) {
+            let pair = pair.trim_ascii();
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let is_known = is_own(name) || found.iter().any(|cookie| cookie.name().as_bytes() == name);
+            if !pair.is_empty() && !is_known {
+                push(&[pair]);
             }
         }
         if text.is_empty() {
@@ -129,21 +152,45 @@ mod tests {
                 .iter()
                 .map(|(k, v): &(&str, &str)| ((*k).into(), (*v).into()))
                 .collect();
-            let header = jar.header(&own, &Address::parse(url).unwrap()).unwrap();
+            let header = jar
+                .header(&own, &HeaderList::new(), &Address::parse(url).unwrap())
+                .unwrap();
             assert_eq!(header.as_ref().map(|h| h.to_str().unwrap()), expected, "{url} {own:?}");
         }
         jar.clear();
         assert_eq!(
-            jar.header(&[], &Address::parse("http://shop.test/").unwrap()).unwrap(),
+            jar.header(&[], &HeaderList::new(), &Address::parse("http://shop.test/").unwrap())
+                .unwrap(),
             None
         );
+    }
+
+    #[test]
+    fn cookies_of_the_plan_join_the_others_and_give_way_to_them() {
+        let plan = |values: &[&'static str]| -> HeaderList {
+            let values = values.iter();
+            values.map(|value| (COOKIE, HeaderValue::from_static(value))).collect()
+        };
+        let set = jar("http://shop.test/", &["sid=1", "all=3"]);
+        let address = Address::parse("http://shop.test/").unwrap();
+        let mine = [(b"sid".to_vec(), b"9".to_vec())];
+        for (jar, own, plan, expected) in [
+            (&Jar::default(), &[][..], plan(&["a=1;b; sid=0"]), "a=1;b; sid=0"),
+            (&Jar::default(), &[], plan(&["a=1", "b=2"]), "a=1; b=2"),
+            (&Jar::default(), &mine, plan(&["a=1; sid=0"]), "sid=9; a=1"),
+            (&set, &[], plan(&["a=1;b; sid=0;"]), "all=3; sid=1; a=1; b"),
+            (&set, &mine, plan(&["all=0", "c=2"]), "sid=9; all=3; c=2"),
+        ] {
+            let header = jar.header(own, &plan, &address).unwrap();
+            assert_eq!(header.unwrap(), expected, "{own:?} {plan:?}");
+        }
     }
 
     #[test]
     fn a_cookie_that_would_start_another_header_is_refused() {
         let own = [(b"a".to_vec(), b"b\r\nx: y".to_vec())];
         let error = Jar::default()
-            .header(&own, &Address::parse("http://h/").unwrap())
+            .header(&own, &HeaderList::new(), &Address::parse("http://h/").unwrap())
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::BadRequest);
     }

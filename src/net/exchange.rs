@@ -27,7 +27,8 @@ pub struct Request {
     pub redirects: u32,
     /// Whether the response's body is read and dropped, whatever its size; [`super::HttpConfig::discard_body`] otherwise.
     pub discard_body: Option<bool>,
-    /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins.
+    /// Cookies of this request, over those of the jar; not kept in the jar and not sent to other origins. A `cookie` among the
+    /// headers is sent in the place of all cookies.
     pub cookies: Vec<(Vec<u8>, Vec<u8>)>,
     /// Sees the request as it goes out, each hop and each attempt.
     pub on_send: Option<OnSend>,

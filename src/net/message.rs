@@ -23,7 +23,7 @@ pub(super) struct Outgoing<'a> {
     pub common: &'a HeaderList,
     /// User and password of the address.
     pub auth: Option<&'a HeaderValue>,
-    /// Cookies of the jar and of the request.
+    /// Cookies of the request, of the jar and of the plan.
     pub cookies: Option<&'a HeaderValue>,
     /// Where it goes.
     pub target: &'a Target,
@@ -69,17 +69,17 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Whether neither the request nor the plan has a header of that name.
+    /// Whether neither the request nor the plan has a header of that name. The plan's cookies are among [`Self::cookies`].
     pub fn is_free(&self, name: &HeaderName) -> bool {
-        !self.request.headers.contains(name) && !self.common.contains(name)
+        !self.request.headers.contains(name) && (name == header::COOKIE || !self.common.contains(name))
     }
 
-    /// The caller's headers and the plan's, without those that say how long the body is.
+    /// The caller's headers and the plan's, without those that say how long the body is, and the plan's cookies.
     pub fn own(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
         let common = self
             .common
             .iter()
-            .filter(|(name, _)| !self.request.headers.contains(name));
+            .filter(|(name, _)| name != header::COOKIE && !self.request.headers.contains(name));
         let has_body = !self.request.body.is_empty();
         common
             .chain(&self.request.headers)

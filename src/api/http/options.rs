@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use http::header::COOKIE;
 use mlua::Function;
 
 use crate::api::pairs::{Of, byte_pairs, pairs};
@@ -79,6 +80,12 @@ impl Options {
             if place != 0 {
                 reader.option(key, stack, place)?;
             }
+        }
+        if !reader.options.cookies.is_empty() && reader.options.headers.contains(&COOKIE) {
+            return Err(reader.error(
+                "`cookies` and a `cookie` among `headers` cannot go together: that header is sent as it is, without \
+                 `cookies` and without those of the jar",
+            ));
         }
         Ok(reader.options)
     }

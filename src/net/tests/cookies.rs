@@ -1,5 +1,8 @@
 //! Cookies over several requests.
 
+use http::HeaderValue;
+use http::header::COOKIE;
+
 use super::*;
 
 async fn shop() -> (Server, Rc<RefCell<Vec<Seen>>>) {
@@ -45,5 +48,49 @@ fn a_jar_lives_as_long_as_it_should() {
             };
             assert_eq!(seen[3].header("cookie"), Some(merged), "{mode:?}");
         }
+    });
+}
+
+#[test]
+fn a_cookie_header_of_the_plan_joins_the_jar_until_another_origin() {
+    run(async {
+        let (other, seen_there) = Server::remembering(|_| ok("")).await;
+        let there = other.url("/there").to_string();
+        let (server, seen) = Server::remembering(move |seen| match seen.path() {
+            "/login" => with("302 Found", &[("set-cookie", "sid=1"), ("location", "/home")], ""),
+            "/leave" => with("302 Found", &[("location", &there)], ""),
+            _ => ok(""),
+        })
+        .await;
+        let client = client_with(|config| {
+            for value in ["lang=en; sid=0", "ab=2"] {
+                config.headers.append(COOKIE, HeaderValue::from_static(value));
+            }
+        });
+        send(&client, get(server.url("/login"))).await.response();
+        let mut own = get(server.url("/home"));
+        own.cookies = vec![("lang".into(), "de".into())];
+        send(&client, own).await.response();
+        let mut whole = get(server.url("/home"));
+        whole.headers.append(COOKIE, HeaderValue::from_static("mine=3"));
+        send(&client, whole).await.response();
+        send(&client, get(server.url("/leave"))).await.response();
+        let seen: Vec<Option<String>> = seen
+            .borrow()
+            .iter()
+            .map(|seen| {
+                assert!(seen.head.matches("cookie: ").count() <= 1, "{}", seen.head);
+                seen.header("cookie").map(str::to_owned)
+            })
+            .collect();
+        let expected = [
+            "lang=en; sid=0; ab=2",
+            "sid=1; lang=en; ab=2",
+            "lang=de; sid=1; ab=2",
+            "mine=3",
+            "sid=1; lang=en; ab=2",
+        ];
+        assert_eq!(seen, expected.map(|value| Some(value.to_owned())));
+        assert_eq!(seen_there.borrow()[0].header("cookie"), None);
     });
 }
