@@ -74,7 +74,11 @@ pub(in crate::net) async fn exchange(
     let is_last = says_close(outgoing);
     let mut receiving = send(lease, watch, message, outgoing.request.body.clone(), is_last).await?;
     let announced = announced(&receiving.head, &outgoing.request.method);
-    let limits = Limits { limit, discard, announced };
+    let limits = Limits {
+        limit,
+        discard,
+        announced,
+    };
     let body = receiving.body(lease, watch, limits).await?;
     let head = receiving.head;
     Ok(Received {

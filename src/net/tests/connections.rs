@@ -249,10 +249,7 @@ fn a_connection_that_was_reset_while_idle_is_replaced_even_for_post() {
         drop(stream);
         // The event loop has not turned since: writing is what finds out.
         let exchange = send(&client, Request::new(Method::POST, server.url("/"))).await;
-        assert_eq!(
-            (exchange.text(), exchange.reused, exchange.retried),
-            ("x", false, true)
-        );
+        assert_eq!((exchange.text(), exchange.reused, exchange.retried), ("x", false, true));
     });
 }
 

@@ -392,11 +392,14 @@ fn a_request_may_end_its_connection() {
     run(async {
         let server = serve2(None, echo()).await;
         let client = http2();
-        for (value, connection) in [("close", "0 0"), ("close", "1 0"), ("keep-alive", "2 0"), ("close", "2 1")] {
+        for (value, connection) in [
+            ("close", "0 0"),
+            ("close", "1 0"),
+            ("keep-alive", "2 0"),
+            ("close", "2 1"),
+        ] {
             let mut request = get(server.url("/"));
-            request
-                .headers
-                .append(http::header::CONNECTION, value.parse().unwrap());
+            request.headers.append(http::header::CONNECTION, value.parse().unwrap());
             let exchange = send(&client, request).await;
             assert!(exchange.text().starts_with(connection), "{}", exchange.text());
         }

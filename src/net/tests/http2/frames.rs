@@ -41,7 +41,9 @@ async fn speak(
     requests: usize,
     answer: impl Fn(usize, u32) -> Vec<u8>,
 ) -> std::io::Result<()> {
-    stream.write_all(&[greeting, &frame(SETTINGS, 0, 0, &[])].concat()).await?;
+    stream
+        .write_all(&[greeting, &frame(SETTINGS, 0, 0, &[])].concat())
+        .await?;
     stream.read_exact(&mut [0; 24]).await?;
     let mut nth = 0;
     while nth < requests {
@@ -114,11 +116,7 @@ fn the_length_in_an_answer_to_head_is_not_its_own() {
     run(async {
         let server = framing(|_, _, id| {
             let head = [OK, &field("content-length", "50000000")].concat();
-            [
-                frame(HEADERS, END_HEADERS, id, &head),
-                frame(DATA, END_STREAM, id, &[]),
-            ]
-            .concat()
+            [frame(HEADERS, END_HEADERS, id, &head), frame(DATA, END_STREAM, id, &[])].concat()
         })
         .await;
         let exchange = send(&http2(), Request::new(http::Method::HEAD, server.url("/"))).await;
