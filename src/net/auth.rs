@@ -20,13 +20,18 @@ fn basic(credentials: &[u8]) -> HeaderValue {
 
 /// The same from a URL's userinfo, if it has any.
 pub(super) fn from_userinfo(url: &Url) -> Option<HeaderValue> {
+    let (user, password) = userinfo(url)?;
+    Some(basic(&[user, password].join(&b':')))
+}
+
+/// User and password of a URL, if it has any: what they stand for, decoded.
+#[must_use]
+pub fn userinfo(url: &Url) -> Option<(Vec<u8>, Vec<u8>)> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let mut credentials = percent_decode(url.username());
-    credentials.push(b':');
-    credentials.extend(percent_decode(url.password().unwrap_or_default()));
-    Some(basic(&credentials))
+    let password = percent_decode(url.password().unwrap_or_default());
+    Some((percent_decode(url.username()), password))
 }
 
 /// A percent sign that no two hexadecimal digits follow stands for itself.

@@ -415,10 +415,12 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
     closed && reading.first_read.is_none() && (reading.sent == 0 || method.is_idempotent())
 }
 
-/// Adds those of `others` whose names are not there, but cookies, which join those of the jar.
+/// Adds those of `others` whose names were not there before, but cookies, which join those of the jar.
 fn add_missing(headers: &mut HeaderList, others: &HeaderList) {
+    let before = headers.len();
     for (name, value) in others {
-        if name != COOKIE && !headers.contains(name) {
+        let is_there = headers.iter().take(before).any(|(own, _)| own == name);
+        if name != COOKIE && !is_there {
             headers.append(name.clone(), value.clone());
         }
     }

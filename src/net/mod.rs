@@ -43,7 +43,7 @@ mod wire;
 mod tests;
 
 pub use address::Address;
-pub use auth::basic_auth;
+pub use auth::{basic_auth, userinfo};
 pub use client::Client;
 pub use config::{
     AddrPolicy, AddrSelect, ConfigError, Connections, CookieMode, DnsConfig, HttpConfig, HttpVersion, Pem, TlsConfig,

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use http::header::AUTHORIZATION;
+
 use crate::direct::Call;
-use crate::net::{Connections, HttpConfig, HttpVersion};
+use crate::net::{Address, Connections, HttpConfig, HttpVersion, userinfo};
 use crate::plan::duration::format as human;
 use crate::plan::expect::Expect;
 use crate::plan::{Executor, Plan};
@@ -30,15 +32,35 @@ pub(super) fn print(plan: &Plan, call: &Call) -> String {
         entries.push(Entry::key("tags", Lua::Table(tags.collect())));
     }
     let mut out = String::from("local kt = require \"kt\"\nlocal http = kt.http\n\n");
-    out.push_str(&journey(call, &plan.http.config));
+    let auth = auth(call, &plan.http.config);
+    if let Some((_, Some(secret))) = &auth {
+        out.push_str(secret);
+    }
+    out.push_str(&journey(call, &plan.http.config, auth.map(|(auth, _)| auth)));
     out.push_str("\nreturn ");
     Lua::Table(entries).write_open(&mut out, 0);
     out.push('\n');
     out
 }
 
+/// User and password of the URL as an option of the request, and the line before it that reads the password: that is not
+/// printed. A header says who asks in the place of both.
+fn auth(call: &Call, config: &HttpConfig) -> Option<(Entry, Option<&'static str>)> {
+    let (user, password) = userinfo(&call.url)?;
+    if config.headers.contains(&AUTHORIZATION) {
+        return None;
+    }
+    let (password, secret) = match password.is_empty() {
+        true => ("\"\"", None),
+        false => ("password", Some("local password = kt.secret \"PASSWORD\"\n\n")),
+    };
+    let both = [quoted(&user), password.to_owned()].map(|text| Entry::item(Lua::Raw(text)));
+    let basic = Entry::key("basic", Lua::Table(both.into()));
+    Some((Entry::key("auth", Lua::Table(vec![basic])), secret))
+}
+
 /// The function that sends the request: on one line if it fits.
-fn journey(call: &Call, config: &HttpConfig) -> String {
+fn journey(call: &Call, config: &HttpConfig, auth: Option<Entry>) -> String {
     let method = call.method.as_str();
     let known = matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS");
     let start = if known {
@@ -46,8 +68,10 @@ fn journey(call: &Call, config: &HttpConfig) -> String {
     } else {
         format!("http.request({}, ", quoted(method.as_bytes()))
     };
-    let start = format!("{start}{}", quoted(call.url.as_str().as_bytes()));
-    let mut options = Vec::new();
+    // Without user and password.
+    let address = Address::from(call.url.clone());
+    let start = format!("{start}{}", quoted(address.as_str().as_bytes()));
+    let mut options: Vec<Entry> = auth.into_iter().collect();
     let repeated = headers(config, |times| times > 1);
     if !repeated.is_empty() {
         options.push(Entry::key("headers", Lua::Table(repeated)));

@@ -175,3 +175,28 @@ fn the_printed_script_is_the_same_plan() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_password_in_the_url_is_not_printed() {
+    let printed = |url: &str, more: &[&str]| {
+        let words = ["kingtide", "quick", url].iter().chain(more);
+        let Ok(Command::Quick(args)) = Cli::try_parse_from(words).map(|cli| cli.command) else {
+            panic!("{url}");
+        };
+        script::print(&plan(&args).unwrap(), &call(&args).unwrap())
+    };
+    let text = printed("http://me:s%65cret@h/a?b=c", &[]);
+    let lines = [
+        "local password = kt.secret \"PASSWORD\"\n",
+        "http.get(\"http://h/a?b=c\", { auth = { basic = { \"me\", password } } })",
+    ];
+    for line in lines {
+        assert!(text.contains(line), "{text}");
+    }
+    let text = printed("http://me@h/", &[]);
+    assert!(text.contains("{ basic = { \"me\", \"\" } }"), "{text}");
+    assert!(!text.contains("PASSWORD"), "{text}");
+    // The header is what is sent.
+    let text = printed("http://me:secret@h/", &["-H", "authorization: Bearer x"]);
+    assert!(!text.contains("secret") && !text.contains("basic"), "{text}");
+}

@@ -109,6 +109,32 @@ fn secrets_do_not_leave_their_origin() {
 }
 
 #[test]
+fn a_header_that_is_there_several_times_is_so_after_a_redirect() {
+    run(async {
+        let (server, seen) = Server::remembering(|seen| match seen.path() {
+            "/from" => to("302 Found", "/to"),
+            _ => ok(""),
+        })
+        .await;
+        let client = client_with(|config| {
+            for (name, value) in [("x-plan", "1"), ("x-plan", "2"), ("x-own", "plan")] {
+                config.headers.append(name.parse().unwrap(), value.parse().unwrap());
+            }
+        });
+        let mut request = get(server.url("/from"));
+        for value in ["3", "4"] {
+            request.headers.append("x-own".parse().unwrap(), value.parse().unwrap());
+        }
+        send(&client, request).await.response();
+        for seen in &*seen.borrow() {
+            let mut lines: Vec<&str> = seen.head.lines().filter(|line| line.starts_with("x-")).collect();
+            lines.sort_unstable();
+            assert_eq!(lines, ["x-own: 3", "x-own: 4", "x-plan: 1", "x-plan: 2"]);
+        }
+    });
+}
+
+#[test]
 fn a_loop_ends() {
     run(async {
         let server = Server::answering(|_| to("302 Found", "/")).await;
