@@ -195,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_every_code() {
+        let guide = include_str!("../../docs/guide/http.md");
+        for kind in ErrorKind::ALL {
+            let row = format!("\n| {} | ", kind.code());
+            assert!(guide.contains(&row), "{kind}: no row for {}", kind.code());
+        }
+    }
+
+    #[test]
     fn codes_are_unique_and_in_order() {
         let codes: Vec<u16> = ErrorKind::ALL.iter().map(|kind| kind.code()).collect();
         assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
