@@ -58,7 +58,8 @@ function metrics.gauge(name, options) end
 ---@return kt.metrics.Metric
 function metrics.rate(name, options) end
 
----Declares a distribution, with percentiles. Raises as `counter`.
+---Declares a distribution, with percentiles. Raises as `counter`. Values below 0.001 have fewer than three digits, as they
+---are kept in steps of 0.000001: declare them in a smaller unit.
 ---
 ---```lua
 ---local lag = kt.metrics.trend("replication_lag", { unit = "ms" })

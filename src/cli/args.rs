@@ -259,7 +259,13 @@ pub(super) struct CtlArgs {
     #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL", global = true)]
     pub(super) at: Option<Url>,
     /// The run's token, as it printed it.
-    #[arg(long, value_name = "TOKEN", env = "KINGTIDE_TOKEN", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "KINGTIDE_TOKEN",
+        hide_env_values = true,
+        global = true
+    )]
     pub(super) token: Option<String>,
     /// Print the answer as JSON.
     #[arg(long, global = true)]

@@ -184,6 +184,10 @@ mod tests {
         csv.end(&tally);
         let report = tally.report();
         let rows = 2 * rows(&samples::interval(0)).len() as u64;
-        assert_eq!((report.written, report.failures, report.dropped), (0, 2, rows), "{report:?}");
+        assert_eq!(
+            (report.written, report.failures, report.dropped),
+            (0, 2, rows),
+            "{report:?}"
+        );
     }
 }

@@ -44,8 +44,15 @@ impl Encoder for Influx {
 impl Influx {
     fn line(&self, row: &Row<'_>, at_ms: u64, to: &mut String) {
         to.push_str(&escaped(&row.family(), &[',', ' ']));
-        let own: Vec<_> = row.tags.iter().map(|(key, value)| (renamed(key, &[RUN]), *value)).collect();
-        let common = self.common.iter().filter(|(key, _)| own.iter().all(|(own, _)| own != key));
+        let own: Vec<_> = row
+            .tags
+            .iter()
+            .map(|(key, value)| (renamed(key, &[RUN]), *value))
+            .collect();
+        let common = self
+            .common
+            .iter()
+            .filter(|(key, _)| own.iter().all(|(own, _)| own != key));
         to.extend(common.map(|(_, text)| text.as_str()));
         to.extend(own.iter().map(|(key, value)| tag((key, value))));
         to.push_str(&format!(" {} {at_ms}\n", fields(&row.value)));
@@ -137,7 +144,11 @@ mod tests {
             let mut keys: Vec<_> = tags.iter().map(|(key, _)| key).collect();
             keys.sort_unstable();
             assert!(keys.is_sorted_by(|a, b| a < b), "{line}");
-            let value = |wanted: &str| tags.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+            let value = |wanted: &str| {
+                tags.iter()
+                    .find(|(key, _)| key == wanted)
+                    .map(|(_, value)| value.as_str())
+            };
             assert_eq!(value("run"), Some("20261120T100000Z-saga"), "{line}");
             assert_eq!(value("tag_run"), Some("old"), "{line}");
             // A part by name is that of its own name.

@@ -171,7 +171,12 @@ mod tests {
                 before = line;
             }
         }
-        let by_name = |wanted: &str| gauges.iter().find(|(name, _)| name.contains(wanted)).map(|(_, value)| *value);
+        let by_name = |wanted: &str| {
+            gauges
+                .iter()
+                .find(|(name, _)| name.contains(wanted))
+                .map(|(_, value)| *value)
+        };
         assert_eq!(by_name("threshold_limit"), Some(-3.5), "{gauges:?}");
         assert_eq!(by_name("threshold_observed"), Some(-0.25), "{gauges:?}");
         assert_eq!(by_name("vus"), Some(3.0), "{gauges:?}");

@@ -313,11 +313,19 @@ mod tests {
         let fd = stdout.as_raw_fd();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(format!("/dev/fd/{fd}"), &link).unwrap();
-        for name in [format!("/dev/fd/{fd}").into(), format!("/proc/self/fd/{fd}").into(), link] {
+        for name in [
+            format!("/dev/fd/{fd}").into(),
+            format!("/proc/self/fd/{fd}").into(),
+            link,
+        ] {
             write_json(&name, &json!(1)).unwrap();
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "before\n1\n1\n1\n");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "and nothing is beside it");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            2,
+            "and nothing is beside it"
+        );
         let error = write_json(Path::new("/dev/full"), &json!(1)).unwrap_err();
         assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
     }

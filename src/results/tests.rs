@@ -196,6 +196,9 @@ async fn what_is_kept_is_read_back() {
     let summary = rebuild::summary(&header(), &all);
     write_json(&folder.path().join("summary.json"), &summary).unwrap();
     let run = open(folder.path()).unwrap();
-    assert_eq!((run.summary, run.header, run.intervals), (Some(summary), None, Vec::new()));
+    assert_eq!(
+        (run.summary, run.header, run.intervals),
+        (Some(summary), None, Vec::new())
+    );
     assert_eq!(run.unread, Some(error));
 }

@@ -1,7 +1,9 @@
 //! What a reader of the summary should know besides: that nothing worked, that a limit bound the load, that a cap was
 //! reached, that the worst times are missing. Reasons for a verdict are `judge`'s.
 
-use crate::metrics::{Aggregation, Counts, MOST_CHECKPOINTS, Op, Threshold, Totals, builtin};
+use crate::metrics::{
+    Aggregation, Counts, Definition, Kind, MOST_CHECKPOINTS, Op, Threshold, Totals, Unit, buckets, builtin,
+};
 use crate::plan::{Executor, Plan};
 use crate::script::session::Limit;
 
@@ -9,6 +11,9 @@ use super::Test;
 
 /// From which share on a limit is said to have bound the load.
 const BOUND: f64 = 0.01;
+
+/// So many steps of a trend have three digits.
+const DIGITS: f64 = 1000.0;
 
 /// All of them.
 pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
@@ -50,10 +55,33 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
     } else {
         never_offered(&test.plan, totals)
     };
+    let tiny = registry.all().into_iter().filter_map(|(metric, definition)| {
+        let is_own = !definition.builtin && definition.kind == Kind::Trend;
+        coarse(&definition, totals.root(metric, Aggregation::Med).filter(|_| is_own)?)
+    });
     let censored = never_ended(&test.plan, totals);
     let first = test.left_out.iter().cloned().chain(nothing_worked).chain(censored);
-    let all = first.chain(bound).chain(refused).chain(full);
+    let all = first.chain(bound).chain(refused).chain(full).chain(tiny);
     all.chain(exhausted).chain(never).collect()
+}
+
+/// A trend most of whose samples are too small for its steps. For times there is no smaller unit.
+fn coarse(trend: &Definition, median: f64) -> Option<String> {
+    let unit = match &trend.unit {
+        Unit::Ms => return None,
+        Unit::None => String::new(),
+        unit => format!(" {}", unit.name()),
+    };
+    let steps = buckets::units_per(trend.unit.name());
+    (median > 0.0 && median * steps < DIGITS).then(|| {
+        format!(
+            "`{}`: most samples are below {}{unit}, so that its mean and percentiles have fewer than three digits: its steps \
+             are {}{unit}; declare it in a smaller unit",
+            trend.name,
+            DIGITS / steps,
+            1.0 / steps,
+        )
+    })
 }
 
 /// The scenarios that ended before all of their arrivals had come due.
@@ -190,6 +218,34 @@ fn bounds(limits: &[Limit], calls: f64, for_cap: f64, for_stream: f64) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Registry;
+
+    #[test]
+    fn trends_of_what_is_too_small_are_named() {
+        let registry = Registry::new();
+        // unit, median, what is told
+        let told = |name: &str, unit: &str| {
+            Some(format!(
+                "`{name}`: most samples are below 0.001{unit}, so that its mean and percentiles have fewer than three \
+                 digits: its steps are 0.000001{unit}; declare it in a smaller unit"
+            ))
+        };
+        // unit, median, what is told
+        let table = [
+            ("s", 1.4e-6, told("t0", " s")),
+            ("s", 0.001, None),
+            ("s", 0.0, None),
+            ("", 0.0005, told("t3", "")),
+            // There is no smaller one.
+            ("ms", 0.05, None),
+        ];
+        for (n, (unit, median, told)) in table.into_iter().enumerate() {
+            let trend = registry
+                .declare(&format!("t{n}"), Kind::Trend, Unit::parse(unit))
+                .unwrap();
+            assert_eq!(coarse(&registry.definition(trend), median), told);
+        }
+    }
 
     fn counts(offered: u64, interrupted: u64, dropped: u64) -> Counts {
         Counts {

@@ -225,7 +225,8 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
         "return { exec = function() end, summary = function() return { stdout = 'mine\\n', ['../x'] = 'a' } end }",
     );
     let ran = project.run_script().await;
-    ran.ended.says(0, &["error: summary: `../x` must be a path below the current folder"]);
+    ran.ended
+        .says(0, &["error: summary: `../x` must be a path below the current folder"]);
     // what it does, the warning
     let table = [
         ("error 'oops'", "oops"),

@@ -174,7 +174,10 @@ async fn a_run_is_watched_refuses_what_it_cannot_and_is_stopped() {
     // Options stand before a command or behind it.
     let args = ["ctl", "status", "--at", &url, "--json", "--token", &token];
     let json = project.call(&args).await;
-    project.call(&["ctl", "status", "--token", &token]).await.says(2, &["--at URL is missing", "KINGTIDE_CONTROL"]);
+    project
+        .call(&["ctl", "status", "--token", &token])
+        .await
+        .says(2, &["--at URL is missing", "KINGTIDE_CONTROL"]);
     let status: serde_json::Value = serde_json::from_str(&json.stdout).expect("a status is JSON");
     assert_eq!(
         (&status["state"], &status["paused"]),

@@ -112,13 +112,23 @@ async fn a_start_that_is_refused_leaves_nothing_and_takes_nothing_away() {
     // what is added, exit code, what is said
     let table: [(&[&str], i32, &str); 3] = [
         (&["--out", "jsonl=none/b"], 104, "--out jsonl=none/b: No such file"),
-        (&["--out", "hlog=./old.csv"], 2, "--out csv=old.csv and --out hlog=./old.csv: give each"),
-        (&["--summary-json", "old.xml"], 2, "--out junit=old.xml and --summary-json old.xml"),
+        (
+            &["--out", "hlog=./old.csv"],
+            2,
+            "--out csv=old.csv and --out hlog=./old.csv: give each",
+        ),
+        (
+            &["--summary-json", "old.xml"],
+            2,
+            "--out junit=old.xml and --summary-json old.xml",
+        ),
     ];
     for (more, code, says) in table {
         let refused = project.call(&[&["run", "j.lua"], &outs[..], more].concat()).await;
         refused.says(code, &[says]);
-        let refused = project.call(&[&["quick", "http://127.0.0.1:1"], &outs[..], more].concat()).await;
+        let refused = project
+            .call(&[&["quick", "http://127.0.0.1:1"], &outs[..], more].concat())
+            .await;
         refused.says(code, &[says]);
     }
     for file in ["old.csv", "old.xml"] {

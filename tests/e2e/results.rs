@@ -89,7 +89,10 @@ async fn the_seconds_of_a_run_add_up_to_its_summary_exactly() {
         let intervals = std::fs::read_to_string(folder.join("intervals.jsonl")).expect("there are intervals");
         let header = intervals.lines().next().expect("there is a header");
         let header: Value = serde_json::from_str(header).expect("it is JSON");
-        assert!(folder.ends_with(header["run"]["name"].as_str().expect("a run has a name")), "{header}");
+        assert!(
+            folder.ends_with(header["run"]["name"].as_str().expect("a run has a name")),
+            "{header}"
+        );
         let told = json(&project.call(&["report", "--json"]).await);
         assert_eq!(told, ran.summary, "what the run wrote is what is reported");
         std::fs::remove_file(folder.join("summary.json")).expect("there is a summary");
@@ -291,5 +294,8 @@ async fn the_index_of_runs_is_a_copy_that_may_be_lost_or_wrong() {
     // GitHub is told of runs, and not of looking at them.
     let mut command = project.command(["history", "--results", "nowhere"]);
     let nothing = finish(command.env("GITHUB_ACTIONS", "true")).await;
-    assert!(nothing.code == Some(104) && !nothing.stderr.contains("::error"), "{nothing}");
+    assert!(
+        nothing.code == Some(104) && !nothing.stderr.contains("::error"),
+        "{nothing}"
+    );
 }

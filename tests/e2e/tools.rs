@@ -240,7 +240,15 @@ async fn what_cannot_be_shown_is_no_success() {
         &["history"],
         &["run", "j.lua", "-q", "--allow-suspect"],
         // What failed otherwise keeps its code.
-        &["quick", "http://127.0.0.1:1", "-n", "1", "--allow-suspect", "--threshold", "http_req_failed=rate<0.1"],
+        &[
+            "quick",
+            "http://127.0.0.1:1",
+            "-n",
+            "1",
+            "--allow-suspect",
+            "--threshold",
+            "http_req_failed=rate<0.1",
+        ],
     ];
     for args in table {
         let mut command = project.command(args);
@@ -250,7 +258,10 @@ async fn what_cannot_be_shown_is_no_success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let code = if args[0] == "quick" { 99 } else { 104 };
         assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
-        assert!(stderr.contains("cannot write to stdout: No space left"), "{args:?}: {stderr}");
+        assert!(
+            stderr.contains("cannot write to stdout: No space left"),
+            "{args:?}: {stderr}"
+        );
     }
     let runs = std::fs::read_dir(project.path("results")).expect("there are results");
     let summaries = runs.flatten().filter(|run| run.path().join("summary.json").is_file());

@@ -83,7 +83,10 @@ fn no_series_has_a_label_twice_and_none_is_lost() {
             let at = |before: char| line.matches(&format!("{before}{label}")).count();
             assert!(at('{') + at(',') <= 1, "{label} in {line}");
         }
-        assert!(line.contains("tag_run=\"77\"") && line.contains("run=\"20261120T100000Z-saga\""), "{line}");
+        assert!(
+            line.contains("tag_run=\"77\"") && line.contains("run=\"20261120T100000Z-saga\""),
+            "{line}"
+        );
         let own = line.contains("_by_name");
         assert_eq!(line.contains("name=\"nightly\""), !own, "{line}");
     }

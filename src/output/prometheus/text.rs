@@ -138,7 +138,8 @@ impl Page {
         for (name, total) in family {
             for (suffix, label, value) in samples(total) {
                 let _ = write!(self.text, "{}{}{suffix}", name.base, name.unit);
-                let pairs = with_common(&name.labels, &self.common).map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
+                let pairs =
+                    with_common(&name.labels, &self.common).map(|(key, value)| format!("{key}=\"{}\"", escaped(value)));
                 let pairs: Vec<String> = pairs.chain((!label.is_empty()).then(|| label.clone())).collect();
                 if !pairs.is_empty() {
                     let _ = write!(self.text, "{{{}}}", pairs.join(","));
