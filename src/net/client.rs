@@ -47,6 +47,30 @@ struct Plans<'a> {
     cookies: &'a HeaderList,
 }
 
+impl<'a> Plans<'a> {
+    fn of(headers: &'a HeaderList) -> Self {
+        Self {
+            headers,
+            cookies: headers,
+        }
+    }
+
+    /// The request is sent on, elsewhere or not. From here on it has the plan's headers for its own, so that they are dropped as
+    /// its own are; but cookies, which join those of the jar.
+    fn pass_on(&mut self, request: &mut Request, is_elsewhere: bool) {
+        if is_elsewhere {
+            self.cookies = &NO_HEADERS;
+        }
+        let before = request.headers.len();
+        for (name, value) in std::mem::replace(&mut self.headers, &NO_HEADERS) {
+            let is_own = request.headers.iter().take(before).any(|(own, _)| own == name);
+            if name != COOKIE && !is_own {
+                request.headers.append(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// A request on its way.
 #[derive(Clone, Copy)]
 struct Going<'a> {
@@ -180,10 +204,7 @@ impl Client {
             let (until, mut hop_started) = (clock::later(started, limit), started);
             // Boxed, as most requests have none.
             let mut auth = request.address.auth().cloned().map(Box::new);
-            let mut plan = Plans {
-                headers: &self.shared.config.headers,
-                cookies: &self.shared.config.headers,
-            };
+            let mut plan = Plans::of(&self.shared.config.headers);
             self.trace(request);
             loop {
                 let mut hop = Hop::start(hop_started);
@@ -231,11 +252,7 @@ impl Client {
                 if given.is_some() || is_elsewhere {
                     auth = given;
                 }
-                if is_elsewhere {
-                    plan.cookies = &NO_HEADERS;
-                }
-                // From here on the request has them of its own, so that they are dropped as its own are.
-                add_missing(&mut request.headers, std::mem::replace(&mut plan.headers, &NO_HEADERS));
+                plan.pass_on(request, is_elsewhere);
                 redirect::follow(request, status, next);
                 hop_started = clock::now();
             }
@@ -413,17 +430,6 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
     );
     let reading = conn.meter.read();
     closed && reading.first_read.is_none() && (reading.sent == 0 || method.is_idempotent())
-}
-
-/// Adds those of `others` whose names were not there before, but cookies, which join those of the jar.
-fn add_missing(headers: &mut HeaderList, others: &HeaderList) {
-    let before = headers.len();
-    for (name, value) in others {
-        let is_there = headers.iter().take(before).any(|(own, _)| own == name);
-        if name != COOKIE && !is_there {
-            headers.append(name.clone(), value.clone());
-        }
-    }
 }
 
 #[cfg(test)]
