@@ -172,9 +172,10 @@ test("a cookie header is sent in the place of all cookies, and alone", function(
   assert(http.get("/set-cookie?a=jar").ok)
   local jar = http.get("/cookies", { headers = { Cookie = "b=2; c=3" } }):json()
   assert(jar.a == nil and jar.b == "2" and jar.c == "3")
-  raises("`cookies` and a `cookie` among `headers` cannot go together", function()
-    http.get("/cookies", { headers = { Cookie = "b=2" }, cookies = { c = 3 } })
-  end)
+  raises(
+    "`cookies` and a `cookie` among `headers` cannot go together",
+    function() http.get("/cookies", { headers = { Cookie = "b=2" }, cookies = { c = 3 } }) end
+  )
 end)
 
 test("the next iteration has an empty jar", function() assert(next(http.get("/cookies"):json()) == nil) end)
