@@ -418,7 +418,7 @@ mod tests {
         for command in ["run", "capacity"] {
             let words = |more: &[&'static str]| {
                 let load = if command == "run" { "--quiet" } else { "--levels=api=1" };
-                [&["kingtide", command, "j.lua", load, "--no-results"], more].concat()
+                [&["kingtide", command, "j.lua", load, "--no-results"][..], more].concat()
             };
             assert!(Cli::read(words(&[])).is_ok(), "{command}");
             let error = Cli::read(words(&["--results", "results"])).unwrap_err();

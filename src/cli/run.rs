@@ -1,5 +1,6 @@
 //! `kingtide run`: loads the script, runs it, prints and saves what it has shown.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -65,15 +66,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     manifest.git = revision.answer();
     manifest.started_at = timestamp(outcome.started);
     manifest.ended_at = Some(timestamp(clock::wall()));
-    let own_text = outcome.files.get("stdout").cloned();
-    for (name, content) in outcome.files.iter().filter(|(name, _)| *name != "stdout") {
-        if let Err(error) = write_custom(name, content) {
-            let text = format!("{error:#}");
-            // The summary need not be shown: the script may have a text of its own.
-            terminal::error(&text);
-            summary.warnings.push(text);
-        }
-    }
+    let own_text = custom(&outcome.files, &mut summary);
     terminal::out(&own_text.unwrap_or_else(|| text(&summary)));
     let mut unsaved = false;
     if let Some(folder) = &folder {
@@ -194,8 +187,7 @@ pub(super) async fn prepare(
     } else {
         None
     };
-    let mut vars: std::collections::BTreeMap<String, String> =
-        demo.iter().flat_map(|demo| demo.variables.iter().cloned()).collect();
+    let mut vars: BTreeMap<String, String> = demo.iter().flat_map(|demo| demo.variables.iter().cloned()).collect();
     vars.extend(args.env.iter().cloned());
     let options = LoadOptions {
         script: args.script.clone(),
@@ -290,6 +282,19 @@ pub(super) fn style() -> Style {
     }
 }
 
+/// Writes the files that the script's `summary` asked for, and gives the text that it wants to be printed.
+fn custom(files: &BTreeMap<String, String>, summary: &mut Summary) -> Option<String> {
+    for (name, content) in files.iter().filter(|(name, _)| *name != "stdout") {
+        if let Err(error) = write_custom(name, content) {
+            let text = format!("{error:#}");
+            // Where the script has a text of its own, the warning is in none that is printed.
+            terminal::error(&text);
+            summary.warnings.push(text);
+        }
+    }
+    files.get("stdout").cloned()
+}
+
 /// Writes a file that the script's `summary` asked for: below the current folder only.
 fn write_custom(name: &str, content: &str) -> anyhow::Result<()> {
     let path = Path::new(name);
@@ -337,8 +342,9 @@ mod tests {
             assert_eq!(reasons, expected[usize::from(after != 109)..]);
         }
         let folder = tempfile::tempdir().unwrap();
-        let (keeper, unkept) = (Keeper::new(&folder.path().join("gone")), &mut summary(0, &json!([])));
-        not_kept(unkept, keeper.err());
-        assert_eq!(unkept.exit_code, 109);
+        let keeper = Keeper::new(&folder.path().join("gone"));
+        let mut summary = summary(0, &json!([]));
+        not_kept(&mut summary, keeper.err());
+        assert_eq!(summary.exit_code, 109);
     }
 }

@@ -314,8 +314,8 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(format!("/dev/fd/{fd}"), &link).unwrap();
         for name in [
-            format!("/dev/fd/{fd}").into(),
-            format!("/proc/self/fd/{fd}").into(),
+            PathBuf::from(format!("/dev/fd/{fd}")),
+            PathBuf::from(format!("/proc/self/fd/{fd}")),
             link,
         ] {
             write_json(&name, &json!(1)).unwrap();

@@ -124,10 +124,10 @@ async fn a_start_that_is_refused_leaves_nothing_and_takes_nothing_away() {
         ),
     ];
     for (more, code, says) in table {
-        let refused = project.call(&[&["run", "j.lua"], &outs[..], more].concat()).await;
+        let refused = project.call(&[&["run", "j.lua"][..], &outs[..], more].concat()).await;
         refused.says(code, &[says]);
         let refused = project
-            .call(&[&["quick", "http://127.0.0.1:1"], &outs[..], more].concat())
+            .call(&[&["quick", "http://127.0.0.1:1"][..], &outs[..], more].concat())
             .await;
         refused.says(code, &[says]);
     }
