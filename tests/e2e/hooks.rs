@@ -62,6 +62,25 @@ async fn each_user_has_its_own_globals() {
     assert_eq!(ran.exits(0).metric("checks", "passes"), Some(12.0), "{}", ran.ended);
 }
 
+/// What a user that is made on demand waits for the system is no fault of the generator, whether it gets it or not.
+#[tokio::test]
+async fn a_slow_vu_init_is_no_dispatch_lag() {
+    for end in ["", "error 'no'"] {
+        let project = Project::with(&format!(
+            "return {{
+              on_script_error = 'count',
+              exec = function() end,
+              vu_init = function() sleep '2s' {end} end,
+              scenarios = {{ a = {{ executor = 'constant-arrival-rate', rate = 1, duration = '1s', pre_allocated_vus = 0 }} }},
+              thresholds = {{ iteration_start_lag = 'min>=2s', dispatch_lag = 'max<1s' }},
+            }}"
+        ));
+        let ran = project.run_script().await;
+        ran.exits(0);
+        assert_eq!(ran.counts("a")[..2], [1, 1], "{}", ran.ended);
+    }
+}
+
 #[tokio::test]
 async fn a_failing_vu_init_fails_the_iterations_of_its_user() {
     let project = Project::with(

@@ -3,6 +3,7 @@
 mod closed;
 mod edits;
 mod ends;
+mod fakes;
 mod laws;
 mod open;
 mod order;
@@ -30,6 +31,7 @@ use crate::plan::{Executor, Limits, OnSaturation, OnScriptError, Plan, Scenario}
 use crate::schedule::{Shape, Spacing, Stripe};
 use crate::vu::{Iteration, Outcome, Ready, Vu, VuFactory};
 
+use self::fakes::{FakeFactory, Init, Log, Script, Update};
 use super::{Change, Core, Progress, Saturated, Shared, Signals, replan};
 
 /// Of random arrivals.
@@ -101,9 +103,6 @@ pub(super) fn open(shape: Shape, vus: (u64, u64), on_saturation: OnSaturation) -
     }
 }
 
-/// What a journey does: how long it takes, and how it ends.
-type Script = Rc<dyn Fn(&Iteration) -> (Duration, Outcome)>;
-
 /// One iteration as its VU saw it; times in ms from the start of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -113,114 +112,6 @@ pub(super) struct Seen {
     pub(super) vu: u64,
     pub(super) due: u64,
     pub(super) started: u64,
-}
-
-/// What all fakes of a run write down.
-#[derive(Default)]
-struct Log {
-    start: Option<Instant>,
-    seen: Vec<Seen>,
-    created: Vec<u64>,
-    alive: u64,
-    peak: u64,
-}
-
-struct FakeFactory {
-    log: Rc<RefCell<Log>>,
-    script: Script,
-    creation: Duration,
-    init: Init,
-    update: Option<Update>,
-}
-
-/// How long a VU initialises itself, by its id.
-type Init = Rc<dyn Fn(u64) -> Duration>;
-
-/// From when on a VU has something to take up before its next iteration, and how long that takes.
-#[derive(Clone, Copy)]
-struct Update {
-    at: Duration,
-    takes: Duration,
-}
-
-struct FakeVu {
-    id: u64,
-    log: Rc<RefCell<Log>>,
-    script: Script,
-    init_took: Duration,
-    /// Not taken up yet.
-    update: Option<Update>,
-}
-
-impl VuFactory for FakeFactory {
-    type Vu = FakeVu;
-
-    async fn create(&self, _scenario: usize, vu_id: u64) -> FakeVu {
-        if self.creation > Duration::ZERO {
-            clock::sleep(self.creation).await;
-        }
-        let init_took = (self.init)(vu_id);
-        if init_took > Duration::ZERO {
-            clock::sleep(init_took).await;
-        }
-        let mut log = self.log.borrow_mut();
-        log.created.push(vu_id);
-        log.alive += 1;
-        log.peak = log.peak.max(log.alive);
-        FakeVu {
-            id: vu_id,
-            log: Rc::clone(&self.log),
-            script: Rc::clone(&self.script),
-            init_took,
-            update: self.update,
-        }
-    }
-}
-
-impl Vu for FakeVu {
-    fn init_took(&self) -> Duration {
-        self.init_took
-    }
-
-    async fn ready(&mut self) -> Ready {
-        let start = self.log.borrow().start;
-        let is_due = |update: &mut Update| start.is_some_and(|start| clock::now() >= start + update.at);
-        let took = match self.update.take_if(is_due) {
-            Some(update) => {
-                clock::sleep(update.takes).await;
-                update.takes
-            }
-            None => Duration::ZERO,
-        };
-        Ready { revision: 0, took }
-    }
-
-    async fn run(&mut self, it: &Iteration) -> Outcome {
-        {
-            let mut log = self.log.borrow_mut();
-            let start = log.start.expect("the stage has set it");
-            let since = |at| millis(at - start);
-            log.seen.push(Seen {
-                scenario: it.scenario,
-                number: it.number,
-                segment: it.part.segment,
-                vu: self.id,
-                due: since(it.scheduled_at),
-                started: since(it.started_at),
-            });
-        }
-        let (time, outcome) = (self.script)(it);
-        if time > Duration::ZERO {
-            clock::sleep(time).await;
-        }
-        outcome
-    }
-}
-
-impl Drop for FakeVu {
-    fn drop(&mut self) {
-        self.log.borrow_mut().alive -= 1;
-    }
 }
 
 /// A run to be played.
@@ -382,21 +273,25 @@ impl Stage {
         self
     }
 
+    fn factory(&self, log: &Rc<RefCell<Log>>) -> FakeFactory {
+        FakeFactory {
+            log: Rc::clone(log),
+            script: Rc::clone(&self.script),
+            creation: self.creation,
+            init: Rc::clone(&self.init),
+            update: self.update,
+        }
+    }
+
     /// Plays the run, each stripe on a `LocalSet` of its own, and checks what holds for every run.
     pub(super) async fn play(self) -> Report {
+        let log = Rc::new(RefCell::new(Log::default()));
+        let factory = Rc::new(self.factory(&log));
         let plan = Arc::new(plan(self.scenarios));
         let registry = Registry::default();
         let catalog = Catalog::new(&registry, &self.selectors).unwrap();
         let (signals, saturated) = signals();
         let shared = Arc::new(Shared::new(&plan, SEED));
-        let log = Rc::new(RefCell::new(Log::default()));
-        let factory = Rc::new(FakeFactory {
-            log: Rc::clone(&log),
-            script: self.script,
-            creation: self.creation,
-            init: self.init,
-            update: self.update,
-        });
         let of = self.stripes;
         let recorders: Vec<_> = (0..of).map(|_| Recorder::new(&registry, &catalog)).collect();
         let mut cores: Vec<_> = (0..of)
