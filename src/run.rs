@@ -24,8 +24,8 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{Aggregation, CheckpointTotal, Selector, Tap, Timeline, Totals, builtin};
-use crate::plan::{Plan, order};
+use crate::metrics::{Aggregation, CheckpointTotal, Selector, StageSpan, Tap, Timeline, Totals, builtin};
+use crate::plan::{Plan, Scenario, order};
 use crate::results::{Sink, Summary};
 
 use self::core::{AtWork, CoreReport, CoreSeed, Users, start_core};
@@ -276,7 +276,19 @@ fn timeline(plan: &Plan) -> Timeline {
         phases: phases
             .map(|phase| (phase.name.clone(), phase.start..phase.end))
             .collect(),
+        stages: stages(plan),
     }
+}
+
+/// The stages of all scenarios.
+fn stages(plan: &Plan) -> Vec<StageSpan> {
+    let of = |scenario: &Scenario| {
+        let executor = &scenario.executor;
+        let stages = executor.segments().into_iter().zip(executor.segment_lengths());
+        let start = scenario.start_after.is_none().then_some(scenario.start_time);
+        StageSpan::of(&scenario.name, start, scenario.warmup, stages).collect::<Vec<_>>()
+    };
+    plan.scenarios.iter().flat_map(of).collect()
 }
 
 /// Those who see what the load does.

@@ -24,7 +24,7 @@ use super::registry::Registry;
 use super::selector::Selector;
 use super::series::Series;
 use super::summary::MetricSummaries;
-use super::timeline::Timeline;
+use super::timeline::{StageSpan, Timeline};
 use super::totals::summary;
 
 /// More than these are not kept.
@@ -82,6 +82,11 @@ impl Checkpoints {
             closed: Vec::new(),
             kept: FxHashMap::default(),
         }
+    }
+
+    /// As of [`super::Totals::restage`].
+    pub(super) fn restage(&mut self, stages: &[StageSpan]) {
+        self.timeline.stages = stages.to_vec();
     }
 
     /// Those that are complete, in their order.

@@ -21,7 +21,7 @@ use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
 use super::threshold::Threshold;
-use super::timeline::Timeline;
+use super::timeline::{StageSpan, Timeline};
 use super::trend::Trend;
 use super::window::{Watched, Windows, Worst};
 
@@ -136,6 +136,12 @@ impl Totals {
                 self.later.push(Later::new(since, id));
             }
         }
+    }
+
+    /// The stages have other lengths from now on, as if they had always had.
+    pub fn restage(&mut self, stages: Vec<StageSpan>) {
+        self.checkpoints.iter_mut().for_each(|c| c.restage(&stages));
+        self.timeline.stages = stages;
     }
 
     /// Sums up each `every` of a load that is planned to last for `planned`; call it after [`Totals::watch`].
@@ -338,7 +344,11 @@ impl Totals {
             ),
             Some(since) => {
                 let later = self.later.iter().find(|later| later.is(since.as_secs(), found));
-                (later.and_then(Later::series), self.elapsed.saturating_sub(since))
+                let over = |until| self.timeline.over(&selector.tags, until);
+                (
+                    later.and_then(Later::series),
+                    over(self.elapsed).saturating_sub(over(since)),
+                )
             }
         };
         let Some(series) = series else {

@@ -336,6 +336,16 @@ impl Executor {
         names.into_iter().enumerate().map(label).collect()
     }
 
+    /// How long each of its segments lasts; nothing is known of waves, which are moments.
+    #[must_use]
+    pub fn segment_lengths(&self) -> Vec<Option<Duration>> {
+        match self {
+            Self::RampingVus { stages, .. } => stages.iter().map(|stage| Some(stage.duration)).collect(),
+            Self::Open { shape, .. } => shape.segment_lengths(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The name of the segment that lasts at a time from the scenario's start, if there is one then.
     #[must_use]
     pub fn segment_at(&self, at: Duration) -> Option<String> {

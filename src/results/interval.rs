@@ -101,6 +101,19 @@ pub struct ScenarioHeader {
     /// How long it warms up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub warmup_ms: u64,
+    /// Its stages or steps, one after the other from its start on; waves, which are moments, have no length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageHeader>,
+}
+
+/// A stage, a step or a wave of a scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageHeader {
+    /// Its name, else its number from 0.
+    pub name: String,
+    /// How long it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
 }
 
 /// A threshold of the plan.

@@ -29,7 +29,8 @@ pub use history::{PastRun, find, history};
 pub use hlog::{Hlog, HlogError};
 pub use interval::{
     Buckets, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, PhaseHeader, RunHeader,
-    ScenarioHeader, ScenarioInterval, Series, ThresholdHeader, ThresholdInterval, TracesHeader, Trend, Values,
+    ScenarioHeader, ScenarioInterval, Series, StageHeader, ThresholdHeader, ThresholdInterval, TracesHeader, Trend,
+    Values,
 };
 pub use keeper::Keeper;
 pub use manifest::{FileHash, GitRevision, Host, MANIFEST_SCHEMA, Manifest};

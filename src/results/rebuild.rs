@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::metrics::{
-    Catalog, Counts, Gauge, NoData, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, Timeline, Totals,
-    Unit,
+    Catalog, Counts, Gauge, NoData, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, StageSpan, Timeline,
+    Totals, Unit,
 };
 
 use super::exit::ExitCode;
 use super::failed;
 use super::health::{Conditions, judge_generator};
-use super::interval::{Header, Interval, RunHeader, Series, ThresholdHeader, Values};
+use super::interval::{Header, Interval, RunHeader, ScenarioHeader, Series, ThresholdHeader, Values};
 use super::summary::{
     CheckpointSummary, EventSummary, Reason, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary,
     millis, whole_seconds,
@@ -100,6 +100,7 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
         phases: phases
             .map(|phase| (phase.name.clone(), span(phase.start_ms, phase.end_ms)))
             .collect(),
+        stages: run.scenarios.iter().flat_map(stages).collect(),
     };
     totals.watch(timeline, &[]);
     if let Some(every) = run.checkpoints_ms {
@@ -112,6 +113,13 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
     }
     totals.finish(duration);
     totals
+}
+
+fn stages(scenario: &ScenarioHeader) -> impl Iterator<Item = StageSpan> {
+    let stages = scenario.stages.iter();
+    let stages = stages.map(|stage| (stage.name.clone(), stage.duration_ms.map(Duration::from_millis)));
+    let start = scenario.start_ms.map(Duration::from_millis);
+    StageSpan::of(&scenario.name, start, Duration::from_millis(scenario.warmup_ms), stages)
 }
 
 fn second(run: &RunHeader, interval: &Interval, start: Instant) -> Second {

@@ -12,11 +12,11 @@ use crate::clock::{self, Instant};
 use crate::exec;
 use crate::failures::News;
 use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Tap, Threshold, Totals, builtin};
-use crate::plan::{Plan, order};
+use crate::plan::{Executor, Plan, order};
 use crate::results::{
     Buckets, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
-    Patience, PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, Summary, ThresholdHeader,
-    ThresholdInterval, TracesHeader, Trend, Values, millis, timestamp,
+    Patience, PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, StageHeader, Summary,
+    ThresholdHeader, ThresholdInterval, TracesHeader, Trend, Values, millis, timestamp,
 };
 
 use super::judge::Judge;
@@ -253,6 +253,15 @@ fn epoch_ms(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
 }
 
+fn stages(executor: &Executor) -> Vec<StageHeader> {
+    let stages = executor.segments().into_iter().zip(executor.segment_lengths());
+    let stage = |(name, length): (String, Option<Duration>)| StageHeader {
+        name,
+        duration_ms: length.map(millis),
+    };
+    stages.map(stage).collect()
+}
+
 fn header(test: &Test, wall: SystemTime) -> Header {
     let plan: &Plan = &test.plan;
     let scenario = |scenario: &crate::plan::Scenario| ScenarioHeader {
@@ -262,6 +271,7 @@ fn header(test: &Test, wall: SystemTime) -> Header {
         start_ms: scenario.start_after.is_none().then(|| millis(scenario.start_time)),
         duration_ms: millis(scenario.executor.duration()),
         warmup_ms: millis(scenario.warmup),
+        stages: stages(&scenario.executor),
     };
     let threshold = |threshold: &Threshold| ThresholdHeader {
         metric: threshold.selector.to_string(),

@@ -271,6 +271,7 @@ impl Reloads {
         edited.changes.extend(replanned.changes);
 
         let plan = Arc::new(edited.plan);
+        totals.restage(super::stages(&plan));
         revision.set_plan(Arc::clone(&plan));
         judge.follow(&plan);
         test.plan = plan;

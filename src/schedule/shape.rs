@@ -273,6 +273,17 @@ impl Shape {
         }
     }
 
+    /// How long each of [`Shape::segments`] lasts; nothing is known of waves, which are moments.
+    #[must_use]
+    pub fn segment_lengths(&self) -> Vec<Option<Duration>> {
+        match self {
+            Self::RampingArrivalRate { stages, .. } => stages.iter().map(|stage| Some(stage.duration)).collect(),
+            Self::Steps { steps, .. } => steps.iter().map(|step| Some(step.duration)).collect(),
+            Self::Waves { waves } => vec![None; waves.len()],
+            Self::ConstantArrivalRate { .. } | Self::Burst { .. } | Self::Replay { .. } => Vec::new(),
+        }
+    }
+
     /// Which of [`Shape::segments`] lasts at a time from the start; `None` before the first, after the last, and for
     /// shapes that have none.
     #[must_use]

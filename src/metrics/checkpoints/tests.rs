@@ -116,7 +116,7 @@ fn wholes_and_named_series_are_kept_with_rates_of_their_span() {
     let mut totals = Totals::new(&registry, &catalog, 1);
     let timeline = Timeline {
         measured_from: s(1),
-        phases: Vec::new(),
+        ..Timeline::default()
     };
     totals.watch(timeline, &[]);
     totals.keep_checkpoints(s(4), s(8));
