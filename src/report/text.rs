@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::metrics::MetricSummary;
 use crate::results::{ErrorSummary, Generator, GeneratorVerdict, Summary, ThresholdSummary, Verdict};
 
 use super::human;
@@ -266,12 +267,18 @@ fn checks(summary: &Summary, style: &Style) -> Vec<String> {
             Cell::plain(share(check.passes, check.passes + check.fails)),
         ]);
     }
-    let note = format!(
-        "{} of {} passed, {}",
-        human::count(passes),
-        human::count(passes + fails),
-        share(passes, passes + fails)
-    );
+    let all = (passes, passes + fails);
+    // The table has those of setup as well, the metric has not.
+    let journeys = match summary.metrics.get("checks") {
+        Some(MetricSummary::Rate { passes, total, .. }) => (*passes, *total),
+        _ => all,
+    };
+    let of = |(part, whole): (u64, u64)| format!("{} of {} passed", human::count(part), human::count(whole));
+    let mut note = format!("{}, {}", of(journeys), share(journeys.0, journeys.1));
+    let outside = (all.0.saturating_sub(journeys.0), all.1.saturating_sub(journeys.1));
+    if outside.1 > 0 {
+        note += &format!("; {} outside of journeys", of(outside));
+    }
     let mut lines = vec![style.heading("CHECKS", &note)];
     lines.extend(table.lines(style));
     lines

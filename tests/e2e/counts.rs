@@ -196,3 +196,27 @@ async fn rows_that_run_out_retire_their_users() {
         assert_eq!(ran.counts("a"), [50, 10, 7, 40, 3, 0], "{threads} threads");
     }
 }
+
+#[tokio::test]
+async fn rates_are_of_the_part_that_was_asked_for_and_of_journeys() {
+    let project = Project::with(
+        "local things = kt.metrics.counter 'things'
+        return {
+          setup = function()
+            things:add(500)
+            check(1, { seeded = true })
+          end,
+          scenarios = { s = { executor = 'steps', exec = function()
+            things:add(1)
+            check(1, { works = false })
+          end, steps = {
+            { rate = 10, duration = '1s', name = 'low' }, { rate = 100, duration = '500ms', name = 'peak' } } } },
+          thresholds = { ['iterations{stage:peak}'] = 'rate>90', ['things{scenario:s,stage:low}'] = { 'rate>9', 'rate<11' },
+            things = { 'rate<60', 'count==560' }, checks = { 'rate==0', 'count==60' }, ['checks{lifecycle:setup}'] = 'rate==1' },
+        }",
+    );
+    let ran = project.run(&["j.lua"]).await;
+    ran.exits(0);
+    let told = "0 of 60 passed, 0.00%; 1 of 1 passed outside of journeys";
+    assert!(ran.ended.stdout.contains(told), "{}", ran.ended);
+}
