@@ -41,8 +41,9 @@ pub async fn run(
     function: &Pinned,
     argument: &Pinned,
 ) -> Result<(), ScriptError> {
-    let ended = drive(context, coroutine, coroutine.load_pinned(function, argument)).await;
-    coroutine.clear();
+    let lua = &context.host.lua;
+    let ended = drive(context, coroutine, coroutine.load_pinned(lua, function, argument)).await;
+    coroutine.clear(lua);
     ended
 }
 

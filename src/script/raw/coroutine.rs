@@ -46,15 +46,22 @@ impl Coroutine {
     }
 
     /// Forgets the last call, however it ended or did not end: what is on its stack keeps nothing alive any more.
-    pub fn clear(&self) {
+    pub fn clear(&self, lua: &Lua) {
         let state = self.state();
-        // SAFETY: it does not run: this is its owner. One that has ended keeps only values; any other is reset first.
+        // SAFETY: it does not run: this is its owner. One that has ended keeps only values.
         unsafe {
             if ffi::lua_status(state) == ffi::LUA_OK {
-                ffi::lua_settop(state, 0);
-            } else {
-                ffi::lua_resetthread(state);
+                return ffi::lua_settop(state, 0);
             }
+        }
+        // A stack that has grown is replaced by a small one before it is freed, and it may have ended because the VM has
+        // no memory left: the limit, which always can be set, does not count for that moment.
+        let limit = lua.set_memory_limit(0);
+        // SAFETY: as above; any other is reset. What that raises, where the process has no memory either, the binding
+        // catches, and it is reset again before its next call.
+        let _ = unsafe { lua.exec_raw::<()>((), |_| ffi::lua_resetthread(state)) };
+        if let Ok(limit) = limit {
+            let _ = lua.set_memory_limit(limit);
         }
     }
 
@@ -63,7 +70,7 @@ impl Coroutine {
     /// # Errors
     /// When the VM is out of memory.
     pub fn load(&self, lua: &Lua, function: &Function, args: impl IntoLuaMulti) -> mlua::Result<i32> {
-        self.clear();
+        self.clear(lua);
         let mut values = args.into_lua_multi(lua)?;
         values.push_front(Value::Function(function.clone()));
         let count = c_int::try_from(values.len()).map_err(mlua::Error::external)?;
@@ -75,8 +82,8 @@ impl Coroutine {
 
     /// As [`Coroutine::load`], for a function and an argument that are pinned: costs no way through the binding.
     #[must_use]
-    pub fn load_pinned(&self, function: &Pinned, argument: &Pinned) -> i32 {
-        self.clear();
+    pub fn load_pinned(&self, lua: &Lua, function: &Pinned, argument: &Pinned) -> i32 {
+        self.clear(lua);
         let state = self.state();
         // SAFETY: two pushes on the empty stack of a coroutine that does not run; a coroutine has room for 20 values.
         unsafe {
@@ -120,7 +127,7 @@ impl Coroutine {
         let trace = trace(state);
         // SAFETY: after an error, its value is on top.
         let value = unsafe { lua.exec_raw((), |to| ffi::lua_xmove(state, to, 1)) };
-        self.clear();
+        self.clear(lua);
         (value, trace)
     }
 }

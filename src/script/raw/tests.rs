@@ -271,7 +271,7 @@ fn coroutines_in_any_state_show_their_places() {
     all(&coroutine);
     lua.gc_collect().unwrap();
     all(&coroutine);
-    coroutine.clear();
+    coroutine.clear(&lua);
     all(&coroutine);
 }
 
