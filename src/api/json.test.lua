@@ -62,6 +62,12 @@ test("what JSON cannot hold is raised with its place", function()
   raises("not UTF-8", function() json.encode "\255" end)
 end)
 
+test("a key that is no name runs no code of the script", function()
+  local key = setmetatable({}, { __tostring = function() return json.encode { 1 } end })
+  raises("json.encode: a key is a table; JSON objects have string keys", function() json.encode { [key] = 1 } end)
+  raises("a key is the boolean true", function() json.encode { [true] = 1 } end)
+end)
+
 test("misuse is raised where it is written", function()
   local any = json --[[@as any]]
   raises("json.decode: `text` must be a string, got nil", function() any.decode() end)

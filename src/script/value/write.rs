@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::{ArrayMark, EXACT};
+use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
 
 /// How deep tables may nest, which also ends circular ones.
@@ -223,19 +224,17 @@ impl Json {
 }
 
 fn cannot(stack: &Stack<'_>, index: i32) -> String {
-    format!("{} cannot be JSON", article(stack.type_name(index)))
+    format!("{} cannot be JSON", describe_at(stack, index))
 }
 
+/// Runs no code of the script, which `__tostring` would be: this writer is in use.
 fn not_a_name(stack: &Stack<'_>, key: i32) -> String {
-    let text = stack.value(key).and_then(|key| key.to_string()).unwrap_or_default();
-    let kind = stack.type_name(key);
-    format!("a key is {kind} `{text}`; JSON objects have string keys")
-}
-
-fn article(name: &str) -> String {
-    if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        format!("an {name}")
-    } else {
-        format!("a {name}")
+    let text = describe_at(stack, key);
+    match stack.kind(key) {
+        Kind::Boolean | Kind::Number => {
+            let kind = stack.type_name(key);
+            format!("a key is the {kind} {text}; JSON objects have string keys")
+        }
+        _ => format!("a key is {text}; JSON objects have string keys"),
     }
 }
