@@ -152,8 +152,9 @@ fn from_table(host: &Host, table: &Table, trace: &str) -> ScriptError {
         _ => {
             let value = Value::Table(table.clone());
             let text = super::value::to_json(&host.lua, &value).unwrap_or_else(|_| "a table".into());
+            // Without metamethods: the script does not run any more, and nothing would cut it short.
             let message = table
-                .get::<String>("message")
+                .raw_get::<String>("message")
                 .unwrap_or_else(|_| format!("the script raised {text}"));
             return ScriptError::from_message(Kind::Raised, &message, trace);
         }

@@ -33,6 +33,16 @@ async fn an_error_in_a_required_file_names_that_file_and_the_way_to_it() {
 }
 
 #[tokio::test]
+async fn what_was_raised_is_read_without_code_of_the_script() {
+    let forever = "function() while true do end end";
+    let main = format!(
+        "return function()\n  error(setmetatable({{ a = 1 }}, {{ __index = {forever}, __tostring = {forever} }}))\nend"
+    );
+    let error = Bed::new(&main).await.error().await;
+    assert_eq!(error.message, "the script raised {\"a\":1}");
+}
+
+#[tokio::test]
 async fn errors_of_the_vm_have_their_line_and_a_hint() {
     // body, part of the message, whether a hint helps
     let table = [
