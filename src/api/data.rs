@@ -11,7 +11,7 @@ use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
 use crate::script::fields::describe;
 use crate::script::raw::{self, Flow, Stack};
-use crate::script::value::{push_json, to_json};
+use crate::script::value::{push_json, to_kept_json};
 use crate::script::{ApiError, Args, Host, Kind, Lifecycle, Pushed};
 
 /// The face of a set in Lua; `name`, `length` and functions that give a row.
@@ -136,7 +136,7 @@ pub(super) fn build(host: &Host, args: &Args<'_, '_>, name: &str, rows: &Value) 
     let mut texts = Vec::with_capacity(rows.raw_len());
     for row in rows.sequence_values::<Value>() {
         let row = row?;
-        let text = to_json(&host.lua, &row);
+        let text = to_kept_json(&host.lua, &row);
         texts.push(text.map_err(|error| args.error(format!("row {} of `{name}`: {error}", texts.len() + 1)))?);
     }
     Dataset::from_values(name, texts).map_err(|error| args.error(error))

@@ -5,14 +5,18 @@ use std::rc::Rc;
 use mlua::Value;
 
 use crate::script::raw::Kind;
-use crate::script::value::{ArrayMark, push_json};
+use crate::script::value::{ArrayMark, Style, push_json};
 use crate::script::{ApiError, Args, Host, Pushed};
 
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let table = host.lua.create_table()?;
     table.raw_set("null", Value::NULL)?;
     host.add(&table, "json.encode", |host, args| {
-        let pretty = option(args, "pretty")?;
+        let style = if option(args, "pretty")? {
+            Style::Pretty
+        } else {
+            Style::Plain
+        };
         let mut json = host.json.borrow_mut();
         let text = json.bytes(args.stack(), 1, pretty);
         let text = text.map_err(|error| args.error(error))?;

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::script::commons::{Answer, CommonsError, Counter, Key, Map, Stored};
 use crate::script::fields::duration_at;
 use crate::script::raw::{Kind, Stack};
-use crate::script::value::push_json;
+use crate::script::value::{Style, push_json};
 use crate::script::{ApiError, Args, Host, Lifecycle, Pushed, Results};
 
 /// The largest text or table that is kept, in bytes.
@@ -383,7 +383,7 @@ pub(super) fn stored(host: &Host, stack: &mut Stack<'_>, index: i32) -> Result<S
         (_, Some(number)) if number.is_finite() => Ok(Stored::Number(number)),
         (_, Some(number)) => Err(format!("{number} is no finite number")),
         _ => {
-            let json = host.json.borrow_mut().text(stack, index)?;
+            let json = host.json.borrow_mut().text(stack, index, Style::Kept)?;
             within(json.len())?;
             Ok(Stored::Json(json.into()))
         }

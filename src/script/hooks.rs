@@ -13,7 +13,7 @@ use super::bridge;
 use super::context::{Lifecycle, VuContext};
 use super::errors::{Kind, ScriptError};
 use super::fields::describe;
-use super::value::{freeze, from_tree, to_tree};
+use super::value::{freeze, from_tree, to_kept_json};
 use super::vu::Loaded;
 
 /// How a hook ended other than by returning.
@@ -56,7 +56,8 @@ pub async fn setup(
     };
     match call(context, loaded, Lifecycle::Setup, &function, Value::Nil, limit).await? {
         Value::Nil => Ok(Some(serde_json::Value::Null)),
-        value => to_tree(&context.host.lua, &value)
+        value => to_kept_json(&context.host.lua, &value)
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()))
             .map(Some)
             .map_err(|error| HookError::Returned(format!("what virtual users cannot share: {error}"))),
     }

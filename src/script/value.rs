@@ -14,7 +14,7 @@ use serde::de::DeserializeSeed as _;
 use super::raw::{self, Pinned, Stack};
 
 pub use read::{Onto, Seek};
-pub use write::Json;
+pub use write::{Json, Style};
 
 /// The largest integer up to which a double is exact.
 const EXACT: u64 = 1 << 53;
@@ -127,7 +127,19 @@ fn made(
 /// # Errors
 /// What JSON cannot hold, with its place.
 pub fn to_json(lua: &Lua, value: &Value) -> Result<String, String> {
-    raw::with_stack(lua, value, |stack| Json::default().text(stack, 1)).map_err(|error| error.to_string())?
+    text(lua, value, Style::Plain)
+}
+
+/// As [`to_json`], for what [`push_json`] reads again.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_kept_json(lua: &Lua, value: &Value) -> Result<String, String> {
+    text(lua, value, Style::Kept)
+}
+
+fn text(lua: &Lua, value: &Value, style: Style) -> Result<String, String> {
+    raw::with_stack(lua, value, |stack| Json::default().text(stack, 1, style)).map_err(|error| error.to_string())?
 }
 
 /// A Lua value as a JSON tree.
@@ -174,6 +186,9 @@ mod tests {
             ("{ b = 1, a = { c = true } }", Ok("{\"a\":{\"c\":true},\"b\":1}")),
             ("{}", Ok("{}")),
             ("9007199254740992", Ok("9007199254740992")),
+            ("9007199254740994", Ok("9007199254740994")),
+            ("-1.7953840247633e18", Ok("-1795384024763300096")),
+            ("2 ^ 62", Ok("4611686018427387904")),
             ("1e21", Ok("1e+21")),
             ("0/0", Err("NaN")),
             ("{ f = print }", Err("f: a function cannot be JSON")),
@@ -191,6 +206,18 @@ mod tests {
                 (Err(error), Err(part)) => assert!(error.contains(part), "{code}: {error}"),
                 (got, wanted) => panic!("{code}: {got:?}, wanted {wanted:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_as_it_was() {
+        let lua = lua();
+        for code in ["2 ^ 53", "2 ^ 53 + 2", "-2 ^ 62", "2 ^ 63", "-2 ^ 63", "1.5", "1e300"] {
+            let value: Value = lua.load(code).eval().unwrap();
+            let text = to_kept_json(&lua, &value).unwrap();
+            let back = parse(&lua, text.as_bytes(), false).unwrap();
+            assert_eq!(back.as_number(), value.as_number(), "{code}: {text}");
+            assert!(back.is_number() || back.is_integer(), "{code}: {text}");
         }
     }
 

@@ -13,6 +13,7 @@ use crate::script::ApiError;
 use crate::script::loader::find_data;
 use crate::script::options::Options;
 use crate::script::raw::{Kind, Stack};
+use crate::script::value::Style;
 
 use super::options::Reader;
 use super::request::secret_header;
@@ -37,7 +38,7 @@ impl Reader<'_> {
 
     pub(super) fn json(&mut self, stack: &mut Stack<'_>, value: i32) -> Result<(), ApiError> {
         let mut json = self.vu.host.json.borrow_mut();
-        let text = json.bytes(stack, value, false);
+        let text = json.bytes(stack, value, Style::Plain);
         let text = text.map_err(|error| self.error(format!("`json`: {error}")))?;
         let body = Bytes::copy_from_slice(text);
         self.body("json", body, Some(HeaderValue::from_static("application/json")))

@@ -19,7 +19,20 @@ pub struct Json {
     /// The fields of the objects that are being written, one object after another: where on the stack their keys are, with
     /// the values above them.
     fields: Vec<i32>,
-    pretty: bool,
+    style: Style,
+}
+
+/// Who reads the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// A program.
+    #[default]
+    Plain,
+    /// A person: with lines and indents.
+    Pretty,
+    /// A VM of ours, which takes integers that a double does not count exactly for text: they are written as fractions, so
+    /// that they come back as the numbers they were.
+    Kept,
 }
 
 impl Json {
@@ -27,8 +40,8 @@ impl Json {
     ///
     /// # Errors
     /// What JSON cannot hold, with its place.
-    pub fn text(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<String, String> {
-        let bytes = self.bytes(stack, index, false)?.to_vec();
+    pub fn text(&mut self, stack: &mut Stack<'_>, index: i32, style: Style) -> Result<String, String> {
+        let bytes = self.bytes(stack, index, style)?.to_vec();
         String::from_utf8(bytes).map_err(|error| error.to_string())
     }
 
@@ -36,8 +49,8 @@ impl Json {
     ///
     /// # Errors
     /// What JSON cannot hold, with its place.
-    pub fn bytes(&mut self, stack: &mut Stack<'_>, index: i32, pretty: bool) -> Result<&[u8], String> {
-        self.pretty = pretty;
+    pub fn bytes(&mut self, stack: &mut Stack<'_>, index: i32, style: Style) -> Result<&[u8], String> {
+        self.style = style;
         self.out.clear();
         self.fields.clear();
         let top = stack.top();
@@ -85,8 +98,12 @@ impl Json {
         if !value.is_finite() {
             return Err("JSON has no number for NaN or infinity".to_owned());
         }
-        #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
-        let is_whole = value.fract() == 0.0 && value.abs() <= EXACT as f64;
+        #[expect(clippy::cast_precision_loss, reason = "powers of two are exact")]
+        let is_whole = value.fract() == 0.0
+            && match self.style {
+                Style::Kept => value.abs() <= EXACT as f64,
+                Style::Plain | Style::Pretty => value.abs() < -(i64::MIN as f64),
+            };
         #[expect(clippy::cast_possible_truncation, reason = "checked to be an exact integer")]
         let written = if is_whole {
             serde_json::to_writer(&mut self.out, &(value as i64))
@@ -197,7 +214,8 @@ impl Json {
 
     fn field(&mut self, stack: &mut Stack<'_>, key: i32, value: i32, depth: usize) -> Result<(), String> {
         self.string(&stack.lossy(key).unwrap_or_default())?;
-        self.out.extend_from_slice(if self.pretty { b": " } else { b":" });
+        self.out
+            .extend_from_slice(if self.style == Style::Pretty { b": " } else { b":" });
         let written = self.value(stack, value, depth + 1);
         written.map_err(|error| format!("{}: {error}", stack.lossy(key).unwrap_or_default()))
     }
@@ -216,7 +234,7 @@ impl Json {
     }
 
     fn line(&mut self, depth: usize) {
-        if self.pretty {
+        if self.style == Style::Pretty {
             // Writing to memory cannot fail.
             let _ = write!(self.out, "\n{:width$}", "", width = depth * 2);
         }
