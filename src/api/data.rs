@@ -9,7 +9,7 @@ use mlua::{Function, Value};
 use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
-use crate::script::fields::describe;
+use crate::script::fields::{describe, items};
 use crate::script::raw::{self, Flow, Stack};
 use crate::script::value::{push_json, to_kept_json};
 use crate::script::{ApiError, Args, Host, Kind, Lifecycle, Pushed};
@@ -133,9 +133,9 @@ pub(super) fn build(host: &Host, args: &Args<'_, '_>, name: &str, rows: &Value) 
             describe(rows)
         )));
     };
-    let mut texts = Vec::with_capacity(rows.raw_len());
-    for row in rows.sequence_values::<Value>() {
-        let row = row?;
+    let rows = items(rows).map_err(|what| args.error(format!("the list of `{name}` {what}")))?;
+    let mut texts = Vec::with_capacity(rows.len());
+    for row in rows {
         let text = to_kept_json(&host.lua, &row);
         texts.push(text.map_err(|error| args.error(format!("row {} of `{name}`: {error}", texts.len() + 1)))?);
     }

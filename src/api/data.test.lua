@@ -31,6 +31,9 @@ for n, body in ipairs {
     data.array("odd", function() return { 1, print } end)
   end,
   function()
+    data.array("holed", function() return { 1, nil, 3 } end)
+  end,
+  function()
     data.array("rows.json", {
       on_exhausted = "recicle" --[[@as any]],
     })
@@ -155,6 +158,7 @@ test("what is wrong with a set is told with file and line", function()
     "data.array: `none` is empty; a data set needs at least one row",
     "data.array: the builder of `nothing` must return a list of rows, got nil",
     "data.array: row 2 of `odd`: a function cannot be JSON",
+    "data.array: the list of `holed` has a hole",
     'data.array: `on_exhausted` is "recicle"; it must be one of `stop`, `recycle`, `abort`; did you mean `recycle`?',
     "a data file ends in .json (an array), .jsonl or .csv",
     "data.array: `file` must be a string, got 5",

@@ -312,12 +312,12 @@ impl Fields {
         match self.get(key) {
             Value::Nil => Ok(Vec::new()),
             Value::String(text) => Ok(vec![text.to_string_lossy()]),
-            Value::Table(table) => table
-                .sequence_values::<Value>()
+            Value::Table(table) => items(&table)
+                .map_err(|what| self.error(key, what))?
+                .iter()
                 .map(|value| match value {
-                    Ok(Value::String(text)) => Ok(text.to_string_lossy()),
-                    Ok(other) => Err(wrong(&other)),
-                    Err(error) => Err(self.error(key, &error.to_string())),
+                    Value::String(text) => Ok(text.to_string_lossy()),
+                    other => Err(wrong(other)),
                 })
                 .collect(),
             other => Err(wrong(&other)),
@@ -336,6 +336,21 @@ impl Fields {
         };
         Self::new(&owner, self.path_to(key), &self.get(key), known)
     }
+}
+
+/// The items of a list in order; names besides them are left out.
+///
+/// # Errors
+/// When some would be lost behind a nil.
+pub fn items(list: &Table) -> Result<Vec<Value>, &'static str> {
+    let items = 1..=list.raw_len();
+    let items: Vec<Value> = items.map(|place| list.raw_get(place).unwrap_or(Value::Nil)).collect();
+    let pairs = list.pairs::<Value, Value>().flatten();
+    let places = pairs.filter(|(key, _)| matches!(key, Value::Integer(_) | Value::Number(_)));
+    if items.contains(&Value::Nil) || places.count() != items.len() {
+        return Err("has a hole: an item is nil, as from `x and y or nil`");
+    }
+    Ok(items)
 }
 
 /// A duration from `"1m30s"` or a number of seconds.
@@ -473,6 +488,35 @@ mod tests {
             .choice("executor", &["constant-vus"])
             .unwrap_err();
         assert!(error.message.contains("did you mean `constant-vus`"), "{error}");
+    }
+
+    #[test]
+    fn a_list_is_read_to_its_end_or_not_at_all() {
+        let lua = Lua::new();
+        // list, how many items
+        let table = [
+            ("{}", Some(0)),
+            ("{ 1, 2 }", Some(2)),
+            ("{ 1, 2, nil }", Some(2)),
+            ("{ 1, 2, n = 2 }", Some(2)),
+            ("{ 1, nil, 3 }", None),
+            ("{ 1, nil, 3, nil }", None),
+            ("{ nil, 2 }", None),
+            ("{ [0] = 1, 2 }", None),
+            ("{ 1, [2.5] = 2 }", None),
+        ];
+        for (code, count) in table {
+            let list: Table = lua.load(code).eval().unwrap();
+            assert_eq!(items(&list).ok().map(|items| items.len()), count, "{code}");
+        }
+        let names = |code: &str| fields(&lua, &format!("{{ tags = {code} }}")).unwrap().list("tags");
+        assert_eq!(names("{ 'a', 'b' }").unwrap(), ["a", "b"]);
+        assert!(
+            names("{ 'a', nil, 'b' }")
+                .unwrap_err()
+                .message
+                .contains("`tags` has a hole")
+        );
     }
 
     #[test]

@@ -160,12 +160,17 @@ impl<'s, 'a, const N: usize> Options<'s, 'a, N> {
         if self.stack.kind(place) != Kind::Table {
             return Ok(Some(vec![one(place)?]));
         }
-        let items = 1..=i32::try_from(self.stack.list_len(place)).unwrap_or(i32::MAX);
+        let length = self.stack.list_len(place);
+        let items = 1..=i32::try_from(length).unwrap_or(i32::MAX);
         let items = items.map(|position| {
             self.stack.push_item(place, position);
             one(self.stack.top())
         });
-        items.collect::<Result<_, _>>().map(Some)
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        if self.stack.entries(place) != length {
+            return Err(self.error(key, "must be a list of strings without holes and names"));
+        }
+        Ok(Some(items))
     }
 
     /// The value as the binding knows it; nil when it is not given.

@@ -2,7 +2,7 @@
 
 use mlua::Value;
 
-use super::super::fields::{FieldError, Fields, describe};
+use super::super::fields::{FieldError, Fields, describe, items};
 use crate::plan::overrides::whole_number;
 use crate::schedule::{Stage, Step, Wave};
 
@@ -85,8 +85,9 @@ fn list<T>(
         );
         return Err(fields.error(key, &what));
     }
-    let items = (1..).zip(table.sequence_values::<Value>().flatten());
-    items
+    let items = items(&table).map_err(|what| fields.error(key, what))?;
+    (1..)
+        .zip(items)
         .map(|(number, value)| {
             let owner = format!("{}.{key}[{number}]", fields.owner());
             // The place in the list is no key of the source: errors point to the list.

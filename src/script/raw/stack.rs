@@ -178,6 +178,21 @@ impl<'a> Stack<'a> {
         unsafe { ffi::lua_objlen(self.state, index) }
     }
 
+    /// How many entries a table has, those of its list included; 0 for anything else.
+    #[must_use]
+    pub fn entries(&self, index: i32) -> usize {
+        if self.kind(index) != Kind::Table {
+            return 0;
+        }
+        let (top, mut at, mut count) = (self.top(), 0, 0);
+        while let Some(next) = self.next(index, at) {
+            // SAFETY: the key and the value that were just pushed.
+            unsafe { ffi::lua_settop(self.state, top) };
+            (at, count) = (next, count + 1);
+        }
+        count
+    }
+
     /// The object that [`Stack::push_object`] has put into the userdata at `index`.
     #[must_use]
     pub fn object<T: 'static>(&self, index: i32) -> Option<&T> {

@@ -140,6 +140,14 @@ async fn stages_of_vus_are_checked() {
         ("{ duration = 5, target = 1 }", "`stages` is no list"),
         ("{ 5 }", "scenarios.a.stages[1] must be a table, got 5"),
         (
+            "{ { duration = 1, target = 1 }, nil, { duration = 600, target = 1 } }",
+            "scenarios.a: `stages` has a hole",
+        ),
+        (
+            "{ { duration = 1, target = 1 }, nil, { duration = 600, target = 1 }, nil }",
+            "scenarios.a: `stages` has a hole",
+        ),
+        (
             "{ { duration = 1, target = 1 }, { target = 2 } }",
             "scenarios.a.stages[2]: `duration` is missing",
         ),
