@@ -116,6 +116,25 @@ test("the JSON has the series that were asked for, and reads as a summary", func
   has(summaries.json(sample(), {}), '"checks": []')
 end)
 
+---The table and all in it, frozen as a run gives it to `summary`.
+local function frozen(value)
+  if type(value) == "table" then
+    for _, inner in pairs(value) do
+      frozen(inner)
+    end
+    table.freeze(value)
+  end
+  return value
+end
+
+test("a summary is frozen in a run, and read all the same", function()
+  local text = summaries.json(frozen(sample()), { "iterations" })
+  has(text, '"checks": []')
+  has(text, '"thresholds": [')
+  has(summaries.markdown(frozen(sample())), "PASS")
+  has(summaries.csv(frozen(sample())), "pass")
+end)
+
 test("a page says what was run, what came out and whether it passed", function()
   local s = sample()
   s.checkpoints = { { end_ms = 90000, scenarios = {}, metrics = s.metrics } }

@@ -46,7 +46,7 @@ function json.decode(text, options) end
 ---```
 ---@generic T
 ---@param list? T[] default: a new one
----@return T[] list the same table
+---@return T[] list the same table; of an empty frozen one, which cannot be marked, another
 function json.array(list) end
 
 return json

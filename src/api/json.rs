@@ -18,7 +18,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             Style::Plain
         };
         let mut json = host.json.borrow_mut();
-        let text = json.bytes(args.stack(), 1, pretty);
+        let text = json.bytes(args.stack(), 1, style);
         let text = text.map_err(|error| args.error(error))?;
         args.stack().push_bytes(text);
         Ok(Pushed(1))
@@ -34,8 +34,7 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             Kind::Nil => host.lua.create_table()?,
             _ => args.table(1, "list")?,
         };
-        ArrayMark::apply(&host.lua, &list)?;
-        Ok(list)
+        Ok(ArrayMark::apply(&host.lua, list)?)
     })?;
     Ok(Value::Table(table))
 }

@@ -30,6 +30,14 @@ test("an empty list stays a list", function()
   assert(json.encode(json.decode '{"a":[]}') == '{"a":[]}')
 end)
 
+test("a frozen table is a list too", function()
+  local list, none = table.freeze { 1, 2 }, table.freeze {}
+  assert(json.array(list) == list and json.encode(json.array(list)) == "[1,2]")
+  assert(json.encode { none = json.array(none) } == '{"none":[]}')
+  local marked = table.freeze(json.array {})
+  assert(json.array(marked) == marked)
+end)
+
 test("integers that a number cannot hold are strings", function()
   assert(json.decode("9007199254740993") == "9007199254740993")
   assert(json.decode("9007199254740992") == 9007199254740992)

@@ -40,13 +40,24 @@ impl ArrayMark {
         Ok(())
     }
 
-    /// Marks `table` as an array.
+    /// `table`, marked as an array. One that is frozen can become neither empty nor full: it is given as it is, but for an
+    /// empty one without the mark, which is given as another.
     ///
     /// # Errors
-    /// When the table is read-only.
-    pub fn apply(lua: &Lua, table: &Table) -> mlua::Result<()> {
+    /// When the VM is out of memory.
+    pub fn apply(lua: &Lua, table: Table) -> mlua::Result<Table> {
         let mark = lua.app_data_ref::<Self>().map(|mark| mark.table.clone());
-        table.set_metatable(mark)
+        if !table.is_readonly() {
+            table.set_metatable(mark)?;
+            return Ok(table);
+        }
+        if table.metatable() == mark || !table.is_empty() {
+            return Ok(table);
+        }
+        let other = lua.create_table()?;
+        other.set_metatable(mark)?;
+        other.set_readonly(true);
+        Ok(other)
     }
 
     /// Marks the table at `index` as an array.
