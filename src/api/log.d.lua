@@ -1,7 +1,7 @@
 ---@meta kt.log
 
 ---Lines on stderr, with the virtual user and the iteration they come from. Values are joined by spaces; tables are written
----as JSON, secrets as `[redacted]`. `print` is `kt.log.info`.
+---as JSON, or as at the prompt where they cannot be JSON, secrets as `[redacted]`. `print` is `kt.log.info`.
 ---@class kt.log
 local log = {}
 

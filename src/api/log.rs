@@ -6,6 +6,7 @@ use std::rc::Rc;
 use mlua::Value;
 use tracing::Level;
 
+use crate::script::show::show;
 use crate::script::trace::{self, Mark, Step};
 use crate::script::value::to_json;
 use crate::script::{ApiError, Args, Host};
@@ -63,10 +64,12 @@ fn is_shown(level: Level) -> bool {
     }
 }
 
-/// Strings as they are, tables as JSON, the rest as Lua prints it.
+/// Strings as they are, with a replacement for what is not UTF-8; tables as JSON, or as the prompt shows them where JSON
+/// cannot; the rest as Lua prints it.
 fn text(host: &Host, value: &Value) -> String {
     match value {
-        Value::Table(_) => to_json(&host.lua, value).unwrap_or_else(|_| "a table".to_owned()),
+        Value::String(text) => text.to_string_lossy(),
+        Value::Table(_) => to_json(&host.lua, value).unwrap_or_else(|_| show(value)),
         Value::Nil => "nil".to_owned(),
         other => other.to_string().unwrap_or_else(|_| other.type_name().to_owned()),
     }

@@ -74,3 +74,30 @@ async fn lines_have_level_and_origin_and_no_secrets() {
     let got: Vec<_> = got.iter().map(|(level, line)| (*level, line.as_str())).collect();
     assert_eq!(got, wanted);
 }
+
+#[tokio::test]
+async fn whatever_a_value_is_its_line_tells_something_of_it() {
+    let main = r#"
+        return function() print("caf\233", { 1, nil, 3 }, { f = true, [2] = "x" }) end"#;
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let bed = Bed::new(main).await;
+    let mut vu = bed.vu(3).await;
+    assert_eq!(iterate(&mut vu, 17).await, Outcome::Completed, "{:?}", bed.errors());
+    bed.context.enter(Lifecycle::Summary);
+    let print = "print('the end')";
+    let function = bed.host.lua.load(print).set_environment(bed.loaded.environment.clone());
+    let function = function.into_function().unwrap();
+    bridge::call(&bed.context, &bed.loaded.coroutine, &function, ())
+        .await
+        .unwrap();
+    let got = lines.0.lock().unwrap();
+    let got: Vec<_> = got.iter().map(|(_, line)| line.as_str()).collect();
+    assert_eq!(
+        got,
+        [
+            "[vu 3 iteration 17] caf\u{fffd} { 1, nil, 3 } { [2] = \"x\", f = true }",
+            "[summary] the end"
+        ]
+    );
+}
