@@ -9,7 +9,8 @@ local kt = {}
 ---A condition is a boolean, or a function that is called with the value (it may wait, and what it raises goes through). A
 ---condition that is nil is not in the table at all, so write `x ~= nil` rather than `x`.
 ---
----Raises when `checks` is no table, or a condition is neither a boolean nor a function.
+---Raises when `checks` is no table, or a condition is neither a boolean nor a function; and where nothing is measured: while
+---the file loads, in `summary` and in invariants.
 ---
 ---```lua
 ---local res = kt.http.get "/api/products"

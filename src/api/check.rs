@@ -82,6 +82,11 @@ fn note(host: &Host, stack: &mut Stack<'_>) -> Result<Option<bool>, ApiError> {
         ));
     }
     let vu = host.current()?;
+    if let Some(when) = vu.lifecycle.get().still() {
+        return Err(ApiError::Text(format!(
+            "check: nothing is measured {when}; call it in the journey"
+        )));
+    }
     let tags = match stack.kind(TAGS) {
         Kind::Nil => vu.tags()?,
         _ => vu.tags_with(&pairs("check", Of::Tags, stack, TAGS)?)?,

@@ -7,7 +7,8 @@ local kt = {}
 ---(`::checkout`, nested ones `::checkout::pay`); its own durations are `group_duration` with pauses and
 ---`group_duration_busy` without. An error in it goes through, and its duration counts nevertheless.
 ---
----Raises when the name is empty or holds `::`, or `body` is no function.
+---Raises when the name is empty or holds `::`, or `body` is no function; and where nothing is measured: while the file
+---loads, in `summary` and in invariants.
 ---
 ---```lua
 ---local order = kt.group("checkout", function()

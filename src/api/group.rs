@@ -35,6 +35,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
             return Err(args.error("a name must not be empty, nor hold `::`, which separates groups in groups"));
         }
         let vu = host.current()?;
+        if let Some(when) = vu.lifecycle.get().still() {
+            return Err(args.error(format!("nothing is measured {when}; call it in the journey")));
+        }
         vu.open_group(&name, clock::now())?;
         trace::tell(&vu, || Step::new(Mark::Begin, format!("group {name}")));
         Ok(())

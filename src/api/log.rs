@@ -35,7 +35,7 @@ fn write(host: &Host, level: Level, args: &Args<'_, '_>) -> Result<(), ApiError>
     let text = texts.collect::<Result<Vec<_>, ApiError>>()?.join(" ");
     let place = match vu.iteration.get() {
         Some(iteration) => format!("vu {} iteration {}", vu.id, iteration.number),
-        None => vu.lifecycle.get().tag().unwrap_or("load").to_owned(),
+        None => vu.lifecycle.get().name().to_owned(),
     };
     if trace::is_on(&vu) {
         // In its place among the steps, and only there.

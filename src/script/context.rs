@@ -44,13 +44,25 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Setup => "setup",
+            Self::VuInit => "vu_init",
+            Self::Iteration => "iteration",
+            Self::Teardown => "teardown",
+            Self::Summary => "summary",
+            Self::Invariant => "invariant",
+        }
+    }
+
     /// The `lifecycle` tag of samples outside of journeys.
     #[must_use]
     pub fn tag(self) -> Option<&'static str> {
         match self {
-            Self::Setup => Some("setup"),
-            Self::VuInit => Some("vu_init"),
-            Self::Teardown => Some("teardown"),
+            Self::Setup | Self::VuInit | Self::Teardown => Some(self.name()),
             Self::Load | Self::Iteration | Self::Summary | Self::Invariant => None,
         }
     }

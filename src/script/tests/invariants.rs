@@ -149,7 +149,14 @@ async fn what_cannot_be_is_a_script_error() {
             "shared.once: cannot be used in an invariant",
         ),
         ("mine:add(1)", "mine:add: nothing is measured in an invariant"),
-        ("kt.check(1, { a = true })", "nor in an invariant"),
+        (
+            "kt.check(1, { a = true })",
+            "check: nothing is measured in an invariant",
+        ),
+        (
+            "kt.group('a', function() end)",
+            "group: nothing is measured in an invariant",
+        ),
         ("kt.http.get 'http://127.0.0.1:1'", "in an invariant"),
         (
             "kt.metrics.value 'mine'",

@@ -185,7 +185,11 @@ async fn nothing_waits_while_the_file_loads() {
         ),
         (
             "kt.check(1, { a = true })",
-            "nothing can be measured while the file loads",
+            "check: nothing is measured while the file loads",
+        ),
+        (
+            "kt.group('a', function() end)",
+            "group: nothing is measured while the file loads",
         ),
     ];
     for (statement, part) in table {
