@@ -31,8 +31,8 @@ local flow = {}
 ---Starts a flow. Do so before the request that sets it off, or its end may come first. A key may be used again once its
 ---flow has ended, which begins another flow.
 ---
----Raises when an option is unknown, missing or of the wrong type, when a poll has the name, and beyond a million flows in
----flight.
+---Raises when an option is unknown, missing or of the wrong type, when a poll has the name or it would make a
+---built-in metric, as `iteration` does, and beyond a million flows in flight.
 ---
 ---```lua
 ---local id = kt.random.uuid()

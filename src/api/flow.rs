@@ -72,6 +72,12 @@ fn options<'s, 'a, const N: usize>(
     let name = options.text("name")?;
     let missing = "is missing; it names the metrics `<name>_duration` and so on";
     let name = name.ok_or_else(|| options.error("name", missing))?.into_owned();
+    if name.is_empty() {
+        return Err(options.error(
+            "name",
+            "must not be empty; it names the metrics `<name>_duration` and so on",
+        ));
+    }
     Ok((options, name))
 }
 

@@ -87,6 +87,11 @@ test("misuse is raised where it is written", function()
     function() any.start("a", { name = "order", tags = 5 }) end
   )
   raises("is not a metric name", function() any.start("a", { name = "a b" }) end)
+  raises("flow.start: `name` must not be empty", function() any.start("a", { name = "" }) end)
+  raises(
+    "flow.start: `iteration_duration` is a built-in metric; choose another name",
+    function() any.start("a", { name = "iteration" }) end
+  )
   raises(
     "flow.finish: `key` must be a string or a number, got true",
     function() any.finish(true, { name = "order" }) end

@@ -56,9 +56,6 @@ fn declare(
     };
     let unit = unit.unwrap_or(Unit::None);
     let known = host.session.registry.find(&name);
-    if known.is_some_and(|id| host.session.registry.definition(id).builtin) {
-        return Err(args.error(format!("`{name}` is a built-in metric; choose another name")));
-    }
     if known.is_none() && host.current()?.lifecycle.get() != Lifecycle::Load {
         return Err(args.error(format!(
             "declare `{name}` at the top of the file, so that thresholds know it before the run"
@@ -67,7 +64,7 @@ fn declare(
     let id = host
         .session
         .registry
-        .declare(&name, kind, unit)
+        .declare_own(&name, kind, unit)
         .map_err(|error| args.error(error))?;
     let known: Value = handles.raw_get(&*name)?;
     if known != Value::Nil {

@@ -36,7 +36,8 @@ local kt = {}
 ---first attempt comes after a random part of `jitter` × `every`, and the pauses between two vary by half of that in both
 ---directions.
 ---
----Raises when an option is unknown, missing or of the wrong type.
+---Raises when an option is unknown, missing or of the wrong type, and when the name would make a built-in metric, as
+---`http_req` does.
 ---
 ---```lua
 ---local saga = kt.poll {

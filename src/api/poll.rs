@@ -166,6 +166,9 @@ fn metrics_of(host: &Host, polls: &Polls, args: &Args<'_, '_>, name: &str) -> Re
     if let Some(known) = polls.borrow().get(name) {
         return Ok(*known);
     }
+    if name.is_empty() {
+        return Err(args.error("`name` must not be empty; it names the metrics `<name>_duration` and so on"));
+    }
     let session = &host.session;
     session
         .waits
@@ -174,7 +177,7 @@ fn metrics_of(host: &Host, polls: &Polls, args: &Args<'_, '_>, name: &str) -> Re
     let declare = |ending: &str, kind: Kind, unit: Unit| {
         session
             .registry
-            .declare(&format!("{name}{ending}"), kind, unit)
+            .declare_own(&format!("{name}{ending}"), kind, unit)
             .map_err(|error| args.error(error))
     };
     let metrics = Metrics {

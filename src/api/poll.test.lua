@@ -172,6 +172,11 @@ test("misuse is raised where it is written", function()
     function() poll { name = "job", call = f, done = f, delay = 10 } end
   )
   raises("is not a metric name", function() poll { name = "a b", call = f, done = f } end)
+  raises("poll: `name` must not be empty", function() poll { name = "", call = f, done = f } end)
+  raises(
+    "poll: `http_req_duration` is a built-in metric; choose another name",
+    function() poll { name = "http_req", call = f, done = f } end
+  )
 end)
 
 local at_load, problem = pcall(kt.poll, { name = "job", call = function() end, done = function() return true end })

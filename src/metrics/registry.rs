@@ -110,6 +110,9 @@ pub enum DeclareError {
     /// Not a name that every output can carry.
     #[error("`{0}` is not a metric name: letters, digits and underscores, not beginning with a digit, at most 128")]
     BadName(String),
+    /// One of kingtide's own.
+    #[error("`{0}` is a built-in metric; choose another name")]
+    BuiltIn(String),
     /// Declared before, differently.
     #[error("the metric `{name}` is {} already, and cannot be {} too", describe(*.old_kind, .old_unit), describe(*.new_kind, .new_unit))]
     Different {
@@ -202,6 +205,17 @@ impl Registry {
             new_kind: kind,
             new_unit: unit,
         })
+    }
+
+    /// As [`Registry::declare`], for what a script measures itself.
+    ///
+    /// # Errors
+    /// As [`Registry::declare`], and for a built-in metric.
+    pub fn declare_own(&self, name: &str, kind: Kind, unit: Unit) -> Result<MetricId, DeclareError> {
+        match self.find(name) {
+            Some(id) if self.definition(id).builtin => Err(DeclareError::BuiltIn(name.to_owned())),
+            _ => self.declare(name, kind, unit),
+        }
     }
 
     /// A registry of its own that knows the same metrics.

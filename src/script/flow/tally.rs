@@ -46,8 +46,11 @@ pub const COMPLETED: &str = "completed";
 
 impl Line {
     fn declare(name: &str, registry: &Registry) -> Result<Self, DeclareError> {
-        let declare = |ending: &str, kind: Kind, unit: Unit| registry.declare(&format!("{name}{ending}"), kind, unit);
+        let declare =
+            |ending: &str, kind: Kind, unit: Unit| registry.declare_own(&format!("{name}{ending}"), kind, unit);
         let counter = |ending: &str| declare(ending, Kind::Counter, Unit::None);
+        // First, because built-in metrics have this ending, and then there is to be none of the others.
+        let duration = declare("_duration", Kind::Trend, Unit::Ms)?;
         Ok(Self {
             started: counter("_started")?,
             completed: counter("_completed")?,
@@ -55,7 +58,7 @@ impl Line {
             timed_out: counter("_timed_out")?,
             duplicate: counter("_duplicate")?,
             out_of_order: counter("_out_of_order")?,
-            duration: declare("_duration", Kind::Trend, Unit::Ms)?,
+            duration,
             in_flight: declare("_in_flight", Kind::Gauge, Unit::None)?,
             flying: AtomicI64::new(0),
         })
