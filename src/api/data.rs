@@ -9,16 +9,17 @@ use mlua::{Function, Value};
 use crate::control::Reason;
 use crate::script::bridge::end_value;
 use crate::script::dataset::{Dataset, Row};
+use crate::script::face::Face;
 use crate::script::fields::{describe, items};
 use crate::script::raw::{self, Flow, Stack};
 use crate::script::value::{push_json, to_kept_json};
 use crate::script::{ApiError, Args, Host, Kind, Lifecycle, Pushed};
 
-/// The face of a set in Lua; `name`, `length` and functions that give a row.
+/// The metatable of a set's face; `name`, `length` and functions that give a row.
 const ARRAY: &str = r#"
-local name, length, get, random, next_row, unique, for_vu = ...
-local type, error = type, error
-local array, methods = {}, {}
+local array, name, length, get, random, next_row, unique, for_vu = ...
+local type, error, tostring = type, error, tostring
+local methods = {}
 local function checked(self, method)
   if self ~= array then
     error("data.array: call it with a colon: `rows:" .. method .. "()`", 3)
@@ -40,8 +41,7 @@ function methods.for_vu(self)
   checked(self, "for_vu")
   return for_vu()
 end
-function methods.each(self)
-  checked(self, "each")
+local function each()
   local index = 0
   return function()
     index = index + 1
@@ -50,9 +50,14 @@ function methods.each(self)
     end
   end
 end
-return setmetatable(array, {
-  __metatable = "locked",
+function methods.each(self)
+  checked(self, "each")
+  return each()
+end
+return {
+  __iter = each,
   __len = function() return length end,
+  __tostring = function() return length .. " rows" end,
   __index = function(_, key)
     if type(key) == "number" then
       return get(key)
@@ -66,7 +71,7 @@ return setmetatable(array, {
   __newindex = function()
     error("data.array: `" .. name .. "` is read-only: all virtual users share it; copy a row to change it", 2)
   end,
-})"#;
+}"#;
 
 /// What happens when `:unique()` has given out every row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +198,8 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
         let id = usize::try_from(host.current()?.id.saturating_sub(1)).unwrap_or(0);
         hand_out(stack, rows.row(id % rows.len()))
     })?;
-    host.run_internal(ARRAY, (name, set.len(), get, random, next, unique, for_vu))
+    let args = (name, set.len(), get, random, next, unique, for_vu);
+    Face::make(host, "data set", ARRAY, args)
 }
 
 /// How the iteration ends that asked for one row too many.

@@ -15,6 +15,8 @@ end
 local built = data.array("built", build)
 local built_again = data.array("built", build, { on_exhausted = "abort" })
 
+local big = data.array("big", function() return { 2 ^ 62 } end)
+
 local top_level = {}
 for n, body in ipairs {
   function() data.array "no-such-file.json" end,
@@ -103,6 +105,40 @@ test("each goes through all rows in order", function()
   end
   assert(table.concat(seen) == "abc")
 end)
+
+test("a set is gone through as a list is, and never taken for an empty one", function()
+  local any = rows --[[@as any]]
+  local seen = {}
+  for i, row in any do
+    seen[i] = row.id
+  end
+  assert(table.concat(seen) == "abc")
+  assert(type(any) == "userdata" and tostring(any) == "3 rows")
+  raises("table expected, got data set", function()
+    for _ in ipairs(any) do
+    end
+  end)
+  raises("table expected, got data set", function()
+    for _ in pairs(any) do
+    end
+  end)
+  raises("random.pick: `list` must be a table, got a data set", function() kt.random.pick(any) end)
+  raises("json.encode: rows: a data set cannot be JSON", function() kt.json.encode { rows = any } end)
+  local pool = single --[[@as any]]
+  raises("data.pool: nobody goes through `single`: rows are claimed by `pool:claim()`", function()
+    for _ in pool do
+    end
+  end)
+  raises("table expected, got pool", function()
+    for _ in ipairs(pool) do
+    end
+  end)
+end)
+
+test(
+  "a row keeps numbers of any size",
+  function() assert(big[1] == 2 ^ 62 and kt.json.encode(big[1]) == "4611686018427387904") end
+)
 
 test("random draws every row", function()
   local seen = {}

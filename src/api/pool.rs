@@ -11,18 +11,19 @@ use super::data::{build, put};
 use super::shared::stored;
 use crate::clock;
 use crate::script::commons::Stored;
+use crate::script::face::Face;
 use crate::script::fields::describe;
 use crate::script::held::Held;
 use crate::script::pool::{ClaimId, Pool};
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Args, Host, Lifecycle, Results, VuContext};
 
-/// The face of a pool in Lua. A row that is a table is known by its identity, so that a script may change it and release it
+/// The metatable of a pool's face. A row that is a table is known by its identity, so that a script may change it and release it
 /// all the same.
 const POOL: &str = r#"
-local name, size, raw = ...
+local pool, name, size, raw = ...
 local type, error, tostring = type, error, tostring
-local pool, methods, claims = {}, {}, setmetatable({}, { __mode = "k" })
+local methods, claims = {}, setmetatable({}, { __mode = "k" })
 local function checked(self, method)
   if self ~= pool then
     error("data.pool: call it with a colon: `pool:" .. method .. "(…)`", 3)
@@ -60,9 +61,12 @@ function methods.size(self)
   checked(self, "size")
   return size
 end
-return setmetatable(pool, {
-  __metatable = "locked",
+return {
+  __iter = function()
+    error("data.pool: nobody goes through `" .. name .. "`: rows are claimed by `pool:claim()`", 2)
+  end,
   __len = function() return size end,
+  __tostring = function() return "a pool of " .. size .. " rows" end,
   __index = function(_, key)
     local method = methods[key]
     if not method then
@@ -73,7 +77,7 @@ return setmetatable(pool, {
   __newindex = function()
     error("data.pool: `" .. name .. "` cannot be changed: all virtual users share it", 2)
   end,
-})"#;
+}"#;
 
 /// `data.pool`; the faces that this VM has opened are in `opened`.
 pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Function> {
@@ -225,7 +229,7 @@ fn face(host: &Rc<Host>, name: &str, pool: &Arc<Pool>, expire: Option<Duration>)
     raw.raw_set("release", release)?;
     let own = Arc::clone(pool);
     raw.raw_set("free", host.function("data.pool:free", move |_, _| Ok(own.free()))?)?;
-    host.run_internal(POOL, (name, pool.rows().len(), raw))
+    Face::make(host, "pool", POOL, (name, pool.rows().len(), raw))
 }
 
 /// How long to wait for a row, in seconds; nil for not at all.

@@ -179,6 +179,10 @@ fn hint_for(message: &str) -> Option<&'static str> {
         "a value on this line is nil: a field that is not there, or a call that returned nothing"
     } else if message.contains("attempt to modify a readonly table") {
         "tables that all virtual users share are frozen; copy what you want to change"
+    } else if is_about(message, "data set") {
+        "a data set is no table: go through it by `for index, row in rows do`, or use `#rows`, `rows[1]` and `rows:random()`"
+    } else if is_about(message, "pool") {
+        "a pool is no table: its rows are claimed by `pool:claim()` and given back by `pool:release(row)`"
     } else if message.contains("stack overflow") {
         "a function calls itself without end"
     } else if message.ends_with("got <eof>") {
@@ -189,6 +193,12 @@ fn hint_for(message: &str) -> Option<&'static str> {
         return None;
     };
     Some(hint)
+}
+
+/// Whether a message says that something of that kind is where something else is wanted.
+fn is_about(message: &str, what: &str) -> bool {
+    let (before, after) = message.split_once(what).unwrap_or_default();
+    before.ends_with("got ") || before.ends_with("got a ") || after.starts_with(" cannot be JSON")
 }
 
 /// Uncaught errors of a run: the first of each kind is told, repeats are counted.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mlua::{Table, Value};
 
+use super::face::Face;
 use super::raw::{Kind, Stack};
 use crate::plan::duration;
 
@@ -80,7 +81,10 @@ pub fn describe_at(stack: &Stack<'_>, index: i32) -> String {
         // Zero has no sign.
         Kind::Number => (stack.number(index).unwrap_or_default() + 0.0).to_string(),
         Kind::String => quoted(&stack.lossy(index).unwrap_or_default()),
-        _ => format!("a {}", stack.type_name(index)),
+        _ => match stack.object::<Face>(index) {
+            Some(face) => format!("a {}", face.what),
+            None => format!("a {}", stack.type_name(index)),
+        },
     }
 }
 

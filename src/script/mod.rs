@@ -9,6 +9,7 @@ pub mod context;
 pub mod dataset;
 pub mod errors;
 pub mod explain;
+pub mod face;
 pub mod fields;
 pub mod flow;
 pub mod functions;

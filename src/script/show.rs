@@ -79,9 +79,6 @@ fn response(table: &Table) -> Option<String> {
 }
 
 fn of_table(table: &Table, depth: usize) -> String {
-    if let Some(rows) = rows(table) {
-        return format!("{rows} rows");
-    }
     let mut entries = entries(table, depth);
     if entries.is_empty() {
         return "{}".to_owned();
@@ -104,13 +101,6 @@ fn of_table(table: &Table, depth: usize) -> String {
         let _ = writeln!(text, "{indent}{entry},");
     }
     text + &"  ".repeat(depth) + "}"
-}
-
-/// The length of a data set, which looks like an empty table.
-fn rows(table: &Table) -> Option<i64> {
-    let meta = table.metatable().filter(|_| table.raw_len() == 0)?;
-    meta.raw_get::<mlua::Function>("__len").ok()?;
-    table.len().ok()
 }
 
 /// The list part in order, then names in alphabetical order.

@@ -480,14 +480,16 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Sets the metatable of a table to the table on top, and takes it off.
-    pub fn set_metatable(&mut self, table: i32) {
+    /// Sets the metatable of a table or of userdata to the table on top, and takes it off.
+    pub fn set_metatable(&mut self, index: i32) {
         debug_assert!(
-            self.kind(table) == Kind::Table && table < self.top() && self.kind(self.top()) == Kind::Table,
-            "a table and its metatable"
+            matches!(self.raw_type(index), ffi::LUA_TTABLE | ffi::LUA_TUSERDATA)
+                && index < self.top()
+                && self.kind(self.top()) == Kind::Table,
+            "a table or userdata, and its metatable"
         );
-        // SAFETY: two tables.
-        unsafe { ffi::lua_setmetatable(self.state, table) };
+        // SAFETY: two tables, or userdata and a table.
+        unsafe { ffi::lua_setmetatable(self.state, index) };
     }
 
     /// Pushes the metatable of a table, if it has one.

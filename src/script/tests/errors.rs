@@ -33,6 +33,19 @@ async fn an_error_in_a_required_file_names_that_file_and_the_way_to_it() {
 }
 
 #[tokio::test]
+async fn a_data_set_that_is_taken_for_a_table_says_what_it_is() {
+    let main = "local kt = require 'kt'\nlocal ids = kt.data.array('ids', function() return { 1 } end)\nreturn function()\n  for _ in ipairs(ids) do end\nend";
+    let error = Bed::new(main).await.error().await;
+    assert!(error.message.contains("got data set"), "{error}");
+    assert_eq!(place(&error), "main.lua:4");
+    assert!(
+        error
+            .hint
+            .is_some_and(|hint| hint.contains("for index, row in rows do"))
+    );
+}
+
+#[tokio::test]
 async fn what_was_raised_is_read_without_code_of_the_script() {
     let forever = "function() while true do end end";
     let main = format!(
