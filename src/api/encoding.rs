@@ -146,6 +146,11 @@ fn query_encode(args: &Args<'_, '_>) -> Result<String, ApiError> {
         let name = name.as_bytes().to_vec();
         match &value {
             Value::Table(list) => {
+                if list.pairs::<Value, Value>().count() != list.raw_len() {
+                    let name = String::from_utf8_lossy(&name);
+                    let what = "is a table with names or holes, where a list is wanted";
+                    return Err(args.error(format!("`{name}` {what}")));
+                }
                 for value in list.sequence_values::<Value>() {
                     pairs.push((name.clone(), text_of(args, &name, &value?)?));
                 }

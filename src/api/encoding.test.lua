@@ -97,4 +97,10 @@ test("misuse is raised where it is written", function()
   raises("encoding.query_encode: a field's name must be a string, got 1", function() any.query_encode { "a" } end)
   raises("encoding.query_encode: `f` must be a string, a number", function() any.query_encode { f = print } end)
   raises("encoding.query_encode: `f` must be a string, a number", function() any.query_encode { f = { {} } } end)
+  for _, list in { { status = "open" }, { 1, nil, 3, nil }, { 1, n = 1 } } do
+    raises(
+      "encoding.query_encode: `f` is a table with names or holes, where a list is wanted",
+      function() any.query_encode { f = list } end
+    )
+  end
 end)

@@ -392,6 +392,12 @@ test("a wrong type is raised where it is written", function()
     { { headers = { a = "x\ny" } }, "the value of header `a` holds a character that headers cannot carry" },
     { { headers = { a = print } }, "http.post: `headers.a` must be a string, got a function" },
     { { query = { "x" } }, "http.post: `query` must be a table with names as keys, got 1" },
+    {
+      { query = { filter = { status = "open" } } },
+      "http.post: `query.filter` must be a string, got a table with names or holes, where a list is wanted",
+    },
+    { { form = { a = { b = 1 } } }, "http.post: `form.a` must be a string, got a table with names" },
+    { { headers = { a = { v = 1 } } }, "http.post: `headers.a` must be a string, got a table with names" },
     { { name = 5 }, "http.post: `name` must be a string, got 5" },
     { { tags = "x" }, "http.post: `tags` must be a table of strings" },
     {

@@ -84,7 +84,11 @@ pub(super) fn pairs_as<N: Ord + Clone, T>(
         };
         match (stack.kind(value), of) {
             (Kind::Table, Of::Option(_)) => {
-                for position in 1..=i32::try_from(stack.list_len(value)).unwrap_or(i32::MAX) {
+                let length = stack.list_len(value);
+                if stack.entries(value) != length {
+                    return Err(wrong("a table with names or holes, where a list is wanted".to_owned()));
+                }
+                for position in 1..=i32::try_from(length).unwrap_or(i32::MAX) {
                     stack.push_item(value, position);
                     let item = read(stack, value + 1).map_err(|got| wrong(stack, got))?;
                     pairs.push((text.clone(), item));
