@@ -37,6 +37,19 @@ pub struct Repl {
 /// Modules that are at hand by their own names.
 const AT_HAND: [&str; 2] = ["http", "check"];
 
+/// `require` at the prompt: the module is evaluated as everywhere, whatever the input goes on to do with it. `at_load` tells
+/// whether something is evaluated; it gives what was told before.
+const REQUIRE: &str = r#"
+local require, at_load = ...
+local pcall, error = pcall, error
+return function(name)
+  local before = at_load(true)
+  local ok, value = pcall(require, name)
+  at_load(before)
+  if not ok then error(value, 0) end
+  return value
+end"#;
+
 /// What is declared at the top of a file; input with one of these is evaluated as if it stood there.
 const DECLARED: [(&str, &[&str]); 2] = [
     ("data", &["array", "pool"]),
@@ -78,6 +91,7 @@ impl Repl {
         let given = AT_HAND.iter().try_for_each(|name| give(name, &format!("kt.{name}")));
         given
             .and_then(|()| give("kt", "kt"))
+            .and_then(|()| require_at_load(host, &environment))
             .map_err(|error| ScriptError::from_vm(&error))?;
         Ok(Self {
             context,
@@ -170,6 +184,22 @@ impl Repl {
         names.dedup();
         names
     }
+}
+
+/// Wraps the `require` of an environment.
+fn require_at_load(host: &Rc<Host>, environment: &Table) -> mlua::Result<()> {
+    let at_load = host.function("require", |host, args| {
+        let lifecycle = &host.current()?.lifecycle;
+        let now = if args.stack().is_true(1) {
+            Lifecycle::Load
+        } else {
+            Lifecycle::Iteration
+        };
+        Ok(lifecycle.replace(now) == Lifecycle::Load)
+    })?;
+    let require: Function = environment.raw_get("require")?;
+    let require: Function = host.run_internal(REQUIRE, (require, at_load))?;
+    environment.raw_set("require", require)
 }
 
 /// The names below a table, two levels deep.

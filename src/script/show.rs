@@ -109,10 +109,8 @@ fn entries(table: &Table, depth: usize) -> Vec<String> {
         return vec![String::new()];
     }
     let length = table.raw_len();
-    let mut list: Vec<String> = table
-        .sequence_values::<Value>()
-        .flatten()
-        .take(MOST_ENTRIES + 1)
+    let mut list: Vec<String> = (1..=length.min(MOST_ENTRIES + 1))
+        .map(|place| table.raw_get(place).unwrap_or(Value::Nil))
         .map(|value| at_depth(&value, depth + 1))
         .collect();
     let beyond = length.saturating_sub(list.len());
@@ -162,6 +160,7 @@ mod tests {
             ("'a\"b\\n'", "\"a\\\"b\\n\""),
             ("'\\255'", "(text of 1 bytes that is not UTF-8)"),
             ("{}", "{}"),
+            ("{ 1, 2, nil, 4 }", "{ 1, 2, nil, 4 }"),
             (
                 "{ 1, 'x', b = true, a = { c = 1 } }",
                 "{ 1, \"x\", a = { c = 1 }, b = true }",

@@ -61,6 +61,8 @@ async fn a_pipe_gets_values_and_nothing_else() {
             "rows = kt.data.array(\"three\", function() return { 1, 2, 3 } end)\nrows\n#rows",
             "3 rows\n3\n",
         ),
+        // A library that declares metrics.
+        ("local t = require \"tokens\"\ntype(t)\nkt.sleep(0.001)", "\"table\"\n"),
     ];
     for (input, stdout) in table {
         let ended = piped(&project, &[], input).await;
