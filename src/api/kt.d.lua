@@ -107,7 +107,6 @@ local kt = {}
 ---@field exec? kt.Journey|string the journey, or the name of a global function; default the plan's `exec`
 ---@field start_time? kt.Duration after the start of the run, or after the end of `start_after`; default 0
 ---@field start_after? string the scenario that has to end first, its graceful stop included
----@field warmup? kt.Duration the first part of its time, which is load but no result; default 0
 ---@field graceful_stop? kt.Duration how long iterations under way may go on after the end; default 30s
 ---@field warmup? kt.Duration iterations due this long after the scenario's start are run and left out of the results; default 0
 ---@field tags? kt.Tags on every sample of the scenario, besides `scenario`

@@ -1,6 +1,7 @@
 ---@meta kt.scenario
 
----The scenario that this iteration belongs to. Outside of iterations its values are nil.
+---The scenario that this iteration belongs to. Outside of iterations its values are nil, but for `name` and `executor`: a
+---virtual user knows them when it loads the file and in `vu_init` too.
 ---
 ---```lua
 ---if kt.scenario.name == "smoke" then kt.log.info("iteration", kt.scenario.iteration) end
