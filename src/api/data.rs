@@ -88,7 +88,9 @@ pub(super) fn open(host: &Rc<Host>) -> mlua::Result<Value> {
     let code = r#"
 local raw = ...
 return function(name, source, options)
-  if type(source) ~= "function" then
+  if type(source) == "table" and next(source) and type((next(source))) ~= "string" then
+    error("data.array: a function gives the rows: `data.array(name, function() return rows end)`", 2)
+  elseif type(source) ~= "function" then
     return raw("file", name, source)
   end
   local known = raw("known", name, options)
@@ -185,7 +187,7 @@ fn face(host: &Rc<Host>, name: &str, set: &Arc<Dataset>, policy: OnExhausted) ->
     let next = host.stack_fn(move |_, stack| hand_out(stack, rows.row(rows.next())))?;
     let rows = own(set);
     let label = name.to_owned();
-    let unique = host.function("unique", move |host, args| {
+    let unique = host.function("data.array:unique", move |host, args| {
         let policy = on_exhausted(args, 1)?.unwrap_or(policy);
         let Some(index) = rows.unique(policy == OnExhausted::Recycle) else {
             return Err(exhausted(host, &label, policy)?);

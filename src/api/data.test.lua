@@ -36,6 +36,9 @@ for n, body in ipairs {
     data.array("holed", function() return { 1, nil, 3 } end)
   end,
   function()
+    data.array("listed", { { a = 1 } } --[[@as any]])
+  end,
+  function()
     data.array("rows.json", {
       on_exhausted = "recicle" --[[@as any]],
     })
@@ -195,6 +198,7 @@ test("what is wrong with a set is told with file and line", function()
     "data.array: the builder of `nothing` must return a list of rows, got nil",
     "data.array: row 2 of `odd`: a function cannot be JSON",
     "data.array: the list of `holed` has a hole",
+    "data.array: a function gives the rows: `data.array(name, function() return rows end)`",
     'data.array: `on_exhausted` is "recicle"; it must be one of `stop`, `recycle`, `abort`; did you mean `recycle`?',
     "a data file ends in .json (an array), .jsonl or .csv",
     "data.array: `file` must be a string, got 5",
@@ -212,7 +216,7 @@ test("misuse is raised where it is written", function()
   raises("call it with a colon: `rows:unique()`", function() any.unique {} end)
   raises("a data set has no `pick`; it has each, for_vu, next, random and unique", function() any:pick() end)
   raises("is read-only: all virtual users share it; copy a row to change it", function() any[1] = 5 end)
-  raises("unique: unknown option `exhausted`", function() any:unique { exhausted = 1 } end)
+  raises("data.array:unique: unknown option `exhausted`", function() any:unique { exhausted = 1 } end)
 end)
 
 test("a row of a pool is claimed by one at a time", function()

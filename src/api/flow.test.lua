@@ -86,6 +86,7 @@ test("misuse is raised where it is written", function()
     "flow.start: `tags` must be a table of strings, got 5",
     function() any.start("a", { name = "order", tags = 5 }) end
   )
+  raises('flow.start: `options` must be a table, got "order"', function() any.start("a", "order") end)
   raises("is not a metric name", function() any.start("a", { name = "a b" }) end)
   raises("flow.start: `name` must not be empty", function() any.start("a", { name = "" }) end)
   raises(

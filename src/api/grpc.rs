@@ -259,6 +259,9 @@ fn load_descriptor_set(host: &Rc<Host>, module: &Module, args: &Args<'_, '_>) ->
 /// `grpc.connect(address, options)`: a client, without a connection yet.
 fn connect(host: &Rc<Host>, module: &Module, args: &mut Args<'_, '_>) -> Result<Pushed, ApiError> {
     let address = args.text(1, "address")?.into_owned();
+    if !matches!(args.kind(2), Kind::Nil | Kind::Table) {
+        return Err(args.wrong("options", "a table", 2));
+    }
     let vu = host.current()?;
     let connect = Connect::read(&vu, &args.value(2)?)?;
     connect.options.check(&address).map_err(|error| args.error(error))?;

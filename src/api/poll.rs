@@ -130,6 +130,9 @@ fn options(host: &Rc<Host>, polls: &Polls, args: &mut Args<'_, '_>) -> Result<Pu
     if !(0.0..=1.0).contains(&jitter) {
         return Err(options.error("jitter", &format!("must be a share from 0 to 1, got {jitter}")));
     }
+    if timeout.is_zero() {
+        return Err(options.error("timeout", "must be longer than 0"));
+    }
     if delay >= timeout {
         return Err(options.error("delay", "must be shorter than `timeout`"));
     }

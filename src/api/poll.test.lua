@@ -171,6 +171,7 @@ test("misuse is raised where it is written", function()
     "poll: `delay` must be shorter than `timeout`",
     function() poll { name = "job", call = f, done = f, delay = 10 } end
   )
+  raises("poll: `timeout` must be longer than 0", function() poll { name = "job", call = f, done = f, timeout = 0 } end)
   raises("is not a metric name", function() poll { name = "a b", call = f, done = f } end)
   raises("poll: `name` must not be empty", function() poll { name = "", call = f, done = f } end)
   raises(

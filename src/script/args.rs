@@ -197,9 +197,10 @@ impl<'s, 'a> Args<'s, 'a> {
         index: i32,
         known: &'x [&'static str; N],
     ) -> Result<Option<Options<'x, 'a, N>>, ApiError> {
-        if self.is_nil(index) {
-            return Ok(None);
+        match self.kind(index) {
+            Kind::Nil => Ok(None),
+            Kind::Table => Options::read(self.name, self.stack, index, known).map(Some),
+            _ => Err(self.wrong("options", "a table", index)),
         }
-        Options::read(self.name, self.stack, index, known).map(Some)
     }
 }

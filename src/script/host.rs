@@ -149,6 +149,11 @@ impl Host {
             setup: OnceCell::new(),
             lua,
         });
+        let forget = host.function("coroutine.resume", |host, _| {
+            drop(host.pending.take());
+            Ok(())
+        })?;
+        host.prelude.set("forget", forget)?;
         let modules = open(&host)?;
         host.modules.borrow_mut().extend(modules);
         host.close_sandbox()?;

@@ -27,7 +27,8 @@ pub(super) fn explain(place: &Place<'_>, message: &str) -> Option<Advice> {
         });
     }
     let (callee, whole) = callee?;
-    let body = message.contains("`options` must be a table, got \"") && !message.starts_with("http.get");
+    let has_body = message.starts_with("http.") && !message.starts_with("http.get");
+    let body = has_body && message.contains("`options` must be a table, got \"");
     Some(Advice {
         span: argument(place, message, &whole).or_else(|| place.about(&callee, None).span),
         hint: body.then(|| "a body is an option: `{ body = … }`, or `{ json = { … } }`".to_owned()),

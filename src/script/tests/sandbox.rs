@@ -172,6 +172,51 @@ async fn where_nothing_can_wait_the_message_says_so() {
 }
 
 #[tokio::test]
+async fn a_coroutine_that_cannot_wait_leaves_nothing_behind() {
+    let main = r#"
+        local kt = require "kt"
+        local function wait() kt.sleep(1000) end
+        return function()
+          local list = { 2, 1 }
+          local _, problem = pcall(table.sort, list, function() coroutine.wrap(wait)() end)
+          assert(string.find(problem, "a coroutine cannot wait here: sort comparators", 1, true), problem)
+          table.sort(list, function(a, b)
+            local ok, problem = coroutine.resume(coroutine.create(wait))
+            assert(not ok and string.find(problem, "cannot wait here", 1, true), problem)
+            return a < b
+          end)
+          coroutine.yield()
+        end"#;
+    let error = Bed::new(main).await.error().await;
+    assert_eq!(error.message, "the script yielded outside of a coroutine of its own");
+}
+
+#[tokio::test]
+async fn what_is_no_coroutine_is_told_at_its_line() {
+    // statement, the message
+    let table = [
+        (
+            "coroutine.wrap(nil)",
+            "invalid argument #1 to 'wrap' (function expected, got nil)",
+        ),
+        (
+            "coroutine.resume({})",
+            "invalid argument #1 to 'resume' (thread expected, got table)",
+        ),
+    ];
+    for (statement, message) in table {
+        let error = Bed::new(&format!("return function()\n  {statement}\nend"))
+            .await
+            .error()
+            .await;
+        assert_eq!(
+            (error.message.as_str(), place(&error).as_str()),
+            (message, "main.lua:2")
+        );
+    }
+}
+
+#[tokio::test]
 async fn nothing_waits_while_the_file_loads() {
     // statement, part of the message
     let table = [
