@@ -86,7 +86,8 @@ pub(super) fn pairs_as<N: Ord + Clone, T>(
             (Kind::Table, Of::Option(_)) => {
                 let length = stack.list_len(value);
                 if stack.entries(value) != length {
-                    return Err(wrong("a table with names or holes, where a list is wanted".to_owned()));
+                    let got = "a table with names or holes, where a list is wanted";
+                    return Err(wrong(stack, got.to_owned()));
                 }
                 for position in 1..=i32::try_from(length).unwrap_or(i32::MAX) {
                     stack.push_item(value, position);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::metrics::{
-    Catalog, Counts, Gauge, NoData, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, StageSpan, Timeline,
-    Totals, Unit,
+    Catalog, Counts, Gauge, NoData, Registry, Second, SecondSeries, Selector, SeriesData, SeriesName, StageSpan,
+    Timeline, Totals, Unit,
 };
 
 use super::exit::ExitCode;

@@ -466,12 +466,12 @@ mod tests {
         let (mut totals, recorder) = (Totals::new(&registry, &catalog, 0), Recorder::new(&registry, &catalog));
         totals.set_elapsed(Duration::from_secs(1));
         recorder.record(builtin::SCRIPT_ERRORS, 8.0, &recorder.no_tags());
-        totals.merge(&recorder.take());
+        totals.merge_second(0, &recorder.take());
         judged.aborted = Some(threshold.evaluate(&totals));
         // (more, what it was): the end of a run cannot make good what has ended it.
         for (more, observed) in [(1.0, 9.0), (6.0, 8.0)] {
             recorder.record(builtin::SCRIPT_ERRORS, more, &recorder.no_tags());
-            totals.merge(&recorder.take());
+            totals.merge_second(0, &recorder.take());
             let summary = judged.summary(&totals);
             assert_eq!(
                 (summary.ok, summary.aborted, summary.observed),
