@@ -29,16 +29,14 @@ pub(super) fn pairs(
     pairs_as(lossy, plain, owner, of, stack, index)
 }
 
+/// Names and values that need not be UTF-8.
+pub(super) type BytePairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// As [`pairs`], with names and strings as they are.
 ///
 /// # Errors
 /// As [`pairs`].
-pub(super) fn byte_pairs(
-    owner: &str,
-    of: Of<'_>,
-    stack: &mut Stack<'_>,
-    index: i32,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ApiError> {
+pub(super) fn byte_pairs(owner: &str, of: Of<'_>, stack: &mut Stack<'_>, index: i32) -> Result<BytePairs, ApiError> {
     pairs_as(<[u8]>::to_vec, bytes, owner, of, stack, index)
 }
 

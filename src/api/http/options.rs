@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::COOKIE;
 use mlua::Function;
 
-use crate::api::pairs::{Of, byte_pairs, pairs};
+use crate::api::pairs::{BytePairs, Of, byte_pairs, pairs};
 use crate::net::HeaderList;
 use crate::net::body::{Codec, FORM_CONTENT_TYPE, form};
 use crate::plan::expect::{self, Expect};
@@ -46,8 +46,8 @@ pub(super) struct Options {
     pub(super) tags: Vec<(String, String)>,
     pub(super) expect: Option<Expect>,
     pub(super) headers: HeaderList,
-    pub(super) query: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) cookies: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) query: BytePairs,
+    pub(super) cookies: BytePairs,
     /// Which option gave it, the bytes, and their content type.
     pub(super) body: Option<(&'static str, Bytes, Option<HeaderValue>)>,
     /// A function that makes the bearer token.
@@ -148,7 +148,7 @@ impl Reader<'_> {
     }
 
     /// Bytes as the script has them: what a request carries need not be UTF-8.
-    fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ApiError> {
+    fn pairs(&self, key: &str, stack: &mut Stack<'_>, index: i32) -> Result<BytePairs, ApiError> {
         byte_pairs(self.owner, Of::Option(key), stack, index)
     }
 

@@ -179,7 +179,7 @@ fn the_printed_script_is_the_same_plan() {
 #[test]
 fn a_password_in_the_url_is_not_printed() {
     let printed = |url: &str, more: &[&str]| {
-        let words = [&["kingtide", "quick", url], more].concat();
+        let words = ["kingtide", "quick", url].into_iter().chain(more.iter().copied());
         let Ok(Command::Quick(args)) = Cli::try_parse_from(words).map(|cli| cli.command) else {
             panic!("{url}");
         };
