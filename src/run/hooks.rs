@@ -51,7 +51,7 @@ pub(super) async fn summary(test: &Test, summary: &Summary) -> Result<BTreeMap<S
     };
     let tree = serde_json::to_value(summary).map_err(|error| format!("summary: {error}"))?;
     let called = hooks::summary(&script.context, &script.loaded, &tree, SUMMARY_LIMIT).await;
-    called.map_err(|error| error.describe("summary"))
+    called.map_err(|error| test.session.redact(&error.describe("summary")))
 }
 
 fn failed(test: &Test, script: &Script, judge: &mut Judge, hook: &str, on_timeout: ExitCode, error: &HookError) {

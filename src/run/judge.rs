@@ -108,7 +108,7 @@ impl Judge {
         let revision = test.session.revision();
         if let Err(error) = self.invariants.load(&test.session, &revision, &test.plan).await {
             let text = format!("the invariants cannot be checked: {}", error.message);
-            self.note(ExitCode::Internal, test.session.redact(&text));
+            self.note(ExitCode::Internal, text);
         }
     }
 
@@ -274,7 +274,10 @@ impl Judge {
             errors: errors(&test.session),
             failures,
             failure_kinds_left_out,
-            warnings: warnings::of(test, totals),
+            warnings: warnings::of(test, totals)
+                .iter()
+                .map(|text| test.session.redact(text))
+                .collect(),
             outputs: Vec::new(),
         }
     }
@@ -348,7 +351,7 @@ impl Judge {
         for failed in thresholds.iter().filter(says) {
             reasons.push((ExitCode::Thresholds, not_met(failed)));
         }
-        let broken = self.invariants.reasons(session).into_iter();
+        let broken = self.invariants.reasons().into_iter();
         reasons.extend(broken.map(|reason| (ExitCode::Thresholds, reason)));
         let (errors, beyond) = session.errors.all();
         let count: u64 = errors.iter().map(|(_, count)| count).sum::<u64>() + beyond;
@@ -376,7 +379,9 @@ impl Judge {
             ));
         }
         reasons.sort_by_key(|(code, _)| *code);
-        reasons
+        // Wherever they come from: what a script says may hold what it must not.
+        let shown = |(code, text): (ExitCode, String)| (code, session.redact(&text));
+        reasons.into_iter().map(shown).collect()
     }
 }
 
