@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Function, Table, Value};
 
 use super::pairs::{Of, pairs};
-use crate::metrics::{Aggregation, Kind, MetricId, Selector, Totals, Unit, derived};
+use crate::metrics::{Aggregation, Kind, MetricId, Totals, Unit, derived};
 use crate::script::fields::{describe_at, suggest};
 use crate::script::raw::{Kind as Type, Stack};
 use crate::script::{ApiError, Args, Host, Lifecycle};
@@ -84,8 +84,8 @@ fn read(host: &Rc<Host>, args: &mut Args<'_, '_>) -> Result<Option<f64>, ApiErro
         ));
     }
     let text = args.text(1, "selector")?;
-    let selector = Selector::parse(&text).map_err(|error| args.error(error))?;
     let registry = &host.session.registry;
+    let selector = registry.selector(&text).map_err(|error| args.error(error))?;
     let kind = match registry.find(&selector.metric) {
         Some(id) => registry.definition(id).kind,
         // A poll that has not run yet.

@@ -3,7 +3,8 @@
 ---@class (partial) kt
 local kt = {}
 
----Reads a variable as `kt.env` does, and keeps its value out of logs and error messages: there it appears as `[redacted]`.
+---Reads a variable as `kt.env` does, and keeps its value out of logs, messages, names, tags and traces: there it appears as
+---`[redacted]`.
 ---Values of fewer than three characters cannot be hidden.
 ---
 ---Raises when the variable is not set, because a journey that needs a secret cannot go on without it.

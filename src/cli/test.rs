@@ -133,16 +133,16 @@ struct Tally {
 
 impl Tally {
     fn result(&mut self, session: &Session, result: &TestResult) {
-        let time = short(result.elapsed);
+        let (name, time) = (session.redact(&result.name), short(result.elapsed));
         match &result.result {
             Ok(()) => {
                 self.passed += 1;
-                terminal::out(&format!("  {}      {} ({time})\n", painted("ok", 32), result.name));
+                terminal::out(&format!("  {}      {} ({time})\n", painted("ok", 32), name));
             }
             Err(error) => {
                 self.failed += 1;
-                terminal::out(&format!("  {}  {} ({time})\n", painted("FAILED", 31), result.name));
-                self.error(session, &result.name, error);
+                terminal::out(&format!("  {}  {} ({time})\n", painted("FAILED", 31), name));
+                self.error(session, &name, error);
             }
         }
     }

@@ -263,8 +263,8 @@ impl Watch {
         }
     }
 
-    /// The same of a check that did not hold. `has_request`: what was sent is at hand. Of a kind, one without is kept, and
-    /// further ones when it is.
+    /// The same of a check that did not hold; how its name is shown, `make` may say. `has_request`: what was sent is at hand. Of
+    /// a kind, one without is kept, and further ones when it is.
     pub fn check_failed(
         &self,
         tags: &TagSet,
@@ -344,13 +344,15 @@ fn describe(request: &mut FailedRequest, how: How) {
                 None => status.to_owned(),
             }
         }
-        How::Check(name) => format!("check: {name}"),
+        How::Check(name) => format!("check: {}", request.check.as_deref().unwrap_or(name)),
     };
     match how {
         How::Status(status) => request.error_code = Some(1_000 + u32::from(status)),
         How::Error(code) => request.error_code = Some(u32::from(code)),
         How::Grpc(_, code) => request.error_code = code.map(u32::from),
-        How::Check(name) => request.check = Some(name.into()),
+        How::Check(name) => {
+            request.check.get_or_insert_with(|| name.into());
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 mod names;
 mod values;
 
+use std::borrow::Cow;
+
 pub use names::is_telling;
 
 /// What stands in the place of a credential.
@@ -25,10 +27,16 @@ const SCHEMES: [&str; 7] = ["basic", "bearer", "digest", "negotiate", "ntlm", "t
 const WINDOW: usize = 64 << 10;
 
 /// Knows the values that must not be shown.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Redactor {
     secrets: values::Values,
     window: usize,
+}
+
+impl Default for Redactor {
+    fn default() -> Self {
+        Self::new([])
+    }
 }
 
 impl Redactor {
@@ -39,6 +47,24 @@ impl Redactor {
         // Six bytes for each, as `\u00xx`.
         let window = WINDOW.max(8 * secrets.longest());
         Self { secrets, window }
+    }
+
+    /// Whether it takes this value out.
+    #[must_use]
+    pub fn knows(&self, secret: &str) -> bool {
+        self.secrets.plain().iter().any(|known| known == secret)
+    }
+
+    /// The same, which takes this value out as well.
+    #[must_use]
+    pub fn with(&self, secret: &str) -> Self {
+        Self::new(self.secrets.plain().iter().cloned().chain([secret.to_owned()]))
+    }
+
+    /// A text without the values, whatever goes by a telling name.
+    #[must_use]
+    pub fn secrets<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.secrets.hide(text)
     }
 
     /// A text without credentials, at most `most` bytes and a sign that there was more. `is_form`: it is

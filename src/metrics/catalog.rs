@@ -241,9 +241,10 @@ mod tests {
     use super::*;
     use crate::metrics::registry::{Kind, Unit};
     use crate::metrics::tags::Interner;
+    use crate::metrics::veil::Veil;
 
     fn set(tags: &[(&str, &str)]) -> TagSet {
-        let mut interner = Interner::new();
+        let mut interner = Interner::new(&Veil::default());
         let empty = interner.empty();
         interner.intern(&empty, tags)
     }

@@ -26,7 +26,8 @@ impl CheckTallies {
         let (row, with_name) = match self.seen.get(question) {
             Some((row, with_name)) => (*row, with_name.clone()),
             None => {
-                let row = self.row(name, tags.get("group").unwrap_or(""));
+                let shown = interner.veil().value("check", name);
+                let row = self.row(shown.as_deref().unwrap_or(name), tags.get("group").unwrap_or(""));
                 let with_name = interner.intern(tags, &[("check", &*self.rows[row].0.name)]);
                 self.seen.insert(question, (row, with_name.clone()));
                 (row, with_name)

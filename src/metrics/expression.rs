@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::aggregation::Aggregation;
 use super::registry::{DeclareError, Definition, Kind, Registry, Unit, derived};
-use super::selector::{Selector, SelectorError};
+use super::selector::SelectorError;
 use super::threshold::{NoData, Op, Threshold};
 
 /// Why a threshold is refused.
@@ -92,7 +92,7 @@ impl Threshold {
     /// # Errors
     /// [`ThresholdError`] naming the part that is wrong and what would fit.
     pub fn parse(key: &str, expression: &str, registry: &Registry) -> Result<Self, ThresholdError> {
-        let selector = Selector::parse(key)?;
+        let selector = registry.selector(key)?;
         let definition = find(&selector.metric, registry)?;
         let malformed = || ThresholdError::Malformed(expression.to_owned());
         let is_op = |c: char| matches!(c, '<' | '>' | '=' | '!');

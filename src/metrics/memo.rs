@@ -84,10 +84,11 @@ impl<T> Memo<T> {
 mod tests {
     use super::*;
     use crate::metrics::tags::Interner;
+    use crate::metrics::veil::Veil;
 
     #[test]
     fn only_the_same_question_has_the_answer() {
-        let mut interner = Interner::new();
+        let mut interner = Interner::new(&Veil::default());
         let empty = interner.empty();
         let other = interner.intern(&empty, &[("scenario", "s")]);
         let asked: &[(&str, &str)] = &[("name", "a"), ("method", "GET")];

@@ -41,6 +41,7 @@ mod timeline;
 mod totals;
 mod trend;
 mod trend_recorder;
+mod veil;
 mod window;
 
 pub use admission::{WARMUP, own_tag};
@@ -62,3 +63,4 @@ pub use threshold::{LONGEST_WINDOW, NoData, Op, Threshold, Verdict};
 pub use timeline::{StageSpan, Timeline};
 pub use totals::{CheckTotal, PhaseTotal, Totals};
 pub use trend::Trend;
+pub use veil::Veil;

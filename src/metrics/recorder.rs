@@ -55,7 +55,7 @@ impl Recorder {
             inner: Rc::new(RefCell::new(Inner {
                 registry: registry.clone(),
                 catalog: catalog.clone(),
-                interner: Interner::new(),
+                interner: Interner::new(registry.veil()),
                 generation: catalog.generation(),
                 stamp: next_stamp(),
                 slots: Vec::new(),

@@ -6,6 +6,8 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::builtin::{BUILTINS, Scope};
+use super::selector::{Selector, SelectorError};
+use super::veil::Veil;
 
 /// What a metric does with its samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,6 +142,7 @@ fn describe(kind: Kind, unit: &Unit) -> String {
 #[derive(Debug, Clone)]
 pub struct Registry {
     inner: Arc<RwLock<Inner>>,
+    veil: Veil,
 }
 
 #[derive(Debug)]
@@ -158,6 +161,12 @@ impl Registry {
     /// A registry that knows the built-in metrics.
     #[must_use]
     pub fn new() -> Self {
+        Self::veiled(Veil::default())
+    }
+
+    /// The same, whose recorders take out of tags what `veil` says.
+    #[must_use]
+    pub fn veiled(veil: Veil) -> Self {
         let mut inner = Inner {
             definitions: Vec::new(),
             by_name: FxHashMap::default(),
@@ -173,6 +182,7 @@ impl Registry {
         }
         Self {
             inner: Arc::new(RwLock::new(inner)),
+            veil,
         }
     }
 
@@ -227,7 +237,22 @@ impl Registry {
         });
         Self {
             inner: Arc::new(RwLock::new(inner)),
+            veil: self.veil.clone(),
         }
+    }
+
+    /// Reads a selector of what recorders have recorded, whose tags may not be what the script gave them.
+    ///
+    /// # Errors
+    /// As [`Selector::parse`].
+    pub fn selector(&self, text: &str) -> Result<Selector, SelectorError> {
+        let mut selector = Selector::parse(text)?;
+        self.veil.selector(&mut selector);
+        Ok(selector)
+    }
+
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
     }
 
     /// Declares what a fork of this has declared.

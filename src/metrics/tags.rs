@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::admission::WARMUP;
 use super::memo::{Memo, Question};
 use super::slots::Routes;
+use super::veil::Veil;
 
 thread_local! {
     // Unique in the thread, not in the interner: two recorders on one thread must not take each other's sets for their own.
@@ -92,16 +93,18 @@ pub(super) struct Interner {
     asked: Memo<TagSet>,
     count: usize,
     empty: TagSet,
+    veil: Veil,
 }
 
 impl Interner {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(veil: &Veil) -> Self {
         let empty = make(0, Vec::new());
         Self {
             sets: FxHashMap::from_iter([(0, vec![empty.clone()])]),
             asked: Memo::default(),
             count: 1,
             empty,
+            veil: veil.clone(),
         }
     }
 
@@ -114,7 +117,13 @@ impl Interner {
         self.count
     }
 
-    /// `base` with `extra` on top: later pairs win, and an empty value takes its key out. Allocates only for a new set.
+    /// What is not shown of tags.
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    /// `base` with what is shown of `extra` on top: later pairs win, and an empty value takes its key out. Allocates only for
+    /// a new question, and only then the veil is asked.
     pub(super) fn intern(&mut self, base: &TagSet, extra: &[(&str, &str)]) -> TagSet {
         if extra.is_empty() {
             return base.clone();
@@ -123,7 +132,13 @@ impl Interner {
         if let Some(set) = self.asked.get(question) {
             return set.clone();
         }
-        let set = self.merge(base, extra);
+        let set = match self.veil.pairs(extra) {
+            None => self.merge(base, extra),
+            Some(shown) => {
+                let shown: Vec<(&str, &str)> = shown.iter().map(|(key, value)| (*key, &**value)).collect();
+                self.merge(base, &shown)
+            }
+        };
         self.asked.insert(question, set.clone());
         set
     }
@@ -255,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_set_is_the_map_that_its_pairs_make(first in pairs(), second in pairs()) {
-            let mut interner = Interner::new();
+            let mut interner = Interner::new(&Veil::default());
             let empty = interner.empty();
             let base = interner.intern(&empty, &borrowed(&first));
             let set = interner.intern(&base, &borrowed(&second));
@@ -277,7 +292,7 @@ mod tests {
 
     #[test]
     fn sets_of_two_interners_compare_by_content_and_never_share_an_id() {
-        let (mut one, mut two) = (Interner::new(), Interner::new());
+        let (mut one, mut two) = (Interner::new(&Veil::default()), Interner::new(&Veil::default()));
         let (a, b) = (one.empty(), two.empty());
         let (a, b) = (one.intern(&a, &[("k", "v")]), two.intern(&b, &[("k", "v")]));
         assert_eq!(a, b);
@@ -286,8 +301,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_veiled_is_no_tag_but_for_those_that_are_made_here() {
+        let veil = Veil::new(|value| value.contains("hush").then(|| value.replace("hush", "…")));
+        let mut interner = Interner::new(&veil);
+        let empty = interner.empty();
+        let asked: &[(&str, &str)] = &[("name", "GET /hush"), ("scenario", "hush"), ("item", "1")];
+        for _ in 0..2 {
+            let set = interner.intern(&empty, asked);
+            assert_eq!(
+                set.iter().collect::<Vec<_>>(),
+                [("item", "1"), ("name", "GET /…"), ("scenario", "hush")]
+            );
+        }
+        let shown = interner.intern(&empty, &[("name", "GET /…")]);
+        assert_eq!(interner.intern(&empty, &[("name", "GET /hush")]).id(), shown.id());
+    }
+
+    #[test]
     fn sweeping_forgets_only_what_nobody_holds() {
-        let mut interner = Interner::new();
+        let mut interner = Interner::new(&Veil::default());
         let empty = interner.empty();
         let held = interner.intern(&empty, &[("id", "1")]);
         drop(interner.intern(&empty, &[("id", "2")]));

@@ -10,6 +10,7 @@ use crate::api;
 use crate::control::Control;
 use crate::direct::Call;
 use crate::metrics::{Catalog, Recorder, Selector};
+use crate::net::ConfigError;
 use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
@@ -202,7 +203,8 @@ pub(super) async fn read(
         text: session.redact(&error.render(&session.script, &revision.sources)),
     };
     let plan = plan_reader::read(&loaded, session, overrides).map_err(field)?;
-    host.follow(&plan).map_err(wrong)?;
+    let http = |error: ConfigError| wrong(session.redact(&error.to_string()));
+    host.follow(&plan).map_err(http)?;
     Ok(Read {
         host,
         context,

@@ -32,6 +32,7 @@ pub mod repl;
 pub mod results;
 pub mod revision;
 pub mod saves;
+mod secrets;
 pub mod session;
 pub mod show;
 pub mod stamp;

@@ -19,6 +19,7 @@ use super::meeting::Meetings;
 use super::pool::Pools;
 use super::protos::Reflected;
 use super::revision::Revision;
+use super::secrets::Secrets;
 use super::trace::Trace;
 use super::waits::Waits;
 
@@ -67,7 +68,7 @@ pub struct Session {
     revision: Mutex<Arc<Revision>>,
     /// The number of `revision`, readable without its lock.
     newest: AtomicU32,
-    secrets: Mutex<HashSet<String>>,
+    secrets: Arc<Secrets>,
     exhausted: Mutex<BTreeSet<String>>,
     unset: Mutex<BTreeSet<String>>,
     names: Mutex<HashMap<String, Arc<str>>>,
@@ -96,11 +97,12 @@ impl Session {
     #[must_use]
     pub fn new(script: &Path, vars: BTreeMap<String, String>, seed: u64, control: Arc<Control>) -> Self {
         let revision = Revision::first(script, false);
+        let secrets = Arc::<Secrets>::default();
         Self {
             script: script.to_owned(),
             vars,
             seed,
-            registry: Registry::new(),
+            registry: Registry::veiled(secrets.veil()),
             errors: ErrorLog::default(),
             failed: Arc::default(),
             failures: ErrorLog::default(),
@@ -119,7 +121,7 @@ impl Session {
             trace: OnceLock::new(),
             newest: AtomicU32::new(revision.number),
             revision: Mutex::new(Arc::new(revision)),
-            secrets: Mutex::new(HashSet::new()),
+            secrets,
             exhausted: Mutex::default(),
             unset: Mutex::default(),
             names: Mutex::new(HashMap::new()),
@@ -134,13 +136,13 @@ impl Session {
         self
     }
 
-    /// A session in which `revision` is tried: what it declares, opens and asks of the run stays there.
+    /// A session in which `revision` is tried: what it declares, opens and asks of the run stays there. Its secrets are this
+    /// one's too, because they may be in what is told of it.
     #[must_use]
     pub fn aside(&self, revision: &Arc<Revision>) -> Self {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let aside = Self {
             registry: self.registry.fork(),
-            secrets: Mutex::new(secrets),
+            secrets: Arc::clone(&self.secrets),
             ..Self::new(&self.script, self.vars.clone(), self.seed, Arc::new(Control::new()))
         };
         aside.adopt(Arc::clone(revision));
@@ -168,28 +170,19 @@ impl Session {
 
     /// Remembers a value that must never be shown.
     pub fn add_secret(&self, value: &str) {
-        if value.len() >= 3 {
-            self.secrets
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(value.to_owned());
-        }
+        self.secrets.add(value);
     }
 
-    /// `text` with every known secret replaced.
+    /// `text` with every known secret replaced, however it is escaped.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets
-            .iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+        self.redactor().secrets(text).into_owned()
     }
 
-    /// Takes every known secret out of texts that are kept, however it is escaped, and what goes by a telling name.
+    /// Takes every known secret out of texts that are kept, and what goes by a telling name.
     #[must_use]
-    pub fn redactor(&self) -> Redactor {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        Redactor::new(secrets.iter().cloned())
+    pub fn redactor(&self) -> Arc<Redactor> {
+        self.secrets.redactor()
     }
 
     /// The `name` tag for a URL that the script gave no name: itself without secrets, or [`OTHER_NAME`] once there are too

@@ -230,7 +230,7 @@ fn at_load(host: &Host, args: &Args<'_, '_>) -> Result<(), ApiError> {
 
 /// Reads a selector; the metrics of a poll or a flow are declared by their ending, as thresholds do.
 fn selector(registry: &Registry, text: &str) -> Result<Selector, String> {
-    let selector = Selector::parse(text).map_err(|error| error.to_string())?;
+    let selector = registry.selector(text).map_err(|error| error.to_string())?;
     if registry.find(&selector.metric).is_none() {
         let (kind, unit) = derived(&selector.metric)
             .ok_or_else(|| format!("there is no metric `{}`; declare it above", selector.metric))?;

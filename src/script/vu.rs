@@ -204,7 +204,8 @@ impl Vu for LuaVu {
             revision = newest.number;
             if let Err(error) = self.context.follow(&newest) {
                 // Tried before the revision was adopted; a file has changed since.
-                tracing::warn!(target: "kingtide::script", "http options of the edited script: {error}");
+                let text = session.redact(&format!("http options of the edited script: {error}"));
+                tracing::warn!(target: "kingtide::script", "{text}");
             }
             // Boxed, as below: every user would hold the room for what hardly any does.
             self.instance = Box::pin(instantiate(&self.context, &self.scenario, &mut self.init_took)).await;

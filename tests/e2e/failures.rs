@@ -23,7 +23,7 @@ const KEY: &str = "k3y-9f8e7d";
 const PASSWORD: &str = "hunter2plain";
 
 /// A server that answers with what it was sent: 500, unless the path wants something else.
-async fn mirror() -> String {
+pub async fn mirror() -> String {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("loopback has a free port");
@@ -108,7 +108,7 @@ return {
 "#;
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder can be listed");
     let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
     paths

@@ -37,6 +37,7 @@ mod quick;
 mod reload;
 mod repl;
 mod results;
+mod secrets;
 mod server;
 mod shop;
 mod signals;

@@ -93,7 +93,11 @@ pub(super) fn keep(vu: &VuContext, tags: &TagSet, client: &Client, called: Calle
 pub(super) fn keep_check(vu: &VuContext, tags: &TagSet, callee: Option<&Callee>, reply: &Reply, check: &str) {
     // Its message is gone, and the next one's will be.
     vu.host.failed.check_failed(tags, &Method::POST, (check, true), || {
-        of_reply(vu, &vu.host.session.redactor(), tags, callee, reply)
+        let redactor = vu.host.session.redactor();
+        FailedRequest {
+            check: Some(redactor.secrets(check).into_owned()),
+            ..of_reply(vu, &redactor, tags, callee, reply)
+        }
     });
 }
 

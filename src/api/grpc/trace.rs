@@ -92,7 +92,8 @@ fn json(vu: &VuContext, value: &Value) -> String {
         Value::Nil => "{}".to_owned(),
         value => {
             let text = to_json(&vu.host.lua, value).unwrap_or_else(|_| "(no JSON)".to_owned());
-            text.chars().take(MOST).collect()
+            // A secret at the end would be cut and not be found.
+            vu.host.session.redact(&text).chars().take(MOST).collect()
         }
     }
 }

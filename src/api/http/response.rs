@@ -14,6 +14,7 @@ use crate::api::answers::{KEY, SELF, headers_meta, is_copy, lazy, push_headers, 
 use crate::failures::{Sent, of_exchange};
 use crate::metrics::TagSet;
 use crate::net::{Exchange, HeaderList, Headers};
+use crate::results::FailedRequest;
 use crate::script::fields::describe;
 use crate::script::raw::{Flow, Kind, Pinned, Stack};
 use crate::script::value::{Seek, push, push_json};
@@ -158,7 +159,11 @@ pub(in crate::api) fn check_failed(vu: &VuContext, stack: &Stack<'_>, value: i32
         vu.host.failed.check_failed(&answer.tags, &exchange.method, check, || {
             let sent = answer.asked.as_deref().map(|(headers, body)| Sent { headers, body });
             let called = (answer.tags.get("name").unwrap_or_default(), answer.url.as_deref());
-            of_exchange(&vu.scene(), &vu.host.session.redactor(), exchange, sent, called)
+            let redactor = vu.host.session.redactor();
+            FailedRequest {
+                check: Some(redactor.secrets(check.0).into_owned()),
+                ..of_exchange(&vu.scene(), &redactor, exchange, sent, called)
+            }
         });
     }
     true

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::failures::redact::is_telling;
+use crate::failures::redact::{REDACTED, Redactor, is_telling};
 use crate::net::{Address, Exchange, OnSend, Request, Sent};
 use crate::script::VuContext;
 use crate::script::trace::{Mark, Step, is_on, tell};
@@ -20,19 +20,23 @@ const MOST_BYTES: usize = 4_000;
 pub(super) fn watch(vu: &Rc<VuContext>, request: &mut Request) {
     if is_on(vu) {
         let vu = Rc::clone(vu);
-        request.on_send = Some(OnSend::new(move |sent| tell(&vu, || sending(sent))));
+        request.on_send = Some(OnSend::new(move |sent| {
+            tell(&vu, || sending(&vu.host.session.redactor(), sent));
+        }));
     }
 }
 
 /// Tells how an exchange ended.
 pub(super) fn ended(vu: &VuContext, exchange: &Exchange) {
-    tell(vu, || received(exchange));
+    tell(vu, || received(&vu.host.session.redactor(), exchange));
 }
 
-fn sending(sent: &Sent<'_>) -> Step {
-    let shown = |(name, value): &(HeaderName, HeaderValue)| line(name.as_str(), value.as_bytes(), value.is_sensitive());
+fn sending(redactor: &Redactor, sent: &Sent<'_>) -> Step {
+    let shown = |(name, value): &(HeaderName, HeaderValue)| {
+        line(redactor, name.as_str(), value.as_bytes(), value.is_sensitive())
+    };
     let mut lines: Vec<String> = sent.headers.iter().map(shown).collect();
-    lines.extend(body(sent.body));
+    lines.extend(body(redactor, sent.body));
     let again = if sent.again { " again, on a new connection" } else { "" };
     Step {
         mark: Mark::Sent,
@@ -41,7 +45,7 @@ fn sending(sent: &Sent<'_>) -> Step {
     }
 }
 
-fn received(exchange: &Exchange) -> Step {
+fn received(redactor: &Redactor, exchange: &Exchange) -> Step {
     let duration = exchange.timings.duration();
     let (mark, title, mut lines) = match &exchange.outcome {
         Ok(response) => {
@@ -49,8 +53,10 @@ fn received(exchange: &Exchange) -> Step {
             let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or_default();
             let title = format!("{:?} {} {reason}", response.version, response.status);
             let headers = response.headers.iter();
-            let mut lines: Vec<String> = headers.map(|(name, value)| line(name, value, false)).collect();
-            lines.extend(body(response.body()));
+            let mut lines: Vec<String> = headers
+                .map(|(name, value)| line(redactor, name, value, false))
+                .collect();
+            lines.extend(body(redactor, response.body()));
             (Mark::Received, title, lines)
         }
         Err(error) => {
@@ -102,14 +108,16 @@ fn millis(time: Duration) -> String {
     format!("{:.2}ms", time.as_secs_f64() * 1e3)
 }
 
-fn line(name: &str, value: &[u8], is_sensitive: bool) -> String {
+fn line(redactor: &Redactor, name: &str, value: &[u8], is_sensitive: bool) -> String {
     let name = name.to_ascii_lowercase();
-    format!("{name}: {}", shown(&name, value, is_sensitive))
+    format!("{name}: {}", shown(redactor, &name, value, is_sensitive))
 }
 
-/// A header's value; credentials are left out, cookies shortened. The name is in lower case.
-fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
-    let text = String::from_utf8_lossy(value).into_owned();
+/// A header's value; credentials are left out, cookies shortened, and secrets taken out before that, so that nothing stays of
+/// one. The name is in lower case.
+fn shown(redactor: &Redactor, name: &str, value: &[u8], is_sensitive: bool) -> String {
+    let text = String::from_utf8_lossy(value);
+    let text = redactor.secrets(&text);
     if name == "cookie" || name == "set-cookie" {
         let parts: Vec<String> = text
             .split("; ")
@@ -121,9 +129,9 @@ fn shown(name: &str, value: &[u8], is_sensitive: bool) -> String {
     if is_sensitive || is_telling(name) {
         let scheme = text.split_once(' ').filter(|_| name == "authorization");
         let scheme = scheme.map_or(String::new(), |(scheme, _)| format!("{scheme} "));
-        return format!("{scheme}[redacted, {} bytes]", text.len());
+        return format!("{scheme}[redacted, {} bytes]", value.len());
     }
-    text
+    text.into_owned()
 }
 
 /// A URL whose query holds no credentials.
@@ -145,6 +153,7 @@ fn address(address: &Address) -> String {
 fn cookie(part: &str, is_value: bool) -> String {
     const SHOWN: usize = 6;
     match part.split_once('=') {
+        Some((name, value)) if is_value && value.contains(REDACTED) => format!("{name}={REDACTED}"),
         Some((name, value)) if is_value && value.chars().count() > SHOWN => {
             format!("{name}={}…", value.chars().take(SHOWN).collect::<String>())
         }
@@ -152,8 +161,9 @@ fn cookie(part: &str, is_value: bool) -> String {
     }
 }
 
-/// A body as lines: JSON indented, text as it is, anything else by its length. A blank line comes before it.
-fn body(body: &[u8]) -> Vec<String> {
+/// A body as lines, without secrets, which may go over several: JSON indented, text as it is, anything else by its length. A
+/// blank line comes before it.
+fn body(redactor: &Redactor, body: &[u8]) -> Vec<String> {
     if body.is_empty() {
         return Vec::new();
     }
@@ -162,6 +172,7 @@ fn body(body: &[u8]) -> Vec<String> {
         lines.push(format!("({} bytes that are no text)", body.len()));
         return lines;
     };
+    let text = &*redactor.secrets(text);
     let is_json = text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     let pretty = if is_json { indented(text) } else { text.to_owned() };
     let end = pretty
@@ -260,12 +271,17 @@ mod tests {
                 "sid=0123456789; Path=/a/long/path",
                 "sid=012345…; Path=/a/long/path",
             ),
+            ("cookie", "sid=a%2Fsecret; b=c", "sid=[redacted]; b=c"),
+            ("set-cookie", "sid=x a/secret; Path=/", "sid=[redacted]; Path=/"),
+            ("x-echo", "an a%2fsecret", "an [redacted]"),
+            ("authorization", "Bearer a/secret", "Bearer [redacted, 15 bytes]"),
             ("content-type", "text/plain", "text/plain"),
         ];
+        let redactor = Redactor::new(["a/secret".to_owned()]);
         for (name, value, expected) in table {
-            assert_eq!(shown(name, value.as_bytes(), false), expected, "{name}");
+            assert_eq!(shown(&redactor, name, value.as_bytes(), false), expected, "{name}");
         }
-        assert_eq!(shown("x-other", b"hush", true), "[redacted, 4 bytes]");
+        assert_eq!(shown(&redactor, "x-other", b"hush", true), "[redacted, 4 bytes]");
     }
 
     #[test]
@@ -284,13 +300,29 @@ mod tests {
 
     #[test]
     fn bodies_are_shortened() {
-        assert!(body(b"").is_empty());
-        assert_eq!(body(b"a\nb"), ["", "a", "b"]);
-        assert_eq!(body(b"\xff\xfe"), ["", "(2 bytes that are no text)"]);
-        assert_eq!(body(b"a\x1b[31m"), ["", "a\u{fffd}[31m"]);
-        let long = body("x\n".repeat(100).as_bytes());
+        let none = Redactor::default();
+        assert!(body(&none, b"").is_empty());
+        assert_eq!(body(&none, b"a\nb"), ["", "a", "b"]);
+        assert_eq!(body(&none, b"\xff\xfe"), ["", "(2 bytes that are no text)"]);
+        assert_eq!(body(&none, b"a\x1b[31m"), ["", "a\u{fffd}[31m"]);
+        let long = body(&none, "x\n".repeat(100).as_bytes());
         assert_eq!((long.len(), long[41].as_str()), (42, "… (200 bytes in all)"));
-        let wide = body("é".repeat(5_000).as_bytes());
+        let wide = body(&none, "é".repeat(5_000).as_bytes());
         assert_eq!(wide.len(), 3);
+    }
+
+    #[test]
+    fn bodies_lose_secrets_before_they_are_cut() {
+        let redactor = Redactor::new(["of two\nlines".to_owned()]);
+        assert_eq!(body(&redactor, b"a of two\nlines b"), ["", "a [redacted] b"]);
+        assert_eq!(
+            body(&redactor, b"{\"a\":\"of two\\nlines\",\"b\":1}"),
+            ["", "{", "  \"a\": \"[redacted]\",", "  \"b\": 1", "}"]
+        );
+        let over_the_edge = format!("{}of two\nlines", "x".repeat(MOST_BYTES - 3));
+        assert_eq!(
+            body(&redactor, over_the_edge.as_bytes())[1],
+            format!("{}[re", "x".repeat(MOST_BYTES - 3))
+        );
     }
 }

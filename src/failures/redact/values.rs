@@ -1,5 +1,7 @@
 //! Values that must not be shown, found in a text as they are, with percent signs, with the escapes of JSON, and as base64.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 
@@ -17,11 +19,18 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut plain: Vec<_> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        // What is in the sign for all of them would be found in it over and over.
+        let is_hidden = |value: &String| !REDACTED.contains(value.as_str());
+        let mut plain: Vec<_> = values.into_iter().filter(is_hidden).collect();
         // One that contains another goes first.
         plain.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let encoded = plain.iter().flat_map(|value| encodings(value.as_bytes())).collect();
         Self { plain, encoded }
+    }
+
+    /// As they are, the longest first.
+    pub(super) fn plain(&self) -> &[String] {
+        &self.plain
     }
 
     /// Bytes of the longest.
@@ -30,12 +39,20 @@ impl Values {
     }
 
     /// The text with all of them replaced.
-    pub(super) fn hide(&self, text: &str) -> String {
+    pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.plain.is_empty() {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         let mut spans = Vec::new();
-        for view in [View::plain(text), percent(text, false), percent(text, true), json(text)] {
+        for value in &self.plain {
+            spans.extend(text.match_indices(value.as_str()).map(|(at, _)| (at, at + value.len())));
+        }
+        let views = [
+            text.contains('%').then(|| percent(text, false)),
+            text.contains('+').then(|| percent(text, true)),
+            text.contains('\\').then(|| json(text)),
+        ];
+        for view in views.iter().flatten() {
             for value in &self.plain {
                 view.find(value.as_bytes(), &mut spans);
             }
@@ -45,7 +62,10 @@ impl Values {
                 spans.push(run_around(text, at, at + encoded.len()));
             }
         }
-        replaced(text, spans)
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(replaced(text, spans))
     }
 }
 
@@ -97,13 +117,6 @@ pub(super) struct View {
 }
 
 impl View {
-    fn plain(text: &str) -> Self {
-        Self {
-            bytes: text.as_bytes().to_vec(),
-            from: (0..=text.len()).collect(),
-        }
-    }
-
     fn find(&self, value: &[u8], spans: &mut Vec<(usize, usize)>) {
         if value.is_empty() || value.len() > self.bytes.len() {
             return;
@@ -197,7 +210,7 @@ mod tests {
     use super::*;
 
     fn hide(secret: &str, text: &str) -> String {
-        Values::new([secret.to_owned()]).hide(text)
+        Values::new([secret.to_owned()]).hide(text).into_owned()
     }
 
     #[test]
@@ -213,6 +226,7 @@ mod tests {
             ("%41", "%41 A", "[redacted] A"),
             ("aaa", "aaaaa", "[redacted]aa"),
             ("", "x", "x"),
+            ("redact", "redact [redacted]", "redact [redacted]"),
         ];
         for (secret, text, expected) in table {
             assert_eq!(hide(secret, text), expected, "{secret}: {text}");

@@ -90,6 +90,11 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     }
     let mut tags = tags(&fields)?;
     tags.extend(overrides.tags.clone());
+    // They are told of in many places, also where no sample is.
+    let own = scenarios.iter_mut().flat_map(|scenario| scenario.tags.values_mut());
+    for value in tags.values_mut().chain(own) {
+        *value = session.redact(value);
+    }
     let mut plan = Plan {
         checkpoints: checkpoints::read(&fields, &scenarios, overrides.time_scale)?,
         scenarios,
