@@ -81,11 +81,15 @@ fn send(
             Box::pin(prepared.authorise(&vu)).await?;
         }
         let Prepared { request, recording, .. } = &mut *prepared;
+        let mut asked_for = None;
         let exchange = match request {
             Ok(request) => {
                 trace::watch(&vu, request);
                 let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
                     recording.hop(&vu, exchange, Gone::Out(asked));
+                    if vu.host.failed.wants_requests() {
+                        asked_for = Some(Box::new((asked.headers(), asked.body().clone())));
+                    }
                 };
                 vu.client()?.send(request, &mut on_hop).await
             }
@@ -100,14 +104,10 @@ fn send(
             .outcome
             .as_ref()
             .is_ok_and(|response| recording.expect.holds(response.status));
-        let Prepared { request, recording, .. } = *prepared;
+        let Prepared { recording, .. } = *prepared;
         let answer = Box::new_uninit();
         let mut answer = Box::write(answer, Answer::new(face, exchange, recording.tags, ok, None));
-        if vu.host.failed.wants_requests()
-            && let Ok(request) = request
-        {
-            answer.keep(request.headers, request.body);
-        }
+        answer.asked = asked_for;
         Ok(answer)
     }
 }

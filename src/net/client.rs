@@ -83,22 +83,22 @@ struct Going<'a> {
 struct Gone<'a> {
     client: &'a Client,
     going: Going<'a>,
+    /// Those that it had, where it was sent.
+    cookies: Option<Rc<HeaderValue>>,
 }
 
 impl Headed for Gone<'_> {
     fn headers(&self) -> HeaderList {
-        let (client, going) = (self.client, self.going);
-        let Going { request, plan, auth } = going;
+        let client = self.client;
+        let Going { request, plan, auth } = self.going;
         let Ok(target) = client.shared.target(&request.address) else {
             return request.headers.clone();
         };
-        // Of a jar that the answer has changed already.
-        let cookies = client.cookies(going).ok().flatten();
         let outgoing = Outgoing {
             request,
             common: plan.headers,
             auth,
-            cookies: cookies.as_ref(),
+            cookies: self.cookies.as_deref(),
             target: &target,
             shared: &client.shared,
             // Its trace is the exchange's.
@@ -227,6 +227,7 @@ impl Client {
                     Some(Ok(_)) if left == 0 => Some(Err(too_many(request.redirects))),
                     next => next,
                 };
+                let cookies = hop.cookies.take();
                 let next = match next {
                     Some(Ok(next)) => next,
                     last => {
@@ -235,7 +236,7 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        let sent = &self.gone(request, plan, auth.as_deref());
+                        let sent = &self.gone(request, plan, auth.as_deref(), cookies);
                         let is_followed = false;
                         on_hop(&exchange, &Asked { sent, is_followed });
                         return exchange;
@@ -243,7 +244,7 @@ impl Client {
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                let sent = &self.gone(request, plan, auth.as_deref());
+                let sent = &self.gone(request, plan, auth.as_deref(), cookies);
                 let is_followed = true;
                 on_hop(&exchange, &Asked { sent, is_followed });
                 left -= 1;
@@ -267,10 +268,17 @@ impl Client {
         }
     }
 
-    fn gone<'a>(&'a self, request: &'a Request, plan: Plans<'a>, auth: Option<&'a HeaderValue>) -> Gone<'a> {
+    fn gone<'a>(
+        &'a self,
+        request: &'a Request,
+        plan: Plans<'a>,
+        auth: Option<&'a HeaderValue>,
+        cookies: Option<Rc<HeaderValue>>,
+    ) -> Gone<'a> {
         Gone {
             client: self,
             going: Going { request, plan, auth },
+            cookies,
         }
     }
 
@@ -306,7 +314,8 @@ impl Client {
             None => Box::pin(self.way(&target, hop)).await?,
         };
         loop {
-            let cookies = self.cookies(going)?.map(Box::new);
+            let cookies = self.cookies(going)?.map(Rc::new);
+            hop.cookies.clone_from(&cookies);
             let outgoing = Outgoing {
                 request,
                 common: plan.headers,

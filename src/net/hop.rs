@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::exchange::{Exchange, Request, Response, Timings};
 use super::http2::Watch;
 use super::io::{Meter, Reading};
@@ -44,6 +46,8 @@ pub(super) struct Hop {
     pool: Option<Arc<Pool>>,
     /// Bytes sent and received on a connection that was given up for another.
     given_up: (u64, u64),
+    /// The value of `cookie` that has gone out: the answer may change the jar.
+    pub cookies: Option<Rc<HeaderValue>>,
     /// The peer.
     pub remote: Option<SocketAddr>,
     /// Whether an idle connection is used.
@@ -78,6 +82,7 @@ impl Hop {
             stream: None,
             pool: None,
             given_up: (0, 0),
+            cookies: None,
             remote: None,
             reused: false,
             retried: false,

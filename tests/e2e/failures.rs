@@ -276,6 +276,55 @@ async fn the_first_of_each_kind_are_kept_and_no_credential_is() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_request_is_what_went_out() {
+    let project = Project::with(
+        "return { http = { base_url = kt.env 'BASE_URL', headers = { ['x-plan'] = 'of the plan' } },
+           scenarios = { a = { executor = 'per-vu-iterations', vus = 1, iterations = 1, exec = function()
+             http.get('/broken', { name = 'first' })
+             http.get('/broken', { name = 'second' })
+             for _ = 1, 2 do check(http.get('/fine', { name = 'fine' }), { ['has a moon'] = false }) end
+           end } } }",
+    )
+    .against(&mirror().await);
+    let ran = project.run_script().await;
+    ran.exits(0);
+    let intervals = intervals(&project);
+    let kept = intervals
+        .iter()
+        .flat_map(|second| second["failures"].as_array().into_iter().flatten());
+    // Each mirrored request as its lines, and the lines that were kept of it.
+    let lines = |failed: &Value| -> (Vec<String>, Vec<String>) {
+        let body = failed["response"]["body"].as_str().unwrap_or_default();
+        let sent = body.lines().skip(1).filter(|line| !line.is_empty());
+        let kept = failed["request"]["headers"].as_array().into_iter().flatten();
+        let kept = kept.map(|header| {
+            let (name, value) = (header[0].as_str(), header[1].as_str());
+            format!("{}: {}", name.unwrap_or_default(), value.unwrap_or_default())
+        });
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        let sent = sent.map(|line| match line.split_once(": ") {
+            Some((name, _)) if name.eq_ignore_ascii_case("cookie") => "cookie: [redacted]".to_owned(),
+            _ => line.to_owned(),
+        });
+        let kept = kept.map(|line: String| line.replace("cookie: sid=[redacted]", "cookie: [redacted]"));
+        (sorted(sent.collect()), sorted(kept.collect()))
+    };
+    let mut cookies = Vec::new();
+    for failed in kept.filter(|failed| !failed["request"].is_null()) {
+        let (sent, kept) = lines(failed);
+        assert_eq!(sent, kept, "{failed:#}");
+        assert!(kept.contains(&"x-plan: of the plan".to_owned()), "{kept:?}");
+        let has_cookie = kept.contains(&"cookie: [redacted]".to_owned());
+        cookies.push((failed["name"].as_str().unwrap_or_default().to_owned(), has_cookie));
+    }
+    let expected = [("first", false), ("second", true), ("fine", true)];
+    assert_eq!(cookies, expected.map(|(name, has)| (name.to_owned(), has)));
+}
+
+#[tokio::test]
 async fn quick_tells_of_them_too() {
     let url = format!("{}/broken?api_key={PASSWORD}", mirror().await);
     let authorization = format!("Authorization: {PASSWORD}");

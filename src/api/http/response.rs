@@ -30,8 +30,8 @@ pub(super) struct Answer {
     json: RefCell<Json>,
     /// Those of its samples.
     tags: TagSet,
-    /// What it is the answer to, where a check is waited for.
-    asked: Option<Box<(HeaderList, Bytes)>>,
+    /// Headers and body of what it is the answer to, as they went out, where a check is waited for.
+    pub(super) asked: Option<Box<(HeaderList, Bytes)>>,
 }
 
 /// What is known of the body as JSON.
@@ -117,11 +117,6 @@ impl Answer {
             tags,
             asked: None,
         }
-    }
-
-    /// Keeps what it is the answer to.
-    pub(super) fn keep(&mut self, headers: HeaderList, body: Bytes) {
-        self.asked = Some(Box::new((headers, body)));
     }
 }
 
