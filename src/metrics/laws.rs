@@ -146,8 +146,7 @@ proptest! {
         }
 
         // And against the events themselves.
-        let mut reqs = 0.0;
-        let (mut passes, mut fails, mut setup, mut offered, mut warm) = (0, 0, 0, 0, 0);
+        let (mut reqs, mut passes, mut fails, mut setup, mut offered, mut warm) = (0.0, 0, 0, 0, 0, 0);
         let is_warm = |tags: usize| TAGS[tags] == WARM;
         for (event, ..) in &events {
             match *event {

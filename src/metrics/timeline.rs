@@ -167,8 +167,9 @@ mod tests {
             stages: all.into_iter().flatten().collect(),
             ..Timeline::default()
         };
-        // tags, elapsed, of which it lasted
-        let table: &[(&[(&str, &str)], u64, u64)] = &[
+        /// Tags, elapsed, of which it lasted.
+        type Case = (&'static [(&'static str, &'static str)], u64, u64);
+        let table: &[Case] = &[
             // 2 to 3 and 4 to 9: what warms up is not measured.
             (&[("scenario", "a"), ("stage", "up")], 20, 6),
             (&[("scenario", "a"), ("stage", "peak")], 20, 1),

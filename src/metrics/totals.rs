@@ -468,12 +468,9 @@ impl Totals {
     }
 }
 
-/// The numbers of a series that was gathered in `over`, but for what a counter has of `outside`.
-pub(super) fn summary(
-    definition: &Definition,
-    series: Option<&Series>,
-    (outside, over): (f64, Duration),
-) -> MetricSummary {
+/// The numbers of a series. `load`: what a counter has of outside of the load, and how long that was.
+pub(super) fn summary(definition: &Definition, series: Option<&Series>, load: (f64, Duration)) -> MetricSummary {
+    let (outside, over) = load;
     let unit = (definition.unit != Unit::None).then(|| definition.unit.name().to_owned());
     let out_of_range = series.map_or(0, |series| series.out_of_range);
     let data = series.map(|series| &series.data);

@@ -236,17 +236,13 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        let sent = &self.gone(request, plan, auth.as_deref(), cookies);
-                        let is_followed = false;
-                        on_hop(&exchange, &Asked { sent, is_followed });
+                        on_hop(&exchange, &Asked::end(&self.gone(request, plan, auth.as_deref(), cookies)));
                         return exchange;
                     }
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                let sent = &self.gone(request, plan, auth.as_deref(), cookies);
-                let is_followed = true;
-                on_hop(&exchange, &Asked { sent, is_followed });
+                on_hop(&exchange, &Asked::step(&self.gone(request, plan, auth.as_deref(), cookies)));
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 let is_elsewhere = next.url().origin() != request.address.url().origin();

@@ -72,8 +72,8 @@ pub struct Sent<'a> {
 
 /// A request as it went out, for those who see how it ended; nothing is worked out before they ask.
 pub struct Asked<'a> {
-    pub(super) sent: &'a dyn Headed,
-    pub(super) is_followed: bool,
+    sent: &'a dyn Headed,
+    is_followed: bool,
 }
 
 /// Who knows what went out.
@@ -82,7 +82,19 @@ pub(super) trait Headed {
     fn body(&self) -> &Bytes;
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// Of an answer that is the last.
+    pub(super) fn end(sent: &'a dyn Headed) -> Self {
+        let is_followed = false;
+        Self { sent, is_followed }
+    }
+
+    /// Of a redirect that is followed.
+    pub(super) fn step(sent: &'a dyn Headed) -> Self {
+        let is_followed = true;
+        Self { sent, is_followed }
+    }
+
     /// All headers, those of the plan and the client included; of one that could not be sent, those that are known.
     #[must_use]
     pub fn headers(&self) -> HeaderList {
