@@ -120,6 +120,7 @@ mod tests {
         assert!(pieces.has_begun());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "head\n2\n3\n");
     }
+
     /// A file that may not grow takes a part of what would make it, as a disk that is almost full does.
     #[cfg(target_os = "linux")]
     #[test]
