@@ -12,7 +12,7 @@ local data = {}
 ---@class kt.data.Options
 ---@field on_exhausted? kt.data.OnExhausted what `:unique()` does when every row has been given out
 
----Rows by position: `#rows`, `rows[1]`, `for i, row in rows do`. No table: `ipairs` and `pairs` raise. A row is a fresh copy each time, which may be changed.
+---Rows by position: `#rows`, `rows[1]`, `rows:each()`. No table: `ipairs` and `pairs` raise. A row is a fresh copy each time, which may be changed.
 ---@class kt.data.Array<T>
 ---@field [integer] T
 ---@operator len: integer

@@ -180,7 +180,7 @@ fn hint_for(message: &str) -> Option<&'static str> {
     } else if message.contains("attempt to modify a readonly table") {
         "tables that all virtual users share are frozen; copy what you want to change"
     } else if is_about(message, "data set") {
-        "a data set is no table: go through it by `for index, row in rows do`, or use `#rows`, `rows[1]` and `rows:random()`"
+        "a data set is no table: go through it by `for index, row in rows:each() do`, or use `#rows`, `rows[1]` and `rows:random()`"
     } else if is_about(message, "pool") {
         "a pool is no table: its rows are claimed by `pool:claim()` and given back by `pool:release(row)`"
     } else if message.contains("stack overflow") {

@@ -38,11 +38,7 @@ async fn a_data_set_that_is_taken_for_a_table_says_what_it_is() {
     let error = Bed::new(main).await.error().await;
     assert!(error.message.contains("got data set"), "{error}");
     assert_eq!(place(&error), "main.lua:4");
-    assert!(
-        error
-            .hint
-            .is_some_and(|hint| hint.contains("for index, row in rows do"))
-    );
+    assert!(error.hint.is_some_and(|hint| hint.contains("in rows:each() do")));
 }
 
 #[tokio::test]
