@@ -189,7 +189,7 @@ impl Found<'_> {
                 ));
             } else if beyond(waiting, own.offered) {
                 missing.push(format!(
-                    "{waiting} iterations of `{name}` waited for a virtual user in the end: all {max_vus} were busy (`max_vus`)"
+                    "{waiting} iterations of `{name}` waited for a virtual user in the end, with {max_vus} at most (`max_vus`)"
                 ));
             }
         }

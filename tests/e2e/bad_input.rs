@@ -11,7 +11,7 @@ return {
     api = { executor = \"constant-vus\", vus = 1, duration = \"200ms\", exec = go },
     events = { executor = \"constant-arrival-rate\", rate = 5, duration = \"200ms\", exec = go },
   },
-  thresholds = { [\"iterations{scenario:api}\"] = \"count>0\", [\"iterations{scenario:events}\"] = \"count==5\" },
+  thresholds = { [\"iterations{scenario:api}\"] = \"count>0\", [\"iterations{scenario:events}\"] = \"count>0\" },
 }
 ";
 

@@ -30,8 +30,11 @@ function bytes(value) {
   return `${significant(value)}${THIN}${units[at]}`;
 }
 
+/** A share is 100 % only when it is all. */
 function share(value) {
-  return Number.isFinite(value) ? `${significant(value * 100)}${THIN}%` : "–";
+  if (!Number.isFinite(value)) return "–";
+  const rounded = significant(value * 100);
+  return `${value < 1 && rounded === "100" ? "99.9" : rounded}${THIN}%`;
 }
 
 function percent(value) {

@@ -63,6 +63,11 @@ function wholes(summary) {
       if (metrics) return metrics[metric] ? metrics[metric].count : 0;
       return model.get(metric)?.total.value || 0;
     },
+    /** For each second that was measured. */
+    rate(metric) {
+      if (metrics) return metrics[metric] ? metrics[metric].rate : 0;
+      return this.counter(metric) / measuredSeconds(model);
+    },
     share(metric) {
       const known = metrics ? metrics[metric] : model.get(metric)?.total;
       return known && known.total ? { part: known.passes / known.total, passes: known.passes, total: known.total } : null;
@@ -73,7 +78,6 @@ function wholes(summary) {
 function drawFigures(summary) {
   const { model } = shared;
   const whole = wholes(summary);
-  const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(model.length, 1);
   const sums = { offered: 0, completed: 0, dropped: 0, failed: 0, interrupted: 0 };
   const rows = summary ? Object.values(summary.scenarios).map((scenario) => scenario.iterations) : [...model.scenarios.values()].map((scenario) => scenario.total);
   for (const row of rows) for (const key of Object.keys(sums)) sums[key] += row[key];
@@ -89,7 +93,7 @@ function drawFigures(summary) {
     const service = whole.trend(duration);
     const waits = whole.trend(response);
     const bad = whole.share(failed);
-    figures.push([`${kind} requests`, count(many), `${count(many / seconds)}/s`]);
+    figures.push([`${kind} requests`, count(many), `${count(whole.rate(counter))}/s`]);
     if (service && service.count) figures.push([`${kind} service p95`, time(service.p95), `max ${time(service.max)}`]);
     if (waits && waits.count) figures.push([`${kind} response p95`, time(waits.p95), `max ${time(waits.max)}`]);
     if (bad) figures.push([`${kind} failed`, share(bad.part), bad.passes ? count(bad.passes) : "", bad.passes > 0]);

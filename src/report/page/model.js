@@ -184,6 +184,11 @@ class Model {
   }
 }
 
+/** How many seconds of a run that lasts are in its counters: not those in which all scenarios warm up. */
+function measuredSeconds(model) {
+  return Math.max(model.length - (model.run.measured_from_ms || 0) / 1000, 1);
+}
+
 function number(value) {
   return typeof value === "number" ? value : NaN;
 }

@@ -212,7 +212,7 @@ fn metrics(out: &mut String, summary: &Summary) {
             ..
         } => Some(vec![
             name.clone(),
-            format!("{} %", short(rate * 100.0)),
+            human::percent(*rate),
             format!("{passes} of {total}"),
         ]),
         MetricSummary::Gauge {

@@ -120,10 +120,10 @@ function metricTable(summary) {
     const total = values instanceof Series ? values.total : values;
     const unit = values.unit || "";
     const form = (value) => inUnit(value, unit);
-    const seconds = summary ? summary.run.duration_ms / 1000 : Math.max(1, shared.model.length);
+    const rate = summary ? values.rate : total.value / measuredSeconds(shared.model);
     if (/\{(name|scenario|stage|revision|phase|status|error_code|expected_response):/.test(key)) continue;
     if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
-    else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form((total.count ?? total.value) / seconds)}/s`]);
+    else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form(rate)}/s`]);
     else if (values.type === "rate") total.total && rows.push([key, share(total.passes / total.total), `${count(total.passes)} of ${count(total.total)}`]);
     else rows.push([key, form(total.value ?? NaN), `${form(total.min)} to ${form(total.max)}`]);
   }

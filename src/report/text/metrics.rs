@@ -99,6 +99,12 @@ fn listed_by<'a>(row: &'a Row) -> Option<&'a str> {
     }
 }
 
+/// How the metrics of its requests begin.
+fn protocol<'a>(row: &'a Row) -> &'a str {
+    let metric = row.selector.metric.as_str();
+    metric.split_once('_').map_or(metric, |(protocol, _)| protocol)
+}
+
 fn full_name(row: &Row) -> String {
     match unit(row) {
         None | Some("ms" | "bytes") => row.selector.to_string(),
@@ -127,7 +133,11 @@ fn trends(
     }
     // What must give way on a narrow terminal is what says least.
     let is_narrow = style.columns() < 96;
-    let failed = failed.filter(|metrics| rows.iter().any(|row| has_failed(metrics, &row.selector.tags)));
+    let has_failed = |metrics: &&MetricSummaries| {
+        let mut rows = rows.iter();
+        rows.any(|row| has_failed(metrics, protocol(row), &row.selector.tags))
+    };
+    let failed = failed.filter(has_failed);
     let mut columns = vec!["", "count", "avg", "min", "p50", "p90", "p95", "p99", "p99.9", "max"];
     columns.extend(failed.map(|_| "failed"));
     let gives_way = |column: &str| matches!(column, "avg" | "min") || (failed.is_some() && column == "p90");
@@ -157,7 +167,7 @@ fn trends(
         if let Some(values) = values {
             let show = |value| Cell::plain(bare(value, unit.as_deref()));
             cells.extend(columns.iter().filter_map(|column| of_column(values, column)).map(show));
-            cells.extend(failed.map(|metrics| super::parts::failed(metrics, &row.selector.tags)));
+            cells.extend(failed.map(|metrics| super::parts::failed(metrics, &[protocol(row)], &row.selector.tags)));
         }
         cells.resize(columns.len(), Cell::dim("-"));
         table.push(cells);

@@ -40,6 +40,12 @@ pub(super) fn stages(metrics: &MetricSummaries, style: &Style) -> Vec<String> {
         let mut row = vec![Cell::plain(scenario), Cell::plain(stage)];
         row.extend(numbers(metrics, &tags));
         table.push(row);
+        for (name, cells) in apart(metrics, &tags) {
+            let mut row = vec![Cell::plain(""), Cell::dim(name)];
+            row.extend(cells);
+            row.push(Cell::plain(""));
+            table.push(row);
+        }
     }
     let mut lines = vec![style.heading("STAGES", "by intended start of the iteration")];
     lines.extend(table.lines(style));
@@ -92,6 +98,10 @@ pub(super) fn revisions(revisions: &[RevisionSummary], metrics: &MetricSummaries
         };
         cells.pop();
         table.push(fit(cells));
+        for mut cells in below(metrics, &tags) {
+            cells.pop();
+            table.push(fit(cells));
+        }
     }
     let note = "the script was edited while the load ran";
     let note = match hidden {
@@ -134,11 +144,13 @@ pub(super) fn phases(phases: &[PhaseSummary], style: &Style) -> Vec<String> {
     for phase in phases {
         let from = human::duration(Duration::from_millis(phase.start_ms));
         push(row(&phase.name, from, &phase.metrics, &[]));
+        below(&phase.metrics, &[]).into_iter().for_each(&mut push);
         let scenarios: BTreeSet<String> = phase.metrics.keys().filter_map(|name| scenario_of(name)).collect();
         if scenarios.len() > 1 {
             for scenario in scenarios {
                 let tags = [("scenario".to_owned(), scenario.clone())];
                 push(row(&format!("  {scenario}"), String::new(), &phase.metrics, &tags));
+                below(&phase.metrics, &tags).into_iter().for_each(&mut push);
             }
         }
     }
@@ -162,38 +174,83 @@ fn row(name: &str, from: String, metrics: &MetricSummaries, tags: &[(String, Str
     cells
 }
 
+/// The rows of [`apart`] below a [`row`].
+fn below(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Vec<Cell>> {
+    let row = |(name, cells): (&str, Vec<Cell>)| {
+        let mut row = vec![Cell::dim(name), Cell::plain(""), Cell::plain(""), Cell::plain("")];
+        row.extend(cells);
+        row.push(Cell::plain(""));
+        row
+    };
+    apart(metrics, tags).into_iter().map(row).collect()
+}
+
+/// What requests are spoken in: how their metrics begin.
+pub(super) const PROTOCOLS: [&str; 2] = ["http", "grpc"];
+
 /// The cells under [`NUMBERS`].
 fn numbers(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<Cell> {
-    let requests = trend(metrics, "http_req_duration", tags).or_else(|| trend(metrics, "grpc_req_duration", tags));
+    let mut cells = requests(metrics, &PROTOCOLS, tags);
     let response = trend(metrics, "iteration_response_time", tags);
-    let time = |value: Option<f64>| value.map_or(Cell::dim("-"), |ms| Cell::plain(human::time(ms)));
-    let of_requests = |pick: fn(&TrendSummary) -> f64| time(requests.map(|(_, values)| pick(values)));
+    cells.push(response.map_or(Cell::dim("-"), |(_, values)| Cell::plain(human::time(values.p95))));
+    cells
+}
+
+/// Count, three percentiles and the failed share of requests. Distributions of two protocols cannot be added up any more: they
+/// are in [`apart`].
+pub(super) fn requests(metrics: &MetricSummaries, protocols: &[&str], tags: &[(String, String)]) -> Vec<Cell> {
+    let found = protocols.iter();
+    let found = found.filter_map(|protocol| trend(metrics, &format!("{protocol}_req_duration"), tags));
+    let found: Vec<_> = found.collect();
+    let count = match found.as_slice() {
+        [] => Cell::dim("-"),
+        all => Cell::plain(human::count(all.iter().map(|(count, _)| count).sum())),
+    };
+    let alone = found.first().filter(|_| found.len() == 1);
+    let time = |pick: fn(&TrendSummary) -> f64| {
+        alone.map_or(Cell::dim("-"), |(_, values)| Cell::plain(human::time(pick(values))))
+    };
     vec![
-        requests.map_or(Cell::dim("-"), |(count, _)| Cell::plain(human::count(count))),
-        of_requests(|values| values.med),
-        of_requests(|values| values.p95),
-        of_requests(|values| values.p99),
-        failed(metrics, tags),
-        time(response.map(|(_, values)| values.p95)),
+        count,
+        time(|values| values.med),
+        time(|values| values.p95),
+        time(|values| values.p99),
+        failed(metrics, protocols, tags),
     ]
 }
 
+/// The [`requests`] of each protocol under its name, where a part has several.
+pub(super) fn apart(metrics: &MetricSummaries, tags: &[(String, String)]) -> Vec<(&'static str, Vec<Cell>)> {
+    let has = |protocol: &str| trend(metrics, &format!("{protocol}_req_duration"), tags).is_some();
+    if !PROTOCOLS.into_iter().all(has) {
+        return Vec::new();
+    }
+    let names = PROTOCOLS.iter().zip(["  HTTP", "  gRPC"]);
+    names
+        .map(|(protocol, name)| (name, requests(metrics, &[protocol], tags)))
+        .collect()
+}
+
 /// Whether any request of a part has failed.
-pub(super) fn has_failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> bool {
-    let rates = ["http_req_failed", "grpc_req_failed"].map(|metric| find(metrics, metric, tags));
-    let failed = |rate: &&MetricSummary| matches!(rate, MetricSummary::Rate { passes, .. } if *passes > 0);
-    rates.iter().flatten().any(failed)
+pub(super) fn has_failed(metrics: &MetricSummaries, protocol: &str, tags: &[(String, String)]) -> bool {
+    let rate = find(metrics, &format!("{protocol}_req_failed"), tags);
+    matches!(rate, Some(MetricSummary::Rate { passes, .. }) if *passes > 0)
 }
 
 /// The share of requests that failed.
-pub(super) fn failed(metrics: &MetricSummaries, tags: &[(String, String)]) -> Cell {
-    match find(metrics, "http_req_failed", tags).or_else(|| find(metrics, "grpc_req_failed", tags)) {
-        Some(MetricSummary::Rate { rate: Some(rate), .. }) => {
-            let paint = if *rate > 0.0 { Paint::Warn } else { Paint::Plain };
-            Cell::new(human::percent(*rate), paint)
-        }
-        _ => Cell::dim("-"),
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+pub(super) fn failed(metrics: &MetricSummaries, protocols: &[&str], tags: &[(String, String)]) -> Cell {
+    let rates = protocols.iter();
+    let rates = rates.filter_map(|protocol| find(metrics, &format!("{protocol}_req_failed"), tags));
+    let (failed, all) = rates.fold((0, 0), |(failed, all), rate| match rate {
+        MetricSummary::Rate { passes, total, .. } => (failed + passes, all + total),
+        _ => (failed, all),
+    });
+    if all == 0 {
+        return Cell::dim("-");
     }
+    let paint = if failed > 0 { Paint::Warn } else { Paint::Plain };
+    Cell::new(human::percent(failed as f64 / all as f64), paint)
 }
 
 pub(super) fn trend<'a>(
@@ -238,5 +295,41 @@ fn natural(stage: &str) -> Natural {
     match stage.parse() {
         Ok(number) => (number, String::new()),
         Err(_) => (u64::MAX, stage.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What failed of the one says nothing of the other, and together they have no percentiles.
+    #[test]
+    fn requests_of_two_protocols_are_told_together_and_apart() {
+        let trend = |count: u64, value: f64| {
+            json!({ "type": "trend", "unit": "ms", "count": count, "min": value, "avg": value, "med": value, "p90": value,
+                "p95": value, "p99": value, "p99.9": value, "max": value })
+        };
+        let rate = |passes: u64, total: u64| json!({ "type": "rate", "rate": 0.5, "passes": passes, "total": total });
+        let metrics = json!({ "http_req_duration": trend(150, 1.0), "http_req_failed": rate(0, 150),
+            "grpc_req_duration": trend(50, 7.0), "grpc_req_failed": rate(50, 50) });
+        let phase = json!({ "name": "noon", "start_ms": 0, "end_ms": 1_000, "metrics": metrics });
+        let phase: PhaseSummary = serde_json::from_value(phase).unwrap();
+        let style = Style {
+            unicode: false,
+            colour: false,
+            width: 100,
+        };
+        let words = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let lines: Vec<_> = phases(&[phase], &style).iter().map(words).collect();
+        assert_eq!(
+            lines[2..],
+            [
+                "noon 0s - - 200 - - - 25.00% -",
+                "HTTP 150 1.00ms 1.00ms 1.00ms 0%",
+                "gRPC 50 7.00ms 7.00ms 7.00ms 100%"
+            ]
+        );
     }
 }

@@ -131,6 +131,22 @@ async fn checkpoints_shrink_with_the_load_but_stay_whole_seconds() {
     }
 }
 
+/// By them the engine tells parts apart.
+#[tokio::test]
+async fn tags_that_the_engine_sets_are_no_users_own() {
+    for name in ["scenario", "stage", "phase", "revision", "warmup", "lifecycle", "poll"] {
+        let error = mistake(&format!("return {{ exec = f, tags = {{ {name} = false }} }}")).await;
+        let own = format!("plan: tag `{name}` is the engine's own: it ");
+        assert!(error.message.starts_with(&own), "{error}");
+        assert_eq!(error.path, ["tags", name]);
+    }
+    let scenario = "{ executor = 'constant-vus', duration = '1s', exec = f, tags = { warmup = 'x' } }";
+    let error = mistake(&format!("return {{ scenarios = {{ a = {scenario} }} }}")).await;
+    let own =
+        "scenarios.a: tag `warmup` is the engine's own: it keeps warm-ups out of the numbers; give yours another name";
+    assert_eq!(error.message, own);
+}
+
 #[tokio::test]
 async fn parts_that_cannot_be_are_refused() {
     // options beside `exec`, part of the message

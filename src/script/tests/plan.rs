@@ -261,14 +261,6 @@ async fn what_a_file_returns_must_be_a_plan() {
             "plan: `tags` holds a table where a string is wanted",
         ),
         (
-            "return { exec = f, tags = { warmup = false } }",
-            "plan: tag `warmup` is the engine's own: it keeps warm-ups out of the numbers; give yours another name",
-        ),
-        (
-            "return { scenarios = { a = { executor = 'constant-vus', duration = '1s', exec = f, tags = { scenario = 'b' } } } }",
-            "scenarios.a: tag `scenario` is the engine's own",
-        ),
-        (
             "return { exec = f, setup_timeout = 'x' }",
             "plan: `setup_timeout` is wrong",
         ),
