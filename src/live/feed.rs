@@ -1,7 +1,7 @@
 //! The stream of server-sent events that the page lives on. Each reader goes through the history at its own pace and waits
 //! at its end for news, so that a slow one holds up nobody and costs nothing but its place.
 //!
-//! Events: `header` once, `interval` for each point, whose `id` is where to go on after a lost connection, and `end` with
+//! Events: `header` once (of a run without a load, at its end), `interval` for each point, whose `id` is where to go on after a lost connection, and `end` with
 //! the summary. A comment keeps quiet connections open.
 
 use std::collections::VecDeque;

@@ -25,6 +25,7 @@ enum News {
 pub(super) struct FeedSink {
     news: mpsc::Sender<News>,
     end: oneshot::Sender<Bytes>,
+    has_begun: bool,
     written: u64,
     dropped: u64,
 }
@@ -37,6 +38,7 @@ impl FeedSink {
         Ok(Self {
             news,
             end,
+            has_begun: false,
             written: 0,
             dropped: 0,
         })
@@ -45,6 +47,7 @@ impl FeedSink {
 
 impl Sink for FeedSink {
     fn begin(&mut self, header: &Arc<Header>) {
+        self.has_begun = true;
         // The queue is empty before the first second.
         let _ = self.news.try_send(News::Begin(Arc::clone(header)));
     }
@@ -56,7 +59,12 @@ impl Sink for FeedSink {
         }
     }
 
-    fn end(self: Box<Self>, summary: &Summary, _: &Patience) -> Ending {
+    fn end(mut self: Box<Self>, summary: &Summary, _: &Patience) -> Ending {
+        if !self.has_begun {
+            // There was no load, and the verdict is all that there is to be shown.
+            let run = &summary.run;
+            self.begin(&Arc::new(Header::without_load(&run.script, run.seed, &run.started_at)));
+        }
         if let Ok(json) = serde_json::to_vec(summary) {
             let _ = self.end.send(json.into());
         }

@@ -236,13 +236,19 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        on_hop(&exchange, &Asked::end(&self.gone(request, plan, auth.as_deref(), cookies)));
+                        on_hop(
+                            &exchange,
+                            &Asked::end(&self.gone(request, plan, auth.as_deref(), cookies)),
+                        );
                         return exchange;
                     }
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                on_hop(&exchange, &Asked::step(&self.gone(request, plan, auth.as_deref(), cookies)));
+                on_hop(
+                    &exchange,
+                    &Asked::step(&self.gone(request, plan, auth.as_deref(), cookies)),
+                );
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 let is_elsewhere = next.url().origin() != request.address.url().origin();

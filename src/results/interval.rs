@@ -23,6 +23,32 @@ pub struct Header {
     pub run: RunHeader,
 }
 
+impl Header {
+    /// Of a run that had no load, and so has no line of its own; `started_at`: of the run, RFC 3339 in UTC.
+    #[must_use]
+    pub fn without_load(script: &str, seed: u64, started_at: &str) -> Self {
+        Self {
+            schema: INTERVALS_SCHEMA.to_owned(),
+            run: RunHeader {
+                name: String::new(),
+                script: script.to_owned(),
+                seed,
+                started_at: started_at.to_owned(),
+                started_at_ms: 0,
+                measured_from_ms: 0,
+                planned_ms: 0,
+                checkpoints_ms: None,
+                scenarios: Vec::new(),
+                thresholds: Vec::new(),
+                phases: Vec::new(),
+                tags: BTreeMap::new(),
+                traces: None,
+                buckets: Buckets::default(),
+            },
+        }
+    }
+}
+
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunHeader {

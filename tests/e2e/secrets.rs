@@ -60,7 +60,7 @@ async fn whatever_ends_a_run_does_not_tell_them() {
         ("exec = function() end, teardown = function() error REFUSED end", 107),
         ("exec = function() end, summary = function() error REFUSED end", 0),
         ("exec = function() kt.run.abort REFUSED end", 108),
-        ("exec = function() kt.run.fail REFUSED end", 109),
+        ("exec = function() kt.run.fail REFUSED end", 110),
         ("exec = function() error REFUSED end", 107),
         ("exec = function() error REFUSED end, on_script_error = 'abort'", 107),
         (

@@ -178,6 +178,21 @@ async fn readers_get_everything_and_a_stalled_one_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_run_without_a_load_has_a_header_before_it() {
+    let server = start();
+    let sink = sink(&server);
+    let mut reader = open(&server, "GET /events", &own(&server)).await;
+    assert!(sink.end(&summary(), &Patience::default()).await.is_empty());
+    let text = until(&mut reader, "event: end\n").await;
+    let (_, header) = text.split_once("event: header\ndata: ").expect("it comes first");
+    let header: Value = serde_json::from_str(header.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&header["run"]["script"], &header["run"]["seed"]),
+        (&"j.lua".into(), &1.into())
+    );
+}
+
+#[tokio::test]
 async fn a_taken_port_is_followed_by_the_next() {
     let first = start();
     let next = Server::start(Place::From(first.addr()), Arc::new(Control::new()), None).unwrap();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::metrics::{Exemplar, TraceId, buckets};
 use crate::report::traces::{self, Slow};
-use crate::results::{Buckets, Header, INTERVALS_SCHEMA, Interval, Run, RunHeader, Series, Values};
+use crate::results::{Header, Interval, Run, Series, Values};
 
 /// What the charts show; all else is in the summary.
 const METRICS: &[&str] = &[
@@ -42,7 +42,10 @@ pub(super) const MOST_TRACES: usize = 20;
 
 /// The document's data, safe to stand within a `<script>`.
 pub(super) fn of_run(run: &Run) -> String {
-    let mut header = run.header.clone().unwrap_or_else(|| without_intervals(run));
+    let mut header = run.header.clone().unwrap_or_else(|| {
+        let manifest = &run.manifest;
+        Header::without_load(&manifest.script.path, manifest.seed, &manifest.started_at)
+    });
     let shift = coarseness(&run.intervals);
     header.run.buckets.doubling = buckets::DOUBLING >> shift;
     let slowest = traces::of_seconds(&run.intervals, MOST_TRACES);
@@ -51,13 +54,14 @@ pub(super) fn of_run(run: &Run) -> String {
         ..Names::default()
     };
     let mut rows = String::new();
-    let last = run.intervals.len().saturating_sub(1);
+    // What comes after the load is not judged.
+    let last = run.intervals.iter().rposition(|interval| !interval.after_load);
     for (at, interval) in run.intervals.iter().enumerate() {
         if at > 0 {
             rows.push_str(",\n");
         }
         // Writing to a text cannot fail.
-        let _ = names.row(&mut rows, interval, shift, at == last);
+        let _ = names.row(&mut rows, interval, shift, Some(at) == last);
     }
     let json = format!(
         "{{\"live\":false,\"ended\":{},\"header\":{},\"summary\":{},\"manifest\":{},\"scenarios\":{},\"checks\":{},\
@@ -77,29 +81,6 @@ pub(super) fn of_run(run: &Run) -> String {
 /// JSON, or `null` for what cannot be written as such.
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
-}
-
-/// The header of a run that has none.
-fn without_intervals(run: &Run) -> Header {
-    Header {
-        schema: INTERVALS_SCHEMA.to_owned(),
-        run: RunHeader {
-            name: String::new(),
-            script: run.manifest.script.path.clone(),
-            seed: run.manifest.seed,
-            started_at: run.manifest.started_at.clone(),
-            started_at_ms: 0,
-            measured_from_ms: 0,
-            checkpoints_ms: None,
-            planned_ms: 0,
-            scenarios: Vec::new(),
-            thresholds: Vec::new(),
-            phases: Vec::new(),
-            tags: BTreeMap::new(),
-            traces: None,
-            buckets: Buckets::default(),
-        },
-    }
 }
 
 fn is_shown(series: &Series) -> bool {

@@ -17,6 +17,13 @@ function drawHead(summary, ended) {
   byId("where").textContent = [run.script, run.started_at, span(took), `seed ${run.seed}`, ...tags].join(" · ");
 }
 
+/** Until the first second of the load. */
+function drawBefore() {
+  byId("verdict").hidden = false;
+  setText("word", "Running");
+  setText("sentence", "the load has not begun yet: setup runs, or users are made");
+}
+
 function drawVerdict(summary, ended) {
   const box = byId("verdict");
   box.hidden = false;

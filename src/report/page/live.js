@@ -5,6 +5,7 @@ const live = { summary: null, ended: false, seen: 0, queued: [], waits: false };
 
 /** Listens; the stream begins anew when it was lost, and seconds that are known already are passed over. */
 function listenLive() {
+  drawBefore();
   const source = new EventSource("events");
   const link = byId("link");
   const tell = (text, lost) => {

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 
 use kingtide::metrics::MetricSummary;
 use kingtide::report::page::report_html;
-use kingtide::results::Run;
+use kingtide::results::{Interval, Run};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 use crate::kit::{Project, root};
 
@@ -91,6 +93,50 @@ fn a_report_is_one_small_document_that_holds_its_data() {
         "{plain}"
     );
     assert!(plain.contains("<td>140</td><td>450</td><td>150</td>"), "{plain}");
+}
+
+#[test]
+fn thresholds_stand_as_they_did_at_the_end_of_the_load() {
+    let mut run = fixture::run(3);
+    run.intervals.push(Interval {
+        second: 3,
+        after_load: true,
+        ..Interval::default()
+    });
+    let page = report_html(&run);
+    let (_, rest) = page.split_once("id=\"data\">").expect("the data are there");
+    let (data, _) = rest.split_once("</script>").expect("they end");
+    let data: Value = serde_json::from_str(data).expect("they are JSON");
+    let many = |at: usize| data["intervals"][at]["thresholds"].as_array().map(Vec::len);
+    assert_eq!([many(1), many(2), many(3)], [None, Some(3), None]);
+}
+
+/// The figures that do not fit into their places.
+const CRAMPED: &str = "[...document.querySelectorAll('#figures div')]
+  .filter((figure) => figure.scrollWidth > figure.clientWidth).map((figure) => figure.innerText)";
+
+#[tokio::test]
+async fn figures_have_room_on_every_screen_and_on_paper() {
+    let project = Project::new();
+    project.file("report.html", report_html(&fixture::run(60)));
+    let url = format!("file://{}", project.path("report.html").display());
+    let mut browser = Browser::open(1440, 900, "light").await;
+    browser
+        .visit(&url, "document.documentElement.dataset.drawn === '60'")
+        .await;
+    for media in ["screen", "print"] {
+        browser
+            .call("Emulation.setEmulatedMedia", json!({ "media": media }))
+            .await;
+        for width in [390, 640, 701, 720, 800, 900, 1000, 1100, 1200, 1280, 1440] {
+            browser.size(width, 900).await;
+            browser.value(TWO_FRAMES).await;
+            assert_eq!(browser.value(CRAMPED).await, json!([]), "{media}, {width} pixels");
+            browser
+                .picture(&artefact(&format!("figures-{media}-{width}.png")))
+                .await;
+        }
+    }
 }
 
 /// That the tables tell how many requests of each name and stage there were, and how many failed.
@@ -388,6 +434,34 @@ async fn half_an_hour_stays_smooth() {
     );
     // Once a second everything is drawn again: most of that second must be free, also on a busy machine.
     assert!(took.as_f64().is_some_and(|took| took < 500.0), "{took} ms");
+}
+
+#[tokio::test]
+async fn a_run_whose_setup_fails_has_its_verdict_on_the_live_page() {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback has a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let project = Project::with(
+        "return { exec = function() end, setup = function() http.get(kt.env 'BASE_URL') error 'the shop is not there' end }",
+    )
+    .against(&format!("http://{address}"));
+    let mut running = project.start(&["j.lua", "--ui=127.0.0.1:0"]);
+    let line = running.said("ui: ").await;
+    let url = line.strip_prefix("ui: ").expect("it is as documented");
+    let (mut stream, _) = listener.accept().await.expect("setup asks");
+    let mut browser = Browser::open(1440, 900, "light").await;
+    let sentence = |part: &str| format!("document.getElementById('sentence').innerText.includes('{part}')");
+    browser.visit(url, &sentence("setup runs")).await;
+    browser.picture(&artefact("live-before-the-load.png")).await;
+    let answer = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    answer.await.expect("it waits for that");
+    browser.until(&sentence("the shop is not there")).await;
+    let word = "document.getElementById('word').innerText.toLowerCase()";
+    assert_eq!(browser.value(word).await, "fail");
+    browser.picture(&artefact("live-without-a-load.png")).await;
+    assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+    assert_eq!(running.ended().await.code, Some(107));
 }
 
 /// The page, its headers and its stream as a run serves them.
