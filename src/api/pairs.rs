@@ -62,11 +62,7 @@ pub(super) fn pairs_as<N: Ord + Clone, T>(
     while let Some(next) = stack.next(index, at) {
         let (name, value) = (top + 1, top + 2);
         let Some(text) = stack.bytes(name).map(named) else {
-            let got = describe_at(stack, name);
-            return Err(error(match of {
-                Of::Option(what) => format!("`{what}` must be a table with names as keys, got {got}"),
-                Of::Tags => format!("a tag's name must be a string, got {got}"),
-            }));
+            return Err(error(of.wrong_name(&describe_at(stack, name))));
         };
         if matches!(of, Of::Tags)
             && let Some(why) = stack.lossy(name).and_then(|name| own_tag(&name))
@@ -75,10 +71,7 @@ pub(super) fn pairs_as<N: Ord + Clone, T>(
         }
         let wrong = |stack: &Stack<'_>, got: String| {
             let text = stack.lossy(name).unwrap_or_default();
-            error(match of {
-                Of::Option(what) => format!("`{what}.{text}` must be a string, got {got}"),
-                Of::Tags => format!("tag `{text}` must be a string, got {got}"),
-            })
+            error(of.wrong_value(&text, &got))
         };
         match (stack.kind(value), of) {
             (Kind::Table, Of::Option(_)) => {
@@ -111,6 +104,20 @@ impl<'a> Of<'a> {
         match self {
             Self::Option(name) => name,
             Self::Tags => "tags",
+        }
+    }
+
+    fn wrong_name(self, got: &str) -> String {
+        match self {
+            Self::Option(what) => format!("`{what}` must be a table with names as keys, got {got}"),
+            Self::Tags => format!("a tag's name must be a string, got {got}"),
+        }
+    }
+
+    fn wrong_value(self, name: &str, got: &str) -> String {
+        match self {
+            Self::Option(what) => format!("`{what}.{name}` must be a string, got {got}"),
+            Self::Tags => format!("tag `{name}` must be a string, got {got}"),
         }
     }
 }

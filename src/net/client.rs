@@ -28,7 +28,7 @@ use super::shared::Shared;
 use super::target::Target;
 use super::trace::TRACEPARENT;
 use super::wire::Wire;
-use super::{ErrorKind, HeaderList, NetError, decode, dial, redirect};
+use super::{Address, ErrorKind, HeaderList, NetError, decode, dial, redirect};
 use crate::clock;
 
 use self::pooled::Way;
@@ -219,16 +219,8 @@ impl Client {
                         Err(_) => Err(hop.timed_out(limit, Duration::ZERO)),
                     }
                 };
-                let next = match &outcome {
-                    Ok(response) if request.redirects > 0 => redirect::location(response, &request.address),
-                    _ => None,
-                };
-                let next = match next {
-                    Some(Ok(_)) if left == 0 => Some(Err(too_many(request.redirects))),
-                    next => next,
-                };
                 let cookies = hop.cookies.take();
-                let next = match next {
+                let next = match next(request, &outcome, left) {
                     Some(Ok(next)) => next,
                     last => {
                         let outcome = match last {
@@ -236,19 +228,15 @@ impl Client {
                             _ => outcome,
                         };
                         let exchange = hop.finish(request, outcome);
-                        on_hop(
-                            &exchange,
-                            &Asked::end(&self.gone(request, plan, auth.as_deref(), cookies)),
-                        );
+                        let gone = self.gone(request, plan, auth.as_deref(), cookies);
+                        on_hop(&exchange, &Asked::end(&gone));
                         return exchange;
                     }
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
-                on_hop(
-                    &exchange,
-                    &Asked::step(&self.gone(request, plan, auth.as_deref(), cookies)),
-                );
+                let gone = self.gone(request, plan, auth.as_deref(), cookies);
+                on_hop(&exchange, &Asked::step(&gone));
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 let is_elsewhere = next.url().origin() != request.address.url().origin();
@@ -414,8 +402,16 @@ impl Client {
     }
 }
 
-fn too_many(redirects: u32) -> NetError {
-    NetError::new(ErrorKind::TooManyRedirects, format!("more than {redirects} redirects"))
+/// Where an answer sends its request on to, or why it is not followed; so many more may be.
+fn next(request: &Request, outcome: &Result<Response, NetError>, left: u32) -> Option<Result<Address, NetError>> {
+    let response = outcome.as_ref().ok().filter(|_| request.redirects > 0)?;
+    match redirect::location(response, &request.address)? {
+        Ok(_) if left == 0 => {
+            let text = format!("more than {} redirects", request.redirects);
+            Some(Err(NetError::new(ErrorKind::TooManyRedirects, text)))
+        }
+        next => Some(next),
+    }
 }
 
 /// Shows a request to who wants to see it go out.
