@@ -1,7 +1,7 @@
 //! The messages that JSON has a form of their own for: moments and spans of time as text, wrappers as what they wrap, values
 //! of any kind as themselves, and messages of any type with their name. All others are `read.rs` and `write.rs`.
 
-use super::read::{MAX_DEPTH, Reader};
+use super::read::{MAX_DEPTH, OTHER_TYPE, Reader};
 use super::shape::{Field, Form, Shape, Special};
 use super::text;
 use super::wire::{Wire, WireType, begin_nested, end_nested, put_bytes, put_varint};
@@ -231,7 +231,7 @@ pub(super) fn read(
     // What the fields of the message would be; from them, its own form is made.
     match shape.special {
         Special::Timestamp | Special::Duration => {
-            let (seconds, nanos) = time(wire)?;
+            let (seconds, nanos) = time(wire, shape)?;
             let text = if shape.special == Special::Timestamp {
                 text::format_moment(seconds, nanos)
             } else {
@@ -300,13 +300,16 @@ fn paths(stack: &mut Stack<'_>, list: i32) -> String {
     clippy::cast_possible_truncation,
     reason = "signed numbers are so on the wire"
 )]
-fn time(wire: &mut Wire<'_>) -> Result<(i64, i32), String> {
+fn time(wire: &mut Wire<'_>, shape: &Shape) -> Result<(i64, i32), String> {
     let (mut seconds, mut nanos) = (0, 0);
     while !wire.is_empty() {
         match wire.key()? {
             (1, WireType::Varint) => seconds = wire.varint()? as i64,
             (2, WireType::Varint) => nanos = wire.varint()? as i32,
-            (number, wire_type) => wire.skip(number, wire_type)?,
+            (number, wire_type) => match shape.by_number(number) {
+                Some(field) => return Err(format!("`{}.{}`: {OTHER_TYPE}", shape.name, field.name)),
+                None => wire.skip(number, wire_type)?,
+            },
         }
     }
     Ok((seconds, nanos))
@@ -321,6 +324,7 @@ pub(super) fn any_parts<'a>(wire: &mut Wire<'a>) -> Result<(&'a str, &'a [u8]), 
                 url = std::str::from_utf8(wire.bytes()?).map_err(|_| "the name of a type is not UTF-8")?;
             }
             (2, WireType::Bytes) => bytes = wire.bytes()?,
+            (1 | 2, _) => return Err(OTHER_TYPE.to_owned()),
             (number, wire_type) => wire.skip(number, wire_type)?,
         }
     }

@@ -80,19 +80,27 @@ impl Verifier<'_> {
         checked.map_err(|what| format!("`{}.{}`: {what}", shape.name, field.name))
     }
 
+    /// An entry of a map, of which the last key and the last value count: those before them are not looked into.
     fn entry(&self, wire: &mut Wire<'_>, keys: &Type, values: &Type, depth: usize) -> Result<(), String> {
+        let (mut key, mut value) = (None, None);
         while !wire.is_empty() {
             let (number, wire_type) = wire.key()?;
-            let of = match number {
-                1 => keys,
-                2 => values,
+            let (place, of) = match number {
+                1 => (&mut key, keys),
+                2 => (&mut value, values),
                 _ => {
                     wire.skip(number, wire_type)?;
                     continue;
                 }
             };
             fits(of, wire_type)?;
-            self.value(wire, of, number, depth)?;
+            *place = Some(wire.clone());
+            wire.skip(number, wire_type)?;
+        }
+        for (number, found, of) in [(1, key, keys), (2, value, values)] {
+            if let Some(mut wire) = found {
+                self.value(&mut wire, of, number, depth)?;
+            }
         }
         Ok(())
     }

@@ -402,6 +402,19 @@ fn bytes_that_are_no_message_are_refused() {
     for (bytes, wanted) in table {
         assert_eq!(bench.read("shop.Event", bytes).unwrap_err(), wanted, "{bytes:x?}");
     }
+    let other = "it is of another type on the wire: the server has another schema";
+    // The seconds of a span are a double; the type's name is a number; the key of an entry is a string.
+    let table: [(&[u8], String); 3] = [
+        (
+            b"\xc2\x04\x09\x09\0\0\0\0\0\0\0\0",
+            format!("`All.took`: `Duration.seconds`: {other}"),
+        ),
+        (b"\xea\x04\x02\x08\x01", format!("`All.anything`: {other}")),
+        (b"\xd2\x02\x02\x0a\0", format!("`All.m2`: {other}")),
+    ];
+    for (bytes, wanted) in table {
+        assert_eq!(bench.read("shop.All", bytes).unwrap_err(), wanted, "{bytes:x?}");
+    }
     let deep = (0..200).fold(Vec::new(), |inner: Vec<u8>, _| {
         let mut out = vec![0x1a];
         prost::encoding::encode_varint(inner.len() as u64, &mut out);
@@ -440,4 +453,15 @@ fn parts_of_a_message_are_put_together() {
         assert!(json.contains(part), "{part} is not in {json}");
     }
     assert!(!json.contains("text"), "{json}");
+}
+
+#[test]
+fn of_an_entry_the_last_value_counts() {
+    let bench = Bench::new();
+    // 7 = "\xff", and then "a".
+    let value = bench
+        .read("shop.All", b"\xd2\x02\x08\x08\x07\x12\x01\xff\x12\x01a")
+        .unwrap();
+    let json = to_json(&bench.lua, &value).unwrap();
+    assert!(json.contains(r#""m2":{"7":"a"}"#), "{json}");
 }
