@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderValue, header};
+use rustc_hash::FxHashMap;
 use rustls::ClientConfig;
 use url::{ParseError, Position, Url};
 
@@ -48,7 +49,7 @@ pub struct Shared {
     http: RefCell<HashMap<Box<str>, Rc<Target>>>,
     https: RefCell<HashMap<Box<str>, Rc<Target>>>,
     /// Origins as somebody writes them, with an address there.
-    written: RefCell<HashMap<Box<str>, Address>>,
+    written: RefCell<FxHashMap<Box<str>, Address>>,
     base: RefCell<Option<(Url, Address, Box<Recent>)>>,
     pools: Arc<Pools>,
     /// This core's number among those of the pools.

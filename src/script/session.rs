@@ -1,9 +1,11 @@
 //! What all VMs of one run share: the script's text, variables, metrics, data, errors and switches. No Lua values.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustc_hash::FxHashMap;
 
 use crate::clock::Instant;
 use crate::control::Control;
@@ -71,7 +73,7 @@ pub struct Session {
     secrets: Arc<Secrets>,
     exhausted: Mutex<BTreeSet<String>>,
     unset: Mutex<BTreeSet<String>>,
-    names: Mutex<HashMap<String, Arc<str>>>,
+    names: Mutex<FxHashMap<String, Arc<str>>>,
     failed_as: Mutex<HashSet<u32>>,
 }
 
@@ -124,7 +126,7 @@ impl Session {
             secrets,
             exhausted: Mutex::default(),
             unset: Mutex::default(),
-            names: Mutex::new(HashMap::new()),
+            names: Mutex::default(),
             failed_as: Mutex::new(HashSet::new()),
         }
     }
