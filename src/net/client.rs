@@ -436,7 +436,7 @@ fn is_stale(error: &NetError, conn: &Conn, method: &Method) -> bool {
         ErrorKind::Closed | ErrorKind::Reset | ErrorKind::BrokenPipe | ErrorKind::Tcp
     );
     let reading = conn.meter.read();
-    closed && reading.first_read.is_none() && (reading.sent == 0 || method.is_idempotent())
+    closed && !reading.has_heard() && (reading.sent == 0 || method.is_idempotent())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(super) struct Meter {
     write_blocked: Cell<bool>,
     first_read: Cell<Option<Instant>>,
     last_read: Cell<Option<Instant>>,
+    interim: Cell<bool>,
     /// When what the socket has given last had arrived, if that is known.
     arrived: Cell<Option<Instant>>,
 }
@@ -42,10 +43,19 @@ pub(super) struct Reading {
     pub last_write: Option<Instant>,
     /// Whether a write waits for the peer to read.
     pub write_blocked: bool,
-    /// When the first bytes arrived, or were read where that is not known.
+    /// When the first bytes of the response arrived, or were read where that is not known.
     pub first_read: Option<Instant>,
     /// When the last bytes arrived, or were read; or when the end of the stream was.
     pub last_read: Option<Instant>,
+    /// Whether something came before the response (status 1xx).
+    pub interim: bool,
+}
+
+impl Reading {
+    /// Whether the peer has said anything, be it that the response is still to come.
+    pub fn has_heard(&self) -> bool {
+        self.first_read.is_some() || self.interim
+    }
 }
 
 impl Meter {
@@ -63,6 +73,7 @@ impl Meter {
         self.write_blocked.set(false);
         self.first_read.set(None);
         self.last_read.set(None);
+        self.interim.set(false);
         self.arrived.set(None);
     }
 
@@ -76,6 +87,7 @@ impl Meter {
             write_blocked: self.write_blocked.get(),
             first_read: self.first_read.get(),
             last_read: self.last_read.get(),
+            interim: self.interim.get(),
         }
     }
 
@@ -113,6 +125,12 @@ impl Meter {
             self.first_read.set(Some(at));
         }
         self.last_read.set(Some(at));
+    }
+
+    /// What has been read was not the response yet; `goes_on`: but the last read has more, where that may begin.
+    pub fn passed_over(&self, goes_on: bool) {
+        self.interim.set(true);
+        self.first_read.set(self.last_read.get().filter(|_| goes_on));
     }
 
     /// So many bytes were written.

@@ -178,7 +178,7 @@ impl Sending<'_> {
     /// The error to report when there is no answer: if writing failed first, then that.
     fn blame(&mut self, error: NetError, meter: &Meter) -> NetError {
         match std::mem::replace(self, Self::Done) {
-            Self::Failed(first) if meter.read().first_read.is_none() => first,
+            Self::Failed(first) if !meter.read().has_heard() => first,
             _ => error,
         }
     }
@@ -233,7 +233,7 @@ fn receive(
         if bytes.is_empty() {
             return Poll::Ready(reception.end());
         }
-        match reception.feed(bytes) {
+        match reception.feed(bytes, |goes_on| meter.passed_over(goes_on)) {
             Ok(None) => {}
             Ok(Some(received)) => return Poll::Ready(Ok(received)),
             Err(error) => return Poll::Ready(Err(error)),

@@ -89,20 +89,21 @@ impl<'a> Reception<'a> {
     }
 
     /// Takes bytes in; gives the response when it is complete. What comes after it makes the connection useless: nobody
-    /// has asked for it.
+    /// has asked for it. `passed` hears of each head before the response's (status 1xx) that is passed over, and whether
+    /// these bytes go on behind it.
     ///
     /// # Errors
     /// What arrives is no response, or more than is wanted.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<Received>, NetError> {
+    pub fn feed(&mut self, bytes: &[u8], passed: impl FnMut(bool)) -> Result<Option<Received>, NetError> {
         if !matches!(self.state, State::Head) {
             return self.body(bytes);
         }
         if self.bytes.is_empty() {
-            return self.head(bytes);
+            return self.head(bytes, passed);
         }
         let mut all = std::mem::take(&mut self.bytes);
         all.extend_from_slice(bytes);
-        self.head(&all)
+        self.head(&all, passed)
     }
 
     /// The stream has ended, which is the end of some responses.
@@ -116,7 +117,7 @@ impl<'a> Reception<'a> {
         }
     }
 
-    fn head(&mut self, mut bytes: &[u8]) -> Result<Option<Received>, NetError> {
+    fn head(&mut self, mut bytes: &[u8], mut passed: impl FnMut(bool)) -> Result<Option<Received>, NetError> {
         while !bytes.is_empty() {
             match head::parse(bytes, self.rules.method)? {
                 None if bytes.len() >= MAX_HEAD => return Err(malformed("the head is too large")),
@@ -126,7 +127,10 @@ impl<'a> Reception<'a> {
                 }
                 Some(Head { status: 101, .. }) => return Err(malformed("status 101, but nobody asked for an upgrade")),
                 // RFC 9110, section 15.2: any number of these may come before the response.
-                Some(head) if head.status < 200 => bytes = &bytes[head.len..],
+                Some(head) if head.status < 200 => {
+                    bytes = &bytes[head.len..];
+                    passed(!bytes.is_empty());
+                }
                 Some(head) => return self.begin(&head, bytes),
             }
         }
@@ -228,7 +232,7 @@ pub(in crate::net) fn outcome(
     let mut reception = Reception::new(rules);
     let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
     while let Some(piece) = pieces.next() {
-        if let Some(received) = reception.feed(piece).map_err(|error| error.kind)? {
+        if let Some(received) = reception.feed(piece, |_| ()).map_err(|error| error.kind)? {
             return Ok((received, pieces.next().is_none()));
         }
     }

@@ -301,6 +301,8 @@ impl Watch {
             write_blocked: first_write.is_some() && (self.uploading || flushed.is_none()),
             first_read: self.first_read,
             last_read: self.last_read,
+            // `h2` keeps it to itself, and the stamps are those of the response.
+            interim: false,
         }
     }
 }

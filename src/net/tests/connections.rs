@@ -185,6 +185,25 @@ fn a_stale_connection_is_retried_once_if_that_is_safe() {
 }
 
 #[test]
+fn who_was_told_to_go_on_is_not_retried() {
+    run(async {
+        let server = Server::raw(|number, mut stream| async move {
+            request(&mut stream, number, 0).await;
+            let _ = stream.write_all(&ok("x")).await;
+            request(&mut stream, number, 1).await;
+            let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
+        })
+        .await;
+        let client = client();
+        send(&client, get(server.url("/"))).await.response();
+        let exchange = send(&client, get(server.url("/"))).await;
+        assert_eq!(exchange.error().kind, ErrorKind::Closed);
+        assert!(exchange.reused && !exchange.retried);
+        assert_eq!(server.connections.get(), 1);
+    });
+}
+
+#[test]
 fn a_fresh_connection_is_never_retried() {
     run(async {
         let server = Server::raw(|number, mut stream| async move {

@@ -240,7 +240,7 @@ fn memory_is_not_set_aside_on_a_servers_word() {
         limit: u64::MAX,
         discard: false,
     });
-    let fed = reception.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999999\r\n\r\nx");
+    let fed = reception.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999999\r\n\r\nx", |_| ());
     assert!(fed.unwrap().is_none());
     assert!(reception.memory_for_test() <= (1 << 20) + 100);
 }
