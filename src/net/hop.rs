@@ -198,7 +198,7 @@ impl Hop {
                 } else if reading.write_blocked || reading.first_write.is_none() {
                     "sending the request"
                 } else if self.stream.as_ref().is_some_and(|stream| !stream.is_settled()) {
-                    "waiting for the server's HTTP/2 settings"
+                    "waiting for the response; the server has not sent its HTTP/2 settings"
                 } else {
                     "waiting for the response"
                 }

@@ -251,7 +251,11 @@ fn servers_that_do_not_speak_it() {
         for (server, kinds, hint) in [
             (&http1, &[ErrorKind::NoHttp2][..], "does not speak HTTP/2"),
             (&closing, &[ErrorKind::Closed, ErrorKind::Reset], ""),
-            (&silent, &[ErrorKind::Timeout], "the server's HTTP/2 settings"),
+            (
+                &silent,
+                &[ErrorKind::Timeout],
+                "while waiting for the response; the server has not sent its HTTP/2 settings",
+            ),
             (&broken, &[ErrorKind::Http2Protocol], "PROTOCOL_ERROR"),
             (&huge, &[ErrorKind::Malformed], "262144 bytes"),
         ] {
