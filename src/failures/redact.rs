@@ -6,19 +6,12 @@ mod values;
 
 use std::borrow::Cow;
 
+use crate::net::CREDENTIALS;
+
 pub use names::is_telling;
 
 /// What stands in the place of a credential.
 pub const REDACTED: &str = "[redacted]";
-
-/// Headers whose values are credentials, or lists of them.
-const ALWAYS: [&str; 5] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-    "x-api-key",
-];
 
 /// Words before a credential that tell nothing about it.
 const SCHEMES: [&str; 7] = ["basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey"];
@@ -99,7 +92,9 @@ impl Redactor {
         let value = match lower.as_str() {
             "cookie" => cookies(&value, usize::MAX),
             "set-cookie" => cookies(&value, 1),
-            _ if is_sensitive || ALWAYS.contains(&lower.as_str()) || is_telling(&lower) => credential(&value),
+            name if is_sensitive || CREDENTIALS.iter().any(|known| known == name) || is_telling(name) => {
+                credential(&value)
+            }
             _ => return self.line(&value, most),
         };
         self.shown(&value, most).0

@@ -1,8 +1,17 @@
 //! Headers as they are given to a request and as they came with a response. What a header means is other files'.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
+
+/// Headers whose values are credentials, or lists of them.
+pub static CREDENTIALS: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::SET_COOKIE,
+    HeaderName::from_static("x-api-key"),
+];
 
 /// The headers of a request, in order; a name may stand there several times. Few, so that a list is searched faster than
 /// a map is made; one, a body's `content-type` mostly, without an allocation.

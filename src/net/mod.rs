@@ -50,7 +50,7 @@ pub use config::{
 };
 pub use error::{ErrorKind, NetError};
 pub use exchange::{Asked, Exchange, OnSend, Request, Response, Sent, Timings};
-pub use headers::{HeaderList, Headers};
+pub use headers::{CREDENTIALS, HeaderList, Headers};
 pub use pools::Pools;
 pub use provider::install_crypto_provider;
 pub use shared::Shared;

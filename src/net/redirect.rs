@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, header};
 
 use super::exchange::{Request, Response};
-use super::{Address, ErrorKind, HeaderList, NetError};
+use super::{Address, CREDENTIALS, ErrorKind, HeaderList, NetError};
 
 /// The place that a response points to; None if it is not a redirect.
 ///
@@ -47,15 +47,8 @@ pub(super) fn follow(request: &mut Request, status: u16, next: Address) {
         );
     }
     if request.address.url().origin() != next.url().origin() {
-        remove(
-            &mut request.headers,
-            &[
-                header::AUTHORIZATION,
-                header::COOKIE,
-                header::PROXY_AUTHORIZATION,
-                header::HOST,
-            ],
-        );
+        remove(&mut request.headers, &CREDENTIALS);
+        remove(&mut request.headers, &[header::HOST]);
         request.cookies.clear();
     }
     request.address = next;

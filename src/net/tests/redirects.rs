@@ -90,6 +90,9 @@ fn secrets_do_not_leave_their_origin() {
             request.headers.insert(header::COOKIE, HeaderValue::from_static("a=1"));
             request
                 .headers
+                .insert(HeaderName::from_static("x-api-key"), HeaderValue::from_static("k"));
+            request
+                .headers
                 .insert(HeaderName::from_static("x-harmless"), HeaderValue::from_static("kept"));
             request.cookies.push(("b".into(), "2".into()));
             if !userinfo {
@@ -102,6 +105,7 @@ fn secrets_do_not_leave_their_origin() {
         for seen in seen.borrow().iter() {
             assert_eq!(seen.header("authorization"), None);
             assert_eq!(seen.header("cookie"), None);
+            assert_eq!(seen.header("x-api-key"), None);
             assert_eq!(seen.header("x-harmless"), Some("kept"));
             assert_eq!(seen.header("host"), Some(there.addr.to_string().as_str()));
         }
