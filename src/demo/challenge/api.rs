@@ -34,9 +34,9 @@ impl Challenge {
         let admit = |ticket: Ticket| Ok(self.service(Operation::Token, ticket));
         let reply = match self.front.enter(Operation::Token, admit).await {
             Ok(_) => self.token(body),
-            Err(hurdle) => return self.hurdle(connection, Operation::Token, began, hurdle),
+            Err(hurdle) => return self.hurdle(connection, Operation::Token, began, hurdle).await,
         };
-        self.answer(Operation::Token, began, reply)
+        self.answer(Operation::Token, began, reply).await
     }
 
     fn token(&self, body: &[u8]) -> Reply {
@@ -86,13 +86,13 @@ impl Challenge {
         };
         let user = match self.enter(operation, headers).await {
             Ok(entered) => entered.user,
-            Err(hurdle) => return self.hurdle(connection, operation, began, hurdle),
+            Err(hurdle) => return self.hurdle(connection, operation, began, hurdle).await,
         };
         let catalogue = self.catalogue;
         let one = match challenge {
             None => None,
             Some(id) => match catalogue.challenge(id) {
-                None => return self.answer(operation, began, Reply::not_found("challenge", id)),
+                None => return self.answer(operation, began, Reply::not_found("challenge", id)).await,
                 some => some,
             },
         };
@@ -110,14 +110,14 @@ impl Challenge {
         });
         match asked.await {
             Ok(text) => {
-                self.count(operation, StatusCode::OK, began);
+                self.end(operation, StatusCode::OK, began).await;
                 ([(header::CONTENT_TYPE, "application/json")], text).into_response()
             }
-            Err(error) => self.answer(operation, began, unavailable(&error)),
+            Err(error) => self.answer(operation, began, unavailable(&error)).await,
         }
     }
 
-    /// Claims a goal. What was begun is ended even when the client goes away meanwhile.
+    /// Claims a goal. What was begun is ended and counted even when the client goes away meanwhile.
     pub(super) async fn claim(
         self: &Arc<Self>,
         connection: &Connection,
@@ -128,24 +128,26 @@ impl Challenge {
         let (began, operation) = (clock::now(), Operation::Claim);
         let entered = match self.enter(operation, headers).await {
             Ok(entered) => entered,
-            Err(hurdle) => return self.hurdle(connection, operation, began, hurdle),
+            Err(hurdle) => return self.hurdle(connection, operation, began, hurdle).await,
         };
         let Some(goal) = self.catalogue.find(challenge, goal) else {
             let reply = Reply::not_found("goal", &format!("{challenge}/{goal}"));
-            return self.answer(operation, began, reply);
+            return self.answer(operation, began, reply).await;
         };
         let key = ClaimKey {
             user: entered.user,
             goal,
         };
         let system = Arc::clone(self);
-        let claim = tokio::spawn(async move { system.decide(key, entered.ticket).await });
-        let (end, reply) = claim.await.unwrap_or_else(|_| {
-            let reply = Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "the claim was interrupted");
-            (ClaimEnd::Unavailable, reply)
+        let claim = tokio::spawn(async move {
+            let (end, reply) = system.decide(key, entered.ticket).await;
+            system.tally.counts().claims.record(key, end);
+            reply
         });
-        self.tally.counts().claims.record(key, end);
-        self.answer(operation, began, reply)
+        let reply = claim
+            .await
+            .unwrap_or_else(|_| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "the claim was interrupted"));
+        self.answer(operation, began, reply).await
     }
 
     async fn decide(&self, key: ClaimKey, ticket: Ticket) -> (ClaimEnd, Reply) {
@@ -243,22 +245,30 @@ impl Challenge {
         since.unwrap_or_default().as_secs_f64()
     }
 
-    fn hurdle(&self, connection: &Connection, operation: Operation, began: clock::Instant, hurdle: Hurdle) -> Response {
+    async fn hurdle(
+        &self,
+        connection: &Connection,
+        operation: Operation,
+        began: clock::Instant,
+        hurdle: Hurdle,
+    ) -> Response {
         match hurdle {
             Hurdle::Reset => {
                 connection.reset();
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
-            Hurdle::Answer(reply) => self.answer(operation, began, reply),
+            Hurdle::Answer(reply) => self.answer(operation, began, reply).await,
         }
     }
 
-    fn answer(&self, operation: Operation, began: clock::Instant, reply: Reply) -> Response {
-        self.count(operation, reply.status, began);
+    async fn answer(&self, operation: Operation, began: clock::Instant, reply: Reply) -> Response {
+        self.end(operation, reply.status, began).await;
         reply.into_response()
     }
 
-    fn count(&self, operation: Operation, status: StatusCode, began: clock::Instant) {
+    /// Counts a request that is answered then. One whose work has waited for something may have come into a stall.
+    async fn end(&self, operation: Operation, status: StatusCode, began: clock::Instant) {
+        self.front.wait_out_stall().await;
         self.front.record(operation, status.as_u16(), began);
         self.meters.request(operation, status.as_u16(), clock::now() - began);
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::MENU;
 use super::buffer::Buffer;
 use super::catalogue::{Catalogue, ClaimKey};
-use super::event::{self, Kind};
+use super::event::{self, Kind, Update};
 use super::locks::UserLocks;
 use super::message::{Event, EventResponse};
 use super::meters::Meters;
@@ -19,7 +19,7 @@ use super::pool::{MOST, Pool, StoreError};
 use super::rewards::Rewards;
 use super::station::Station;
 use super::store;
-use super::tally::{InFlight, Tally};
+use super::tally::{InFlight, Outcome, Tally};
 use super::token::Mint;
 use crate::clock;
 use crate::demo::control::System;
@@ -115,33 +115,42 @@ impl Challenge {
         let ticket = match self.front.enter(Operation::OnMessage, admit).await {
             Ok((_, ticket)) => ticket,
             Err(hurdle) => {
-                call.answered(|events| events.failed += 1);
+                call.answered(Outcome::Failed);
                 return Err(hurdle);
             }
         };
         let update = match event::read(event, self.options.users, self.options.stat) {
             Ok(update) => update,
             Err(error) => {
-                call.answered(|events| events.rejected += 1);
+                call.answered(Outcome::Rejected);
                 return Ok(EventResponse { success: false, error });
             }
         };
         let lock = self.users.lock(update.user).await;
         self.front.pause(self.handling(ticket)).await;
-        let lost = self.buffer.push(update).await;
+        let lost = self.keep(update).await.map(|lost| lost.kind);
         drop(lock);
-        if let Some(lost) = lost {
-            self.meters.dropped(lost.kind);
+        if let Some(kind) = lost {
+            self.meters.dropped(kind);
         }
-        call.answered(|events| {
-            events.processed += 1;
-            events.dropped += u64::from(lost.is_some());
-        });
+        call.answered(Outcome::Processed { lost });
         self.meters.processed(kind, clock::now() - began);
         Ok(EventResponse {
             success: true,
             error: String::new(),
         })
+    }
+
+    /// Puts an event into the buffer, where there is room and no stall holds its answer; returns the one that had to go for
+    /// it. Dropping this leaves the event out.
+    async fn keep(&self, update: Update) -> Option<Update> {
+        loop {
+            self.front.wait_out_stall().await;
+            match self.buffer.push(update) {
+                Ok(lost) => return lost,
+                Err(room) => room.await,
+            }
+        }
     }
 
     /// What an event takes under its user's lock.
@@ -189,7 +198,10 @@ impl Challenge {
                 Ok(written) => {
                     rows += written;
                     self.buffer.settle(taken.len());
-                    self.tally.counts().events.flushed += taken.len() as u64;
+                    self.tally
+                        .counts()
+                        .events
+                        .flushed(taken.iter().map(|update| update.kind));
                 }
                 Err(_) => {
                     self.buffer.put_back(&taken);

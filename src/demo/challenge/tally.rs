@@ -1,5 +1,5 @@
 //! What the challenge system counts for those who want to prove something: how many connections and calls at once, what
-//! became of each event and claim. `DELETE /__stats` starts it anew; the metrics for Prometheus go on.
+//! became of each event and claim. `DELETE /__stats` starts it anew with what is there; the metrics for Prometheus go on.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,21 +17,93 @@ pub(super) struct EventCounts {
     pub connections: u64,
     pub in_flight: u64,
     pub max_in_flight: u64,
-    pub received: BTreeMap<Kind, u64>,
+    received: BTreeMap<Kind, u64>,
     /// Answered with success.
-    pub processed: u64,
+    processed: u64,
     /// Answered without success: there was something wrong with them.
-    pub rejected: u64,
+    rejected: u64,
     /// Answered with an error: a fault.
-    pub failed: u64,
+    failed: u64,
     /// Whoever called did not wait for the answer.
-    pub abandoned: u64,
+    abandoned: u64,
     /// Of those processed, what a full buffer lost, and what is in the database.
-    pub dropped: u64,
-    pub flushed: u64,
+    dropped: u64,
+    flushed: u64,
+    /// Of those received, what is under way: not answered, or in the buffer.
+    here: BTreeMap<Kind, u64>,
+    /// Of those under way, what is not answered.
+    unanswered: u64,
+}
+
+/// How an event was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    Processed {
+        /// The type of the event that a full buffer lost for it.
+        lost: Option<Kind>,
+    },
+    Rejected,
+    Failed,
 }
 
 impl EventCounts {
+    fn read(&mut self, kind: Kind) {
+        *self.received.entry(kind).or_default() += 1;
+        *self.here.entry(kind).or_default() += 1;
+        self.unanswered += 1;
+    }
+
+    fn answered(&mut self, kind: Kind, outcome: Outcome) {
+        self.unanswered -= 1;
+        let gone = match outcome {
+            Outcome::Processed { lost } => {
+                self.processed += 1;
+                self.dropped += u64::from(lost.is_some());
+                lost
+            }
+            Outcome::Rejected => {
+                self.rejected += 1;
+                Some(kind)
+            }
+            Outcome::Failed => {
+                self.failed += 1;
+                Some(kind)
+            }
+        };
+        self.gone(gone);
+    }
+
+    fn abandoned(&mut self, kind: Kind) {
+        self.unanswered -= 1;
+        self.abandoned += 1;
+        self.gone([kind]);
+    }
+
+    /// Events of these types are in the database.
+    pub(super) fn flushed(&mut self, kinds: impl ExactSizeIterator<Item = Kind>) {
+        self.flushed += kinds.len() as u64;
+        self.gone(kinds);
+    }
+
+    fn gone(&mut self, kinds: impl IntoIterator<Item = Kind>) {
+        for kind in kinds {
+            *self.here.entry(kind).or_default() -= 1;
+        }
+    }
+
+    /// As if what is under way were all that ever came, so that the counts go on adding up.
+    fn anew(self) -> Self {
+        Self {
+            in_flight: self.in_flight,
+            max_in_flight: self.in_flight,
+            received: self.here.clone(),
+            processed: self.here.values().sum::<u64>() - self.unanswered,
+            here: self.here,
+            unanswered: self.unanswered,
+            ..Self::default()
+        }
+    }
+
     fn report(&self) -> Value {
         let by_type: BTreeMap<&str, u64> = Kind::ALL
             .iter()
@@ -189,13 +261,11 @@ impl Tally {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything but what is there: calls in flight.
+    /// Forgets everything but what is there: calls in flight, and events in the buffer.
     pub(super) fn reset(&self) {
         let mut counts = self.counts();
-        let in_flight = counts.events.in_flight;
-        *counts = Counts::default();
-        counts.events.in_flight = in_flight;
-        counts.events.max_in_flight = in_flight;
+        let before = std::mem::take(&mut *counts);
+        counts.events = before.events.anew();
     }
 
     pub(super) fn report(&self) -> Value {
@@ -225,7 +295,8 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct InFlight {
     tally: Arc<Tally>,
-    read: bool,
+    /// The type of its event, once that was read and until it is answered.
+    unanswered: Option<Kind>,
 }
 
 impl InFlight {
@@ -237,20 +308,21 @@ impl InFlight {
         drop(counts);
         Self {
             tally: Arc::clone(tally),
-            read: false,
+            unanswered: None,
         }
     }
 
     /// Its event was read, and now it must be answered.
     pub(super) fn read(&mut self, kind: Kind) {
-        self.read = true;
-        *self.tally.counts().events.received.entry(kind).or_default() += 1;
+        self.unanswered = Some(kind);
+        self.tally.counts().events.read(kind);
     }
 
-    /// It is answered; `count` is for the outcome.
-    pub(super) fn answered(&mut self, count: impl FnOnce(&mut EventCounts)) {
-        self.read = false;
-        count(&mut self.tally.counts().events);
+    /// It is answered.
+    pub(super) fn answered(&mut self, outcome: Outcome) {
+        if let Some(kind) = self.unanswered.take() {
+            self.tally.counts().events.answered(kind, outcome);
+        }
     }
 }
 
@@ -258,7 +330,9 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let mut counts = self.tally.counts();
         counts.events.in_flight -= 1;
-        counts.events.abandoned += u64::from(self.read);
+        if let Some(kind) = self.unanswered {
+            counts.events.abandoned(kind);
+        }
     }
 }
 
@@ -274,14 +348,47 @@ mod tests {
         let mut second = InFlight::enter(&tally);
         first.read(Kind::LoggedIn);
         second.read(Kind::LoggedIn);
-        first.answered(|events| events.processed += 1);
+        first.answered(Outcome::Rejected);
         drop(first);
         tally.reset();
         assert_eq!(tally.counts().events.max_in_flight, 1);
         drop(second);
         let events = &tally.report()["events"];
-        let counts = ["inFlight", "maxInFlight", "abandoned", "processed"].map(|key| &events[key]);
-        assert_eq!(counts, [&json!(0), &json!(1), &json!(1), &json!(0)]);
+        let counts = ["inFlight", "maxInFlight", "received", "abandoned", "rejected"].map(|key| &events[key]);
+        assert_eq!(counts, [&json!(0), &json!(1), &json!(1), &json!(1), &json!(0)]);
+    }
+
+    #[test]
+    fn counts_that_start_anew_go_on_adding_up() {
+        let tally = Arc::<Tally>::default();
+        let called = |kind| {
+            let mut call = InFlight::enter(&tally);
+            call.read(kind);
+            call
+        };
+        let kept = |lost| called(Kind::LoggedIn).answered(Outcome::Processed { lost });
+        // Three in a buffer of two, which loses one; one more is written, and two calls are under way.
+        kept(None);
+        kept(None);
+        kept(Some(Kind::LoggedIn));
+        tally.counts().events.flushed([Kind::LoggedIn].into_iter());
+        let (mut first, second) = (called(Kind::StatUpdated), called(Kind::StatUpdated));
+        tally.reset();
+        let sums = || {
+            let events = &tally.report()["events"];
+            ["received", "processed", "abandoned", "inFlight", "flushed", "dropped"]
+                .map(|key| events[key].as_u64().unwrap())
+        };
+        assert_eq!(sums(), [3, 1, 0, 2, 0, 0]);
+        first.answered(Outcome::Processed { lost: None });
+        drop((first, second));
+        tally
+            .counts()
+            .events
+            .flushed([Kind::LoggedIn, Kind::StatUpdated].into_iter());
+        assert_eq!(sums(), [3, 2, 1, 0, 2, 0]);
+        tally.reset();
+        assert_eq!(sums(), [0; 6]);
     }
 
     #[test]

@@ -114,6 +114,8 @@ async fn a_claim_goes_on_when_its_client_goes_away() {
     drop(other);
     clock::sleep(Duration::from_millis(300)).await;
     assert_eq!(system.goal(USER, 0, 0).await.1, "claimed");
+    assert_eq!(system.stats().await["claims"]["won"], 1);
+    assert_eq!(system.http.get("/__claims").await.json()[0]["won"], 1);
 }
 
 #[tokio::test(start_paused = true)]

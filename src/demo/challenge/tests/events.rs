@@ -145,12 +145,44 @@ async fn hundreds_of_calls_fit_on_one_connection_and_connections_are_counted() {
         (&json!(2), &json!(2))
     );
 
+    flushed().await;
     assert_eq!(system.http.send("DELETE", "/__stats", "").await.unwrap().status, 204);
     send(&other, stat_event(USER, "enemy_kills", 2)).await.unwrap();
     let stats = system.stats().await;
     assert_eq!(
         (&stats["events"]["received"], &stats["events"]["maxInFlight"]),
         (&json!(1), &json!(1))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_that_start_anew_keep_what_is_under_way() {
+    let options = ChallengeOptions {
+        handler: Duration::from_millis(300),
+        ..ChallengeOptions::default()
+    };
+    let mut system = start(options).await;
+    system.stat(USER, "enemy_kills", 1).await;
+    let other = channel(&system.running).await;
+    let call = tokio::spawn(async move { send(&other, event("userLoggedIn", USER, &[])).await });
+    clock::sleep(Duration::from_millis(100)).await;
+    // One is in the buffer, the other with the handler.
+    assert_eq!(system.http.send("DELETE", "/__stats", "").await.unwrap().status, 204);
+    let kinds = json!({ "statItemUpdated": 1, "userLoggedIn": 1, "other": 0 });
+    let keys = ["received", "processed", "inFlight", "flushed"];
+    let stats = system.stats().await;
+    assert_eq!(keys.map(|key| stats["events"][key].as_u64().unwrap()), [2, 1, 1, 0]);
+    assert_eq!(
+        (&stats["events"]["byType"], &stats["buffer"]["size"]),
+        (&kinds, &json!(1))
+    );
+    assert!(call.await.unwrap().unwrap().success);
+    flushed().await;
+    let stats = system.stats().await;
+    assert_eq!(keys.map(|key| stats["events"][key].as_u64().unwrap()), [2, 2, 0, 2]);
+    assert_eq!(
+        (&stats["events"]["byType"], &stats["buffer"]["size"]),
+        (&kinds, &json!(0))
     );
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 use tonic::Code;
 
+use super::super::Overflow;
 use super::{ChallengeOptions, Duration, clock, flushed, millis, start, stat_event};
 
 const USER: &str = "user-000001";
@@ -110,6 +111,50 @@ async fn latency_stall_and_handler_hold_events() {
         assert!((expected..expected + 20).contains(&took), "{fault}: {took} ms");
         system.no_faults().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_holds_what_has_begun_before_it() {
+    let mut system = start(ChallengeOptions {
+        handler: Duration::from_millis(300),
+        ..ChallengeOptions::default()
+    })
+    .await;
+    system.stat(USER, "enemy_kills", 50).await;
+    flushed().await;
+    let stall = || json!({ "fault": "stall", "value": "2s", "start": "30ms" });
+    // While the reward is asked for.
+    system.fault(stall()).await;
+    let claim = system.claim(USER, 0, 0).await;
+    assert_eq!(claim.status, 200, "{}", claim.text);
+    let took = millis(claim.took);
+    assert!((2_000..2_040).contains(&took), "{took} ms");
+    // While the handler has the event.
+    system.fault(stall()).await;
+    let began = clock::now();
+    system.stat(USER, "enemy_kills", 51).await;
+    let took = millis(clock::now() - began);
+    assert!((2_000..2_040).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_holds_who_waits_for_room() {
+    let mut system = start(ChallengeOptions {
+        buffer: 1,
+        overflow: Overflow::Block,
+        ..ChallengeOptions::default()
+    })
+    .await;
+    // Just after a flush; the next one is in the stall.
+    flushed().await;
+    system.stat(USER, "enemy_kills", 1).await;
+    system
+        .fault(json!({ "fault": "stall", "value": "2s", "start": "500ms" }))
+        .await;
+    let began = clock::now();
+    system.stat(USER, "enemy_kills", 2).await;
+    let took = millis(clock::now() - began);
+    assert!((2_490..2_520).contains(&took), "{took} ms");
 }
 
 #[tokio::test(start_paused = true)]
