@@ -116,8 +116,9 @@ impl ShopOptions {
                 return Some((name, format!("{value} is not a fraction between 0 and 1")));
             }
         }
-        if !(self.saga_capacity > 0.0 && self.saga_capacity <= 1e6) {
-            return Some(("saga_capacity", format!("{} is not a rate above 0", self.saga_capacity)));
+        if !(0.001..=1e6).contains(&self.saga_capacity) {
+            let text = format!("{} is not a rate from 0.001 to 1000000 per second", self.saga_capacity);
+            return Some(("saga_capacity", text));
         }
         if self.service_ports && self.port > u16::MAX - 4 {
             return Some((
@@ -182,6 +183,13 @@ mod tests {
                 "saga_capacity",
                 ShopOptions {
                     saga_capacity: 0.0,
+                    ..base()
+                },
+            ),
+            (
+                "saga_capacity",
+                ShopOptions {
+                    saga_capacity: 1e-20,
                     ..base()
                 },
             ),
