@@ -20,13 +20,8 @@ fn both(mut a: Interval, b: Interval) -> Interval {
         }
         (a.vus, a.queued, a.stage) = (b.vus, a.queued.max(b.queued), b.stage);
     }
-    for b in b.series {
-        let known = a.series.iter_mut().find(|a| a.metric == b.metric && a.tags == b.tags);
-        match known {
-            Some(a) => series(a, &b),
-            None => a.series.push(b),
-        }
-    }
+    all(&mut a.series, b.series);
+    all(&mut a.outside, b.outside);
     for b in b.checks {
         let known = a.checks.iter_mut().find(|a| a.name == b.name && a.group == b.group);
         match known {
@@ -47,6 +42,15 @@ fn both(mut a: Interval, b: Interval) -> Interval {
     }
     a.failure_kinds_left_out += b.failure_kinds_left_out;
     a
+}
+
+fn all(a: &mut Vec<Series>, b: Vec<Series>) {
+    for b in b {
+        match a.iter_mut().find(|a| a.is_same(&b)) {
+            Some(a) => series(a, &b),
+            None => a.push(b),
+        }
+    }
 }
 
 fn series(a: &mut Series, b: &Series) {
@@ -174,12 +178,16 @@ mod tests {
 
     #[test]
     fn what_only_one_of_them_has_is_kept() {
+        let mut early = second(0, 3, 200);
+        early["outside"] =
+            json!([{ "metric": "http_reqs", "type": "counter", "tags": { "status": "200" }, "value": 7.0 }]);
         let mut late = second(1, 4, 300);
         late["scenarios"] =
             json!({ "b": { "iterations": { "offered": 1 }, "vus": 0, "queued": 0, "warmup": { "offered": 2 } } });
         late["series"] = json!([{ "metric": "new", "type": "counter", "tags": {}, "value": 1.0 }]);
         late["checks"] = json!([{ "name": "other", "group": "", "passes": 1, "fails": 0 }]);
-        let sum = merged(&second(0, 3, 200), &late);
+        let sum = merged(&early, &late);
+        assert_eq!(sum["outside"], early["outside"]);
         assert_eq!(sum["scenarios"]["b"]["warmup"]["offered"], 2);
         assert_eq!(sum["series"].as_array().unwrap().len(), 5);
         assert_eq!(sum["checks"].as_array().unwrap().len(), 2);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::catalog::{Catalog, SeriesId};
 use super::delta::{Counts, Delta};
 use super::registry::{Registry, Unit};
-use super::series::Series;
+use super::series::{Series, SeriesData};
 use super::totals::CheckTotal;
 
 /// One second of a load, or what came after it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Second {
     /// Its number; the first is 0.
     pub number: u64,
@@ -23,6 +23,8 @@ pub struct Second {
     pub checks: Vec<CheckTotal>,
     /// The series that have gathered something.
     pub series: Vec<SecondSeries>,
+    /// What they have of that from outside of the load: counters and rates, and all others that have nothing of the load.
+    pub outside: Vec<SecondSeries>,
 }
 
 /// A series of a [`Second`].
@@ -49,6 +51,8 @@ pub struct SeriesName {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seconds {
     open: BTreeMap<u64, Delta>,
+    /// What the next one has from outside of the load.
+    outside: Delta,
     /// Those below this one were given away.
     next: u64,
     /// By id.
@@ -63,6 +67,7 @@ impl Seconds {
 
     /// Adds what was gathered outside of the load, to what is given away next.
     pub(super) fn merge_outside(&mut self, delta: &Delta) {
+        self.outside.merge(delta);
         self.merge(self.next, delta);
     }
 
@@ -97,11 +102,12 @@ impl Seconds {
 
     fn give(&mut self, number: u64, registry: &Registry, catalog: &Catalog) -> Second {
         let delta = self.open.remove(&number).unwrap_or_default();
-        let mut series = Vec::with_capacity(delta.series.len());
-        for (id, gathered) in delta.series {
-            let name = self.name(id, registry, catalog);
-            series.push(SecondSeries { name, series: gathered });
-        }
+        let mut outside = std::mem::take(&mut self.outside).series;
+        outside.retain(|id, part| {
+            let is_a_sum = matches!(part.data, SeriesData::Counter(_) | SeriesData::Rate { .. });
+            is_a_sum || delta.series.get(id) == Some(part)
+        });
+        let [series, outside] = [delta.series, outside].map(|series| self.named(series, registry, catalog));
         let checks = delta.checks.iter().map(|(key, tally)| CheckTotal {
             name: key.name.to_string(),
             group: key.group.to_string(),
@@ -114,7 +120,21 @@ impl Seconds {
             counts: delta.counts,
             warmup: delta.warmup,
             series,
+            outside,
         }
+    }
+
+    fn named(
+        &mut self,
+        series: BTreeMap<SeriesId, Series>,
+        registry: &Registry,
+        catalog: &Catalog,
+    ) -> Vec<SecondSeries> {
+        let named = |(id, series)| SecondSeries {
+            name: self.name(id, registry, catalog),
+            series,
+        };
+        series.into_iter().map(named).collect()
     }
 
     fn name(&mut self, id: SeriesId, registry: &Registry, catalog: &Catalog) -> Arc<SeriesName> {
@@ -138,5 +158,56 @@ impl Second {
     pub fn get(&self, metric: &str, tags: &[(String, String)]) -> Option<&Series> {
         let is_it = |series: &&SecondSeries| *series.name.metric == *metric && series.name.tags == tags;
         self.series.iter().find(is_it).map(|found| &found.series)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Kind, Recorder, Totals};
+
+    #[test]
+    fn what_setup_did_is_told_apart_from_the_load() {
+        let registry = Registry::new();
+        let declare = |name, kind| registry.declare(name, kind, Unit::None).unwrap();
+        let (things, sizes) = (declare("things", Kind::Counter), declare("sizes", Kind::Trend));
+        let depth = declare("depth", Kind::Gauge);
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let recorder = Recorder::new(&registry, &catalog);
+        let none = recorder.no_tags();
+        let mut totals = Totals::new(&registry, &catalog, 1);
+        totals.keep_seconds();
+        for (metric, value) in [(things, 1_000.0), (sizes, 7.0), (depth, 5.0)] {
+            recorder.record(metric, value, &none);
+        }
+        totals.merge(&recorder.take());
+        for (metric, value) in [(things, 10.0), (sizes, 3.0)] {
+            recorder.record(metric, value, &none);
+        }
+        totals.merge_second(0, &recorder.take());
+        recorder.record(things, 4.0, &none);
+        totals.merge_second(1, &recorder.take());
+
+        let first = totals.next_second(2).unwrap();
+        assert_eq!(
+            first.get("things", &[]).unwrap().data,
+            SeriesData::Counter(1_010.0),
+            "all of it"
+        );
+        let outside: Vec<_> = first
+            .outside
+            .iter()
+            .map(|part| (&*part.name.metric, &part.series))
+            .collect();
+        let thousand = Series {
+            data: SeriesData::Counter(1_000.0),
+            out_of_range: 0,
+        };
+        // A distribution that goes on in the load cannot be taken apart.
+        assert_eq!(
+            outside,
+            [("things", &thousand), ("depth", first.get("depth", &[]).unwrap())]
+        );
+        assert_eq!(totals.next_second(2).unwrap().outside, []);
     }
 }

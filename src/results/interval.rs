@@ -214,6 +214,10 @@ pub struct Interval {
     /// Those with news.
     #[serde(default)]
     pub series: Vec<Series>,
+    /// What of `series` is from before the load, which is in no rate: counters and rates, and all others that have nothing of
+    /// the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Series>,
     /// Checks that were made in this second.
     #[serde(default)]
     pub checks: Vec<CheckTotal>,
@@ -393,6 +397,38 @@ enum ReadKind {
     Gauge,
     Rate,
     Trend,
+}
+
+impl Series {
+    /// Whether both are the same part of the same metric.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.metric == other.metric && self.tags == other.tags
+    }
+
+    /// What is left without `part`, which is in it; `None` when nothing is. Only sums can be taken apart.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Option<Self> {
+        let values = match (&self.values, &part.values) {
+            (Values::Counter { value }, Values::Counter { value: less }) => Values::Counter { value: value - less },
+            (
+                Values::Rate { passes, total },
+                Values::Rate {
+                    passes: fewer,
+                    total: less,
+                },
+            ) => Values::Rate {
+                passes: passes.saturating_sub(*fewer),
+                total: total.saturating_sub(*less),
+            },
+            (whole, _) => whole.clone(),
+        };
+        (self != part).then(|| Self {
+            values,
+            out_of_range: self.out_of_range.saturating_sub(part.out_of_range),
+            ..self.clone()
+        })
+    }
 }
 
 impl TryFrom<ReadSeries> for Series {

@@ -81,7 +81,8 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
     let registry = Registry::new();
     let start = clock::now();
     let seconds: Vec<_> = intervals.iter().map(|interval| second(run, interval, start)).collect();
-    for SecondSeries { name, series } in seconds.iter().flat_map(|second| &second.series) {
+    let parts = seconds.iter().flat_map(|second| [&second.outside, &second.series]);
+    for SecondSeries { name, series } in parts.flatten() {
         if registry.find(&name.metric).is_none() {
             // One that cannot be declared is in no file that we wrote.
             let _ = registry.declare(&name.metric, series.data.kind(), name.unit.clone());
@@ -107,8 +108,14 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
         let planned = Duration::from_millis(run.planned_ms);
         totals.keep_checkpoints(Duration::from_millis(every), planned);
     }
-    for (second, interval) in seconds.into_iter().zip(intervals) {
+    for (mut second, interval) in seconds.into_iter().zip(intervals) {
+        let outside = Second {
+            number: second.number,
+            series: std::mem::take(&mut second.outside),
+            ..Second::default()
+        };
         // Nor one that changes its kind.
+        let _ = totals.restore(outside, false);
         let _ = totals.restore(second, !interval.after_load);
     }
     totals.finish(duration);
@@ -128,12 +135,20 @@ fn second(run: &RunHeader, interval: &Interval, start: Instant) -> Second {
     let warmup = run.scenarios.iter().map(|s| of(&s.name).and_then(|s| s.warmup));
     // The newest value of a gauge is that of the latest second.
     let at = start + Duration::from_secs(interval.second);
+    let of_load = |series| {
+        let outside = interval.outside.iter().find(|part| part.is_same(series));
+        outside.map_or_else(
+            || Some(restored(series, at)),
+            |part| Some(restored(&series.without(part)?, at)),
+        )
+    };
     Second {
         number: interval.second,
         counts: counts.map(Option::unwrap_or_default).collect::<Vec<Counts>>(),
         warmup: warmup.map(Option::unwrap_or_default).collect(),
         checks: interval.checks.clone(),
-        series: interval.series.iter().map(|series| restored(series, at)).collect(),
+        series: interval.series.iter().filter_map(of_load).collect(),
+        outside: interval.outside.iter().map(|part| restored(part, at)).collect(),
     }
 }
 
@@ -290,6 +305,50 @@ mod tests {
         assert_eq!(of(json!({ "on_no_data": "pass" }), &[]), (true, None, None));
         let older = [interval(&[stand(1.0, None)])];
         assert_eq!(of(json!({ "window_ms": 2_000 }), &older), (false, Some(1.0), None));
+    }
+
+    /// What `setup` and `teardown` did is in the sums, and in no rate and no checkpoint.
+    #[test]
+    fn only_the_load_is_in_rates_and_checkpoints() {
+        let things = |value: f64| json!({ "metric": "things", "type": "counter", "tags": {}, "value": value });
+        let depth = json!({ "metric": "depth", "type": "gauge", "tags": {}, "value": 5.0, "min": 1.0, "max": 5.0 });
+        let made = json!({ "metric": "made", "type": "rate", "tags": {}, "passes": 3, "total": 5 });
+        let before = json!({ "metric": "made", "type": "rate", "tags": {}, "passes": 1, "total": 2 });
+        let first = |outside| json!({ "second": 0, "at_ms": 0, "duration_ms": 1_000, "series": [things(1_010.0), depth, made], "outside": outside });
+        let rest = [
+            json!({ "second": 1, "at_ms": 1_000, "duration_ms": 1_000, "series": [things(10.0)] }),
+            json!({ "second": 2, "at_ms": 2_000, "duration_ms": 9, "after_load": true, "series": [things(500.0)] }),
+        ];
+        let mut header = super::super::tests::header();
+        (header.run.checkpoints_ms, header.run.planned_ms) = (Some(1_000), 2_000);
+        let told = |outside: serde_json::Value| {
+            let intervals =
+                [&first(outside), &rest[0], &rest[1]].map(|line| serde_json::from_value(line.clone()).unwrap());
+            let told = serde_json::to_value(summary(&header, &intervals)).unwrap();
+            let of_first = told["checkpoints"][0]["metrics"].clone();
+            (told["metrics"].clone(), of_first)
+        };
+        let (metrics, of_first) = told(json!([things(1_000.0), depth, before]));
+        assert_eq!(
+            metrics["things"],
+            json!({ "type": "counter", "count": 1_520, "rate": 10.0 })
+        );
+        assert_eq!(metrics["depth"]["max"], 5);
+        assert_eq!(
+            (&metrics["made"]["passes"], &metrics["made"]["total"]),
+            (&json!(3), &json!(5))
+        );
+        assert_eq!(
+            of_first["things"],
+            json!({ "type": "counter", "count": 10, "rate": 10.0 })
+        );
+        assert_eq!(of_first.get("depth"), None);
+        assert_eq!(
+            (&of_first["made"]["passes"], &of_first["made"]["total"]),
+            (&json!(2), &json!(3))
+        );
+        // Files that do not tell it are read as they are.
+        assert_eq!(told(json!([])).1["things"]["count"], 1_010);
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Feed {
             after_load: false,
             scenarios,
             series: second.series.into_iter().filter_map(series).collect(),
+            outside: second.outside.into_iter().filter_map(series).collect(),
             checks: second.checks,
             thresholds: thresholds.map(stand).collect(),
             generator,

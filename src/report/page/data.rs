@@ -175,15 +175,34 @@ impl Names {
         }
         self.scenarios(out, interval);
         self.checks(out, interval);
-        out.push_str(",\"series\":[");
+        let is_counter = |series: &&Series| matches!(series.values, Values::Counter { .. });
+        self.list(out, "outside", interval.outside.iter().filter(is_counter), shift)?;
+        self.list(out, "series", interval.series.iter(), shift)?;
+        out.push('}');
+        Ok(())
+    }
+
+    /// Those of them that are shown; what is not `series` is not there when it is empty.
+    fn list<'a>(
+        &mut self,
+        out: &mut String,
+        name: &str,
+        all: impl Iterator<Item = &'a Series>,
+        shift: u32,
+    ) -> fmt::Result {
+        let mut shown = all.filter(|series| is_shown(series)).peekable();
+        if name != "series" && shown.peek().is_none() {
+            return Ok(());
+        }
+        write!(out, ",\"{name}\":[")?;
         let mut comma = "";
-        for series in interval.series.iter().filter(|series| is_shown(series)) {
+        for series in shown {
             out.push_str(comma);
             comma = ",";
             let number = self.series(series);
             values(out, number, &series.values, shift, self.exemplar(series))?;
         }
-        out.push_str("]}");
+        out.push(']');
         Ok(())
     }
 

@@ -263,12 +263,14 @@ function drawHeat(pen, frame, series) {
   const scaleOf = layout.scale(series ? series.unit : "ms");
   const cells = columns.map(([from, to]) => {
     const cell = new Map();
-    for (let at = from; series && at < to; at++) {
+    for (let at = from, next; series && at < to; at = next) {
       const row = series.rows[at];
+      const { second, seconds } = shared.model.intervals[at] || { second: at, seconds: 1 };
+      next = Math.min(to, second + seconds);
       for (let i = 0; row && i < row.buckets.length; i += 2) {
         const value = Math.max(layout.middle(row.buckets[i]) / scaleOf, 0.001);
         const key = Math.floor(Math.log10(value) * ROWS);
-        cell.set(key, (cell.get(key) || 0) + row.buckets[i + 1]);
+        cell.set(key, (cell.get(key) || 0) + (row.buckets[i + 1] * (next - at)) / seconds);
       }
     }
     return cell;

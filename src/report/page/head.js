@@ -70,10 +70,10 @@ function wholes(summary) {
       if (metrics) return metrics[metric] ? metrics[metric].count : 0;
       return model.get(metric)?.total.value || 0;
     },
-    /** For each second that was measured. */
+    /** Of the load, for each second that was measured. */
     rate(metric) {
       if (metrics) return metrics[metric] ? metrics[metric].rate : 0;
-      return this.counter(metric) / measuredSeconds(model);
+      return (model.get(metric)?.ofLoad() || 0) / measuredSeconds(model);
     },
     share(metric) {
       const known = metrics ? metrics[metric] : model.get(metric)?.total;
@@ -191,9 +191,9 @@ function drawMoments() {
     let most = 0;
     if (waits) for (let at = stall.from; at < Math.min(stall.to + 5, model.length); at++) most = Math.max(most, waits.rows[at]?.max || 0);
     const dropped = model.counts("dropped").slice(stall.from, stall.to + 2).reduce((sum, value) => sum + (value || 0), 0);
-    const rest = [`${count(stall.done)} requests in ${span(stall.to - stall.from)}, where ${count(stall.usual * (stall.to - stall.from))} were usual`];
+    const rest = [`${count(Math.round(stall.done))} requests in ${span(stall.to - stall.from)}, where ${count(stall.usual * (stall.to - stall.from))} were usual`];
     if (most) rest.push(`the longest wait was ${time(most)}`);
-    if (dropped) rest.push(`${count(dropped)} iterations were dropped`);
+    if (dropped) rest.push(`${count(Math.ceil(dropped))} iterations were dropped`);
     return make("li", {}, make("button", { type: "button", onclick: () => showMoment(stall) }, make("b", {}, `Stall from ${clock(stall.from)} to ${clock(stall.to)}`), `: ${rest.join("; ")}`));
   });
   byId("moments").hidden = rows.length === 0;

@@ -3,27 +3,31 @@
 
 /** A series over time and as a whole. What is asked for is worked out once for each second. */
 class Series {
-  constructor(layout, row) {
+  constructor(layout, intervals, row) {
     this.layout = layout;
+    this.intervals = intervals;
     this.metric = row.metric;
     this.type = row.type;
     this.unit = row.unit || "";
     this.tags = row.tags || {};
     this.key = seriesKey(row.metric, this.tags);
     this.rows = [];
+    /** What a counter has of before and after the load: it is in no rate. */
+    this.outside = 0;
     this.columns = new Map();
     this.total = row.type === "trend" ? new Trend(layout, this.unit) : { value: 0, passes: 0, total: 0, min: Infinity, max: -Infinity };
   }
 
   /** `second` is null when it belongs to the sums and to no second of the load. */
   add(second, row) {
-    if (second !== null) this.rows[second] = row;
+    if (second !== null) cover(this.rows, this.intervals[second], row);
     else this.late = row;
     const total = this.total;
     if (this.type === "trend") {
       total.add(row);
     } else if (this.type === "counter") {
       total.value += row.value;
+      if (second === null) this.outside += row.value;
     } else if (this.type === "rate") {
       total.passes += row.passes;
       total.total += row.total;
@@ -34,17 +38,41 @@ class Series {
     }
   }
 
-  /** A column of `length` seconds: `name` is a percentile as "p95", or a field of the rows; `absent` where there is none. */
+  /** A counter took `part` of a second's value before the load. */
+  addOutside(second, part) {
+    this.outside += part;
+    this.rows[second].outside = part;
+  }
+
+  /** What a counter has of the load. */
+  ofLoad() {
+    return this.total.value - this.outside;
+  }
+
+  /**
+   * A column of `length` seconds: `name` is a percentile as "p95", or a field of the rows, which for a counter is what it has
+   * of the load; `absent` where there is none.
+   */
   column(name, length, absent = NaN) {
     let column = this.columns.get(name);
     if (!column) this.columns.set(name, (column = []));
     const percent = /^p[\d.]+$/.test(name) ? Number(name.slice(1)) : null;
     for (let at = column.length; at < length; at++) {
       const row = this.rows[at];
-      column.push(!row ? absent : percent === null ? row[name] : rowPercentile(this.layout, this.unit, row, percent));
+      if (row && at > 0 && row === this.rows[at - 1]) column.push(column[at - 1]);
+      else column.push(!row ? absent : percent === null ? this.field(row, name, at) : rowPercentile(this.layout, this.unit, row, percent));
     }
     return column;
   }
+
+  field(row, name, at) {
+    return this.type === "counter" ? (row[name] - (row.outside || 0)) / this.intervals[at].seconds : row[name];
+  }
+}
+
+/** An interval's row is that of each of its seconds; what was counted is spread over them by whoever reads it. */
+function cover(rows, interval, row) {
+  for (let at = interval.second; at < interval.second + interval.seconds; at++) rows[at] = row;
 }
 
 function seriesKey(metric, tags) {
@@ -59,6 +87,7 @@ class Model {
     this.layout = new Layout(header.run.buckets);
     /** Seconds from the start that there is anything of. */
     this.length = 0;
+    /** By second: one that stands for several, as those of long ago do, is there for each of them. */
     this.intervals = [];
     this.series = new Map();
     this.scenarios = new Map();
@@ -86,21 +115,24 @@ class Model {
     const second = interval.second;
     if (this.intervals[second]) return false;
     if (interval.after_load) return this.addLate(interval);
-    this.intervals[second] = { second, at: interval.at_ms, span: interval.duration_ms || 1000 };
-    this.length = Math.max(this.length, second + 1);
+    const span = interval.duration_ms || 1000;
+    const known = { second, at: interval.at_ms, span, seconds: Math.max(1, Math.round(span / 1000)) };
+    cover(this.intervals, known, known);
+    this.length = Math.max(this.length, second + known.seconds);
     for (const [name, row] of Object.entries(interval.scenarios || {})) {
       const scenario = this.scenario(name);
-      scenario.rows[second] = row;
+      cover(scenario.rows, known, row);
       for (const key of Object.keys(scenario.total)) scenario.total[key] += row.iterations[key] || 0;
     }
     this.addSeries(interval.series || [], second);
+    for (const row of interval.outside || []) if (row.type === "counter") this.get(row.metric, row.tags)?.addOutside(second, row.value);
     for (const row of interval.checks || []) this.check(row, second);
     if (interval.thresholds && interval.thresholds.length) this.thresholds = interval.thresholds;
     const health = interval.generator || {};
-    this.generator.cpu[second] = number(health.cpu_percent);
-    this.generator.dispatch[second] = number(health.dispatch_lag_p99_ms);
-    this.generator.loop[second] = number(health.loop_lag_p99_ms);
-    this.generator.gc[second] = number(health.gc_pause_max_ms);
+    cover(this.generator.cpu, known, number(health.cpu_percent));
+    cover(this.generator.dispatch, known, number(health.dispatch_lag_p99_ms));
+    cover(this.generator.loop, known, number(health.loop_lag_p99_ms));
+    cover(this.generator.gc, known, number(health.gc_pause_max_ms));
     for (const event of interval.events || []) this.events.push(event);
     this.addFailures(interval);
     return true;
@@ -130,7 +162,7 @@ class Model {
     for (const row of rows) {
       const key = seriesKey(row.metric, row.tags || {});
       let series = this.series.get(key);
-      if (!series) this.series.set(key, (series = new Series(this.layout, row)));
+      if (!series) this.series.set(key, (series = new Series(this.layout, this.intervals, row)));
       series.add(second, row);
     }
   }
@@ -141,7 +173,7 @@ class Model {
     if (!check) this.checks.set(key, (check = { name: row.name, group: row.group || "", passes: 0, fails: 0, rows: [] }));
     check.passes += row.passes;
     check.fails += row.fails;
-    if (second !== null) check.rows[second] = row;
+    if (second !== null) cover(check.rows, this.intervals[second], row);
   }
 
   get(metric, tags = {}) {
@@ -166,14 +198,14 @@ class Model {
       for (let at = 0; at < this.length; at++) {
         const row = scenario.rows[at];
         if (!row) continue;
-        const value = field in row ? row[field] : row.iterations[field];
+        const value = field in row ? row[field] : row.iterations[field] / this.intervals[at].seconds;
         out[at] = (Number.isNaN(out[at]) ? 0 : out[at]) + (value || 0);
       }
     }
     return out;
   }
 
-  /** How many requests, calls and streams ended in each second. */
+  /** How many requests, calls and streams of the load ended in each second. */
   requests() {
     const out = new Array(this.length).fill(0);
     for (const metric of ["http_reqs", "grpc_reqs", "grpc_streams"]) {
@@ -222,6 +254,7 @@ function unpack(document) {
   return document.intervals.map((interval) => ({
     ...interval,
     series: interval.series.map(row),
+    outside: (interval.outside || []).map(row),
     scenarios: scenarios(interval.scenarios),
     checks: checks(interval.checks),
   }));

@@ -19,7 +19,8 @@ function rateItems() {
   const items = names.flatMap((name, at) => {
     const label = names.length > 1 ? `${name} ` : "";
     const colour = ["c0", "c2", "c5", "c3", "c6", "c4", "c7"][at % 7];
-    const done = model.counts("completed", name).map((value, second) => value + (model.scenarios.get(name).rows[second]?.iterations.failed || 0));
+    const failed = model.counts("failed", name);
+    const done = model.counts("completed", name).map((value, second) => value + (failed[second] || 0));
     return [
       { ...look(1, colour), label: `${label}offered`, values: model.counts("offered", name), sign: "ring", width: 1.4 },
       { ...look(0, colour), label: `${label}achieved`, values: done, sign: SIGNS[at % 8], width: 2.2 },
@@ -94,8 +95,9 @@ function checkItems() {
   for (let at = 0; at < shared.model.length; at++) [passes[at], fails[at]] = [0, 0];
   for (const check of shared.model.checks.values()) {
     check.rows.forEach((row, at) => {
-      passes[at] += row.passes;
-      fails[at] += row.fails;
+      const { seconds } = shared.model.intervals[at];
+      passes[at] += row.passes / seconds;
+      fails[at] += row.fails / seconds;
     });
   }
   if (!shared.model.checks.size) return [];

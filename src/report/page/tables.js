@@ -120,7 +120,7 @@ function metricTable(summary) {
     const total = values instanceof Series ? values.total : values;
     const unit = values.unit || "";
     const form = (value) => inUnit(value, unit);
-    const rate = summary ? values.rate : total.value / measuredSeconds(shared.model);
+    const rate = summary ? values.rate : values.ofLoad() / measuredSeconds(shared.model);
     if (/\{(name|scenario|stage|revision|phase|status|error_code|expected_response):/.test(key)) continue;
     if (values.type === "trend") total.count && trends.push([key, ...trendCells(total, unit)]);
     else if (values.type === "counter") (total.count ?? total.value) && rows.push([key, form(total.count ?? total.value), `${form(rate)}/s`]);

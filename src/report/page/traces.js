@@ -42,7 +42,8 @@ function drawTraces(pen, frame, scale, series, columns) {
   columns.forEach(([from, to]) => {
     let slowest = null;
     for (let at = from; series && at < to; at++) {
-      const one = series.rows[at] && series.rows[at].exemplar;
+      // Of several seconds that were merged it is not known when it was: it is marked once.
+      const one = shared.model.intervals[at]?.second === at && series.rows[at]?.exemplar;
       if (one && !(slowest && slowest.value >= one.value)) slowest = one;
     }
     if (slowest) drawSign(pen, "ring", frame.x((from + to) / 2), scale.y(Math.max(slowest.value, 0.001)), 2.6);

@@ -384,6 +384,77 @@ async fn the_live_page_has_the_whole_history_and_merges_seconds_as_the_engine_do
     assert_eq!(others.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
+/// Two minutes of a steady load whose first half was merged into steps of 8 s, as the history of a long run is, with 1,000
+/// requests in `setup` and 500 in `teardown`.
+fn steady() -> Run {
+    let requests = |value: u64| json!({ "metric": "http_reqs", "type": "counter", "tags": {}, "value": value });
+    let interval = |second: u64, seconds: u64| {
+        let (many, before) = (
+            100 * seconds,
+            if second == 0 { vec![requests(1_000)] } else { Vec::new() },
+        );
+        let iterations = json!({ "offered": many, "started": many, "completed": many - seconds, "failed": seconds });
+        let waits = json!({ "metric": "http_req_duration", "type": "trend", "unit": "ms", "tags": {}, "count": many,
+            "sum": many, "min": 1, "max": 1, "buckets": [[4_322, many]] });
+        json!({ "second": second, "at_ms": 1_000 * second, "duration_ms": 1_000 * seconds, "outside": before,
+            "scenarios": { "orders": { "iterations": iterations, "vus": 10, "queued": 2 } },
+            "series": [requests(many + 1_000 * before.len() as u64), waits],
+            "checks": [{ "name": "ok", "group": "", "passes": many, "fails": 0 }], "generator": { "cpu_percent": 5 } })
+    };
+    let old = (0..64).step_by(8).map(|second| interval(second, 8));
+    let new = (64..129).map(|second| interval(second, 1));
+    let after =
+        json!({ "second": 129, "at_ms": 129_000, "duration_ms": 9, "after_load": true, "series": [requests(500)] });
+    let all = old.chain(new).chain([after]);
+    let intervals = all.map(|interval| serde_json::from_value(interval).expect("it is an interval"));
+    Run {
+        intervals: intervals.collect(),
+        ..fixture::run(3)
+    }
+}
+
+/// What each second is said to have had: one number when it is the same for all of them.
+const EACH: &str = "(() => {
+  const model = kingtide.model();
+  const always = (values) => (values.length === 129 && values.every((value) => value === values[0]) ? values[0] : values);
+  return { requests: always(model.requests()), offered: always(model.counts('offered')), users: always(model.counts('vus')),
+    queued: always(model.counts('queued')), p95: always(model.get('http_req_duration').column('p95', 129)),
+    cpu: always(model.generator.cpu), sums: [model.get('http_reqs').total.value, model.get('http_req_duration').total.count] };
+})()";
+
+#[tokio::test]
+async fn seconds_that_were_merged_are_drawn_as_the_load_they_were() {
+    let server = server::Server::start(&steady()).await;
+    server.send(74).await;
+    let mut browser = Browser::open(1440, 900, "light").await;
+    let all = "kingtide.model()?.late && document.documentElement.dataset.drawn === '129'";
+    browser.visit(&server.url, all).await;
+    let row = "'Counters, shares and gauges|http_reqs|100/s'";
+    browser.until(&format!("{ROWS}.includes({row})")).await;
+    let expected = json!({ "requests": 100, "offered": 100, "users": 10, "queued": 2, "p95": 1, "cpu": 5, "sums": [14_400, 12_900] });
+    assert_eq!(browser.value(EACH).await, expected);
+    let figures = browser.value("document.getElementById('figures').innerText").await;
+    assert!(figures.as_str().is_some_and(|text| text.contains("100/s")), "{figures}");
+    let stalls = browser.value("document.getElementById('moments').innerText").await;
+    assert_eq!(stalls, "", "the load was steady");
+    whole_page(&mut browser, 1440, "live-merged.png").await;
+    browser.value("kingtide.cursor(3)").await;
+    browser
+        .until("document.getElementById('readout').textContent.startsWith('at 0:03')")
+        .await;
+    // Offered and achieved; passed.
+    for (chart, many) in [("rate", 2), ("checks", 1)] {
+        let legend = format!("document.querySelector('#chart-{chart} .legend').innerText");
+        let legend = browser.value(&legend).await;
+        assert_eq!(
+            legend.as_str().map(|text| text.matches("100/s").count()),
+            Some(many),
+            "{legend}"
+        );
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn with_a_token_the_live_page_steers() {
     let run = fixture::run(60);
