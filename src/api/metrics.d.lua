@@ -12,8 +12,8 @@ local metrics = {}
 ---@field name string as it was declared
 local Metric = {}
 
----Takes one sample, with the tags of the iteration and those given. Samples of a trend that are negative or out of range
----are counted as such, never changed.
+---Takes one sample, with the tags of the iteration and those given. Samples of a trend or a counter that are negative or out
+---of range are counted as such, never changed.
 ---
 ---Raises when the value is no number, while the file loads, and when it is called with a dot.
 ---

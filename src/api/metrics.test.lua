@@ -58,6 +58,13 @@ test("values out of range are not in the trend", function()
   assert(in_value "count" == nil)
 end)
 
+test("values out of range are not in the sum", function()
+  sum:add(1.7e308)
+  sum:add(-1)
+  sum:add(2)
+  assert(in_sum "count" == 2)
+end)
+
 test("samples carry the tags of the scenario and their own", function()
   value:add(1, { region = "eu" })
   value:add(2, { region = "us", n = 1 })

@@ -88,7 +88,7 @@ impl Recorder {
 
     /// Takes a sample: a counter adds `value`, a gauge becomes it, a rate counts whether it is not zero, a trend records
     /// it in the metric's unit. What a metric cannot take is counted as out of range: negative values (counters,
-    /// trends), trends beyond 24 h or 1e12, and what is not a finite number.
+    /// trends), trends beyond 24 h or 1e12, counters beyond 2^53, and what is not a finite number.
     pub fn record(&self, metric: MetricId, value: f64, tags: &TagSet) {
         self.batch(tags).record(metric, value);
     }

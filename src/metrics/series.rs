@@ -65,7 +65,7 @@ pub enum SeriesData {
 pub struct Series {
     /// Values by kind.
     pub data: SeriesData,
-    /// Samples refused: negative (counters, trends), beyond the bound (trends), or not a number.
+    /// Samples refused: negative or beyond the bound (counters, trends), or not a number.
     pub out_of_range: u64,
 }
 

@@ -10,6 +10,10 @@ use super::series::{Gauge, Series, SeriesData};
 use super::trend::Scale;
 use super::trend_recorder::{Entry, TrendRecorder};
 
+/// The most that one sample adds to a counter, 2^53: up to there every whole number is one, and no run takes enough samples
+/// for a sum that is none.
+const MOST_COUNTED: f64 = 9_007_199_254_740_992.0;
+
 /// Where the samples of a tag set go, by metric. Filled as metrics are first recorded.
 #[derive(Default)]
 pub(super) struct Routes {
@@ -52,7 +56,7 @@ impl Route {
     pub(super) fn record(&self, slots: &mut [Slot], value: f64) {
         match self.kind {
             Kind::Counter => {
-                let value = (0.0..f64::INFINITY).contains(&value).then_some(value);
+                let value = (0.0..=MOST_COUNTED).contains(&value).then_some(value);
                 self.each(slots, |slot| slot.add(value));
             }
             Kind::Gauge => {
@@ -82,7 +86,7 @@ impl Route {
     /// What [`Route::record`] makes of a value, if it takes it.
     pub(super) fn taken(&self, value: f64) -> Option<f64> {
         match self.kind {
-            Kind::Counter => (0.0..f64::INFINITY).contains(&value).then_some(value),
+            Kind::Counter => (0.0..=MOST_COUNTED).contains(&value).then_some(value),
             Kind::Gauge => value.is_finite().then_some(value),
             Kind::Rate => (!value.is_nan()).then_some(f64::from(u8::from(value != 0.0))),
             Kind::Trend => Entry::new(self.scale, value).map(|_| value),
@@ -182,5 +186,39 @@ impl Slot {
             }
         };
         (!is_empty || out_of_range > 0).then_some(Series { data, out_of_range })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Unit;
+
+    #[test]
+    fn a_counter_takes_what_adds_up() {
+        let registry = crate::metrics::Registry::new();
+        let catalog = crate::metrics::Catalog::new(&registry, &[]).unwrap();
+        let bytes = registry.declare("bytes", Kind::Counter, Unit::Bytes).unwrap();
+        let scale = Scale::of(&Unit::Bytes);
+        let mut slots = [Slot::new(catalog.root(bytes), Kind::Counter, scale)];
+        let route = Route {
+            kind: Kind::Counter,
+            scale,
+            slots: Box::new([0]),
+        };
+        let refused = [1.7e308, 1.7e308, 1e16, f64::INFINITY, f64::NAN, -1.0];
+        for value in refused.into_iter().chain([0.0, 2.5, MOST_COUNTED]) {
+            assert_eq!(
+                route.taken(value).is_some(),
+                !refused.contains(&value) && !value.is_nan()
+            );
+            route.record(&mut slots, value);
+        }
+        let [slot] = &mut slots;
+        let gathered = Series {
+            data: SeriesData::Counter(MOST_COUNTED + 2.0),
+            out_of_range: 6,
+        };
+        assert_eq!(slot.take(), Some(gathered));
     }
 }
