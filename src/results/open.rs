@@ -1,5 +1,6 @@
 //! Reads the folder of a run back, also of one that was killed. Nothing is changed on disk.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::interval::{Header, Interval};
@@ -18,9 +19,10 @@ pub struct Run {
     pub header: Option<Header>,
     /// Each second, in order.
     pub intervals: Vec<Interval>,
-    /// What came out. Of a run that was killed it is made of the intervals, and says so; `None` when there are none.
+    /// What came out. Of a run that was killed, and of one whose summary cannot be read, it is made of the intervals, and says
+    /// so; `None` when there are none.
     pub summary: Option<Summary>,
-    /// Whether the run came to its end and wrote its summary itself.
+    /// Whether the run came to its end and wrote its summary itself, and it can be read.
     pub ended: bool,
     /// Why `header` and `intervals` are missing where there is a summary, and something in their place cannot be read.
     pub unread: Option<String>,
@@ -32,24 +34,30 @@ pub struct Run {
 /// [`StoreError`] when the folder is no run's, or a file in it cannot be read that the summary depends on.
 pub fn open(folder: &Path) -> Result<Run, StoreError> {
     let manifest = super::store::read_json(&folder.join("manifest.json"))?;
-    let summary: Option<Summary> = match super::store::read_json(&folder.join("summary.json")) {
-        Ok(summary) => Some(summary),
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
+    let (summary, broken) = match super::store::read_json::<Summary>(&folder.join("summary.json")) {
+        Ok(summary) => (Some(summary), None),
+        Err(error) if error.source.kind() == ErrorKind::NotFound => (None, None),
+        Err(error) => (None, Some(error)),
     };
-    let (header, intervals, unread) = match super::intervals::read(&folder.join("intervals.jsonl")) {
-        Ok((header, intervals)) => (header, intervals, None),
+    let (header, intervals, unread) = match (super::intervals::read(&folder.join("intervals.jsonl")), &broken) {
+        (Ok((header, intervals)), _) => (header, intervals, None),
         // What a run has told itself is whole without them.
-        Err(error) if summary.is_some() => (None, Vec::new(), Some(error.to_string())),
-        Err(error) => return Err(error),
+        (Err(error), _) if summary.is_some() => (None, Vec::new(), Some(error.to_string())),
+        (Err(_), Some(_)) => (None, Vec::new(), None),
+        (Err(error), None) => return Err(error),
     };
     let ended = summary.is_some();
     let rebuilt = || {
-        header
-            .as_ref()
-            .map(|header| super::rebuild::summary(header, &intervals))
+        header.as_ref().map(|header| {
+            let mut summary = super::rebuild::summary(header, &intervals);
+            summary.warnings.extend(broken.as_ref().map(ToString::to_string));
+            summary
+        })
     };
-    let summary = summary.or_else(rebuilt);
+    let summary = match (summary.or_else(rebuilt), broken) {
+        (None, Some(error)) => return Err(error),
+        (summary, _) => summary,
+    };
     Ok(Run {
         folder: folder.to_owned(),
         manifest,

@@ -163,14 +163,45 @@ async fn a_disk_that_is_full_is_told_once_and_counted() {
     );
 }
 
-#[tokio::test]
-async fn what_is_kept_is_read_back() {
+/// The folder of a run of which nothing is known but what was run.
+fn begun() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let manifest = json!({
         "schema": MANIFEST_SCHEMA, "versions": {}, "script": { "path": "saga.lua", "sha256": "", "bytes": 0 }, "data": [],
         "options": {}, "seed": 1, "host": Host::this(), "started_at": "2026-11-20T10:00:00Z", "ended_at": null,
     });
     write_json(&folder.path().join("manifest.json"), &manifest).unwrap();
+    folder
+}
+
+#[test]
+fn a_summary_that_cannot_be_read_does_not_hide_the_seconds() {
+    let folder = begun();
+    let [summary, intervals] = ["summary.json", "intervals.jsonl"].map(|name| folder.path().join(name));
+    let whole = serde_json::to_string(&rebuild::summary(&header(), &[])).unwrap();
+    for text in ["", &whole[..whole.len() / 2]] {
+        std::fs::write(&summary, text).unwrap();
+        std::fs::write(&intervals, "").unwrap();
+        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("summary.json"), "{error}");
+        let lines = [
+            serde_json::to_string(&header()),
+            serde_json::to_string(&second(0, &[(5, 1)])),
+        ];
+        std::fs::write(&intervals, lines.map(|line| line.unwrap() + "\n").concat()).unwrap();
+        let run = open(folder.path()).unwrap();
+        let told = run.summary.unwrap();
+        assert_eq!((run.ended, run.unread, told.run.duration_ms), (false, None, 1_000));
+        assert_eq!(told.warnings, [error.as_str()]);
+        // With nothing else to go by, it is the summary that is told.
+        std::fs::write(&intervals, "no\n").unwrap();
+        assert_eq!(open(folder.path()).unwrap_err().to_string(), error);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_read_back() {
+    let folder = begun();
     let nothing = open(folder.path()).unwrap();
     assert_eq!((nothing.header, nothing.summary, nothing.ended), (None, None, false));
     let all = [second(0, &[(5, 1)]), second(1, &[(5, 2), (7, 1)])];
