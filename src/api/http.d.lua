@@ -29,12 +29,13 @@ local http = {}
 ---Values by name; a list repeats the name.
 ---@alias kt.http.Pairs table<string, string|number|boolean|(string|number|boolean)[]>
 
----`{ basic = { "user", "password" } }`, `{ bearer = "token" }`, or a function that makes one.
+---`{ basic = { "user", "password" } }` or `{ bearer = "token" }`.
 ---@class kt.http.Auth
 ---@field basic? string[]
----@field bearer? string|kt.http.Token
+---@field bearer? string|kt.http.Token a token, or a function that makes one
 
----Makes a token; called before each request, and may send requests itself.
+---Makes a token; called before each request, and may send requests itself. Those of a batch are called one after the other
+---before any of it is sent.
 ---@alias kt.http.Token fun(): string
 
 ---A part with `path` (looked up as data files are) or `content`.
@@ -162,7 +163,7 @@ function http.options(url, options) end
 ---@return kt.http.Response
 function http.request(method, url, options) end
 
----A URL, `{ url, options }`, or `{ method, url, options }`.
+---A URL, `{ url, options }`, or `{ method, url, options }`: by position, without keys.
 ---@alias kt.http.BatchEntry string|{ [1]: string, [2]: kt.http.Options|string|nil, [3]: kt.http.Options? }
 
 ---Sends several requests at once, at most 20 at a time, and waits for all of them. Raises before anything is sent when one

@@ -112,6 +112,9 @@ fn send(
     }
 }
 
+/// The forms of a request in a batch.
+const FORMS: &str = "a request is a URL, { url, options } or { method, url, options }";
+
 /// `http.batch{ "url", { "url" }, { "POST", "url", opts }, name = … }`: all at once, answers under the same keys.
 fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<Operation, ApiError> {
     const OWNER: &str = "http.batch";
@@ -125,22 +128,17 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
     while let Some(next) = stack.next(1, at) {
         let (key, entry) = (stack.top() - 1, stack.top());
         let (method, url) = match stack.kind(entry) {
-            // No options: what follows it is nil.
-            Kind::String => (http::Method::GET, entry),
-            Kind::Table => {
-                (1..=3).for_each(|part| stack.push_item(entry, part));
-                if stack.kind(entry + 2) == Kind::String {
-                    (request::method(OWNER, stack, entry + 1)?, entry + 2)
-                } else {
-                    (http::Method::GET, entry + 1)
-                }
+            Kind::String => {
+                // Its options.
+                stack.push_nil();
+                (http::Method::GET, entry)
             }
-            _ => {
-                let got = describe_at(stack, entry);
-                return Err(wrong(format!(
-                    "a request is a URL or {{ method, url, options }}, got {got}"
-                )));
-            }
+            Kind::Table => match parts(stack, entry) {
+                Some((Some(method), url)) => (request::method(OWNER, stack, method)?, url),
+                Some((None, url)) => (http::Method::GET, url),
+                None => return Err(wrong(format!("{FORMS}, by position, without keys"))),
+            },
+            _ => return Err(wrong(format!("{FORMS}, got {}", describe_at(stack, entry)))),
         };
         prepared.push((key, request::prepare(vu, OWNER, method, stack, url)?));
         stack.truncate(key);
@@ -148,6 +146,11 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
     }
     let (vu, face) = (Rc::clone(vu), Rc::clone(face));
     Ok(Box::pin(async move {
+        // One after the other, before any is sent: what makes a token may pause, open a group or make a value of `shared.once`,
+        // and a user does one thing at a time.
+        for (_, prepared) in &mut prepared {
+            prepared.authorise(&vu).await?;
+        }
         let mut answers = Vec::with_capacity(prepared.len());
         let mut running = futures_util::stream::iter(prepared.into_iter().map(|(key, prepared)| {
             let sending = send(Rc::clone(&vu), Rc::clone(&face), prepared);
@@ -160,6 +163,18 @@ fn batch(vu: &Rc<VuContext>, face: &Rc<Face>, stack: &mut Stack<'_>) -> Result<O
         drop(running);
         Ok(Box::new(Answers(answers)) as Reply)
     }))
+}
+
+/// Pushes what is listed in the table at `entry`; gives where its method is, if it has one, and its URL, before its options.
+/// Nothing for a table that holds anything else.
+fn parts(stack: &Stack<'_>, entry: i32) -> Option<(Option<i32>, i32)> {
+    (1..=3).for_each(|part| stack.push_item(entry, part));
+    let (method, url) = match stack.kind(entry + 2) {
+        Kind::String => (Some(entry + 1), entry + 2),
+        _ => (None, entry + 1),
+    };
+    let read = (entry + 1..=url + 1).filter(|at| stack.kind(*at) != Kind::Nil).count();
+    (read > 0 && stack.entries(entry) == read).then_some((method, url))
 }
 
 /// The answers of a batch, by where on the stack the keys of its requests are.

@@ -367,6 +367,42 @@ test("a batch may fail in part, and may be empty", function()
   assert(next(http.batch {}) == nil)
 end)
 
+test("a batch may have more requests than a call has room for", function()
+  for _, count in ipairs { 19, 50, 300 } do
+    local answers = http.batch(table.create(count, base .. "/json"))
+    assert(#answers == count)
+    for _, res in ipairs(answers) do
+      assert(res.ok and res:json "name" == "kingtide")
+    end
+  end
+end)
+
+local busy = recorded "group_duration_busy{group:::token}"
+
+test("functions for the tokens of a batch are called one after the other", function()
+  local calls, inside = 0, 0
+  local function bearer()
+    assert(inside == 0, "two at once")
+    inside = inside + 1
+    local token = kt.group("token", function()
+      local made = kt.shared.once("batch token", { ttl = "1ns" }, function()
+        http.get "/delay/5"
+        calls = calls + 1
+        return "t" .. calls
+      end)
+      return made
+    end)
+    inside = inside - 1
+    return token
+  end
+  local request = { "/echo", { auth = { bearer = bearer } } }
+  local answers = http.batch { request, request, request }
+  for i, res in ipairs(answers) do
+    assert(seen(res).headers.authorization == "Bearer t" .. i)
+  end
+  assert(calls == 3 and busy "count" == 3 and busy "min" >= 5, busy "min")
+end)
+
 test("requests work inside pcall and coroutines", function()
   local ok, res = pcall(http.get, "/json")
   assert(ok and res.status == 200)
@@ -442,8 +478,24 @@ test("other misuse is raised where it is written", function()
   raises("http.request: `method` must be a string, got nil", function() any.request() end)
   raises("http.request: `A B` is no HTTP method", function() any.request("A B", "/") end)
   raises("http.batch: `requests` must be a table, got nil", function() any.batch() end)
-  raises("http.batch: a request is a URL or { method, url, options }, got 5", function() any.batch { 5 } end)
-  raises("http.batch: `url` must be a string, got nil", function() any.batch { {} } end)
+  local forms = "http.batch: a request is a URL, { url, options } or { method, url, options }, "
+  raises(forms .. "got 5", function() any.batch { 5 } end)
+  -- What would be sent without is not sent at all.
+  local rows = {
+    {},
+    { url = "/echo" },
+    { method = "GET", url = "/echo" },
+    { "/echo", name = "x", json = { a = 1 } },
+    { "/echo", {}, {} },
+    { "POST", "/echo", nil, { json = {} } },
+    { "POST", "/echo", {}, "more" },
+    { "POST", nil, {} },
+  }
+  for _, row in ipairs(rows) do
+    raises(forms .. "by position, without keys", function() any.batch { row } end)
+  end
+  raises("http.batch: `url` must be a string, got 5", function() any.batch { { 5 } } end)
+  raises("http.batch: `options` must be a table, got 5", function() any.batch { { "POST", "/echo", 5 } } end)
   raises("http.batch: unknown option `jsn`", function() any.batch { { "POST", "/echo", { jsn = {} } } } end)
   raises("json: call it with a colon: `res:json(path)`", function() any.get("/json").json() end)
   raises("json: `path` must be a string, got 5", function() any.get("/json"):json(5) end)

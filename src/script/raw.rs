@@ -10,9 +10,10 @@
 //! - A [`Stack`] exists only while the VM runs one of our functions, on the coroutine that called it. Errors that the VM
 //!   raises there (it is out of memory, a table is read-only) unwind our frames as C++ exceptions do, with destructors run,
 //!   which the `C-unwind` ABI allows; nothing of ours may catch them, and nothing does.
-//! - Positions on a stack count from 1. What is above the top reads as nil; the VM makes room for what is pushed. What an
-//!   operation needs there (a table, a value above it) its caller has seen; builds with debug assertions, and so all tests,
-//!   check it each time.
+//! - Positions on a stack count from 1. Each position up to the top may be read, and so may the first 20, whatever the top is:
+//!   a call begins with room for as many values, and what is above the top there reads as nil, as an argument does that was
+//!   not given. Further up the VM promises nothing. It makes room for what is pushed. What an operation needs there (a table, a
+//!   value above it) its caller has seen; builds with debug assertions, and so all tests, check all of this each time.
 //! - Text of a string stays where it is while the string is on the stack: reading borrows the [`Stack`], and whatever takes
 //!   values off it borrows it mutably.
 //! - A [`Coroutine`] is touched from outside only while it does not run: between two turns, by whoever owns it.

@@ -40,6 +40,9 @@ pub struct Stack<'a> {
     _frame: PhantomData<&'a mut lua_State>,
 }
 
+/// How many values a call has room for from its beginning on, besides its arguments: so many positions can be read.
+const ROOM: i32 = ffi::LUA_MINSTACK;
+
 /// The tag of userdata that holds a [`Object`]; the binding uses none.
 const TAG: c_int = 100;
 
@@ -90,9 +93,18 @@ impl<'a> Stack<'a> {
     }
 
     fn raw_type(&self, index: i32) -> c_int {
-        debug_assert!(index > 0, "positions count from 1");
-        // SAFETY: a position above the top reads as none.
+        self.assert_readable(index);
+        // SAFETY: a position that can be read; above the top it is none.
         unsafe { ffi::lua_type(self.state, index) }
+    }
+
+    /// Checks what callers promise: a position up to the top, or one that each call has room for.
+    fn assert_readable(&self, index: i32) {
+        debug_assert!(
+            index > 0 && (index <= ROOM || index <= self.top()),
+            "position {index} of {}: what is that far above the top cannot be read",
+            self.top()
+        );
     }
 
     /// The name of a type, as messages have it.
@@ -144,10 +156,10 @@ impl<'a> Stack<'a> {
     /// The bytes of a string; numbers are none.
     #[must_use]
     pub fn bytes(&self, index: i32) -> Option<&[u8]> {
-        debug_assert!(index > 0, "positions count from 1");
+        self.assert_readable(index);
         let mut length = 0;
-        // SAFETY: null for anything but a string; otherwise valid for `length` bytes, which stay where they are while the string
-        // is on the stack: `self` is borrowed until then.
+        // SAFETY: as in `raw_type`; null for anything but a string; otherwise valid for `length` bytes, which stay where they are
+        // while the string is on the stack: `self` is borrowed until then.
         unsafe {
             let start = ffi::lua_tolstringatom(self.state, index, &raw mut length, ptr::null_mut());
             (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
@@ -196,9 +208,9 @@ impl<'a> Stack<'a> {
     /// The object that [`Stack::push_object`] has put into the userdata at `index`.
     #[must_use]
     pub fn object<T: 'static>(&self, index: i32) -> Option<&T> {
-        debug_assert!(index > 0, "positions count from 1");
-        // SAFETY: null for anything but userdata with our tag. That holds an `Object`, whose box holds what its type says; it lives while the userdata is on
-        // the stack, and `self` is borrowed until then.
+        self.assert_readable(index);
+        // SAFETY: as in `raw_type`; null for anything but userdata with our tag. That holds an `Object`, whose box holds what its
+        // type says; it lives while the userdata is on the stack, and `self` is borrowed until then.
         unsafe {
             let object = ffi::lua_touserdatatagged(self.state, index, TAG)
                 .cast::<Object>()
@@ -307,8 +319,8 @@ impl<'a> Stack<'a> {
 
     /// Pushes the value at `index` once more.
     pub fn push_copy(&self, index: i32) {
-        debug_assert!(index > 0, "positions count from 1");
-        // SAFETY: a position above the top reads as nil.
+        self.assert_readable(index);
+        // SAFETY: as in `raw_type`; what is above the top is nil.
         unsafe { ffi::lua_pushvalue(self.state, index) }
     }
 

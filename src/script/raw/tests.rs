@@ -121,6 +121,21 @@ fn a_walk_gives_every_entry_and_lists_are_read_by_position() {
 }
 
 #[test]
+fn arguments_that_were_not_given_read_as_nil() {
+    let lua = Lua::new();
+    with_stack(&lua, "given", |stack| {
+        assert_eq!(stack.text(1), Some("given"));
+        for index in 2..=20 {
+            assert_eq!((stack.kind(index), stack.bytes(index)), (Kind::Nil, None));
+            assert!(stack.object::<u32>(index).is_none() && !stack.is_true(index));
+        }
+        stack.push_copy(20);
+        assert_eq!((stack.top(), stack.kind(2)), (2, Kind::Nil));
+    })
+    .unwrap();
+}
+
+#[test]
 fn texts_are_raised_with_the_line_that_called_and_values_as_they_are() {
     let lua = Lua::new();
     let fail = function(&lua, |_| Err(ApiError::Text("no".into())), None).unwrap();
