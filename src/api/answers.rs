@@ -2,6 +2,7 @@
 //! names may be asked for in any case of letters, and timings.
 
 use std::borrow::Cow;
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use mlua::{Table, Value};
@@ -35,9 +36,7 @@ pub(super) fn lazy(
         return Ok(Flow::Return(1));
     };
     let Some(field) = fields.iter().find(|field| field.as_bytes() == name) else {
-        let name = String::from_utf8_lossy(name);
-        let hint = suggest(&name, fields.iter().copied());
-        return Err(ApiError::Text(format!("response: there is no field `{name}`{hint}")));
+        return Err(no_field("response", name, fields));
     };
     push(stack, field)?;
     let value = stack.top();
@@ -47,17 +46,47 @@ pub(super) fn lazy(
     Ok(Flow::Return(1))
 }
 
+fn no_field(owner: &str, name: &[u8], fields: &[&str]) -> ApiError {
+    let name = String::from_utf8_lossy(name);
+    let hint = suggest(&name, fields.iter().copied());
+    ApiError::Text(format!("{owner}: there is no field `{name}`{hint}"))
+}
+
 /// What is said of a table that has lost its answer.
 pub(super) fn is_copy() -> ApiError {
     ApiError::Text("response: this is a copy without its response".to_owned())
 }
 
-/// The metatable of headers, whose names may be asked for in any case of letters.
-pub(super) fn headers_meta(host: &Rc<Host>) -> mlua::Result<Pinned> {
-    let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
-    let meta: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
-    meta.set_readonly(true);
-    Pinned::new(&host.lua, meta)
+/// The metatables of what answers hold.
+pub(super) struct Metas {
+    /// Names of headers may be asked for in any case of letters.
+    pub(super) headers: Pinned,
+    /// A phase that there is none of is a slip.
+    pub(super) timings: Pinned,
+}
+
+impl Metas {
+    pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
+        let lower: Value = host.lua.globals().get::<Table>("string")?.get("lower")?;
+        let headers: Table = host.run_internal(CASE_INSENSITIVE, lower)?;
+        let timings = host.lua.create_table()?;
+        let missing = host.stack_fn(|_, stack| match stack.bytes(KEY) {
+            Some(name) => {
+                let phases: Vec<&str> = PHASES.iter().filter_map(|phase| phase.to_str().ok()).collect();
+                Err(no_field("timings", name, &phases))
+            }
+            None => Ok(Flow::Return(0)),
+        })?;
+        timings.raw_set("__index", missing)?;
+        let pin = |meta: Table| {
+            meta.set_readonly(true);
+            Pinned::new(&host.lua, meta)
+        };
+        Ok(Self {
+            headers: pin(headers)?,
+            timings: pin(timings)?,
+        })
+    }
 }
 
 /// Pushes headers with their metatable: names in lower case; the values of a repeated name joined by `, `, as RFC 9110,
@@ -104,23 +133,38 @@ pub(super) fn push_headers<'a>(
     stack.set_metatable(table);
 }
 
-/// Pushes the phases in milliseconds.
-pub(super) fn push_timings(stack: &mut Stack<'_>, timings: &Timings) {
+/// What `res.timings` has.
+const PHASES: [&CStr; 8] = [
+    c"blocked",
+    c"dns",
+    c"connecting",
+    c"tls_handshaking",
+    c"sending",
+    c"waiting",
+    c"receiving",
+    c"duration",
+];
+
+/// Pushes the phases in milliseconds, with their metatable.
+pub(super) fn push_timings(stack: &mut Stack<'_>, meta: &Pinned, timings: &Timings) {
     stack.push_table(0, 8);
     let table = stack.top();
-    for (name, value) in [
-        (c"blocked", timings.blocked),
-        (c"dns", timings.dns),
-        (c"connecting", timings.connecting),
-        (c"tls_handshaking", timings.tls_handshaking),
-        (c"sending", timings.sending),
-        (c"waiting", timings.waiting),
-        (c"receiving", timings.receiving),
-        (c"duration", timings.duration()),
-    ] {
+    let values = [
+        timings.blocked,
+        timings.dns,
+        timings.connecting,
+        timings.tls_handshaking,
+        timings.sending,
+        timings.waiting,
+        timings.receiving,
+        timings.duration(),
+    ];
+    for (name, value) in PHASES.into_iter().zip(values) {
         stack.push_number(value.as_secs_f64() * 1e3);
         stack.set_field(table, name);
     }
+    stack.push_pinned(meta);
+    stack.set_metatable(table);
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ local Response = {}
 ---```
 ---@param path? string
 ---@return any value nil when the path leads nowhere, or the body is not JSON
----@return string? problem why there is no JSON
+---@return string? problem why there is no JSON: the body is something else, is empty, or was discarded
 function Response:json(path) end
 
 ---Sends a GET request.

@@ -104,10 +104,12 @@ fn send(
             .outcome
             .as_ref()
             .is_ok_and(|response| recording.expect.holds(response.status));
+        let discard_body = request.as_ref().ok().and_then(|request| request.discard_body);
         let Prepared { recording, .. } = *prepared;
         let answer = Box::new_uninit();
         let mut answer = Box::write(answer, Answer::new(face, exchange, recording.tags, ok, None));
         answer.asked = asked_for;
+        answer.discard_body = discard_body;
         Ok(answer)
     }
 }

@@ -44,7 +44,9 @@ test("json of something else is nil and says why", function()
   local value, problem = http.get("/text"):json()
   assert(value == nil and string.find(problem or "", "the body is not JSON", 1, true), problem)
   value, problem = http.get("/json", { discard_body = true }):json "name"
-  assert(value == nil and problem)
+  assert(value == nil and problem == "the body was discarded: `discard_body` is set", problem)
+  value, problem = http.head("/json"):json()
+  assert(value == nil and problem == "the body is empty", problem)
 end)
 
 test("every method is sent as itself", function()
@@ -505,4 +507,11 @@ test("a field that a response does not have is raised with what was meant", func
   local res = http.get "/json" --[[@as any]]
   raises("response: there is no field `stauts`; did you mean `status`?", function() return res.stauts end)
   assert(res.error == nil and res.error_code == nil and res[1] == nil)
+  raises("timings: there is no field `durtion`; did you mean `duration`?", function() return res.timings.durtion end)
+  assert(res.timings[1] == nil)
+  local phases = 0
+  for _ in pairs(res.timings) do
+    phases = phases + 1
+  end
+  assert(phases == 8)
 end)

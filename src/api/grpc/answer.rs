@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::failed;
 use super::message::Reader;
 use super::schemas::Callee;
-use crate::api::answers::{SELF, headers_meta, is_copy, lazy, push_headers, push_timings};
+use crate::api::answers::{Metas, SELF, is_copy, lazy, push_headers, push_timings};
 use crate::metrics::TagSet;
 use crate::net::grpc::{Code, Health, Reply};
 use crate::script::raw::{Pinned, Stack};
@@ -64,12 +64,12 @@ impl Face {
     /// Prepares a VM for response tables.
     pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
         let lua = &host.lua;
-        let headers_meta = headers_meta(host)?;
+        let metas = Metas::new(host)?;
         let name = |name: &str| Pinned::new(lua, name);
         let answer = Rc::new(name("__answer")?);
         let own = Rc::clone(&answer);
         let index =
-            host.stack_fn(move |_, stack| lazy(stack, &FIELDS, |stack, name| field(stack, &own, &headers_meta, name)))?;
+            host.stack_fn(move |_, stack| lazy(stack, &FIELDS, |stack, name| field(stack, &own, &metas, name)))?;
         let meta = lua.create_table()?;
         meta.raw_set("__index", index)?;
         meta.set_readonly(true);
@@ -159,7 +159,7 @@ fn message(stack: &mut Stack<'_>, at: i32) -> Result<(), ApiError> {
     }
 }
 
-fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str) -> Result<(), ApiError> {
+fn field(stack: &mut Stack<'_>, own: &Pinned, metas: &Metas, name: &str) -> Result<(), ApiError> {
     stack.push_field_pinned(SELF, own);
     let at = stack.top();
     let reply = &stack.object::<Answer>(at).ok_or_else(is_copy)?.reply;
@@ -172,11 +172,11 @@ fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str)
                 &reply.trailers
             }
             .clone();
-            push_headers(stack, headers_meta, fields.iter(), |name| name.ends_with("-bin"));
+            push_headers(stack, &metas.headers, fields.iter(), |name| name.ends_with("-bin"));
         }
         "timings" => {
             let timings = reply.timings;
-            push_timings(stack, &timings);
+            push_timings(stack, &metas.timings, &timings);
         }
         "error" if reply.status.code == Code::Ok => stack.push_nil(),
         "error" if reply.status.message.is_empty() => stack.push_bytes(reply.status.code.name().as_bytes()),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeSeed as _;
 use smallvec::SmallVec;
 
-use crate::api::answers::{KEY, SELF, headers_meta, is_copy, lazy, push_headers, push_timings};
+use crate::api::answers::{KEY, Metas, SELF, is_copy, lazy, push_headers, push_timings};
 use crate::failures::{Sent, of_exchange};
 use crate::metrics::TagSet;
 use crate::net::{Exchange, HeaderList, Headers};
@@ -25,6 +25,8 @@ pub(super) struct Answer {
     face: Rc<Face>,
     exchange: Exchange,
     ok: bool,
+    /// As the request said; otherwise as the plan does.
+    pub(super) discard_body: Option<bool>,
     /// As the script wrote it, of one that could not be sent.
     url: Option<String>,
     json: RefCell<Json>,
@@ -76,18 +78,18 @@ impl Face {
     /// Prepares a VM for response tables.
     pub(super) fn new(host: &Rc<Host>) -> mlua::Result<Self> {
         let lua = &host.lua;
-        let headers_meta = headers_meta(host)?;
+        let metas = Metas::new(host)?;
         let name = |name: &str| Pinned::new(lua, name);
         let answer = Rc::new(name("__answer")?);
         let own = Rc::clone(&answer);
-        let json = Pinned::new(lua, host.stack_fn(move |_, stack| json(stack, &own))?)?;
+        let json = Pinned::new(lua, host.stack_fn(move |host, stack| json(host, stack, &own))?)?;
         let own = Rc::clone(&answer);
         let index = host.stack_fn(move |_, stack| {
             if stack.bytes(KEY) == Some(b"json") {
                 stack.push_pinned(&json);
                 return Ok(Flow::Return(1));
             }
-            lazy(stack, &FIELDS, |stack, name| field(stack, &own, &headers_meta, name))
+            lazy(stack, &FIELDS, |stack, name| field(stack, &own, &metas, name))
         })?;
         let meta = lua.create_table()?;
         meta.raw_set("__index", index)?;
@@ -112,6 +114,7 @@ impl Answer {
             face,
             exchange,
             ok,
+            discard_body: None,
             url,
             json: RefCell::default(),
             tags,
@@ -174,7 +177,7 @@ fn answer(stack: &Stack<'_>, field: &Pinned) -> Option<i32> {
     stack.object::<Answer>(at).map(|_| at)
 }
 
-fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str) -> Result<(), ApiError> {
+fn field(stack: &mut Stack<'_>, own: &Pinned, metas: &Metas, name: &str) -> Result<(), ApiError> {
     let at = answer(stack, own).ok_or_else(is_copy)?;
     let answer = stack.object::<Answer>(at).ok_or_else(is_copy)?;
     let exchange = &answer.exchange;
@@ -184,11 +187,11 @@ fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str)
                 .as_ref()
                 .map_or_else(|_| Headers::default(), |response| response.headers.clone());
             let headers = headers.iter().map(|(name, value)| (name, Cow::Borrowed(value)));
-            push_headers(stack, headers_meta, headers, |name| name == "set-cookie");
+            push_headers(stack, &metas.headers, headers, |name| name == "set-cookie");
         }
         ("timings", _) => {
             let timings = exchange.timings;
-            push_timings(stack, &timings);
+            push_timings(stack, &metas.timings, &timings);
         }
         ("body", Ok(response)) => stack.push_bytes(response.body()),
         ("proto", Ok(response)) => stack.push_bytes(format!("{:?}", response.version).as_bytes()),
@@ -210,7 +213,7 @@ fn field(stack: &mut Stack<'_>, own: &Pinned, headers_meta: &Pinned, name: &str)
 }
 
 /// `res:json(path)`: the whole body as JSON, or what a dotted path leads to (`items.1.id`, lists from 1 as in Lua).
-fn json(stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
+fn json(host: &Host, stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
     stack.resize(KEY);
     let Some(at) = answer(stack, own) else {
         return Err(ApiError::Text(
@@ -227,6 +230,7 @@ fn json(stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
     };
     let read = match (body(stack, at), path) {
         (Err(message), _) => Err(message),
+        (Ok(body), _) if body.is_empty() => Err(empty(host, stack, at)),
         (Ok(body), None) => push_json(stack, &body, false).map(|()| true).map_err(not_json),
         (Ok(body), Some(path)) => found(stack, at, &body, &path),
     };
@@ -247,6 +251,19 @@ fn json(stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiError> {
             stack.push_bytes(message.as_bytes());
             Ok(Flow::Return(2))
         }
+    }
+}
+
+/// Why the body of the answer at `at` is empty.
+fn empty(host: &Host, stack: &Stack<'_>, at: i32) -> String {
+    let own = stack.object::<Answer>(at).and_then(|answer| answer.discard_body);
+    let vu = host.current().ok();
+    let plan = vu.as_ref().and_then(|vu| vu.plan());
+    let is_discarded = own.or_else(|| plan.map(|plan| plan.http.config.discard_body));
+    if is_discarded == Some(true) {
+        "the body was discarded: `discard_body` is set".to_owned()
+    } else {
+        "the body is empty".to_owned()
     }
 }
 
