@@ -318,6 +318,10 @@ local function down_of(res, services)
   return #down > 0 and down or services, res.error or ("status " .. res.status)
 end
 
+---@param url string
+---@return boolean
+local function has_scheme(url) return string.find(url, "^%a+://") ~= nil end
+
 ---@return string?
 local function unhealthy()
   ---@type string[]
@@ -330,13 +334,16 @@ local function unhealthy()
     local url = shop.urls[service] .. "/actuator/health"
     if not behind[url] then
       addresses[#addresses + 1], behind[url] = url, {}
-      requests[url] = { "GET", url, { name = "GET health", timeout = "5s" } }
+      if has_scheme(url) then requests[url] = { "GET", url, { name = "GET health", timeout = "5s" } } end
     end
     table.insert(behind[url], service)
   end
   local answers, problems = http.batch(requests), {}
   for _, url in ipairs(addresses) do
-    local down, why = down_of(answers[url], behind[url])
+    local down, why = behind[url], "an address without http:// or https://"
+    if has_scheme(url) then
+      down, why = down_of(answers[url], behind[url])
+    end
     if #down > 0 then problems[#problems + 1] = string.format("%s (%s at %s)", table.concat(down, ", "), why, url) end
   end
   if #problems == 0 then return nil end

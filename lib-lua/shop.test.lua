@@ -200,4 +200,10 @@ test("a problem names the service or the file, and what to do", function()
   problem = shop.problem() or "none"
   assert(string.find(problem, "not healthy: account (status 503 at ", 1, true), problem)
   assert(string.find(problem, "; order (", 1, true), "all are named: " .. problem)
+  for service in pairs(shop.urls) do
+    shop.urls[service] = "127.0.0.1:9"
+  end
+  problem = shop.problem() or "none"
+  local why = "not healthy: " .. all .. " (an address without http:// or https:// at 127.0.0.1:9/"
+  assert(string.find(problem, why, 1, true), problem)
 end)

@@ -515,3 +515,11 @@ test("a field that a response does not have is raised with what was meant", func
   end
   assert(phases == 8)
 end)
+
+test("an address without a scheme is no path", function()
+  for _, address in ipairs { "127.0.0.1:1", "localhost:8080/x", "[::1]:80?a=b" } do
+    raises("http.get: `" .. address .. "` has no scheme; write http://" .. address, function() http.get(address) end)
+  end
+  assert(reqs "count" == 0)
+  assert(http.get("echo").ok and http.get("/echo?at=12:30").ok)
+end)

@@ -19,6 +19,7 @@ use super::report::{HistoryArgs, ReportArgs};
 use super::ui::UiArgs;
 use crate::clock;
 use crate::metrics::own_tag;
+use crate::net::{base_url, http_url};
 use crate::plan::duration;
 use crate::plan::overrides::Overrides;
 use crate::schedule::Stage;
@@ -226,7 +227,7 @@ pub(super) struct ReplArgs {
     /// A script whose globals and HTTP options are at hand, and its plan as `plan`.
     pub(super) script: Option<PathBuf>,
     /// What relative URLs are resolved against, and BASE_URL.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = base_url)]
     pub(super) base_url: Option<Url>,
     /// Set a variable that kt.env reads.
     #[arg(short, long = "env", value_name = "NAME=VALUE", value_parser = pair)]
@@ -256,7 +257,7 @@ pub(super) struct InitArgs {
 pub(super) struct CtlArgs {
     /// Where the run listens, as it printed it.
     // Needed, as the token is; but what may stand behind a command too cannot be `required`.
-    #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL", global = true)]
+    #[arg(long, value_name = "URL", env = "KINGTIDE_CONTROL", global = true, value_parser = http_url)]
     pub(super) at: Option<Url>,
     /// The run's token, as it printed it.
     #[arg(

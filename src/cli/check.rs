@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Url;
+
 use super::args::CheckArgs;
 use super::once::once;
 use super::run::{finish, prepare, text};
@@ -54,6 +56,7 @@ fn describe(script: &str, plan: &Plan) -> String {
     }
     if let Some(base) = &plan.http.base_url {
         let _ = writeln!(out, "\nbase URL\n  {base}");
+        out.push_str(&relatives(base));
     }
     if !plan.thresholds.is_empty() {
         let _ = writeln!(out, "\nthresholds");
@@ -63,6 +66,14 @@ fn describe(script: &str, plan: &Plan) -> String {
         }
     }
     out
+}
+
+/// What becomes of relative URLs where the base has a path: that they replace it is no news for those who have none.
+fn relatives(base: &Url) -> String {
+    match (base.path(), base.join("/x"), base.join("x")) {
+        ("/", ..) | (_, Err(_), _) | (.., Err(_)) => String::new(),
+        (_, Ok(rooted), Ok(beside)) => format!("  \"/x\" requests {rooted}\n  \"x\" requests {beside}\n"),
+    }
 }
 
 fn load(scenario: &Scenario) -> String {
@@ -132,6 +143,24 @@ mod tests {
     use super::*;
     use crate::cli::once::samples::{SECOND, open, ramping, ramping_vus, replay};
     use crate::schedule::Spacing;
+
+    #[test]
+    fn a_base_with_a_path_is_told_with_what_becomes_of_it() {
+        let table = [
+            ("http://h", ""),
+            (
+                "http://h/api/v1",
+                "  \"/x\" requests http://h/x\n  \"x\" requests http://h/api/x\n",
+            ),
+            (
+                "http://h/api/v1/",
+                "  \"/x\" requests http://h/x\n  \"x\" requests http://h/api/v1/x\n",
+            ),
+        ];
+        for (base, text) in table {
+            assert_eq!(relatives(&base.parse().unwrap()), text, "{base}");
+        }
+    }
 
     #[test]
     fn loads_are_told_with_their_totals_and_peaks() {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use url::Url;
 
 use super::args::TestArgs;
 use super::demo::DemoChild;
 use super::{Failure, block_on, terminal};
 use crate::control::Control;
+use crate::net::base_url;
 use crate::plan::{HttpPlan, Limits};
 use crate::results::ExitCode;
 use crate::script::testing::{self, Setting, TestResult};
@@ -100,13 +100,10 @@ async fn whole(args: TestArgs, files: Vec<PathBuf>) -> Result<u8, Failure> {
 pub(super) fn setting(vars: &BTreeMap<String, String>, filter: String) -> Result<Setting, Failure> {
     let given = vars.get("BASE_URL").cloned().or_else(|| std::env::var("BASE_URL").ok());
     let base_url = match given.filter(|url| !url.is_empty()) {
-        Some(text) => match Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
-            _ => {
-                let text = format!("BASE_URL is `{text}`, which is no http:// or https:// URL");
-                return Err(Failure::new(ExitCode::Invalid, anyhow!(text)));
-            }
-        },
+        Some(text) => Some(base_url(&text).map_err(|what| {
+            let text = format!("BASE_URL is `{text}`: {what}");
+            Failure::new(ExitCode::Invalid, anyhow!(text))
+        })?),
         None => None,
     };
     Ok(Setting {

@@ -38,6 +38,7 @@ mod target;
 mod tls;
 mod trace;
 mod wire;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ pub use pools::Pools;
 pub use provider::install_crypto_provider;
 pub use shared::Shared;
 pub use trace::Trace;
+pub use written::{base_url, begins_with_host, http_url};
 
 /// The default `user-agent`.
 pub const USER_AGENT: &str = concat!("kingtide/", env!("CARGO_PKG_VERSION"));

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::net::http_url;
+
 /// The port of the scrape endpoint when none is named.
 const SCRAPE_PORT: u16 = 9_464;
 
@@ -94,10 +96,7 @@ fn host_port(text: &str) -> Result<String, String> {
 /// An HTTP URL, which gets `path` if it has none of its own.
 fn url(text: &str, path: &str) -> Result<Url, String> {
     // The text is not repeated: it may hold a password.
-    let mut url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err("not a URL that begins with http:// or https://".to_owned());
-    }
+    let mut url = http_url(text).map_err(|what| format!("not a URL: {what}"))?;
     if url.path() == "/" {
         url.set_path(path);
     }
@@ -246,7 +245,7 @@ mod tests {
             ("csv=", "write it as csv=FILE"),
             ("cvs=a", "there is no output `cvs`; did you mean `csv`?"),
             ("kafka=a", "there is no output `kafka`; there are csv"),
-            ("prometheus-rw=a:9090", "not a URL that begins"),
+            ("prometheus-rw=a:9090", "not a URL: it has no scheme; write http://"),
             ("otlp=http://", "not a URL"),
             ("influx=http://a/write?precision=s", "times are written in ms"),
             ("statsd=a", "is no address"),

@@ -53,6 +53,21 @@ const OPTIONS: &[Row] = &[
         &["`parsecs`", "h, m, s, ms"],
     ),
     (&["run", "j.lua", "--threads", "0"], 2, &["--threads"]),
+    (
+        &["run", "j.lua", "--out", "influx=127.0.0.1:8086"],
+        2,
+        &["--out", "it has no scheme; write http://127.0.0.1:8086"],
+    ),
+    (
+        &["ctl", "--at", "localhost:1", "--token", "0123456789abcdef", "status"],
+        2,
+        &["--at", "it has no scheme; write http://localhost:1"],
+    ),
+    (
+        &["repl", "--base-url", "127.0.0.1:1"],
+        2,
+        &["--base-url", "it has no scheme; write http://127.0.0.1:1"],
+    ),
 ];
 
 const PLANS: &[Row] = &[

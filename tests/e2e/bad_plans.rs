@@ -254,7 +254,7 @@ async fn other_keys() {
         ),
         plan(
             "http = { base_url = \"localhost:80\" }",
-            &["must begin with http:// or https://", "j.lua:6"],
+            &["it has no scheme; write http://localhost:80", "j.lua:6"],
         ),
         plan("http = { timeout = \"soon\" }", &["`timeout` is wrong", "j.lua:6"]),
         plan(

@@ -95,6 +95,13 @@ async fn a_new_user_is_told_why_requests_fail() {
         stderr.contains("http.get: `/relative` is relative to nothing: the plan has no"),
         "{stderr}"
     );
+    let bare = Project::with("return function() http.get(kt.env 'BASE_URL' .. '/x') end").against("localhost:80");
+    let ran_bare = bare.run(&["j.lua", "--once"]).await;
+    ran_bare.exits(107);
+    ran_bare.ended.says(
+        107,
+        &["`localhost:80/x` has no scheme; write http://localhost:80/x", "j.lua:"],
+    );
     let warnings = ran.summary["warnings"].to_string();
     assert!(warnings.contains("all 500 requests failed"), "{warnings}");
 }

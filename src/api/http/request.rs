@@ -11,7 +11,7 @@ use url::ParseError;
 use crate::clock;
 use crate::metrics::TagSet;
 use crate::net::body::compress;
-use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings};
+use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings, begins_with_host};
 use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
@@ -41,8 +41,8 @@ pub(super) fn method(owner: &str, stack: &Stack<'_>, index: i32) -> Result<http:
         .map_err(|_| ApiError::Text(format!("{owner}: `{text}` is no HTTP method")))
 }
 
-/// Puts a request together from the URL at `url` and the options after it. Misuse is an error; a URL that cannot be parsed is
-/// a failed request, because it may come from data.
+/// Puts a request together from the URL at `url` and the options after it. Misuse is an error, as an address without scheme is;
+/// a URL that cannot be parsed is a failed request, because it may come from data.
 pub(super) fn prepare(
     vu: &Rc<VuContext>,
     owner: &'static str,
@@ -58,6 +58,7 @@ pub(super) fn prepare(
     let mut options = Options::read(vu, owner, stack, url + 1)?;
     let text = url_text(stack.bytes(url).unwrap_or_default());
     let found = match sendable(address(vu, &text), &text) {
+        Err(Unsent::NoScheme) => return Err(ApiError::Text(no_scheme(owner, &text))),
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
         Err(Unsent::NoUrl(message)) => Err(message),
         Ok(address) if options.query.is_empty() => Ok(address),
@@ -176,6 +177,11 @@ fn address(vu: &VuContext, text: &str) -> Result<Address, ParseError> {
     }
 }
 
+/// What to do about an address whose scheme is missing.
+fn no_scheme(owner: &str, text: &str) -> String {
+    format!("{owner}: `{text}` has no scheme; write http://{text}")
+}
+
 /// What to do about a relative URL that is relative to nothing.
 fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
     let is_test = vu.plan().is_some_and(|plan| {
@@ -200,6 +206,8 @@ fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
 
 /// Why there is nothing to send a request to.
 enum Unsent {
+    /// It begins with a host and a port.
+    NoScheme,
     /// The URL is relative to nothing.
     NoBase,
     /// It is none, or not one that can be requested.
@@ -208,6 +216,9 @@ enum Unsent {
 
 /// What a request can be sent to, or why there is none.
 fn sendable(found: Result<Address, ParseError>, text: &str) -> Result<Address, Unsent> {
+    if begins_with_host(text) {
+        return Err(Unsent::NoScheme);
+    }
     match found {
         Ok(address) if address.is_http() => Ok(address),
         Ok(_) => Err(Unsent::NoUrl(format!("`{text}` is no http:// or https:// URL"))),

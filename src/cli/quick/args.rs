@@ -12,14 +12,14 @@ use crate::cli::args::{count, rate, share, tag};
 use crate::cli::outputs::OutputArgs;
 use crate::cli::ui::UiArgs;
 use crate::metrics::{Registry, Threshold};
-use crate::net::HttpVersion;
+use crate::net::{HttpVersion, http_url};
 use crate::plan::duration;
 use crate::plan::expect::Expect;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct QuickArgs {
     /// Where the requests go. User and password in it become basic auth.
-    #[arg(value_parser = url)]
+    #[arg(value_parser = http_url)]
     pub(super) url: Url,
 
     /// Virtual users, each with a connection of its own, who send one request after the other. With --rate: the most that
@@ -111,28 +111,6 @@ const LOAD: &str = "Load";
 const REQUEST: &str = "Request";
 const RESULT: &str = "Result";
 
-/// An address that requests can be sent to.
-fn url(text: &str) -> Result<Url, String> {
-    let parsed = Url::parse(text);
-    if let Ok(url) = &parsed
-        && matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-    {
-        return Ok(url.clone());
-    }
-    // `localhost:8080/x` reads as scheme and path.
-    let with_scheme = format!("http://{text}");
-    let is_host = !text.contains("://") && Url::parse(&with_scheme).is_ok_and(|url| url.has_host());
-    Err(match parsed {
-        _ if is_host && !text.starts_with(['/', '.', '-']) => format!("it has no scheme; write {with_scheme}"),
-        Err(error) => format!("{error}; write it as http://host:port/path"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            format!("`{}` is not spoken here; write http:// or https://", url.scheme())
-        }
-        Ok(_) => "it names no host".to_owned(),
-    })
-}
-
 fn method(text: &str) -> Result<Method, String> {
     Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| "it is no HTTP method".to_owned())
 }
@@ -167,28 +145,6 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_say_what_is_wrong_with_them() {
-        let table = [
-            ("http://127.0.0.1:8080/a?b=c", None),
-            ("https://example.com", None),
-            ("localhost:8080/a", Some("write http://localhost:8080/a")),
-            ("example.com/a", Some("write http://example.com/a")),
-            ("ftp://example.com/", Some("`ftp` is not spoken here")),
-            ("http://", Some("empty host")),
-            ("http://a b/", Some("write it as http://host:port/path")),
-            ("/path", Some("write it as http://host:port/path")),
-            ("", Some("write it as http://host:port/path")),
-        ];
-        for (text, wrong) in table {
-            match (url(text), wrong) {
-                (Ok(_), None) => {}
-                (Err(error), Some(part)) => assert!(error.contains(part), "{text}: {error}"),
-                (got, _) => panic!("{text}: {got:?}"),
-            }
-        }
-    }
 
     #[test]
     fn headers_are_written_as_on_the_wire() {

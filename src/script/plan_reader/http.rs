@@ -10,6 +10,7 @@ use url::Url;
 use super::super::fields::{FieldError, Fields, to_size};
 use crate::net::{
     AddrPolicy, AddrSelect, Connections, CookieMode, DnsConfig, HeaderList, HttpConfig, HttpVersion, Pem, TlsConfig,
+    base_url, http_url,
 };
 use crate::plan::HttpPlan;
 
@@ -38,7 +39,7 @@ pub(super) fn read(plan: &Fields, script: &Path) -> Result<HttpPlan, FieldError>
         return Ok(HttpPlan::default());
     };
     Ok(HttpPlan {
-        base_url: url(&fields, "base_url")?,
+        base_url: url(&fields, "base_url", base_url)?,
         config: config(&fields, script)?,
     })
 }
@@ -59,7 +60,7 @@ fn config(fields: &Fields, script: &Path) -> Result<HttpConfig, FieldError> {
         tls: tls(fields, script)?,
         hosts: fields.strings("hosts")?.into_iter().collect(),
         local_addrs: addresses(fields)?,
-        proxy: url(fields, "proxy")?,
+        proxy: url(fields, "proxy", http_url)?,
         headers: headers(fields)?,
         user_agent: fields.string("user_agent")?.unwrap_or(defaults.user_agent),
         dns: dns(fields)?,
@@ -134,18 +135,13 @@ fn addresses(fields: &Fields) -> Result<Vec<IpAddr>, FieldError> {
     list.iter().map(parse).collect()
 }
 
-/// An absolute URL.
-fn url(fields: &Fields, key: &str) -> Result<Option<Url>, FieldError> {
+/// A URL, as `read` reads it.
+fn url(fields: &Fields, key: &str, read: fn(&str) -> Result<Url, String>) -> Result<Option<Url>, FieldError> {
     let Some(text) = fields.string(key)? else {
         return Ok(None);
     };
-    let url = Url::parse(&text)
-        .map_err(|error| fields.error(key, &format!("is \"{text}\", which is no absolute URL: {error}")))?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() {
-        Ok(Some(url))
-    } else {
-        Err(fields.error(key, &format!("is \"{text}\"; it must begin with http:// or https://")))
-    }
+    let url = read(&text).map_err(|what| fields.error(key, &format!("is \"{text}\": {what}")))?;
+    Ok(Some(url))
 }
 
 /// The TLS options below `tls`; files are looked for beside the script.

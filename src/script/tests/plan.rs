@@ -519,9 +519,10 @@ const IN_HTTP: &[(&str, &str, &str)] = &[
     (
         "base_url = 'localhost:80'",
         "base_url",
-        "it must begin with http:// or https://",
+        "it has no scheme; write http://",
     ),
-    ("base_url = '/api'", "base_url", "which is no absolute URL"),
+    ("base_url = '/api'", "base_url", "write it as http://host:port/path"),
+    ("base_url = 'http://h/?a=b'", "base_url", "it has a query or a fragment"),
     ("base_url = 5", "base_url", "must be a string, got 5"),
     ("timeout = 'soon'", "timeout", "`timeout` is wrong"),
     ("timeout = 0", "timeout", "must be longer than zero"),
@@ -550,11 +551,7 @@ const IN_HTTP: &[(&str, &str, &str)] = &[
         "local_addrs",
         "holds \"lo\", which is no IP address",
     ),
-    (
-        "proxy = 'socks5://x'",
-        "proxy",
-        "it must begin with http:// or https://",
-    ),
+    ("proxy = 'socks5://x'", "proxy", "`socks5` is not spoken here"),
     (
         "headers = { ['a b'] = 'x' }",
         "headers",
