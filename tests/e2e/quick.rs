@@ -408,7 +408,7 @@ async fn the_commands_of_the_guide_work() {
     let keeper = Keeper::start().await;
     let page = std::fs::read_to_string(root().join("docs/guide/quick.md")).expect("the page can be read");
     let project = Project::new();
-    project.file("order.json", "{}");
+    project.file("customer.json", "{}");
     let mut scripts = 0;
     let blocks = crate::documents::blocks(&page, "sh");
     for line in blocks.iter().flat_map(|(_, block)| block.lines()) {
