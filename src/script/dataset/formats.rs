@@ -95,6 +95,10 @@ pub(super) fn values(name: &str, values: &[String]) -> Result<Rows, DataError> {
 /// Names in the first row, values below.
 pub(super) fn csv(file: &str, text: &str) -> Result<Rows, DataError> {
     let table = text.trim_start_matches(BOM);
+    if let Some(line) = open_quote(table) {
+        let reason = "a quote opens here that nothing closes; the rest of the file would be one value";
+        return Err(malformed(file, Some(line), &reason));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(true)
         .from_reader(table.as_bytes());
@@ -128,6 +132,23 @@ pub(super) fn csv(file: &str, text: &str) -> Result<Rows, DataError> {
         text: values,
         ends,
     })
+}
+
+/// The line of a quote that only the end of the file closes, which the reader takes for good. As for the reader, a quote opens
+/// at the beginning of a field, and two of them in quotes are one of the value.
+pub(super) fn open_quote(table: &str) -> Option<u64> {
+    let (mut line, mut opened, mut begins) = (1, None, true);
+    let mut bytes = table.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match opened {
+            None if byte == b'"' && begins => opened = Some(line),
+            Some(_) if byte == b'"' && bytes.next_if_eq(&b'"').is_none() => opened = None,
+            _ => {}
+        }
+        begins = opened.is_none() && matches!(byte, b',' | b'\r' | b'\n');
+        line += u64::from(byte == b'\n');
+    }
+    opened
 }
 
 fn ragged(file: &str, table: &str, error: &csv::Error) -> DataError {

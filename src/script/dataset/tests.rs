@@ -11,7 +11,7 @@ fn load(name: &str, text: &[u8]) -> Result<Dataset, DataError> {
 
 #[test]
 fn files_are_read_by_their_ending_and_refused_with_the_line() {
-    let table: [(&str, &[u8], Result<usize, &str>); 18] = [
+    let table: [(&str, &[u8], Result<usize, &str>); 21] = [
         ("a.json", b"[1, {\"a\":2}, \"x\"]", Ok(3)),
         ("a.json", b"{\"a\":1}", Err("not a JSON array")),
         ("a.json", b"[1,\n2,\n}", Err("line 3")),
@@ -39,6 +39,13 @@ fn files_are_read_by_their_ending_and_refused_with_the_line() {
             b"id,name,id\n1,a,2\n",
             Err("line 1: two columns are named `id`"),
         ),
+        (
+            "a.csv",
+            b"a,b\n1,x\n2,\"y\n3,z\n4,w\n",
+            Err("line 3: a quote opens here that nothing closes"),
+        ),
+        ("a.csv", b"\"a,b\n1,x\n", Err("line 1: a quote opens here")),
+        ("a.csv", b"a,b\n1,5\" pipe\n\"\"\"\",\"\"\n", Ok(2)),
         ("a.csv", b"id,name\n", Err("empty")),
         ("a.csv", b"\xef\xbb\xbfid,name", Err("empty")),
         ("a.csv", b"\xef\xbb\xbf\r\n", Err("empty")),
@@ -53,6 +60,21 @@ fn files_are_read_by_their_ending_and_refused_with_the_line() {
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
             (got, wanted) => panic!("{name}: {got:?}, wanted {wanted:?}"),
         }
+    }
+}
+
+proptest::proptest! {
+    /// Where a file ends in quotes, so does what is written below it.
+    #[test]
+    fn a_quote_is_open_where_it_takes_what_follows(
+        parts in proptest::collection::vec(proptest::sample::select(vec!["\"", ",", "\n", "\r\n", "a"]), 0..24),
+    ) {
+        let text = parts.concat();
+        let more = format!("{text}\nx");
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(more.as_bytes());
+        let last = reader.records().last().unwrap().unwrap();
+        let is_open = last.iter().collect::<Vec<_>>() != ["x"];
+        proptest::prop_assert_eq!(formats::open_quote(&text).is_some(), is_open);
     }
 }
 
