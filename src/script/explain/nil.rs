@@ -129,6 +129,9 @@ fn foreign(name: &str) -> Option<&'static str> {
         "this" => "Lua's word for it is `self`, in functions that are called with a colon",
         "console" => "lines are written by `print(…)` or `kt.log.info(…)`",
         "JSON" => "JSON is read by `kt.json.decode(text)` or `res:json()`, and written by `kt.json.encode(value)`",
+        "__ENV" => "variables are read by `kt.env \"NAME\"`, and given by `-e NAME=value`",
+        "__VU" => "the number of the virtual user is `kt.vu.id`",
+        "__ITER" => "the number of the iteration is `kt.vu.iteration`",
         "io" => "there is no `io` here, files are out of reach: `kt.data.array` reads rows, `kt.log.info` writes lines",
         "load" | "loadstring" | "dofile" | "loadfile" => {
             "code is loaded by `require \"name\"` only, from a file beside the script"

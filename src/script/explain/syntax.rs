@@ -1,6 +1,7 @@
 //! Mistakes of grammar: the compiler's message has a line and at most a word, and habits from other languages explain most.
 
 use super::{Advice, Place};
+use crate::plan::duration;
 use crate::script::tokens::{Kind, Span, Token};
 
 /// Advice, if the message is one of the compiler's.
@@ -26,6 +27,12 @@ pub(super) fn explain(place: &Place<'_>, message: &str) -> Option<Advice> {
             Some("text ends with the quote that it began with, on the same line"),
         ));
     }
+    if message.starts_with("Malformed number") {
+        let unit = |at: &usize| is_duration(&place.tokens[*at]);
+        let at = place.on_line().find(unit)?;
+        let text = place.tokens[at].text;
+        return Some(place.at(at, Some(&format!("a duration is text: `\"{text}\"`"))));
+    }
     if message.starts_with("Expected ',' after table constructor element") {
         let first = place.on_line().next()?;
         return Some(place.at(first, Some("the entry above needs a comma at its end")));
@@ -47,6 +54,9 @@ fn got(place: &Place<'_>, message: &str) -> Option<Advice> {
             .map(|rest| rest.split("; ").next().unwrap_or(rest).trim_matches('\''))
     };
     let word = quoted?;
+    if let Some(advice) = pairs(place, message, word) {
+        return Some(advice);
+    }
     let tokens = &place.tokens;
     let found: Vec<usize> = place.on_line().filter(|at| tokens[*at].text == word).collect();
     let hint = habit(place, message, word);
@@ -61,6 +71,85 @@ fn got(place: &Place<'_>, message: &str) -> Option<Advice> {
     }
 }
 
+/// A number with a unit, as `1000ms`.
+fn is_duration(token: &Token<'_>) -> bool {
+    let unit = token.text.ends_with(|c: char| c.is_ascii_alphabetic());
+    token.kind == Kind::Number && unit && duration::parse(token.text).is_ok()
+}
+
+/// Signs of other languages that the compiler stumbles over in their middle.
+fn pairs(place: &Place<'_>, message: &str, word: &str) -> Option<Advice> {
+    let tokens = &place.tokens;
+    let touch = |at: usize| tokens[at].end() == tokens[at + 1].start;
+    let pair = |fits: &dyn Fn(&Token<'_>, &Token<'_>) -> bool| {
+        let line = place.on_line();
+        (line.start..line.end.saturating_sub(1)).find(|at| fits(&tokens[*at], &tokens[*at + 1]))
+    };
+    let (at, last, hint) = match word {
+        "+" => {
+            let at = place.on_line().find(|at| tokens[*at].is("++"))?;
+            let advice = counted(place, at, "++");
+            return Some(Advice {
+                hint: advice.hint.map(|hint| format!("{hint}, in a line of its own")),
+                ..advice
+            });
+        }
+        "=" => {
+            let at = pair(&|a, b| a.is("==") && b.is("=")).filter(|at| touch(*at))?;
+            (at, at + 1, "two values are compared by `==`".to_owned())
+        }
+        ":" if message.contains("'}'") => {
+            let at = pair(&|a, b| a.kind == Kind::Text && b.is(":"))?;
+            let key = tokens[at].text;
+            (
+                at,
+                at + 1,
+                format!("the keys of a table are set by `=`: `[{key}] = value`"),
+            )
+        }
+        "<" => {
+            let at = pair(&|a, b| a.is("<") && (b.is("const") || b.is("close")))?;
+            let name = tokens[at + 1].text;
+            let end = (at + 2).min(tokens.len() - 1);
+            (at, end, format!("there is no `<{name}>` here: leave it out"))
+        }
+        _ => return None,
+    };
+    Some(Advice {
+        span: Span::of(&tokens[at..=last]),
+        hint: Some(hint),
+    })
+}
+
+/// `n++` and `n--`, with the name that ends before the token at `at`. Fields of what is computed are in no replacement, as that
+/// would compute twice.
+fn counted(place: &Place<'_>, at: usize, operator: &str) -> Advice {
+    let tokens = &place.tokens;
+    let sign = &operator[..1];
+    let is_name = |at: usize| at.checked_sub(1).is_some_and(|before| tokens[before].is_name());
+    let mut first = at;
+    if is_name(at) {
+        first = at - 1;
+        while first.checked_sub(1).is_some_and(|dot| tokens[dot].is(".")) && is_name(first - 1) {
+            first -= 2;
+        }
+    }
+    let inside = first
+        .checked_sub(1)
+        .is_some_and(|before| tokens[before].is(".") || tokens[before].is(":"));
+    let hint = if first == at || inside {
+        format!("Lua has no `{operator}`: `{sign}= 1` after a name or a field does it")
+    } else {
+        let name = &place.source[tokens[first].start..tokens[at - 1].end()];
+        format!("Lua has no `{operator}`: write `{name} = {name} {sign} 1`")
+    };
+    let last = if operator == "++" { at + 1 } else { at };
+    Advice {
+        span: Span::of(&tokens[first..last]),
+        hint: Some(hint),
+    }
+}
+
 /// What a word means in another language, and how Lua writes it.
 fn habit(place: &Place<'_>, message: &str, word: &str) -> Option<String> {
     let line = &place.tokens[place.on_line()];
@@ -71,6 +160,7 @@ fn habit(place: &Place<'_>, message: &str, word: &str) -> Option<String> {
         }
         "==" => "`==` compares; a value is assigned by `=`",
         "//" => "a comment begins with `--`",
+        "::" => "there are no labels, as there is no `goto`: `continue` goes on with the next turn of a loop",
         "{" if line
             .windows(3)
             .any(|three| three[0].is("(") && three[1].is(")") && three[2].is("{")) =>
@@ -140,17 +230,28 @@ fn else_if(place: &Place<'_>) -> Option<String> {
 
 fn incomplete(place: &Place<'_>) -> Advice {
     let line = place.on_line();
+    if let Some(at) = line.clone().find(|at| place.tokens[*at].is("++")) {
+        return counted(place, at, "++");
+    }
     let tokens = &place.tokens[line.clone()];
-    let source = &place.source[tokens.first().map_or(0, |first| first.start)..];
-    let text = source.lines().next().unwrap_or_default();
-    let first = tokens.first().map_or("", |first| first.text);
-    let hint = if let Some(operator) = ["++", "--"]
-        .iter()
-        .find(|operator| text.trim_end().ends_with(**operator))
+    // What follows is a comment to Lua, and no token.
+    let rest = tokens.last().map_or("", |last| &place.source[last.end()..]);
+    let rest = rest.lines().next().unwrap_or_default();
+    if let Some(rest) = rest.strip_prefix("--")
+        && rest.trim_matches([' ', '\t', '\r', ';']).is_empty()
     {
-        let sign = &operator[..1];
-        Some(format!("Lua has no `{operator}`: write `{first} = {first} {sign} 1`"))
-    } else if ["const", "let", "var"].contains(&first) {
+        return counted(place, line.end, "--");
+    }
+    if let Some(at) = tokens.iter().position(|token| token.is("goto")) {
+        return Advice {
+            span: Span::of(&tokens[at..tokens.len().min(at + 2)]),
+            hint: Some(
+                "there is no `goto`: `continue` goes on with the next turn of the loop, `break` leaves it".to_owned(),
+            ),
+        };
+    }
+    let first = tokens.first().map_or("", |first| first.text);
+    let hint = if ["const", "let", "var"].contains(&first) {
         Some(format!("a variable is declared by `local`, not `{first}`"))
     } else if ["import", "using", "include"].contains(&first) {
         Some("another file is used by `local name = require \"name\"`".to_owned())

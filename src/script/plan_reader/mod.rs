@@ -170,8 +170,45 @@ fn plan_fields(loaded: &Loaded) -> Result<Fields, FieldError> {
         }
         other => return Err(no_plan(other)),
     };
+    if let Some(error) = elsewhere(&table) {
+        return Err(error);
+    }
     let fields = Fields::new("plan", Vec::new(), &Value::Table(table), &PLAN_KEYS)?;
     fields.ok_or_else(|| wrong(&[], "no plan"))
+}
+
+/// Keys of a scenario, each with the executor that it is most often meant for.
+const SCENARIO_KEYS: [(&str, &str); 5] = [
+    ("stages", "ramping-vus"),
+    ("rate", "constant-arrival-rate"),
+    ("iterations", "shared-iterations"),
+    ("vus", "constant-vus"),
+    ("duration", "constant-vus"),
+];
+
+/// A key that k6 has at the top, and where it is written here.
+fn elsewhere(plan: &Table) -> Option<FieldError> {
+    let has = |key: &str| plan.raw_get::<Value>(key).is_ok_and(|value| !value.is_nil());
+    let belongs = |key: &str, scenario: &str| {
+        wrong(
+            &[key],
+            format!("plan: `{key}` belongs in a scenario: `scenarios = {{ main = {{ {scenario} … }} }}`"),
+        )
+    };
+    if has("executor") {
+        return Some(belongs("executor", "executor = …,"));
+    }
+    if let Some((key, executor)) = SCENARIO_KEYS.iter().find(|(key, _)| has(key)) {
+        return Some(belongs(key, &format!("executor = \"{executor}\", {key} = …,")));
+    }
+    if has("handleSummary") {
+        return Some(wrong(
+            &["handleSummary"],
+            "plan: `handleSummary` is called `summary` here",
+        ));
+    }
+    let what = "plan: there are no `options`; what k6 has in them are keys of the plan or of its scenarios";
+    has("options").then(|| wrong(&["options"], what))
 }
 
 fn no_plan(returned: &Value) -> FieldError {

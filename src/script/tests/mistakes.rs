@@ -45,6 +45,41 @@ const MISTAKES: &[(&str, &str)] = &[
         "return {\n  http = { timeout = 5 }\n  scenarios = {},\n}",
     ),
     ("counting up", "return function()\n  local n = 1\n  n++\nend"),
+    (
+        "counting up a field",
+        "local t = { count = 1 }\nreturn function()\n  t.count++\nend",
+    ),
+    (
+        "counting up in a block",
+        "return function()\n  if true then local x = 1 x++ end\nend",
+    ),
+    (
+        "counting up an entry",
+        "local t = { { n = 1 } }\nreturn function()\n  t[1].n++\nend",
+    ),
+    (
+        "counting up in a call",
+        "return function()\n  local i = 1\n  print(i++)\nend",
+    ),
+    (
+        "counting down",
+        "local t = { n = 1 }\nreturn function()\n  t.n-- ;\nend",
+    ),
+    (
+        "goto",
+        "return function()\n  for i = 1, 3 do\n    if i == 2 then goto continue end\n    ::continue::\n  end\nend",
+    ),
+    ("a label", "return function()\n  ::again::\n  kt.sleep(1)\nend"),
+    ("a constant", "return function()\n  local limit <const> = 5\nend"),
+    (
+        "three equals signs",
+        "return function()\n  local one = kt.vu.id === 1\nend",
+    ),
+    (
+        "keys in quotes",
+        "return function()\n  http.post(\"/\", { json = { \"a\": 1, \"b\": 2 } })\nend",
+    ),
+    ("a unit without quotes", "return function()\n  kt.sleep(1000ms)\nend"),
     ("let", "return function()\n  let n = 1\nend"),
     ("an open quote", "return function()\n  local s = \"abc\nend"),
     ("an open function", "return { exec = function() kt.sleep(1) }"),
@@ -65,6 +100,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "used before its definition",
         "local function go()\n  login()\nend\nlocal function login() end\nreturn go",
     ),
+    ("a variable of k6", "return function()\n  print(__ENV.TARGET)\nend"),
     ("null", "return function()\n  local row = null\n  print(null.id)\nend"),
     (
         "a function of a module of one's own",
@@ -174,6 +210,23 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "a call in place of a function",
         "local function go() end\nreturn {\n  scenarios = { a = { executor = \"per-vu-iterations\", exec = go() } },\n}",
+    ),
+    (
+        "the options of k6",
+        "return {\n  stages = { { duration = \"1s\", target = 5 } },\n  exec = print,\n}",
+    ),
+    (
+        "the short options of k6",
+        "return {\n  vus = 1,\n  duration = \"1s\",\n  exec = print,\n}",
+    ),
+    (
+        "a scenario at the top",
+        "return {\n  executor = \"constant-vus\",\n  vus = 1,\n  duration = \"1s\",\n  exec = print,\n}",
+    ),
+    ("options in a table", "return { options = { vus = 1 }, exec = print }"),
+    (
+        "the summary of k6",
+        "return {\n  exec = print,\n  handleSummary = print,\n}",
     ),
     (
         "a misspelt executor",
