@@ -158,7 +158,7 @@ pub struct Outcome {
     /// Its summary.
     pub summary: Summary,
     /// What the script's `summary` function returned: file names (or `stdout`) and contents.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, Vec<u8>>,
     /// The wall clock at the start of the load.
     pub started: SystemTime,
 }

@@ -92,7 +92,7 @@ pub fn main() -> Process {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kingtide", &mut text);
-            terminal::out(&String::from_utf8_lossy(&text));
+            terminal::out(&text);
             Ok(0)
         }
         Command::Man => man(),
@@ -160,7 +160,7 @@ fn man() -> Result<u8, Failure> {
             })
     });
     rendered.map_err(|error| Failure::new(ExitCode::Internal, error))?;
-    terminal::out(&String::from_utf8_lossy(&page));
+    terminal::out(&page);
     Ok(0)
 }
 

@@ -67,7 +67,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     manifest.started_at = timestamp(outcome.started);
     manifest.ended_at = Some(timestamp(clock::wall()));
     let own_text = custom(&outcome.files, &mut summary);
-    terminal::out(&own_text.unwrap_or_else(|| text(&summary)));
+    terminal::out(own_text.unwrap_or_else(|| text(&summary).into_bytes()));
     let mut unsaved = false;
     if let Some(folder) = &folder {
         unsaved |= complain(Some(folder.write_summary(&summary)));
@@ -283,7 +283,7 @@ pub(super) fn style() -> Style {
 }
 
 /// Writes the files that the script's `summary` asked for, and gives the text that it wants to be printed.
-fn custom(files: &BTreeMap<String, String>, summary: &mut Summary) -> Option<String> {
+fn custom(files: &BTreeMap<String, Vec<u8>>, summary: &mut Summary) -> Option<Vec<u8>> {
     for (name, content) in files.iter().filter(|(name, _)| *name != "stdout") {
         if let Err(error) = write_custom(name, content) {
             let text = format!("{error:#}");
@@ -296,7 +296,7 @@ fn custom(files: &BTreeMap<String, String>, summary: &mut Summary) -> Option<Str
 }
 
 /// Writes a file that the script's `summary` asked for: below the current folder only.
-fn write_custom(name: &str, content: &str) -> anyhow::Result<()> {
+fn write_custom(name: &str, content: &[u8]) -> anyhow::Result<()> {
     let path = Path::new(name);
     if path
         .components()

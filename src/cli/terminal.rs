@@ -31,9 +31,9 @@ static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
 
 /// Writes to stdout. A reader that has gone away is no error; what else goes wrong is kept for the end of the command, so that
 /// a run's results are saved whatever became of its text.
-pub(super) fn out(text: &str) {
+pub(super) fn out(text: impl AsRef<[u8]>) {
     let mut stdout = std::io::stdout().lock();
-    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    written(stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()));
 }
 
 /// Takes note of what became of a text for stdout.

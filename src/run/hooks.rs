@@ -45,7 +45,7 @@ pub(super) async fn teardown(test: &Test, judge: &mut Judge) {
 }
 
 /// Runs `summary` and gives the files that it wants; an error is a warning, because the run itself is over.
-pub(super) async fn summary(test: &Test, summary: &Summary) -> Result<BTreeMap<String, String>, String> {
+pub(super) async fn summary(test: &Test, summary: &Summary) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let Some(script) = test.script() else {
         return Ok(BTreeMap::new());
     };

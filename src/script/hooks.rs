@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mlua::{Function, Value};
+use mlua::{Function, Lua, Value};
 
 use crate::clock;
 
@@ -78,7 +78,7 @@ pub async fn teardown(context: &Rc<VuContext>, loaded: &Loaded, limit: Duration)
         .map(|_| ())
 }
 
-/// Calls `summary` with the summary and gives the texts that it returned, by file name.
+/// Calls `summary` with the summary and gives what it returned to be written, by file name.
 ///
 /// # Errors
 /// [`HookError`].
@@ -87,7 +87,7 @@ pub async fn summary(
     loaded: &Loaded,
     summary: &serde_json::Value,
     limit: Duration,
-) -> Result<BTreeMap<String, String>, HookError> {
+) -> Result<BTreeMap<String, Vec<u8>>, HookError> {
     let Some(function) = hook(loaded, "summary") else {
         return Ok(BTreeMap::new());
     };
@@ -97,10 +97,26 @@ pub async fn summary(
     match call(context, loaded, Lifecycle::Summary, &function, value, limit).await? {
         Value::Nil => Ok(BTreeMap::new()),
         Value::Table(files) => files
-            .pairs::<String, String>()
-            .map(|pair| pair.map_err(|_| HookError::Returned(format!("other keys or values than strings, {wanted}"))))
+            .pairs::<Value, Value>()
+            .map(|pair| {
+                let (name, text) = pair.map_err(|error| HookError::Script(ScriptError::from_vm(&error)))?;
+                file(&context.host.lua, &name, text).map_err(|got| HookError::Returned(format!("{got}, {wanted}")))
+            })
             .collect(),
         other => Err(HookError::Returned(format!("{}, {wanted}", describe(&other)))),
+    }
+}
+
+/// A file's name, and the bytes to write; or what is there instead.
+fn file(lua: &Lua, name: &Value, text: Value) -> Result<(String, Vec<u8>), String> {
+    let as_name = name.as_string().and_then(|name| name.to_str().ok());
+    let Some(as_name) = as_name else {
+        return Err(format!("{} as the name of a file", describe(name)));
+    };
+    let got = describe(&text);
+    match lua.coerce_string(text) {
+        Ok(Some(text)) => Ok((as_name.to_owned(), text.as_bytes().to_vec())),
+        _ => Err(format!("{got} for `{}`", &*as_name)),
     }
 }
 

@@ -208,6 +208,7 @@ async fn summary_writes_files_below_the_folder_and_nowhere_else() {
           exec = function() check(nil, { fine = true }) end,
           summary = function(s)
             return {
+              ['out/raw.bin'] = '\\255\\0a',
               ['out/deep/custom.json'] = kt.json.encode { checks = s.checks[1].passes, schema = s.schema },
               ['../escaped.txt'] = 'x', ['/tmp/kingtide-escaped.txt'] = 'x', ['out/../../escaped.txt'] = 'x',
             }
@@ -218,6 +219,8 @@ async fn summary_writes_files_below_the_folder_and_nowhere_else() {
     ran.exits(0);
     let custom = std::fs::read_to_string(project.path("out/deep/custom.json")).expect("it was written");
     let custom: serde_json::Value = serde_json::from_str(&custom).expect("it is JSON");
+    let raw = std::fs::read(project.path("out/raw.bin")).expect("it was written");
+    assert_eq!(raw, b"\xff\0a", "bytes are written as they are");
     assert_eq!(
         custom,
         serde_json::json!({ "checks": 3, "schema": "kingtide.summary/1" })
@@ -250,7 +253,11 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
     let table = [
         ("error 'oops'", "oops"),
         ("return 5", "a table of file names and texts is wanted"),
-        ("return { a = {} }", "a table of file names and texts is wanted"),
+        (
+            "return { a = {} }",
+            "summary returned a table for `a`, where a table of file names and texts is wanted",
+        ),
+        ("return { 'x' }", "summary returned 1 as the name of a file"),
         ("http.get 'http://127.0.0.1:1'", "cannot be used in `summary`"),
     ];
     for (code, warning) in table {
