@@ -16,6 +16,10 @@ local kt = require "kt"
 ---@param parts mix.Part[]
 ---@return fun(state: any): any journey
 local function mix(parts)
+  local entries = 0
+  for _ in pairs(parts) do
+    entries = entries + 1
+  end
   ---@type any[][]
   local choices = {}
   ---@type number
@@ -27,6 +31,12 @@ local function mix(parts)
     if type(part.run) ~= "function" then error("mix: part " .. i .. ": `run` must be a function", 2) end
     choices[i] = { part.run, part.weight }
     sum = sum + part.weight
+  end
+  if #choices < entries then
+    error(
+      "mix: only " .. #choices .. " of " .. entries .. " parts are in a list without gaps; the others would never run",
+      2
+    )
   end
   if not (sum > 0) then error("mix: the weights must add up to more than 0", 2) end
   return function(state) return kt.random.weighted(choices)(state) end

@@ -58,9 +58,12 @@ test("bad parts are refused when the mix is made", function()
     { { { run = run } }, "weight" },
     { { { weight = 0 / 0, run = run } }, "weight" },
     { { { weight = 1 } }, "run" },
+    { { { weight = 1, run = run }, nil, { weight = 1000, run = run } }, "only 1 of 2 parts" },
+    { { { weight = 1, run = run }, rare = { weight = 1, run = run } }, "only 1 of 2 parts" },
+    { { rare = { weight = 1, run = run } }, "only 0 of 1 parts" },
   }
   for n, row in ipairs(rows) do
-    local ok, message = pcall(mix, row[1])
+    local ok, message = pcall(mix, row[1] --[[@as any]])
     assert(not ok, "row " .. n)
     assert(string.find(message, row[2], 1, true), "row " .. n .. ": " .. message)
   end

@@ -49,3 +49,24 @@ test("no attempts are refused", function()
   local ok, message = pcall(retry.call, tostring, { attempts = 0 })
   assert(not ok and string.find(message, "attempts", 1, true), message)
 end)
+
+test("waits are durations", function()
+  assert(retry.wait(2, { wait = "10ms" }) == 0.01)
+  assert(retry.wait(9, { max_wait = "2s" }) == 2)
+  local _, attempts = retry.call(function() return { ok = false } end, { attempts = 2, wait = "1ms" })
+  assert(attempts == 2)
+end)
+
+test("mistakes are raised where they are written", function()
+  local any = retry --[[@as any]]
+  local function never() error "it was called" end
+  raises(
+    "retry.call: unknown option `atempts`; known are `attempts`, `done`",
+    function() any.call(never, { atempts = 9 }) end
+  )
+  raises("retry.call: `wait` is wrong: ", function() any.call(never, { wait = "soon" }) end)
+  raises("retry.call: `wait` is wrong: ", function() any.call(never, { wait = -1 }) end)
+  raises("retry.call: `attempts` must be a number, got string", function() any.call(never, { attempts = "9" }) end)
+  raises("retry.call: the options must be a table, got number", function() any.call(never, 9) end)
+  raises("retry.wait: unknown option `wiat`", function() any.wait(2, { wiat = 1 }) end)
+end)

@@ -58,7 +58,8 @@ function Token:renew()
     if not lifetime then error(name .. "gave no lifetime, and the token tells none: " .. tostring(problem), 0) end
   end
   if type(lifetime) ~= "number" or not (lifetime > 0) then
-    error(name .. "gave a lifetime that is no number of seconds above 0: " .. tostring(lifetime), 0)
+    local shown = type(lifetime) == "string" and '"' .. lifetime .. '"' or tostring(lifetime)
+    error(name .. "gave a lifetime that is no number of seconds above 0: " .. shown, 0)
   end
   local before = self.refresh_before or math.min(lifetime / 10, 10)
   if before >= lifetime then

@@ -101,7 +101,7 @@ test("what is no token is told", function()
     { { "opaque" }, "gave no lifetime, and the token tells none: a token is three parts" },
     { { kt.jwt.sign({}, "secret") }, "the token tells none: it has no `exp`" },
     { { "opaque", 0 }, "no number of seconds above 0: 0" },
-    { { "opaque", "60" }, "no number of seconds above 0: 60" },
+    { { "opaque", "60" }, 'no number of seconds above 0: "60"' },
     { { "opaque", 5 }, "gave a lifetime of 5 s, which `refresh_before` (10 s) uses up" },
   }
   for n, row in ipairs(rows) do

@@ -35,7 +35,7 @@ function random.float(min, max) end
 ---@return boolean
 function random.bool(probability) end
 
----One of a list, each with the same probability. Raises when the list is empty.
+---One of a list, each with the same probability. Raises when the list is empty, and when it has names or gaps.
 ---
 ---```lua
 ---local colour = kt.random.pick { "red", "green", "blue" }
@@ -47,7 +47,7 @@ function random.pick(list) end
 
 ---One of several, each with a probability in proportion to its weight. Weights need not add up to 1 or 100. Names with
 ---weights give a name, a list of `{ value, weight }` gives a value, a list of weights gives a position. Raises when weights
----are negative, or add up to nothing.
+---are negative, or add up to nothing, and when a list has names or gaps.
 ---
 ---```lua
 ---local size = kt.random.weighted { small = 70, medium = 25, large = 5 }

@@ -78,12 +78,34 @@ fn bool(args: &mut Args<'_, '_>, rng: &mut Pcg64Mcg) -> Result<bool, ApiError> {
 
 fn pick(args: &mut Args<'_, '_>, rng: &mut Pcg64Mcg) -> Result<Pushed, ApiError> {
     let length = list_len(args, "list")?;
+    if is_more(args.stack(), length) {
+        return Err(args.error("a list has no names and no gaps; from a name or past a gap nothing would be drawn"));
+    }
     if length == 0 {
         return Err(args.error("the list is empty"));
     }
     let drawn = i32::try_from(rng.random_range(1..=length)).unwrap_or(i32::MAX);
     args.stack().push_item(1, drawn);
+    let stack = args.stack();
+    if stack.kind(stack.top()) == Kind::Nil {
+        return Err(args.error(format!("the list has a gap: entry {drawn} is nil")));
+    }
     Ok(Pushed(1))
+}
+
+/// Whether the first argument, a table, has entries beside its list: what comes after it, so that a long list costs nothing.
+fn is_more(stack: &mut Stack<'_>, length: usize) -> bool {
+    let (top, mut at) = (stack.top(), i32::try_from(length).unwrap_or(i32::MAX));
+    while let Some(next) = stack.next(1, at) {
+        let position = stack.number(top + 1);
+        stack.truncate(top);
+        #[expect(clippy::cast_precision_loss, reason = "no list is so long")]
+        if position.is_none_or(|position| position > length as f64) {
+            return true;
+        }
+        at = next;
+    }
+    false
 }
 
 /// How long the list is that is the first argument, a table.
@@ -99,6 +121,12 @@ fn list_len(args: &mut Args<'_, '_>, what: &str) -> Result<usize, ApiError> {
 fn weighted(args: &mut Args<'_, '_>, rng: &mut Pcg64Mcg) -> Result<Pushed, ApiError> {
     let length = list_len(args, "weights")?;
     let choices = if length > 0 {
+        let entries = args.stack().entries(1);
+        if entries != length {
+            return Err(
+                args.error("a list has no names and no gaps; write `{ value, weight }` for each, or names only")
+            );
+        }
         pairs(args, i32::try_from(length).unwrap_or(i32::MAX))?
     } else {
         named(args)?

@@ -46,6 +46,14 @@ test("pick draws from a list", function()
     function(value) return value == "a" or value == "b" end
   )
   assert(counts.a > 850 and counts.b > 850)
+  -- However a list was made.
+  local grown, downwards = {}, {}
+  for n = 1, 100 do
+    grown[n], downwards[101 - n] = n, n
+  end
+  for _, list in { grown, downwards, table.create(500, 1), table.freeze { 1 } } do
+    assert(random.pick(list) >= 1)
+  end
 end)
 
 test("weighted takes names, pairs and bare weights", function()
@@ -101,6 +109,16 @@ test("misuse is raised where it is written", function()
   raises("random.float: `min` (1) is above `max` (0)", function() any.float(1, 0) end)
   raises("random.bool: `probability` is a share between 0 and 1, got 5", function() any.bool(5) end)
   raises("random.pick: the list is empty", function() any.pick {} end)
+  raises("random.pick: a list has no names and no gaps", function() any.pick { a = 1 } end)
+  raises("random.pick: a list has no names and no gaps", function() any.pick { 1, 2, a = 1 } end)
+  raises("random.pick: a list has no names and no gaps", function() any.pick { 1, [3] = 3 } end)
+  raises("random.pick: the list has a gap: entry ", function()
+    for _ = 1, 100 do
+      any.pick { 1, nil, 3 }
+    end
+  end)
+  raises("random.weighted: a list has no names and no gaps", function() any.weighted { 60, a = 40 } end)
+  raises("random.weighted: a list has no names and no gaps", function() any.weighted { 60, nil, 40 } end)
   raises('random.pick: `list` must be a table, got "ab"', function() any.pick "ab" end)
   raises("random.weighted: there is nothing to choose from", function() any.weighted {} end)
   raises("there is nothing to choose from", function() any.weighted { a = 0 } end)

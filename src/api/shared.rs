@@ -115,7 +115,7 @@ local function once(key, options, body)
     raw.once_give_up(key)
     error(result, 0)
   end
-  return raw.once_end(key, lasting, result)
+  return raw.once_end(key, ttl ~= nil, lasting, result)
 end
 return counter, map, once"#;
 
@@ -278,14 +278,14 @@ fn onces(host: &Rc<Host>, raw: &Table) -> mlua::Result<()> {
     let end = host.function("shared.once", |host, args| {
         // Dropped by an error, so that the next one tries.
         let turn = host.current()?.held.finish(&args.text(1, "key")?);
-        let lasting = match args.kind(2) {
-            Kind::Nil => None,
-            _ => {
-                let given = duration_at(args.stack(), 2);
+        let lasting = match args.stack().is_true(2) {
+            true => {
+                let given = duration_at(args.stack(), 3);
                 Some(ttl(args, given)?)
             }
+            false => None,
         };
-        let value = stored(host, args.stack(), 3);
+        let value = stored(host, args.stack(), 4);
         let value = value.map_err(|what| match args.text(1, "key") {
             Ok(key) => args.error(format!("the value of `{key}`: {what}")),
             Err(error) => error,

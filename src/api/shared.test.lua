@@ -106,6 +106,9 @@ test("how long a value is good may depend on it", function()
     return { n = made, expires_in = made == 1 and "5ms" or 60 }
   end
   local options = { ttl = function(value) return value.expires_in end }
+  raises('shared.once: `ttl` is wrong: a duration is a string as "1m30s" or a number of seconds, got nil', function()
+    shared.once("endless", options, function() return { token = "t" } end)
+  end)
   assert(shared.once("lasting", options, make).n == 1)
   kt.sleep "6ms"
   assert(shared.once("lasting", options, make).n == 2 and shared.once("lasting", options, make).n == 2)
