@@ -53,7 +53,7 @@ function time.iso(t) end
 function time.format(t, format) end
 
 ---Reads a time as RFC 3339 and ISO 8601 write it, with an offset or `Z`, or as mails and headers do; with a pattern, as
----`strptime` does, where a time without an offset is in UTC.
+---`strptime` does, where a time without an offset is in UTC, and a time zone's name is refused.
 ---
 ---```lua
 ---local at, problem = kt.time.parse(res:json "createdAt")

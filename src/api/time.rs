@@ -82,19 +82,30 @@ fn parse(args: &Args<'_, '_>) -> Result<Result<f64, String>, ApiError> {
     let text = args.text(1, "text")?;
     let parsed = match args.opt_text(2, "format")? {
         Some(pattern) => by_pattern(&pattern, &text),
-        None => text
-            .parse::<Timestamp>()
-            .or_else(|error| DateTimeParser::new().parse_timestamp(text.as_ref()).map_err(|_| error)),
+        None => either(&text),
     };
     let seconds = parsed.map(|at| at.as_duration().as_secs_f64());
     Ok(seconds.map_err(|error| error.to_string()))
 }
 
-/// Without an offset in it, a time is in UTC; without a time, a date is its midnight.
+/// RFC 3339, or the date of a mail or a header, which has at least four words.
+fn either(text: &str) -> Result<Timestamp, jiff::Error> {
+    let mail = || DateTimeParser::new().parse_timestamp(text);
+    match text.split_ascii_whitespace().nth(3) {
+        Some(_) => mail(),
+        None => text.parse().or_else(|error| mail().map_err(|_| error)),
+    }
+}
+
+/// Without an offset in it, a time is in UTC; without a time, a date is its midnight. Names of time zones are not known here.
 fn by_pattern(pattern: &str, text: &str) -> Result<Timestamp, jiff::Error> {
     let parts = strtime::parse(pattern, text)?;
     if parts.offset().is_some() || parts.timestamp().is_some() {
         return parts.to_timestamp();
+    }
+    if let Some(zone) = parts.iana_time_zone() {
+        let what = "names of time zones are not known here; write the offset, as `-04:00`";
+        return Err(jiff::Error::from_args(format_args!("`{zone}`: {what}")));
     }
     let time = parts.to_time().unwrap_or_default();
     let at = parts.to_date()?.to_datetime(time);

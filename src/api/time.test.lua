@@ -48,6 +48,7 @@ test("a time is read from what systems write", function()
   assert(time.parse("20.11.2026", "%d.%m.%Y") == 1795132800)
   assert(time.parse("20.11.2026 10:00", "%d.%m.%Y %H:%M") == 1795168800)
   assert(time.parse("20.11.2026 11:00 +0100", "%d.%m.%Y %H:%M %z") == 1795168800)
+  assert(time.parse("20.11.2026 11:00 +0100", "%d.%m.%Y %H:%M %Q") == 1795168800)
   assert(time.parse("1795168800", "%s") == 1795168800)
 end)
 
@@ -58,6 +59,16 @@ test("text that is no time gives nil and the problem", function()
   end
   local t, problem = time.parse("x", "%d.%m.%Y")
   assert(t == nil and problem)
+  -- text, format, part of the problem
+  local rows = {
+    { "2026-07-01 10:00:00 America/New_York", "%Y-%m-%d %H:%M:%S %Q", "`America/New_York`: names of time zones" },
+    { "Mon, 20 Nov 2026 09:59:00 GMT", nil, "weekday" },
+    { "Fri, 20 Nov 2026 09:59:00 GMT+2", nil, "RFC 2822" },
+  }
+  for _, row in ipairs(rows) do
+    t, problem = time.parse(row[1], row[2])
+    assert(t == nil and string.find(problem or "", row[3], 1, true), row[1] .. ": " .. tostring(problem))
+  end
 end)
 
 test("a duration is what plans understand", function()
