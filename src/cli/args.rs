@@ -16,7 +16,7 @@ use super::demo::DemoArgs;
 use super::outputs::OutputArgs;
 use super::quick::QuickArgs;
 use super::report::{HistoryArgs, ReportArgs};
-use super::ui::UiArgs;
+use super::ui::{UiArgs, listen_addr};
 use crate::clock;
 use crate::metrics::own_tag;
 use crate::net::{base_url, http_url};
@@ -180,7 +180,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) allow_suspect: bool,
     /// Listen for commands into the run (status, pause, rates, stop); port 0 takes a free one. `kingtide ctl` sends them.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_addr)]
     pub(super) control: Option<SocketAddr>,
     #[command(flatten)]
     pub(super) ui: UiArgs,
@@ -436,6 +436,37 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_alone_is_an_address_of_this_machine() {
+        // options, where control and page listen
+        let table = [
+            (["--control", "1234"], Some("127.0.0.1:1234")),
+            (["--control", "localhost:0"], Some("127.0.0.1:0")),
+            (["--control", "[::1]:9"], Some("[::1]:9")),
+            (["--control", "here"], None),
+        ];
+        for (more, wanted) in table {
+            let read = Cli::try_parse_from([&["kingtide", "run", "j.lua"][..], &more].concat());
+            match (read.map(|cli| cli.command), wanted) {
+                (Ok(Command::Run(args)), Some(wanted)) => {
+                    assert_eq!(
+                        args.control.map(|addr| addr.to_string()).as_deref(),
+                        Some(wanted),
+                        "{more:?}"
+                    );
+                }
+                (Err(error), None) => assert!(error.to_string().contains("write it as 127.0.0.1:5665"), "{error}"),
+                (got, _) => panic!("{more:?}: {got:?}"),
+            }
+        }
+        for ui in ["--ui", "--ui=0", "--ui=localhost:0"] {
+            assert!(
+                Cli::try_parse_from(["kingtide", "quick", "http://h/", ui]).is_ok(),
+                "{ui}"
+            );
+        }
     }
 
     #[test]

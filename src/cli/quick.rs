@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, COOKIE};
 use http::{HeaderValue, Method};
 
 pub(super) use self::args::QuickArgs;
@@ -19,7 +19,7 @@ use super::{Failure, block_on, signals, terminal, ui};
 use crate::clock;
 use crate::control::Control;
 use crate::direct::Call;
-use crate::net::{Connections, HttpVersion};
+use crate::net::{Connections, HeaderList, HttpVersion};
 use crate::output::Spec;
 use crate::plan::overrides::{DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, default_pre_allocated};
 use crate::plan::{Executor, OnSaturation, Plan, Scenario, Traces, validate};
@@ -100,11 +100,7 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
     config.timeout = args.timeout.unwrap_or(config.timeout);
     config.max_redirects = args.redirects.unwrap_or(config.max_redirects);
     config.tls.insecure = args.insecure;
-    let mut headers: Vec<_> = args.headers.iter().collect();
-    headers.sort_by_key(|(name, _)| name.as_str());
-    for (name, value) in headers {
-        config.headers.append(name.clone(), value.clone());
-    }
+    config.headers = headers(args);
     // Nobody looks at the bodies, so that their size is no matter.
     config.discard_body = true;
     if args.no_keepalive {
@@ -129,6 +125,25 @@ fn plan(args: &QuickArgs) -> Result<Plan, Failure> {
     plan.thresholds
         .sort_by_key(|threshold| (threshold.selector.to_string(), threshold.expression.clone()));
     Ok(plan)
+}
+
+/// The headers, sorted by name; several of cookies are one, as on the wire.
+fn headers(args: &QuickArgs) -> HeaderList {
+    let mut all: Vec<_> = args.headers.clone();
+    let cookies = all.extract_if(.., |(name, _)| *name == COOKIE);
+    let cookies: Vec<_> = cookies.map(|(_, value)| value).collect();
+    let joined: Vec<&[u8]> = cookies.iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&joined.join(&b"; "[..]))
+        && !cookies.is_empty()
+    {
+        all.push((COOKIE, joined));
+    }
+    all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    let mut headers = HeaderList::default();
+    for (name, value) in all {
+        headers.append(name, value);
+    }
+    headers
 }
 
 /// The option that a key of the plan comes from.

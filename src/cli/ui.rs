@@ -18,8 +18,8 @@ const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct UiArgs {
     /// Serve a page that shows the run while it lasts, and steers it. Default address: 127.0.0.1:5665; the next free port
-    /// where one is taken.
-    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, require_equals = true)]
+    /// where one is taken. Another one is written with `=`: --ui=ADDR:PORT.
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_addr, num_args = 0..=1, require_equals = true)]
     #[expect(
         clippy::option_option,
         reason = "clap's form of an option whose value may be left out"
@@ -28,6 +28,11 @@ pub(super) struct UiArgs {
     /// Show the run on the whole terminal: rates, service times, checks, generator. q stops it, p pauses it.
     #[arg(long, conflicts_with = "quiet")]
     pub(super) tui: bool,
+}
+
+/// Where to listen, as an option has it.
+pub(super) fn listen_addr(text: &str) -> Result<SocketAddr, String> {
+    crate::output::listen_addr(text, DEFAULT.port())
 }
 
 /// Refuses what cannot be, before anything has begun.

@@ -42,7 +42,7 @@ use crate::net::HeaderList;
 use crate::results::{Ending, Header, Interval, OutputReport, Patience, Sink, Summary};
 
 pub use self::prometheus::remote_write::Naming;
-pub use self::spec::Spec;
+pub use self::spec::{Spec, listen_addr};
 
 /// Seconds that an output may be behind; then new ones are dropped.
 const MOST_BEHIND: usize = 600;

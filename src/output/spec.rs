@@ -53,7 +53,9 @@ impl FromStr for Spec {
             "hlog" => needs("FILE").map(|file| Self::Hlog(file.into())),
             "junit" => needs("FILE").map(|file| Self::Junit(file.into())),
             "prometheus" => target
-                .map_or(Ok(([127, 0, 0, 1], SCRAPE_PORT).into()), scrape_addr)
+                .map_or(Ok(([127, 0, 0, 1], SCRAPE_PORT).into()), |text| {
+                    listen_addr(text, SCRAPE_PORT)
+                })
                 .map(Self::Prometheus),
             "prometheus-rw" => needs("URL")
                 .and_then(|text| url(text, "/api/v1/write"))
@@ -75,15 +77,18 @@ fn nearest(kind: &str) -> Option<&'static str> {
     (distance(near) <= 2).then_some(near)
 }
 
-/// An address, or a port of this machine.
-fn scrape_addr(text: &str) -> Result<SocketAddr, String> {
+/// An address to listen at, or a port of this machine; `usual` is an example.
+///
+/// # Errors
+/// How it is written.
+pub fn listen_addr(text: &str, usual: u16) -> Result<SocketAddr, String> {
     let text = text.strip_prefix(':').unwrap_or(text);
     if let Ok(port) = text.parse::<u16>() {
         return Ok(([127, 0, 0, 1], port).into());
     }
     let text = text.replacen("localhost:", "127.0.0.1:", 1);
     text.parse()
-        .map_err(|_| format!("`{text}` is no address; write it as 127.0.0.1:{SCRAPE_PORT}, or a port alone"))
+        .map_err(|_| format!("`{text}` is no address; write it as 127.0.0.1:{usual}, or a port alone"))
 }
 
 fn host_port(text: &str) -> Result<String, String> {

@@ -36,7 +36,7 @@ pub(in crate::cli) struct QuickArgs {
     #[arg(short = 'n', short_alias = 'i', long, value_name = "N", value_parser = count, help_heading = LOAD, allow_negative_numbers = true, conflicts_with = "rate")]
     pub(super) iterations: Option<u64>,
     /// With --rate: the most users there may be, of which --vus are made before the start.
-    #[arg(long, value_name = "N", value_parser = count, requires = "rate", help_heading = LOAD)]
+    #[arg(long, value_name = "N", value_parser = count, requires = "rate", conflicts_with = "iterations", help_heading = LOAD)]
     pub(super) max_vus: Option<u64>,
     /// Threads that send. Default: all cores but one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256), help_heading = LOAD)]

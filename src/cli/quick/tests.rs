@@ -93,6 +93,19 @@ fn loads_that_cannot_be_meant_are_refused_by_the_name_of_the_option() {
 }
 
 #[test]
+fn more_users_need_a_rate() {
+    let table: &[(&[&str], &str)] = &[
+        (&["--max-vus", "9"], "--rate"),
+        (&["-n", "5", "--max-vus", "9"], "--iterations"),
+    ];
+    for (args, named) in table {
+        let words = ["kingtide", "quick", URL].iter().chain(*args);
+        let error = Cli::try_parse_from(words).expect_err("it is refused").to_string();
+        assert!(error.contains(named), "{args:?}: {error}");
+    }
+}
+
+#[test]
 fn a_body_makes_it_a_post_unless_a_method_is_given() {
     let table: &[(&[&str], &str, &str)] = &[
         (&[], "GET", ""),
@@ -153,6 +166,7 @@ fn the_printed_script_is_the_same_plan() {
             "--expect",
             "2xx,404",
         ],
+        &["-H", "cookie: a=1", "-H", "x: 1", "-H", "Cookie: b=2; c=3"],
         &["-m", "trace", "--body", &"x".repeat(200)],
     ];
     let folder = TempDir::new().unwrap();
