@@ -59,10 +59,24 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
         let is_own = !definition.builtin && definition.kind == Kind::Trend;
         coarse(&definition, totals.root(metric, Aggregation::Med).filter(|_| is_own)?)
     });
+    let never_ready = still_unready(test.session.never_ready());
     let censored = never_ended(&test.plan, totals);
-    let first = test.left_out.iter().cloned().chain(nothing_worked).chain(censored);
+    let first = test.left_out.iter().cloned().chain(nothing_worked);
+    let first = first.chain(never_ready).chain(censored);
     let all = first.chain(bound).chain(refused).chain(full).chain(tiny);
     all.chain(exhausted).chain(never).collect()
+}
+
+/// Users that an edit has kept from iterating.
+fn still_unready(users: u64) -> Option<String> {
+    let (users, were) = match users {
+        0 => return None,
+        1 => ("1 virtual user".to_owned(), "was"),
+        users => (format!("{users} virtual users"), "were"),
+    };
+    Some(format!(
+        "{users} {were} still in the `vu_init` of an edited script at the end, and began nothing after that edit"
+    ))
 }
 
 /// A trend most of whose samples are too small for its steps. For times there is no smaller unit.
@@ -244,6 +258,15 @@ mod tests {
                 .declare(&format!("t{n}"), Kind::Trend, Unit::parse(unit))
                 .unwrap();
             assert_eq!(coarse(&registry.definition(trend), median), told);
+        }
+    }
+
+    #[test]
+    fn users_whom_an_edit_kept_from_iterating_are_told() {
+        assert_eq!(still_unready(0), None);
+        for (users, part) in [(1, "1 virtual user was still"), (7, "7 virtual users were still")] {
+            let text = still_unready(users).unwrap();
+            assert!(text.starts_with(part), "{text}");
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
+use tokio::sync::watch;
 
 use crate::clock::Instant;
 use crate::control::Control;
@@ -67,9 +68,11 @@ pub struct Session {
     pub setup: OnceLock<serde_json::Value>,
     /// Who hears of each step; nobody in a load.
     pub trace: OnceLock<Trace>,
-    revision: Mutex<Arc<Revision>>,
+    revision: watch::Sender<Arc<Revision>>,
     /// The number of `revision`, readable without its lock.
     newest: AtomicU32,
+    /// Users who were cut off in the `vu_init` of an edited script.
+    never_ready: AtomicU64,
     secrets: Arc<Secrets>,
     exhausted: Mutex<BTreeSet<String>>,
     unset: Mutex<BTreeSet<String>>,
@@ -122,7 +125,8 @@ impl Session {
             setup: OnceLock::new(),
             trace: OnceLock::new(),
             newest: AtomicU32::new(revision.number),
-            revision: Mutex::new(Arc::new(revision)),
+            revision: watch::Sender::new(Arc::new(revision)),
+            never_ready: AtomicU64::new(0),
             secrets,
             exhausted: Mutex::default(),
             unset: Mutex::default(),
@@ -154,7 +158,7 @@ impl Session {
     /// The newest revision of the script.
     #[must_use]
     pub fn revision(&self) -> Arc<Revision> {
-        Arc::clone(&self.revision.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.revision.borrow())
     }
 
     /// Its number; cheap enough to ask before each iteration.
@@ -166,8 +170,28 @@ impl Session {
     /// Makes `revision` the newest: virtual users take it up before their next iteration.
     pub fn adopt(&self, revision: Arc<Revision>) {
         let number = revision.number;
-        *self.revision.lock().unwrap_or_else(PoisonError::into_inner) = revision;
+        self.revision.send_replace(revision);
         self.newest.store(number, Ordering::Release);
+    }
+
+    /// Waits until another revision than that one is the newest.
+    pub async fn newer(&self, number: u32) {
+        let mut newest = self.revision.subscribe();
+        if newest.wait_for(|newest| newest.number != number).await.is_err() {
+            // Nobody can make one.
+            std::future::pending().await
+        }
+    }
+
+    /// A user was cut off in the `vu_init` of an edited script.
+    pub fn miss_user(&self) {
+        self.never_ready.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    #[must_use]
+    pub fn never_ready(&self) -> u64 {
+        self.never_ready.load(Ordering::Relaxed)
     }
 
     /// Remembers a value that must never be shown.

@@ -21,6 +21,7 @@ use super::near::Places;
 use super::plan_reader;
 use super::raw::{Coroutine, Pinned};
 use super::revision::Revision;
+use super::session::Session;
 use super::trace::{self, Mark, Step};
 use super::usher::Guest;
 
@@ -53,7 +54,7 @@ impl LuaVu {
             .and_then(|plan| Some(plan.scenarios.get(scenario)?.name.clone()));
         let scenario = name.unwrap_or_default();
         let mut init_took = Duration::ZERO;
-        let instance = instantiate(&context, &scenario, &mut init_took).await;
+        let instance = initialise(&context, &scenario, &mut init_took).await;
         let _ = context.guest.set(Guest::new());
         Self {
             context,
@@ -103,6 +104,43 @@ pub(super) fn report(context: &VuContext, error: &ScriptError) {
 fn ended(outcome: Outcome, error: &ScriptError) -> String {
     let how = if outcome == Outcome::Failed { "failed" } else { "ended" };
     format!("{how}: {}", error.message)
+}
+
+/// Goes over to the newest revision.
+fn follow_newest(context: &VuContext) {
+    let session = &context.host.session;
+    if let Err(error) = context.follow(&session.revision()) {
+        // Tried before the revision was adopted; a file has changed since.
+        let text = session.redact(&format!("http options of the edited script: {error}"));
+        tracing::warn!(target: "kingtide::script", "{text}");
+    }
+}
+
+/// A user in the `vu_init` of an edited script: dropped, if it never comes out.
+struct Unready<'a>(&'a Session);
+
+impl Drop for Unready<'_> {
+    fn drop(&mut self) {
+        self.0.miss_user();
+    }
+}
+
+/// As [`instantiate`]; what a newer revision finds unfinished is left, and begun anew with that one.
+async fn initialise(
+    context: &Rc<VuContext>,
+    scenario: &str,
+    init_took: &mut Duration,
+) -> Result<Instance, ScriptError> {
+    loop {
+        let number = context.revision().number;
+        tokio::select! {
+            biased;
+            made = instantiate(context, scenario, init_took) => return made,
+            () = context.host.session.newer(number) => {}
+        }
+        context.held.initialised(false);
+        follow_newest(context);
+    }
 }
 
 /// Evaluates the script for a user and calls its `vu_init`, which takes as long as `init_took` then says.
@@ -200,15 +238,12 @@ impl Vu for LuaVu {
         let mut took = Duration::ZERO;
         if session.newest() != revision {
             let before = clock::now();
-            let newest = session.revision();
-            revision = newest.number;
-            if let Err(error) = self.context.follow(&newest) {
-                // Tried before the revision was adopted; a file has changed since.
-                let text = session.redact(&format!("http options of the edited script: {error}"));
-                tracing::warn!(target: "kingtide::script", "{text}");
-            }
+            follow_newest(&self.context);
+            let unready = Unready(session);
             // Boxed, as below: every user would hold the room for what hardly any does.
-            self.instance = Box::pin(instantiate(&self.context, &self.scenario, &mut self.init_took)).await;
+            self.instance = Box::pin(initialise(&self.context, &self.scenario, &mut self.init_took)).await;
+            std::mem::forget(unready);
+            revision = self.context.revision().number;
             took = clock::now().saturating_duration_since(before);
         }
         Ready { revision, took }
@@ -245,7 +280,7 @@ impl Vu for LuaVu {
         trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
         if matches!(error.kind, Kind::Stuck | Kind::Memory) {
             // Whatever the script's own state is now, it is replaced by a fresh one.
-            self.instance = Box::pin(instantiate(&self.context, &self.scenario, &mut self.init_took)).await;
+            self.instance = Box::pin(initialise(&self.context, &self.scenario, &mut self.init_took)).await;
         }
         outcome
     }

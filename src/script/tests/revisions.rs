@@ -138,3 +138,40 @@ async fn what_an_edit_has_replaced_is_given_back() {
     }
     assert!(used[19] < used[0] + used[0] / 10, "{used:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_hangs_is_left_for_the_next_one() {
+    let main = |version: u32, wait: &str| {
+        format!(
+            "local kt = require 'kt'
+local pool = kt.data.pool {{ name = 'accounts', rows = {{ 'a', 'b' }} }}
+return {{
+  scenarios = {{ only = {{ executor = 'constant-vus', duration = '1m', exec = function()
+    kt.fail('version {version}, free ' .. pool:free())
+  end }} }},
+  vu_init = function() pool:claim() kt.sleep '{wait}' end,
+}}"
+        )
+    };
+    let bed = Bed::new(&main(1, "0s")).await;
+    let mut vu = bed.vu(1).await;
+    save(&bed, &main(2, "1h")).await;
+    let edit = async {
+        crate::clock::sleep(Duration::from_secs(60)).await;
+        save(&bed, &main(3, "1s")).await;
+    };
+    let (ready, ()) = tokio::join!(vu.ready(), edit);
+    assert_eq!((ready.revision, ready.took), (3, Duration::from_secs(61)));
+    assert_eq!(vu.init_took(), Duration::from_secs(1));
+    iterate(&mut vu, 0).await;
+    assert_eq!(
+        bed.reasons(),
+        ["version 3, free 1"],
+        "what the one that hung had claimed is back"
+    );
+    assert_eq!(bed.session.never_ready(), 0);
+    save(&bed, &main(4, "1h")).await;
+    let cut_off = crate::clock::timeout(Duration::from_secs(60), vu.ready()).await;
+    assert!(cut_off.is_err());
+    assert_eq!(bed.session.never_ready(), 1);
+}
