@@ -157,6 +157,11 @@ impl Control {
         self.steering().end();
     }
 
+    /// A scenario (its index in the plan) begins nothing any more: what is set for it would be in vain.
+    pub fn conclude(&self, scenario: usize) {
+        self.steering().conclude(scenario);
+    }
+
     /// The setpoints of a scenario (its index in the plan) in the order of their instants, the first being the plan's
     /// own. Executors read all of them, so that every core derives the same schedule. `None` before [`Control::steer`].
     #[must_use]

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -46,6 +47,8 @@ pub struct Abilities {
     pub pause: bool,
     /// Another rate.
     pub rate: bool,
+    /// What of the scenario forbids another rate, where that is not its executor as such.
+    pub no_rate: Option<&'static str>,
     /// Another number of virtual users, up to this.
     pub max_vus: Option<u64>,
 }
@@ -120,13 +123,13 @@ pub enum Refused {
         /// What there is.
         known: String,
     },
-    /// The executor does not do that.
-    #[error("scenario `{scenario}`: {what} is not supported by its executor ({executor})")]
+    /// The scenario does not do that.
+    #[error("scenario `{scenario}`: {what} is not supported {because}")]
     Unsupported {
         /// The scenario.
         scenario: String,
-        /// Its executor.
-        executor: String,
+        /// What of it is the reason: "by its executor (steps)".
+        because: String,
         /// What was asked for.
         what: &'static str,
     },
@@ -136,6 +139,12 @@ pub enum Refused {
     /// Nothing would change.
     #[error("the run is {0} already")]
     Already(&'static str),
+    /// The scenario begins nothing any more.
+    #[error("scenario `{0}`: its load is over")]
+    Over(String),
+    /// No scenario does.
+    #[error("the load of every scenario is over, and what is in flight finishes")]
+    AllOver,
 }
 
 /// A command that was accepted.
@@ -159,11 +168,16 @@ enum Stage {
     After,
 }
 
+/// A scenario, and what was set for it.
+type Steered = (Steerable, watch::Sender<Vec<Setpoint>>);
+
 /// What is set, and how it came to be.
 #[derive(Debug, Default)]
 pub(super) struct Steering {
     stage: Stage,
-    scenarios: Vec<(Steerable, watch::Sender<Vec<Setpoint>>)>,
+    scenarios: Vec<Steered>,
+    /// Those that begin nothing any more.
+    over: BTreeSet<usize>,
     events: Vec<Event>,
     paused: bool,
 }
@@ -186,6 +200,11 @@ impl Steering {
 
     pub(super) fn end(&mut self) {
         self.stage = Stage::After;
+    }
+
+    /// A scenario begins nothing any more.
+    pub(super) fn conclude(&mut self, scenario: usize) {
+        self.over.insert(scenario);
     }
 
     pub(super) fn setpoints(&self, scenario: usize) -> Option<watch::Receiver<Vec<Setpoint>>> {
@@ -272,10 +291,13 @@ impl Steering {
 
     fn pause(&mut self, paused: bool) -> Result<(), Refused> {
         if let Some((unable, _)) = self.scenarios.iter().find(|(scenario, _)| !scenario.abilities.pause) {
-            return Err(unable.cannot("pausing"));
+            return Err(unable.cannot("pausing", None));
         }
         if self.paused == paused {
             return Err(Refused::Already(if paused { "paused" } else { "running" }));
+        }
+        if paused && self.over.len() == self.scenarios.len() {
+            return Err(Refused::AllOver);
         }
         self.paused = paused;
         let at = self.next_instant();
@@ -287,15 +309,16 @@ impl Steering {
     }
 
     fn rate(&mut self, name: &str, rate: f64) -> Result<(), Refused> {
-        let (scenario, sender) = self.find(name)?;
+        let (index, (scenario, sender)) = self.find(name)?;
         if !rate.is_finite() || rate <= 0.0 || rate > MAX_RATE {
             return Err(Refused::Value(format!(
                 "a rate is a number above zero and at most {MAX_RATE}, not {rate}; to stand still, pause"
             )));
         }
         if !scenario.abilities.rate {
-            return Err(scenario.cannot("another rate"));
+            return Err(scenario.cannot("another rate", scenario.abilities.no_rate));
         }
+        self.goes_on(index, name)?;
         let at = self.next_instant();
         set(sender, at, |setpoint| setpoint.rate = Some(rate));
         self.note(at, "rate", Some(name), Some(rate));
@@ -303,15 +326,16 @@ impl Steering {
     }
 
     fn vus(&mut self, name: &str, vus: u64) -> Result<(), Refused> {
-        let (scenario, sender) = self.find(name)?;
+        let (index, (scenario, sender)) = self.find(name)?;
         if vus > MAX_VUS {
             return Err(Refused::Value(format!(
                 "one machine holds at most {MAX_VUS} virtual users, not {vus}"
             )));
         }
         let Some(max) = scenario.abilities.max_vus else {
-            return Err(scenario.cannot("another number of virtual users"));
+            return Err(scenario.cannot("another number of virtual users", None));
         };
+        self.goes_on(index, name)?;
         if vus > max {
             return Err(Refused::Value(format!(
                 "scenario `{name}` has at most {max} virtual users, not {vus}"
@@ -324,9 +348,17 @@ impl Steering {
         Ok(())
     }
 
-    fn find(&self, name: &str) -> Result<(&Steerable, &watch::Sender<Vec<Setpoint>>), Refused> {
-        let found = self.scenarios.iter().find(|(scenario, _)| scenario.name == name);
-        found.map(|(scenario, sender)| (scenario, sender)).ok_or_else(|| {
+    fn goes_on(&self, scenario: usize, name: &str) -> Result<(), Refused> {
+        if self.over.contains(&scenario) {
+            return Err(Refused::Over(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<(usize, &Steered), Refused> {
+        let mut scenarios = self.scenarios.iter().enumerate();
+        let found = scenarios.find(|(_, (scenario, _))| scenario.name == name);
+        found.ok_or_else(|| {
             let known: Vec<_> = self.scenarios.iter().map(|(s, _)| format!("`{}`", s.name)).collect();
             Refused::NoScenario {
                 name: name.to_owned(),
@@ -376,10 +408,11 @@ fn set(sender: &watch::Sender<Vec<Setpoint>>, since: Instant, change: impl FnOnc
 }
 
 impl Steerable {
-    fn cannot(&self, what: &'static str) -> Refused {
+    fn cannot(&self, what: &'static str, because: Option<&str>) -> Refused {
+        let by_nature = || format!("by its executor ({})", self.executor);
         Refused::Unsupported {
             scenario: self.name.clone(),
-            executor: self.executor.clone(),
+            because: because.map_or_else(by_nature, str::to_owned),
             what,
         }
     }

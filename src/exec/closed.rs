@@ -109,8 +109,14 @@ pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work,
     let (mut done, turns) = (0, helm.turns(seat.index));
     while let Some(now) = helm.turn(&lane, seat.index).await
         && let Some(ready) = lane.ready(&mut *seat.vu).await
-        && let Some(number) = work.next(&lane, turns, done)
     {
+        if !ready.took.is_zero() {
+            // It may not have its turn any more.
+            continue;
+        }
+        let Some(number) = work.next(&lane, turns, done) else {
+            return;
+        };
         if lane.run_closed(&mut *seat.vu, ready, number, 0, now).await == Outcome::Retired {
             return;
         }

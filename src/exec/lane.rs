@@ -45,6 +45,7 @@ pub(super) struct Lane {
     /// No iteration may begin any more.
     closed: Cell<bool>,
     left: Cell<bool>,
+    concluded: Cell<bool>,
     /// When the load began.
     origin: Cell<Instant>,
     /// When the scenario began.
@@ -72,6 +73,7 @@ impl Lane {
             recorder: recorder.clone(),
             closed: Cell::new(false),
             left: Cell::new(false),
+            concluded: Cell::new(false),
             origin: Cell::new(clock::now()),
             begun: Cell::new(clock::now()),
         }
@@ -95,15 +97,24 @@ impl Lane {
     /// From now on no iteration begins.
     pub(super) fn close(&self) {
         self.closed.set(true);
+        self.conclude();
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
+    /// Nothing comes due here any more. Where that is so of all stripes, live control has nothing to say any more.
+    fn conclude(&self) {
+        if !self.concluded.replace(true) && self.joint().conclude() {
+            self.signals.steering.conclude(self.index);
+        }
+    }
+
     /// This stripe offers no more. The last one to leave drops what nobody claimed of work that all stripes have in common.
     /// Only the first call does anything.
     pub(super) fn leave(&self) {
+        self.conclude();
         if !self.left.replace(true)
             && self.joint().leave()
             && let Executor::SharedIterations { iterations, .. } = &self.scenario().executor
@@ -156,7 +167,7 @@ impl Lane {
         (!self.is_closed()).then_some(ready)
     }
 
-    /// Runs an iteration that begins because its VU, which had its turn at `now`, is free and ready: intended and actual
+    /// Runs an iteration that begins because its VU, which has its turn at `now`, is free and ready: intended and actual
     /// start are the same.
     pub(super) async fn run_closed<V: Vu>(
         &self,
@@ -166,8 +177,6 @@ impl Lane {
         segment: u32,
         now: Instant,
     ) -> Outcome {
-        // The clock was read just before, unless the VU has taken up an edited script meanwhile.
-        let now = if ready.took.is_zero() { now } else { clock::now() };
         let iteration = self.iteration(number, segment, now, now, ready);
         self.count(Count::Offered, &self.tally.offered, 1, iteration.part);
         self.run(vu, iteration).await

@@ -9,7 +9,7 @@
 //! | offering | planned end, which a pause puts off | draining | the backlog goes on starting |
 //! | offering, draining | `stop`; data exhausted; saturated with `abort` | draining | the lane closes: the backlog is dropped |
 //! | draining | all VUs idle, no backlog, no stripe offers | ended | |
-//! | draining | `graceful_stop` over since the earlier of planned end and closing | ended | VUs cut off, backlog dropped |
+//! | draining | `graceful_stop` over since the earlier of planned end and closing | ended | arrivals that have a VU start; VUs cut off, backlog dropped |
 //! | any | `kill` | ended | VUs cut off, backlog dropped |
 
 use std::pin::pin;
@@ -164,7 +164,8 @@ async fn drain<F: VuFactory + 'static>(pool: &Rc<Pool<F>>, vus: &mut JoinSet<()>
                     pool.close();
                 }
             }
-            () = &mut over => return,
+            // Who was found before the end begins, however short the graceful stop is.
+            () = &mut over, if !pool.has_assigned() => return,
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Pool<F: VuFactory> {
     idle: RefCell<Vec<Rc<Slot>>>,
     /// VUs that exist or are being made.
     live: Cell<usize>,
+    /// Arrivals in slots: their VUs have yet to get their turn of the event loop.
+    assigned: Cell<usize>,
     /// The driver waits for the VUs to become idle.
     draining: Cell<bool>,
     /// No arrival after the warm-up has come yet.
@@ -69,6 +71,7 @@ impl<F: VuFactory + 'static> Pool<F> {
             on_saturation: Cell::new(OnSaturation::Queue),
             idle: RefCell::default(),
             live: Cell::new(0),
+            assigned: Cell::new(0),
             draining: Cell::new(false),
         })
     }
@@ -149,9 +152,14 @@ impl<F: VuFactory + 'static> Pool<F> {
         self.lane.drop_offered(self.exchange().discard(making));
     }
 
-    /// From now on the driver is woken when the VUs become idle.
+    /// From now on the driver is woken when the VUs become idle, and when none has an arrival left to begin.
     pub(super) fn drain(&self) {
         self.draining.set(true);
+    }
+
+    /// Whether some VU has an arrival and has not come to beginning it.
+    pub(super) fn has_assigned(&self) -> bool {
+        self.assigned.get() > 0
     }
 
     /// Nothing is left to do here, and nobody can bring anything more.
@@ -171,7 +179,16 @@ impl<F: VuFactory + 'static> Pool<F> {
     /// Gives an arrival to an idle VU that was claimed for it.
     fn assign(&self, offer: Offer) {
         let slot = self.idle.borrow_mut().pop().expect("a claimed VU is in the pool");
+        self.assigned.set(self.assigned.get() + 1);
         slot.put(offer);
+    }
+
+    /// A VU has taken an arrival out of its slot.
+    fn taken(&self) {
+        self.assigned.set(self.assigned.get() - 1);
+        if self.draining.get() && !self.has_assigned() {
+            self.member.wake.notify_one();
+        }
     }
 
     fn saturated(&self, offer: Offer) {
@@ -296,7 +313,11 @@ async fn occupy<F: VuFactory + 'static>(
     loop {
         let next = match offer.take() {
             Some(offer) => offer,
-            None => slot.take().await,
+            None => {
+                let offer = slot.take().await;
+                pool.taken();
+                offer
+            }
         };
         if pool.lane.run_open(&mut *seat.vu, next).await == Some(Outcome::Retired) {
             pool.exchange().end();

@@ -13,6 +13,7 @@ mod tests;
 use crate::clock::Instant;
 use crate::control::{Abilities, Amendment, Control, Setpoint};
 use crate::plan::{Executor, Scenario};
+use crate::schedule::Shape;
 
 use self::diff::{Diff, Standing};
 use super::shared::Shared;
@@ -48,9 +49,17 @@ pub fn abilities(executor: &Executor) -> Abilities {
         Executor::ExternallyControlled { max_vus, .. } => (false, Some(*max_vus)),
         Executor::Open { shape, .. } => (shape.has_one_rate(), None),
     };
+    let no_rate = match executor {
+        Executor::Open {
+            shape: Shape::ConstantArrivalRate { .. },
+            ..
+        } if !rate => Some("with `arrival = \"burst\"`, which is due at the start of each time unit"),
+        _ => None,
+    };
     Abilities {
         pause: true,
         rate,
+        no_rate,
         max_vus,
     }
 }

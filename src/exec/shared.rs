@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -57,6 +58,8 @@ pub(super) struct Joint {
     initialised: AtomicU64,
     /// Stripes that may still offer iterations.
     offering: AtomicU64,
+    /// Stripes where something may still come due.
+    unconcluded: AtomicU64,
     /// When the scenario began, once some stripe has.
     begun: OnceLock<Instant>,
     /// VUs of a looping scenario that have not retired.
@@ -225,6 +228,26 @@ impl Shared {
         terms.scenario.executor.segment_at(agenda.own(now))
     }
 
+    /// Whether a stage (or step) of scenario `index` is over at `at`; `None` where there is none of that name, and for waves,
+    /// which are moments.
+    #[must_use]
+    pub fn has_passed(&self, index: usize, control: &Control, stage: &str, at: Instant) -> Option<bool> {
+        let joint = self.joint(index);
+        let executor = &joint.newest().scenario.executor;
+        let last = executor.segments().iter().rposition(|name| name == stage)?;
+        let end: Duration = executor
+            .segment_lengths()
+            .into_iter()
+            .take(last + 1)
+            .sum::<Option<_>>()?;
+        let Some(begin) = joint.begun() else {
+            return Some(false);
+        };
+        let setpoints = control.setpoints(index).map(|known| known.borrow().clone());
+        let agenda = Agenda::new(setpoints.unwrap_or_default(), joint.terms(), begin);
+        Some(agenda.own(at) >= end)
+    }
+
     fn predecessor(&self, index: usize) -> Option<usize> {
         let plan = self.joint(index).newest();
         let other = plan.scenario.start_after.as_ref()?;
@@ -278,6 +301,7 @@ impl Joint {
             held: AtomicU64::new(0),
             initialised: AtomicU64::new(0),
             offering: AtomicU64::new(0),
+            unconcluded: AtomicU64::new(0),
             begun: OnceLock::new(),
             present: watch::Sender::new(fixed),
             unfinished: AtomicU64::new(0),
@@ -354,12 +378,18 @@ impl Joint {
         let tally = Arc::new(Tally::default());
         lock(&self.tallies).push(Arc::clone(&tally));
         self.offering.fetch_add(1, Ordering::SeqCst);
+        self.unconcluded.fetch_add(1, Ordering::SeqCst);
         self.unfinished.fetch_add(1, Ordering::SeqCst);
         tally
     }
 
     pub(super) fn begin(&self, at: Instant) {
         let _ = self.begun.set(at);
+    }
+
+    /// Nothing comes due on a stripe any more. Returns whether it was the last one.
+    pub(super) fn conclude(&self) -> bool {
+        self.unconcluded.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     /// A stripe offers no more. Returns whether it was the last one and some stripe had begun: then what is left of the

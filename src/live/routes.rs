@@ -113,7 +113,9 @@ fn status_of(refused: &Refused) -> StatusCode {
     match refused {
         Refused::Value(_) => StatusCode::BAD_REQUEST,
         Refused::NoScenario { .. } => StatusCode::NOT_FOUND,
-        Refused::NotBegun | Refused::Ending | Refused::Already(_) => StatusCode::CONFLICT,
+        Refused::NotBegun | Refused::Ending | Refused::Over(_) | Refused::AllOver | Refused::Already(_) => {
+            StatusCode::CONFLICT
+        }
         Refused::Unsupported { .. } => StatusCode::NOT_IMPLEMENTED,
     }
 }

@@ -30,6 +30,7 @@ impl FakeRun {
             abilities: Abilities {
                 pause: pausable,
                 rate,
+                no_rate: None,
                 max_vus,
             },
             stages: Vec::new(),

@@ -17,6 +17,7 @@ fn steering(abilities: &[Abilities]) -> Steering {
 const ALL: Abilities = Abilities {
     pause: true,
     rate: true,
+    no_rate: None,
     max_vus: Some(50),
 };
 
@@ -105,6 +106,41 @@ fn what_is_refused_changes_nothing_and_says_why() {
         assert!(steering.events().is_empty(), "{command:?}");
         assert_eq!(steering.setpoints(0).unwrap().borrow().len(), 1, "{command:?}");
     }
+}
+
+#[test]
+fn a_rate_that_the_scenario_forbids_is_not_the_executors_fault() {
+    let bunches = Abilities {
+        rate: false,
+        no_rate: Some("with `arrival = \"burst\"`"),
+        ..ALL
+    };
+    let refused = steering(&[bunches]).obey(&rate("s0", 5.0)).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "scenario `s0`: another rate is not supported with `arrival = \"burst\"`"
+    );
+}
+
+#[test]
+fn what_is_over_is_not_steered_any_more() {
+    let mut steering = steering(&[ALL, ALL]);
+    steering.conclude(1);
+    for command in [rate("s1", 5.0), vus("s1", 5)] {
+        assert_eq!(
+            steering.obey(&command),
+            Err(Refused::Over("s1".to_owned())),
+            "{command:?}"
+        );
+    }
+    for command in [rate("s0", 5.0), vus("s0", 5), Command::Pause] {
+        assert_eq!(steering.obey(&command), Ok(()), "{command:?}");
+    }
+    steering.conclude(0);
+    steering.conclude(0);
+    assert_eq!(steering.obey(&Command::Resume), Ok(()), "a pause ends");
+    assert_eq!(steering.obey(&Command::Pause), Err(Refused::AllOver));
+    assert_eq!(steering.obey(&Command::Stop), Ok(()));
 }
 
 #[test]

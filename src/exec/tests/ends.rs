@@ -36,6 +36,35 @@ async fn graceful_stop_finishes_or_interrupts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_due_at_the_very_end_starts_however_short_the_graceful_stop() {
+    let waves = [(0, 3), (500, 5)].map(|(at, count)| crate::schedule::Wave {
+        at: ms(at),
+        count,
+        name: None,
+    });
+    let trace = crate::schedule::Trace::new("t.csv".to_owned(), &[ms(0), ms(200), ms(300)]);
+    // (shape, how many start, when the last does)
+    let table = [
+        (Shape::Burst { count: 5 }, 5, 0),
+        (Shape::Waves { waves: waves.to_vec() }, 8, 500),
+        (Shape::Replay { trace, speed: 1.0 }, 3, 300),
+    ];
+    for (shape, all, last) in table {
+        for stripes in [1, 3] {
+            let case = format!("{} on {stripes} stripes", shape.name());
+            let playing = Stage::one(open(shape.clone(), (10, 10), Queue), 0).stripes(stripes);
+            let report = playing.graceful(0).play().await;
+            assert_eq!(report.only(), (all, all, all, 0, 0, 0), "{case}");
+            assert_eq!(report.elapsed, last, "{case}");
+        }
+        // Whoever takes time is cut off at once.
+        let report = Stage::one(open(shape, (10, 10), Queue), 900).graceful(0).play().await;
+        assert_eq!((report.only().1, report.only().3, report.elapsed), (all, 0, last));
+        assert!(report.only().4 > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn stop_gives_closed_iterations_their_graceful_stop() {
     // In flight at 450: 300–600.
     for (graceful, completed, interrupted, elapsed) in [(200, 2, 0, 600), (100, 1, 1, 550)] {

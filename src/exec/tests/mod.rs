@@ -136,6 +136,8 @@ pub(super) struct Stage {
 enum Order {
     /// Through live control.
     Command(Command),
+    /// Through live control, which refuses it.
+    Refused(Command),
     /// By an edited plan.
     Edit(Edit),
 }
@@ -155,6 +157,8 @@ pub(super) struct Report {
     pub(super) saturated: Vec<Saturated>,
     /// What became of edits.
     pub(super) changes: Vec<Change>,
+    /// Why commands were refused.
+    pub(super) refused: Vec<String>,
     /// How long it took, ms.
     pub(super) elapsed: u64,
     /// How long the making of fixed VUs took, ms.
@@ -248,6 +252,11 @@ impl Stage {
         self
     }
 
+    pub(super) fn refused_at(mut self, at: u64, command: Command) -> Self {
+        self.told.push((ms(at), Order::Refused(command)));
+        self
+    }
+
     /// Edits the plan, after the edits before.
     pub(super) fn edit_at(mut self, at: u64, edit: impl Fn(&mut [Scenario]) + Send + 'static) -> Self {
         self.told.push((ms(at), Order::Edit(Box::new(edit))));
@@ -309,8 +318,14 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let changes = Arc::default();
-        let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&changes));
+        let (changes, answers) = <(Arc<_>, Arc<_>)>::default();
+        let steering = Arc::clone(&signals.steering);
+        let scene = (
+            steering,
+            Arc::clone(&shared),
+            Arc::clone(&changes),
+            Arc::clone(&answers),
+        );
         let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
@@ -331,6 +346,7 @@ impl Stage {
             unmade: shared.unmade(),
             saturated: std::mem::take(&mut *saturated.lock().unwrap()),
             changes: std::mem::take(&mut *changes.lock().unwrap()),
+            refused: std::mem::take(&mut *answers.lock().unwrap()),
             elapsed,
             preparation,
             totals,
@@ -366,6 +382,7 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
         abilities: Abilities {
             pause: true,
             rate: true,
+            no_rate: None,
             max_vus: Some(scenario.executor.vus().1),
         },
         stages: scenario.executor.segments(),
@@ -373,14 +390,28 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
     scenarios.map(steerable).collect()
 }
 
-type Scene = (Arc<Control>, Arc<Shared>, Arc<Mutex<Vec<Change>>>);
+type Scene = (
+    Arc<Control>,
+    Arc<Shared>,
+    Arc<Mutex<Vec<Change>>>,
+    Arc<Mutex<Vec<String>>>,
+);
 
-async fn tell((control, shared, changes): Scene, plan: Vec<Scenario>, start: Instant, told: Vec<(Duration, Order)>) {
+async fn tell(
+    (control, shared, changes, answers): Scene,
+    plan: Vec<Scenario>,
+    start: Instant,
+    told: Vec<(Duration, Order)>,
+) {
     let (mut edited, mut in_effect) = (plan.clone(), plan);
     for (at, order) in told {
         clock::sleep_until(start + at).await;
         match order {
             Order::Command(command) => control.obey(&command).expect("what is told can be done"),
+            Order::Refused(command) => {
+                let refused = control.obey(&command).expect_err("what is told cannot be done");
+                answers.lock().unwrap().push(refused.to_string());
+            }
             Order::Edit(edit) => {
                 edit(&mut edited);
                 let replanned = replan(&control, &shared, &edited);

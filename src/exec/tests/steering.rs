@@ -143,6 +143,70 @@ async fn closed_vus_begin_nothing_in_a_pause_and_their_time_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_takes_up_an_edit_as_a_pause_begins_waits_for_its_end() {
+    let per_vu = Executor::PerVuIterations {
+        vus: 2,
+        iterations: 9,
+        max_duration: ms(60_000),
+    };
+    for executor in [looping(2, 1_000), external(2, 2, 1_000), per_vu] {
+        let name = executor.name();
+        // From 400 to 600, when the run is paused.
+        let report = Stage::one(executor, 100)
+            .update_at(350, 200)
+            .tell_at(480, Pause)
+            .tell_at(1_480, Resume)
+            .play()
+            .await;
+        assert_eq!(within(&report, 0..500), 8, "{name}");
+        assert_eq!(within(&report, 500..1_500), 0, "{name}");
+        assert_eq!(within(&report, 1_500..2_400), 10, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_up_an_edit_and_is_not_wanted_any_more_begins_nothing() {
+    let report = Stage::one(external(3, 3, 1_000), 100)
+        .update_at(350, 200)
+        .tell_at(480, vus(1))
+        .play()
+        .await;
+    assert_eq!((within(&report, 0..500), within(&report, 500..1_000)), (12, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_told_nothing_more() {
+    // In flight until 1,500.
+    let shapes = [arrivals(4.0, 500, (2, 2), Queue), looping(2, 500), external(2, 2, 500)];
+    for executor in shapes {
+        for stripes in [1, 2] {
+            let asked = match executor.is_open() {
+                true => rate(5.0),
+                false => vus(1),
+            };
+            let playing = Stage::one(executor.clone(), 1_000).stripes(stripes);
+            let playing = playing.refused_at(600, asked).refused_at(700, Pause);
+            let report = playing.play().await;
+            let over = "scenario `only`: its load is over";
+            assert!(report.refused[0].contains(over), "{:?}", report.refused);
+            assert!(
+                report.refused[1].contains("every scenario is over"),
+                "{:?}",
+                report.refused
+            );
+        }
+    }
+    // Others go on, and can be paused.
+    let short = scenario("short", arrivals(4.0, 500, (2, 2), Queue));
+    let report = Stage::new(vec![short, scenario("only", looping(1, 1_000))], 100)
+        .tell_at(680, Pause)
+        .tell_at(1_680, Resume)
+        .play()
+        .await;
+    assert_eq!(report.elapsed, 2_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ramp_goes_on_where_it_stood() {
     let ramp = || Executor::RampingVus {
         start_vus: 0,
