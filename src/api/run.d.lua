@@ -11,7 +11,7 @@
 local run = {}
 
 ---Ends the run: no iteration starts any more, those under way have their graceful stop, `teardown` runs, and the exit code
----is 108. The calling iteration ends here.
+---is 108. The calling iteration ends here. Raises in `summary`, which is given the verdict: call it in `teardown`.
 ---
 ---```lua
 ---if not kt.http.get("/health").ok then kt.run.abort "the system is down" end
@@ -20,7 +20,7 @@ local run = {}
 ---@return never
 function run.abort(reason) end
 
----Marks the run as failed (exit code 110) and goes on.
+---Marks the run as failed (exit code 110) and goes on. Raises in `summary`, as `abort` does.
 ---
 ---```lua
 ---if total ~= expected then kt.run.fail "the books do not balance" end

@@ -274,3 +274,24 @@ async fn summary_may_replace_the_text_and_its_failure_is_a_warning() {
         ran.shows(&[warning]);
     }
 }
+
+#[tokio::test]
+async fn a_verdict_of_summary_comes_too_late_and_is_told() {
+    for (call, function) in [
+        ("kt.run.fail 'they differ'", "fail"),
+        ("kt.run.abort 'they differ'", "abort"),
+    ] {
+        let project = Project::with(&format!(
+            "return {{
+              scenarios = {{ a = {{ executor = 'per-vu-iterations', exec = function() end }} }},
+              summary = function() {call} end,
+            }}"
+        ));
+        let ran = project.run(&["j.lua"]).await;
+        ran.exits(0);
+        let warnings = ran.summary["warnings"].to_string();
+        for part in [&format!("run.{function}("), "they differ", "call it in `teardown`"] {
+            assert!(warnings.contains(part), "{warnings}");
+        }
+    }
+}
