@@ -1,8 +1,7 @@
 //! One probe is one run: the script is loaded, its plan held at the probe's levels, and run as any other. What the outcome
 //! means is in `judge`.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock;
@@ -43,11 +42,11 @@ impl Times {
 
 /// The switches of the probe that runs now. Each run has its own; a signal means all of them.
 #[derive(Debug)]
-pub struct Switch(RefCell<Arc<Control>>);
+pub struct Switch(Mutex<Arc<Control>>);
 
 impl Default for Switch {
     fn default() -> Self {
-        Self(RefCell::new(Arc::new(Control::new())))
+        Self(Mutex::new(Arc::new(Control::new())))
     }
 }
 
@@ -55,7 +54,7 @@ impl Switch {
     /// The switches of this moment.
     #[must_use]
     pub fn current(&self) -> Arc<Control> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a signal has ended the search.
@@ -70,7 +69,7 @@ impl Switch {
             return Err(Halt::Stopped);
         }
         let control = Arc::new(Control::new());
-        *self.0.borrow_mut() = Arc::clone(&control);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&control);
         Ok(control)
     }
 }

@@ -61,8 +61,8 @@ async fn search(
     demo: Option<&DemoChild>,
     resumed: Option<(Journal, Capacity)>,
 ) -> Result<u8, Failure> {
-    let switch = std::rc::Rc::new(Switch::default());
-    let switches = std::rc::Rc::clone(&switch);
+    let switch = std::sync::Arc::new(Switch::default());
+    let switches = std::sync::Arc::clone(&switch);
     signals::listen_to(move || switches.current()).map_err(internal)?;
     let load = load_options(args, seed, demo);
     let times = times(args);

@@ -74,6 +74,27 @@ async fn the_second_signal_interrupts_everything() {
 }
 
 #[tokio::test]
+async fn a_signal_is_not_lost_where_setup_computes_and_then_fails() {
+    let project = Project::with(
+        "return {
+          scenarios = { a = { executor = 'constant-vus', duration = '1s', exec = function() end } },
+          setup = function()
+            kt.log.info 'computing'
+            local from = os.clock()
+            while os.clock() - from < 1 do end
+            error 'setup broke'
+          end,
+        }",
+    );
+    let mut running = project.start(&["j.lua"]);
+    running.said("computing").await;
+    running.signal(Signal::INT);
+    let ran = running.ran().await;
+    ran.exits(105);
+    ran.shows(&["stopped by a signal", "setup broke"]);
+}
+
+#[tokio::test]
 async fn a_signal_in_setup_ends_the_run_without_load() {
     let server = Server::quick().await;
     let project = Project::with(
