@@ -110,6 +110,33 @@ pub(super) fn without_others(thresholds: &mut Vec<Threshold>, running: &[&str]) 
     changes
 }
 
+/// Takes out new thresholds of stages that are over: what was measured before an edit does not count for what it brings.
+/// `is_past` is told the stage, and the scenario where the threshold names one.
+pub(super) fn without_past(
+    now: &[Threshold],
+    edited: &mut Vec<Threshold>,
+    is_past: impl Fn(&str, Option<&str>) -> bool,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    edited.retain(|threshold| {
+        let tags = &threshold.selector.tags;
+        let tag = |name: &str| {
+            tags.iter()
+                .find(|(tag, _)| tag == name)
+                .map(|(_, value)| value.as_str())
+        };
+        let is_new = !now.iter().any(|before| before.judges_like(threshold));
+        let gone = tag("stage").filter(|stage| is_new && is_past(stage, tag("scenario")));
+        if let Some(stage) = gone {
+            let what = format!("threshold {}: {}", threshold.selector, threshold.expression);
+            let why = format!("stage `{stage}` is over, and what was before an edit does not count");
+            changes.push(refused(what, why));
+        }
+        gone.is_none()
+    });
+    changes
+}
+
 /// Makes thresholds that judge the same as before go on counting, and the others count from `since` on. Gives the latter.
 pub(super) fn thresholds(now: &[Threshold], edited: &mut [Threshold], since: Duration) -> Vec<Threshold> {
     let mut fresh = Vec::new();
@@ -148,5 +175,23 @@ mod tests {
         let sinces = edited.each_ref().map(|threshold| threshold.since);
         assert_eq!(sinces, [None, Some(s(4)), Some(s(8))]);
         assert_eq!(fresh, [edited[2].clone()]);
+    }
+
+    #[test]
+    fn new_thresholds_of_stages_that_are_over_are_refused() {
+        let registry = Registry::new();
+        let of = |series: &str| Threshold::parse(series, "p(95)<5", &registry).unwrap();
+        let now = [of("http_req_duration{stage:up}")];
+        let mut edited = vec![
+            of("http_req_duration{stage:up}"),
+            of("http_req_duration{stage:up,scenario:a}"),
+            of("http_req_duration{stage:down}"),
+            of("http_req_duration"),
+        ];
+        let changes = without_past(&now, &mut edited, |stage, _| stage == "up");
+        let left: Vec<_> = edited.iter().map(|threshold| threshold.selector.tags.len()).collect();
+        assert_eq!(left, [1, 1, 0], "what judged before goes on");
+        let told: Vec<_> = changes.iter().map(with_reason).collect();
+        assert!(told.len() == 1 && told[0].contains("stage `up` is over"), "{told:?}");
     }
 }

@@ -45,6 +45,21 @@ impl Judged {
         let first = self.aborted.filter(|_| self.threshold.passes(&last));
         ThresholdSummary::new(&self.threshold, &first.unwrap_or(last), self.aborted.is_some())
     }
+
+    /// Why it says nothing of a load that lasted so long, if it does not: an edit has brought it too late.
+    fn came_too_late(&self, totals: &Totals, duration: Duration) -> Option<String> {
+        let since = self.threshold.since.filter(|_| self.aborted.is_none())?;
+        let least = since + self.threshold.window.unwrap_or(Duration::from_secs(1));
+        let is_empty = || least > duration && self.threshold.evaluate(totals).observed.is_none();
+        (since >= duration || is_empty()).then(|| {
+            format!(
+                "threshold {}: {} is not judged: it counts from {} s on, and the load was over by then or soon after",
+                self.threshold.selector,
+                self.threshold.expression,
+                since.as_secs()
+            )
+        })
+    }
 }
 
 /// Gathers what the verdict depends on.
@@ -274,12 +289,16 @@ impl Judge {
             errors: errors(&test.session),
             failures,
             failure_kinds_left_out,
-            warnings: warnings::of(test, totals)
-                .iter()
-                .map(|text| test.session.redact(text))
-                .collect(),
+            warnings: self.warnings(test, totals),
             outputs: Vec::new(),
         }
+    }
+
+    fn warnings(&self, test: &Test, totals: &Totals) -> Vec<String> {
+        let too_late = |judged: &Judged| judged.came_too_late(totals, self.duration());
+        let too_late = self.judged.iter().filter_map(too_late);
+        let all = warnings::of(test, totals).into_iter().chain(too_late);
+        all.map(|text| test.session.redact(&text)).collect()
     }
 
     fn scenarios(&self, totals: &Totals) -> BTreeMap<String, ScenarioSummary> {
@@ -332,7 +351,10 @@ impl Judge {
     }
 
     fn thresholds(&self, totals: &Totals) -> Vec<ThresholdSummary> {
-        let judged = self.judged.iter().map(|judged| judged.summary(totals));
+        let duration = self.duration();
+        let mut judged: Vec<_> = self.judged.iter().collect();
+        judged.retain(|judged| judged.came_too_late(totals, duration).is_none());
+        let judged = judged.into_iter().map(|judged| judged.summary(totals));
         judged.chain(self.failed_before.iter().cloned()).collect()
     }
 
@@ -483,5 +505,45 @@ mod tests {
                 (false, true, Some(observed))
             );
         }
+    }
+
+    #[test]
+    fn a_threshold_that_an_edit_brings_too_late_is_not_judged() {
+        let registry = Registry::default();
+        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let (mut totals, recorder) = (Totals::new(&registry, &catalog, 0), Recorder::new(&registry, &catalog));
+        let s = Duration::from_secs_f64;
+        let mut judged = Judged::new(&Threshold::parse("script_errors", "count>1", &registry).unwrap());
+        // (from, slices, how long the load was, whether it is judged without samples)
+        let table = [
+            (Some(2.0), None, 1.8, false),
+            (Some(2.0), None, 2.0, false),
+            (Some(2.0), None, 2.4, false),
+            (Some(2.0), None, 3.0, true),
+            (Some(2.0), Some(5.0), 6.0, false),
+            (Some(2.0), Some(5.0), 7.0, true),
+            (None, None, 0.4, true),
+        ];
+        for (since, window, duration, is_judged) in table {
+            judged.threshold.since = since.map(s);
+            judged.threshold.window = window.map(s);
+            let too_late = judged.came_too_late(&totals, s(duration));
+            assert_eq!(
+                too_late.is_none(),
+                is_judged,
+                "{since:?} {window:?} {duration}: {too_late:?}"
+            );
+        }
+        judged.threshold.since = Some(s(2.0));
+        judged.threshold.window = None;
+        totals.watch_more(std::slice::from_ref(&judged.threshold));
+        recorder.record(builtin::SCRIPT_ERRORS, 8.0, &recorder.no_tags());
+        totals.merge_second(2, &recorder.take());
+        assert_eq!(
+            judged.came_too_late(&totals, s(2.4)),
+            None,
+            "there is something to judge"
+        );
+        assert!(judged.came_too_late(&totals, s(2.0)).is_some());
     }
 }

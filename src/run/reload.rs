@@ -253,6 +253,15 @@ impl Reloads {
         // The current second is under way on all cores; the one after it is the first whole one.
         let since = Duration::from_secs(elapsed.as_secs() + 1);
         let kept = &test.plan.thresholds;
+        let is_past = |stage: &str, scenario: Option<&str>| {
+            let of = running.iter().enumerate();
+            let of = of.filter(|(_, name)| scenario.is_none_or(|only| only == **name));
+            let at = self.origin + since;
+            let mut of = of.filter_map(|(index, _)| shared.has_passed(index, &test.session.control, stage, at));
+            of.next().is_some_and(|passed| passed && of.all(|passed| passed))
+        };
+        let past = edit::without_past(kept, &mut edited.plan.thresholds, is_past);
+        edited.changes.extend(past);
         let fresh = edit::thresholds(kept, &mut edited.plan.thresholds, since);
         let selectors: Vec<Selector> = fresh.iter().map(|threshold| threshold.selector.clone()).collect();
         test.catalog
