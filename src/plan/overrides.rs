@@ -86,6 +86,47 @@ pub fn default_pre_allocated(shape: &Shape, max_vus: u64) -> u64 {
     wanted.min(max_vus)
 }
 
+/// Which options of an executor are what they are when the plan does not say them.
+#[derive(Debug, Clone, Copy)]
+struct Unsaid {
+    pre_allocated_vus: bool,
+    max_vus: bool,
+}
+
+impl Unsaid {
+    fn of(executor: &Executor) -> Self {
+        let mut unsaid = Self {
+            pre_allocated_vus: false,
+            max_vus: false,
+        };
+        match executor {
+            Executor::Open {
+                shape,
+                pre_allocated_vus,
+                max_vus,
+                ..
+            } => unsaid.pre_allocated_vus = *pre_allocated_vus == default_pre_allocated(shape, *max_vus),
+            Executor::ExternallyControlled { vus, max_vus, .. } => unsaid.max_vus = *max_vus == (*vus).max(1),
+            _ => {}
+        }
+        unsaid
+    }
+
+    /// They follow from the rest of the changed executor, too. A cap is not lowered: it may have been said after all.
+    fn follow(self, executor: &mut Executor) {
+        match executor {
+            Executor::Open {
+                shape,
+                pre_allocated_vus,
+                max_vus,
+                ..
+            } if self.pre_allocated_vus => *pre_allocated_vus = default_pre_allocated(shape, *max_vus),
+            Executor::ExternallyControlled { vus, max_vus, .. } if self.max_vus => *max_vus = (*max_vus).max(*vus),
+            _ => {}
+        }
+    }
+}
+
 impl Overrides {
     /// Keeps the selected scenarios and changes their options.
     ///
@@ -108,10 +149,17 @@ impl Overrides {
         if !self.scenarios.is_empty() {
             self.select(scenarios);
         }
+        let unsaid: Vec<Unsaid> = scenarios
+            .iter()
+            .map(|scenario| Unsaid::of(&scenario.executor))
+            .collect();
         scenarios.iter_mut().try_for_each(|scenario| self.change(scenario))?;
         self.stretch(scenarios);
         if let Some(probe) = &self.probe {
             probe.apply(scenarios)?;
+        }
+        for (scenario, unsaid) in scenarios.iter_mut().zip(unsaid) {
+            unsaid.follow(&mut scenario.executor);
         }
         Ok(())
     }

@@ -240,3 +240,47 @@ fn nobody_waits_for_a_scenario_that_is_left_out() {
         "a name that never was is still refused"
     );
 }
+
+#[test]
+fn what_the_plan_does_not_say_follows_from_what_the_command_line_does() {
+    let executor = |rate: f64, made: u64| Executor::Open {
+        shape: Shape::ConstantArrivalRate {
+            rate,
+            time_unit: Duration::from_secs(1),
+            duration: Duration::from_secs(9),
+            arrival: Spacing::Constant,
+        },
+        pre_allocated_vus: made,
+        max_vus: 50,
+        on_saturation: OnSaturation::Queue,
+    };
+    let external = |vus, max_vus| Executor::ExternallyControlled {
+        vus,
+        max_vus,
+        duration: Duration::from_secs(9),
+    };
+    let rate = |rate| Overrides {
+        rate: Some(rate),
+        ..Overrides::default()
+    };
+    let vus = |vus| Overrides {
+        vus: Some(vus),
+        ..Overrides::default()
+    };
+    // (as the script has it, the command line, what comes of it)
+    let table = [
+        (executor(1.0, 1), rate(40.0), executor(40.0, 40)),
+        (executor(1.0, 1), rate(80.0), executor(80.0, 50)),
+        (executor(20.0, 20), rate(3.0), executor(3.0, 3)),
+        (executor(20.0, 7), rate(40.0), executor(40.0, 7)),
+        (external(1, 1), vus(5), external(5, 5)),
+        (external(3, 3), vus(2), external(2, 3)),
+        // This one is refused later.
+        (external(1, 3), vus(5), external(5, 3)),
+    ];
+    for (script, overrides, expected) in table {
+        let mut scenarios = vec![scenario("a", script)];
+        overrides.apply(&mut scenarios).unwrap();
+        assert_eq!(scenarios[0].executor, expected, "{overrides:?}");
+    }
+}
