@@ -37,15 +37,28 @@ pub(super) fn rate(rate: f64, time_unit: Duration) -> String {
 }
 
 pub(super) fn stages<T: std::fmt::Display>(stages: &[Stage<T>]) -> String {
-    list(stages, |stage| format!("{} in {:?}", stage.target, stage.duration))
+    list(stages, |stage| {
+        named(stage.name.as_ref(), format!("{} in {:?}", stage.target, stage.duration))
+    })
 }
 
 pub(super) fn steps(steps: &[Step]) -> String {
-    list(steps, |step| format!("{} for {:?}", step.rate, step.duration))
+    list(steps, |step| {
+        named(step.name.as_ref(), format!("{} for {:?}", step.rate, step.duration))
+    })
 }
 
 pub(super) fn waves(waves: &[Wave]) -> String {
-    list(waves, |wave| format!("{} at {:?}", wave.count, wave.at))
+    list(waves, |wave| {
+        named(wave.name.as_ref(), format!("{} at {:?}", wave.count, wave.at))
+    })
+}
+
+fn named(name: Option<&String>, what: String) -> String {
+    match name {
+        Some(name) => format!("`{name}`: {what}"),
+        None => what,
+    }
 }
 
 fn list<T>(values: &[T], one: impl Fn(&T) -> String) -> String {

@@ -322,3 +322,25 @@ fn where_nothing_can_be_edited_each_difference_says_why() {
     assert!(reasons.into_iter().all(|reason| reason == Some("the run is ending")));
     assert_eq!(diff.next, running);
 }
+
+#[test]
+fn names_of_parts_are_told() {
+    let named = |name: Option<&str>| crate::schedule::Step {
+        rate: 20.0,
+        duration: ms(1_000),
+        name: name.map(str::to_owned),
+    };
+    let steps = |name| {
+        let shape = Shape::Steps {
+            time_unit: ms(1_000),
+            steps: vec![named(name), named(None)],
+            arrival: Spacing::Constant,
+        };
+        scenario("s", open(shape, (1, 9), Queue))
+    };
+    let diff = Diff::of(&steps(Some("one")), &steps(Some("first")), Waiting);
+    assert_eq!(
+        diff.changes[0].what,
+        "`s`: steps [`one`: 20 for 1s, 20 for 1s] → [`first`: 20 for 1s, 20 for 1s]"
+    );
+}
