@@ -288,7 +288,7 @@ pub(super) enum CtlCommand {
         /// The scenario.
         scenario: String,
         /// The rate.
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = rate)]
         rate: f64,
     },
     /// Set the number of virtual users of a scenario.

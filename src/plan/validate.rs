@@ -104,7 +104,8 @@ fn rates(shape: &Shape) -> Result<(), Wrong> {
             return if speed.is_finite() && *speed >= 1e-6 && *speed <= 1e6 {
                 Ok(())
             } else {
-                Err(("speed", format!("must be above zero (2 is twice as fast), got {speed}")))
+                let range = "must be a number from 0.000001 to 1000000 (2 is twice as fast)";
+                Err(("speed", format!("{range}, got {speed}")))
             };
         }
     };

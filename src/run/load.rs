@@ -15,7 +15,7 @@ use crate::plan::overrides::Overrides;
 use crate::plan::{Limits, Plan};
 use crate::script::fields::FieldError;
 use crate::script::vu::{Loaded, load as evaluate};
-use crate::script::{Host, Revision, ScriptError, Session, VuContext, plan_reader};
+use crate::script::{Host, Kind, Revision, ScriptError, Session, VuContext, plan_reader};
 
 use super::edit;
 
@@ -190,8 +190,13 @@ pub(super) async fn read(
     overrides: &Overrides,
     limits: Limits,
 ) -> Result<Read, LoadError> {
-    let script = |error: ScriptError| LoadError {
-        text: session.redact(&error.render(&revision.sources)),
+    let script = |mut error: ScriptError| {
+        if error.kind == Kind::Aborted {
+            error.message = format!("the top level of the file called `kt.run.abort`: {}", error.message);
+        }
+        LoadError {
+            text: session.redact(&error.render(&revision.sources)),
+        }
     };
     revision.sources.read(&session.script).map_err(wrong)?;
     let host = Host::new(Arc::clone(session), limits, api::OPEN)

@@ -229,6 +229,7 @@ impl Fields {
     /// # Errors
     /// When it is something else.
     pub fn count(&self, key: &str, least: u64) -> Result<Option<u64>, FieldError> {
+        const MOST: f64 = 9e15;
         let Some(value) = self.number(key)? else {
             return Ok(None);
         };
@@ -237,8 +238,11 @@ impl Fields {
             clippy::cast_sign_loss,
             reason = "the range is checked first"
         )]
-        if value.fract() == 0.0 && (0.0..9e15).contains(&value) && value as u64 >= least {
+        if value.fract() == 0.0 && (0.0..MOST).contains(&value) && value as u64 >= least {
             return Ok(Some(value as u64));
+        }
+        if value >= MOST {
+            return Err(self.error(key, &format!("must be a whole number below {MOST:e}, got {value:e}")));
         }
         Err(self.error(key, &format!("must be a whole number of at least {least}, got {value}")))
     }
@@ -477,6 +481,7 @@ mod tests {
         for (code, key, part) in [
             ("{ vus = -1 }", "vus", "at least 1, got -1"),
             ("{ vus = 1.5 }", "vus", "whole number"),
+            ("{ vus = 1e18 }", "vus", "whole number below 9e15, got 1e18"),
             ("{ vus = 'x' }", "vus", "must be a number, got \"x\""),
         ] {
             let error = fields(&lua, code).unwrap().count(key, 1).unwrap_err();

@@ -30,13 +30,22 @@ pub(super) fn read(fields: &Fields, revision: &Revision) -> Result<Trace, FieldE
         .data
         .file(&path)
         .map_err(|error| refuse(format!("is \"{name}\": {error}")))?;
-    let stamps: Vec<i128> = (0..data.len())
+    let stamps: Vec<Stamp> = (0..data.len())
         .map(|index| {
             let row = data.row(index).ok_or_else(|| "is missing".to_owned());
             row.and_then(|row| stamp(&row, &at))
                 .map_err(|what| refuse(format!("is \"{name}\", whose row {} {what}", index + 1)))
         })
         .collect::<Result<_, _>>()?;
+    if let Some(other) = other_kind(&stamps) {
+        return Err(refuse(format!(
+            "is \"{name}\", whose row {} has {} and row 1 {}; all rows need `{at}` in one of the two",
+            other + 1,
+            stamps[other].kind(),
+            stamps[0].kind()
+        )));
+    }
+    let stamps: Vec<i128> = stamps.into_iter().map(Stamp::nanos).collect();
     let first = stamps.iter().copied().min().unwrap_or(0);
     let offsets: Vec<Duration> = stamps
         .iter()
@@ -50,8 +59,38 @@ pub(super) fn read(fields: &Fields, revision: &Revision) -> Result<Trace, FieldE
     Ok(Trace::new(path.display().to_string(), &offsets))
 }
 
-/// The time stamp of a row, in ns from any fixed point.
-fn stamp(row: &Row<'_>, at: &str) -> Result<i128, String> {
+/// A time stamp, in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stamp {
+    /// From any fixed point.
+    Seconds(i128),
+    /// From 1970 on.
+    Date(i128),
+}
+
+impl Stamp {
+    fn nanos(self) -> i128 {
+        let (Self::Seconds(nanos) | Self::Date(nanos)) = self;
+        nanos
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Seconds(_) => "a number of seconds",
+            Self::Date(_) => "a date",
+        }
+    }
+}
+
+/// The first that is not of the kind of the one before it. Seconds may count from anywhere, so that a gap between the two
+/// kinds means nothing.
+fn other_kind(stamps: &[Stamp]) -> Option<usize> {
+    let differ = |pair: &[Stamp]| pair[0].kind() != pair[1].kind();
+    stamps.windows(2).position(differ).map(|at| at + 1)
+}
+
+/// The time stamp of a row.
+fn stamp(row: &Row<'_>, at: &str) -> Result<Stamp, String> {
     let missing = || format!("has no `{at}`; `at` says which column has the time stamps");
     match row {
         Row::Json(text) => {
@@ -59,7 +98,7 @@ fn stamp(row: &Row<'_>, at: &str) -> Result<i128, String> {
             let row: HashMap<String, &RawValue> = serde_json::from_str(text).map_err(|_| missing())?;
             let raw = row.get(at).ok_or_else(missing)?.get();
             match serde_json::from_str(raw) {
-                Ok(Json::Number(_)) => from_seconds(raw),
+                Ok(Json::Number(_)) => from_seconds(raw).map(Stamp::Seconds),
                 Ok(Json::String(text)) => from_text(&text),
                 _ => Err(format!("has {raw}, which is neither a number of seconds nor a date")),
             }
@@ -71,11 +110,11 @@ fn stamp(row: &Row<'_>, at: &str) -> Result<i128, String> {
     }
 }
 
-fn from_text(text: &str) -> Result<i128, String> {
+fn from_text(text: &str) -> Result<Stamp, String> {
     if let Ok(date) = text.parse::<jiff::Timestamp>() {
-        return Ok(date.as_nanosecond());
+        return Ok(Stamp::Date(date.as_nanosecond()));
     }
-    from_seconds(text).map_err(|_| {
+    from_seconds(text).map(Stamp::Seconds).map_err(|_| {
         format!("has \"{text}\", which is neither a number of seconds nor a date as 2026-11-20T10:00:00.250Z")
     })
 }
@@ -127,7 +166,7 @@ mod tests {
             ("1e300", None),
         ];
         for (text, expected) in table {
-            assert_eq!(from_text(text).ok(), expected, "{text}");
+            assert_eq!(from_text(text).ok().map(Stamp::nanos), expected, "{text}");
         }
     }
 
@@ -143,10 +182,24 @@ mod tests {
         ];
         for (row, expected) in table {
             match (stamp(&Row::Json(row), "ts"), expected) {
-                (Ok(got), Ok(wanted)) => assert_eq!(got, wanted, "{row}"),
+                (Ok(got), Ok(wanted)) => assert_eq!(got.nanos(), wanted, "{row}"),
                 (Err(got), Err(part)) => assert!(got.contains(part), "{row}: {got}"),
                 (got, wanted) => panic!("{row}: {got:?}, wanted {wanted:?}"),
             }
         }
+    }
+
+    #[test]
+    fn dates_and_seconds_in_one_trace_have_no_gap_between_them() {
+        let stamps = |texts: &[&str]| {
+            let stamps: Vec<_> = texts.iter().map(|text| from_text(text).unwrap()).collect();
+            other_kind(&stamps)
+        };
+        let date = "2026-11-20T10:00:00Z";
+        assert_eq!(stamps(&[]), None);
+        assert_eq!(stamps(&["1", "2.5", "1763632800"]), None);
+        assert_eq!(stamps(&[date, date]), None);
+        assert_eq!(stamps(&[date, date, "3"]), Some(2));
+        assert_eq!(stamps(&["0", date]), Some(1));
     }
 }
