@@ -237,7 +237,8 @@ pub(super) fn read(
             } else {
                 text::format_span(seconds, nanos)
             };
-            let text = text.ok_or_else(|| format!("{} is out of range", shape.full_name))?;
+            // Its range was looked at.
+            let text = text.unwrap_or_default();
             stack.push_bytes(text.as_bytes());
             return Ok(());
         }
@@ -295,12 +296,13 @@ fn paths(stack: &mut Stack<'_>, list: i32) -> String {
     paths.join(",")
 }
 
+/// Seconds and nanoseconds of a moment or a span.
 #[expect(
     clippy::cast_possible_wrap,
     clippy::cast_possible_truncation,
     reason = "signed numbers are so on the wire"
 )]
-fn time(wire: &mut Wire<'_>, shape: &Shape) -> Result<(i64, i32), String> {
+pub(super) fn time(wire: &mut Wire<'_>, shape: &Shape) -> Result<(i64, i32), String> {
     let (mut seconds, mut nanos) = (0, 0);
     while !wire.is_empty() {
         match wire.key()? {
@@ -312,7 +314,14 @@ fn time(wire: &mut Wire<'_>, shape: &Shape) -> Result<(i64, i32), String> {
             },
         }
     }
-    Ok((seconds, nanos))
+    let fits = match shape.special {
+        Special::Timestamp => text::is_moment(seconds, nanos),
+        _ => text::is_span(seconds, nanos),
+    };
+    match fits {
+        true => Ok((seconds, nanos)),
+        false => Err(format!("{} is out of range", shape.full_name)),
+    }
 }
 
 /// The type and the bytes of a message of any type.

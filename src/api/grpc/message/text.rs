@@ -77,9 +77,14 @@ pub(super) fn parse_moment(text: &str) -> Option<(i64, i32)> {
     MOMENTS.contains(&seconds).then_some((seconds, nanos))
 }
 
+/// Whether it is a moment that has a text.
+pub(super) fn is_moment(seconds: i64, nanos: i32) -> bool {
+    MOMENTS.contains(&seconds) && (0..1_000_000_000).contains(&nanos)
+}
+
 /// RFC 3339 in UTC, with none, three, six or nine digits of a second's fraction.
 pub(super) fn format_moment(seconds: i64, nanos: i32) -> Option<String> {
-    if !MOMENTS.contains(&seconds) || !(0..1_000_000_000).contains(&nanos) {
+    if !is_moment(seconds, nanos) {
         return None;
     }
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY));
@@ -112,10 +117,15 @@ pub(super) fn parse_span(text: &str) -> Option<(i64, i32)> {
     })
 }
 
+/// Whether it is a span that has a text.
+pub(super) fn is_span(seconds: i64, nanos: i32) -> bool {
+    let fits = (-MOST_SECONDS..=MOST_SECONDS).contains(&seconds) && (-999_999_999..=999_999_999).contains(&nanos);
+    fits && (seconds <= 0 || nanos >= 0) && (seconds >= 0 || nanos <= 0)
+}
+
 /// `3.500s`.
 pub(super) fn format_span(seconds: i64, nanos: i32) -> Option<String> {
-    let is_span = seconds.abs() <= MOST_SECONDS && nanos.abs() < 1_000_000_000;
-    if !is_span || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
+    if !is_span(seconds, nanos) {
         return None;
     }
     let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };

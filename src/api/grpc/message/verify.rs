@@ -2,7 +2,7 @@
 
 use super::read::{MAX_DEPTH, NOT_UTF8, OTHER_TYPE, fits};
 use super::shape::{Form, Id, Shape, Special, Type, Types};
-use super::special::any_parts;
+use super::special::{any_parts, time};
 use super::wire::{Wire, WireType};
 use mlua::Lua;
 
@@ -28,8 +28,10 @@ impl Verifier<'_> {
             .types
             .shape(|| self.lua.clone(), id)
             .map_err(|error| error.to_string())?;
-        if shape.special == Special::Any {
-            return self.any(wire, depth);
+        match shape.special {
+            Special::Any => return self.any(wire, depth),
+            Special::Timestamp | Special::Duration => return time(wire, &shape).map(drop),
+            _ => {}
         }
         while !wire.is_empty() {
             let (number, wire_type) = wire.key()?;
