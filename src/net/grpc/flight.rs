@@ -194,23 +194,19 @@ impl Flight {
 
     /// Waits for what comes next.
     pub fn poll_event(&mut self, cx: &mut Context<'_>, progress: &mut Progress) -> Poll<Event> {
-        let ended = match ready!(self.poll_next(cx, progress)) {
+        Poll::Ready(match ready!(self.poll_next(cx, progress)) {
             Ok(message) => {
                 progress.messages.1 += 1;
-                return Poll::Ready(Event::Message(message));
+                Event::Message(message)
             }
-            // A server that keeps to the limit may be the first to say so.
-            Err(ended) if ended.status.code == Code::Cancelled && clock::now() >= progress.deadline() => {
-                progress.timed_out()
-            }
-            Err(ended) => ended,
-        };
-        if ended.is_complete()
-            && let Some(watch) = progress.hop.stream()
-        {
-            watch.end();
-        }
-        Poll::Ready(Event::End(ended))
+            Err(ended) => Event::End(settled(ended, progress)),
+        })
+    }
+
+    /// Waits for the head of the answer, or for the end of a call that ends with it.
+    pub fn poll_begun(&mut self, cx: &mut Context<'_>, progress: &mut Progress) -> Poll<Result<(), Ended>> {
+        let begun = ready!(self.poll_head(cx, progress));
+        Poll::Ready(begun.map_err(|ended| settled(ended, progress)))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, progress: &mut Progress) -> Poll<Result<Bytes, Ended>> {
@@ -244,7 +240,7 @@ impl Flight {
     }
 
     /// Waits for the head of the answer.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>, progress: &mut Progress) -> Poll<Result<(), Ended>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, progress: &mut Progress) -> Poll<Result<(), Ended>> {
         let Some(response) = &mut self.response else {
             return Poll::Ready(Ok(()));
         };
@@ -315,6 +311,20 @@ impl Flight {
         ended.again = again;
         ended
     }
+}
+
+/// The end as the caller is told it.
+fn settled(ended: Ended, progress: &mut Progress) -> Ended {
+    // A server that keeps to the limit may be the first to say so.
+    if ended.status.code == Code::Cancelled && clock::now() >= progress.deadline() {
+        return progress.timed_out();
+    }
+    if ended.is_complete()
+        && let Some(watch) = progress.hop.stream()
+    {
+        watch.end();
+    }
+    ended
 }
 
 fn unsent(lease: &Lease, error: Option<h2::Error>) -> Ended {

@@ -119,7 +119,7 @@ fn reserved(name: &str) -> Option<&'static str> {
         "host" => Some("; the option `authority` is"),
         "user-agent" => Some("; the option `user_agent` is"),
         "grpc-timeout" => Some("; the option `timeout` is"),
-        "grpc-encoding" | "grpc-accept-encoding" => Some("; the option `compression` is"),
+        "grpc-encoding" | "grpc-accept-encoding" => Some("; the option `compress` is"),
         "content-type" | "content-length" | "te" | "connection" | "keep-alive" | "proxy-connection"
         | "transfer-encoding" | "upgrade" => Some(""),
         _ if name.starts_with("grpc-") && name != "grpc-trace-bin" && name != "grpc-tags-bin" => Some(""),

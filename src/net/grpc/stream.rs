@@ -1,7 +1,7 @@
 //! A call of several messages, in any direction.
 
 use std::future::poll_fn;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
@@ -34,6 +34,8 @@ pub struct Stream {
     /// Whether the server answers once.
     is_single: bool,
     discard: bool,
+    /// The last message that came while the end was waited for.
+    last: Option<Bytes>,
 }
 
 impl Channel {
@@ -52,6 +54,7 @@ impl Channel {
             max_send_size: self.endpoint.options().max_send_size,
             is_single: !call.method.is_server_streaming(),
             discard: call.discard,
+            last: None,
         };
         let begun = {
             let begin = Box::pin(self.launch(call, &mut stream.progress));
@@ -91,30 +94,36 @@ impl Stream {
                 return false;
             }
         };
-        let (Some(flight), Some(watch)) = (&mut self.flight, self.progress.hop.stream()) else {
+        let (Some(flight), progress) = (&mut self.flight, &mut self.progress) else {
             return false;
         };
         let mut framed = Some(framed);
         let hand_over = poll_fn(|cx| {
+            // A server may end the call without taking more, or saying that it does not.
+            if let Poll::Ready(Err(ended)) = flight.poll_begun(cx, progress) {
+                return Poll::Ready(Err(ended));
+            }
+            let Some(watch) = progress.hop.stream() else {
+                return Poll::Ready(Ok(false));
+            };
             // Behind what is left of a message whose sending was given up.
             let is_open = ready!(flight.poll_upload(cx, watch));
             match framed.take().filter(|_| is_open) {
                 Some(framed) => flight.put_when_wanted(framed, watch),
-                None => return Poll::Ready(is_open),
+                None => return Poll::Ready(Ok(is_open)),
             }
-            flight.poll_upload(cx, watch)
+            flight.poll_upload(cx, watch).map(Ok)
         });
         match clock::timeout_at(self.deadline, hand_over).await {
-            Ok(true) => {
+            Ok(Ok(true)) => {
                 self.progress.messages.0 += 1;
-                true
+                return true;
             }
-            Ok(false) => false,
-            Err(_) => {
-                self.end(self.progress.timed_out());
-                false
-            }
+            Ok(Ok(false)) => {}
+            Ok(Err(ended)) => self.end(ended),
+            Err(_) => drop(self.is_over()),
         }
+        false
     }
 
     /// Nothing more will be sent.
@@ -158,7 +167,7 @@ impl Stream {
                 if let Some(watch) = progress.hop.stream() {
                     let _ = flight.poll_upload(cx, watch);
                 }
-                flight.poll_head(cx, progress)
+                flight.poll_begun(cx, progress)
             });
             match clock::timeout_at(self.deadline, head).await {
                 Ok(Ok(())) => {}
@@ -169,22 +178,40 @@ impl Stream {
         &self.progress.headers
     }
 
+    /// Whether its end has come or its deadline has passed. Messages that have come before are dropped.
+    pub fn is_over(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Some(flight) = &mut self.flight {
+            match flight.poll_event(&mut cx, &mut self.progress) {
+                Poll::Ready(Event::Message(_)) => {}
+                Poll::Ready(Event::End(ended)) => self.end(ended),
+                Poll::Pending if clock::now() >= self.deadline => self.end(self.progress.timed_out()),
+                Poll::Pending => return false,
+            }
+        }
+        true
+    }
+
     /// Messages sent and received so far.
     #[must_use]
     pub fn messages(&self) -> (u64, u64) {
         self.progress.messages
     }
 
-    /// Sends nothing more, drops the messages that are still to come, and waits for the end. With a method that answers once,
-    /// [`Reply::message`] is that answer if it was not received before.
-    pub async fn finish(mut self) -> Reply {
+    /// Sends nothing more, drops the messages that are still to come, and waits for the end.
+    pub async fn run_out(&mut self) {
         self.close_send();
-        let mut answer = None;
         while let Received::Message(message) = self.recv().await {
-            answer = Some(message);
+            self.last = Some(message);
         }
+    }
+
+    /// As [`Stream::run_out`], and says how it ended. With a method that answers once, [`Reply::message`] is that answer if it
+    /// was not received before.
+    pub async fn finish(mut self) -> Reply {
+        self.run_out().await;
         let received = self.progress.messages.1;
-        let answer = answer.filter(|_| self.is_single && !self.discard);
+        let answer = self.last.take().filter(|_| self.is_single && !self.discard);
         let ended = self
             .ended
             .take()
@@ -200,9 +227,10 @@ impl Stream {
         self.reply(ended, answer)
     }
 
-    /// Resets the call: its status is `CANCELLED` unless it was over.
+    /// Resets the call: its status is `CANCELLED` unless it [is over](Stream::is_over).
     #[must_use]
     pub fn cancel(mut self) -> Reply {
+        self.is_over();
         let ended = self.ended.take().unwrap_or_else(|| {
             Ended::with(
                 Code::Cancelled,

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::*;
 use crate::net::tests;
-use crate::net::tests::http2::frames::{bare, framing};
+use crate::net::tests::http2::frames::{bare, framing, hollow};
 use crate::net::tests::http2::{Asked, Handle, handle, serve2};
 
 pub(super) fn answering<Fut: Future<Output = ()> + 'static>(answer: impl Fn(Asked) -> Fut + 'static) -> Handle {
@@ -449,5 +449,80 @@ fn a_connection_that_has_gone_silent_is_left_with_the_deadline() {
         let next = channel.unary(&call(&method, &ask("x"))).await;
         assert_eq!((next.status.code, next.reused), (Code::NotFound, false), "{next:?}");
         assert_eq!(server.connections.get(), 2);
+    });
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+#[test]
+fn an_end_that_has_come_counts_for_whoever_gives_up_after_it() {
+    run(async {
+        let server = framing(|_, nth, id| match nth {
+            0 => hollow(id, &[GRPC], &[("grpc-status", "9")]),
+            1 => hollow(id, &[GRPC], &[("grpc-status", "1")]),
+            _ => bare(id, &[GRPC, ("grpc-status", "5")]),
+        })
+        .await;
+        let (talk, channel) = (method("Talk"), channel(server.addr, &plaintext()));
+        let mut first = channel.open(&call_of_many(&talk)).await;
+        let mut second = channel.open(&call_of_many(&talk)).await;
+        // This answer comes behind theirs.
+        assert_eq!(one(&channel, 9_000).await.status.code, Code::NotFound);
+        assert!(first.is_over() && second.is_over());
+        assert_eq!(first.cancel().ending(), (Code::FailedPrecondition, None));
+        assert_eq!(second.cancel().ending(), (Code::Cancelled, None));
+    });
+}
+
+#[test]
+fn a_deadline_that_has_passed_counts_for_whoever_gives_up_after_it() {
+    run(async {
+        let server = serve2(None, answering(|_held| std::future::pending())).await;
+        let (talk, channel) = (method("Talk"), channel(server.addr, &plaintext()));
+        let mut asked = call_of_many(&talk);
+        let mut open = channel.open(&asked).await;
+        assert!(!open.is_over());
+        assert_eq!(open.cancel().ending(), (Code::Cancelled, Some(ErrorKind::Other)));
+        asked.timeout = Duration::from_millis(50);
+        let mut late = channel.open(&asked).await;
+        clock::sleep(asked.timeout).await;
+        assert!(late.is_over());
+        assert_eq!(
+            late.cancel().ending(),
+            (Code::DeadlineExceeded, Some(ErrorKind::Timeout))
+        );
+    });
+}
+
+#[test]
+fn a_sender_is_told_that_the_server_has_ended_the_call() {
+    run(async {
+        // Neither gives its windows back nor resets the stream.
+        let server = framing(|_, nth, id| match nth {
+            0 => bare(id, &[GRPC, ("grpc-status", "9")]),
+            _ => hollow(id, &[GRPC], &[("grpc-status", "9")]),
+        })
+        .await;
+        let (sum, channel) = (method("Sum"), channel(server.addr, &plaintext()));
+        let big = Ask {
+            data: vec![1; 40_000],
+            ..Ask::default()
+        };
+        // The end behind a head is only seen by who looks for messages.
+        for limit in [9_000, 300] {
+            let mut asked = call_of_many(&sum);
+            asked.timeout = Duration::from_millis(limit);
+            let mut stream = channel.open(&asked).await;
+            if limit == 300 {
+                stream.headers().await;
+            }
+            let mut sent = 0;
+            while stream.send(message(&big)).await {
+                sent += 1;
+                assert!(sent < 4, "the windows are full");
+            }
+            let reply = stream.finish().await;
+            assert_eq!(reply.ending(), (Code::FailedPrecondition, None), "{reply:?}");
+        }
     });
 }

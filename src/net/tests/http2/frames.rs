@@ -33,6 +33,17 @@ pub(in crate::net) fn bare(stream: u32, fields: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
 }
 
+/// An answer of head and trailers, without anything between them.
+pub(in crate::net) fn hollow(stream: u32, fields: &[(&str, &str)], trailers: &[(&str, &str)]) -> Vec<u8> {
+    let block = |fields: &[(&str, &str)]| fields.iter().flat_map(|(name, value)| field(name, value)).collect();
+    let (head, end): (Vec<u8>, Vec<u8>) = (block(fields), block(trailers));
+    [
+        frame(HEADERS, END_HEADERS, stream, &[OK, &head].concat()),
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, &end),
+    ]
+    .concat()
+}
+
 /// Speaks first, after `greeting`, until so many requests are answered: `answer` is given the number of each on the connection,
 /// from 0, and its stream.
 async fn speak(
