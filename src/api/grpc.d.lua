@@ -52,6 +52,13 @@ local grpc = {}
 ---@field compress? "gzip"|false
 ---@field discard_message? boolean drops the message of the answer
 
+---@class kt.grpc.HealthOptions
+---@field timeout? kt.Duration the deadline, waiting for a connection included; the server is told it
+---@field metadata? kt.grpc.Metadata over that of the client
+---@field name? string the `name` tag; default the method
+---@field tags? kt.Tags more tags on the samples of this call
+---@field expect? kt.grpc.Expect which statuses are a success, for `ok` and `grpc_req_failed`; default `"OK"`
+
 ---@class kt.grpc.Client
 local Client = {}
 
@@ -136,7 +143,7 @@ function Client:stream(method, options) end
 ---kt.check(client:health "shop.Orders", { ["serving"] = function(res) return res.ok end })
 ---```
 ---@param service? string `pkg.Service`; default the server as a whole
----@param options? kt.Exact<kt.grpc.CallOptions>
+---@param options? kt.Exact<kt.grpc.HealthOptions>
 ---@return kt.grpc.Response response
 function Client:health(service, options) end
 
@@ -184,7 +191,8 @@ function Stream:recv() end
 ---@return kt.grpc.Response response
 function Stream:finish() end
 
----Gives the call up at once: for servers that never end. Its status is `CANCELLED`, which counts as expected.
+---Gives the call up at once: for servers that never end. Its status is `CANCELLED`, which counts as expected; one that has
+---ended, or whose deadline has passed, has the status of that.
 ---
 ---```lua
 ---local res = stream:cancel()

@@ -1,8 +1,9 @@
 //! `kt.grpc`: calls and streams from a journey, without code generation. Clients and calls are `grpc/client.rs`, streams
-//! `grpc/stream.rs`, messages `grpc/message/`, what is known of a server's methods `grpc/schemas.rs`; connections and timings
-//! are `net`'s.
+//! `grpc/stream.rs`, messages `grpc/message/`, what is known of a server's methods `grpc/schemas.rs` and `grpc/asking.rs`;
+//! connections and timings are `net`'s.
 
 mod answer;
+mod asking;
 mod client;
 mod failed;
 mod message;

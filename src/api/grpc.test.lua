@@ -16,6 +16,7 @@ local blocked = recorded "grpc_req_blocked"
 local waited = recorded "grpc_reqs_waited_for_cap"
 local streams = recorded "grpc_streams{status:OK}"
 local cancelled = recorded "grpc_streams{status:CANCELLED,expected_response:true}"
+local untold = recorded "grpc_streams{name:mine,shard:7,method:third.Service/Talk,status:UNAVAILABLE}"
 local stream_duration = recorded "grpc_stream_duration"
 local msgs_sent = recorded "grpc_streams_msgs_sent"
 local msgs_received = recorded "grpc_streams_msgs_received"
@@ -217,6 +218,10 @@ test("misuse is raised with what was meant", function()
     function() client:call("lab.v1.Lab/Echo", {}, { expect = "NOT_FUND" }) end
   )
   raises("metadata", function() client:call("lab.v1.Lab/Echo", {}, { metadata = { ["a b"] = "x" } }) end)
+  raises(
+    "the option `compress` is",
+    function() client:call("lab.v1.Lab/Echo", {}, { metadata = { ["grpc-encoding"] = "gzip" } }) end
+  )
   raises("call it with a colon", function() client.call("lab.v1.Lab/Echo", {}) end)
   raises("a client has no `cal`; did you mean `call`?", function() client:cal() end)
   raises(
@@ -250,6 +255,34 @@ test("reflection of a server that is not there is a failed call", function()
   eq(reqs "count", 1)
 end)
 
+test("a stream whose method cannot be asked for is over, and has failed", function()
+  local gone = kt.grpc.connect((kt.env("REFUSED_URL"):gsub("^http://", "")), { plaintext = true, reflect = true })
+  local s = gone:stream("third.Service/Talk", { name = "mine", tags = { shard = 7 } })
+  eq(s:send { any = "thing" }, false)
+  eq(s:recv(), nil)
+  s:close_send()
+  local res = s:finish()
+  eq(res.status, "UNAVAILABLE")
+  eq(res.error_code, 1212)
+  eq(res.ok, false)
+  eq(untold "count", 1)
+  raises("the stream is over: it was finished or cancelled", function() s:recv() end)
+  eq(gone:stream("third.Service/Talk", { expect = "UNAVAILABLE" }):cancel().ok, true)
+  eq(failed "rate", 0.5)
+  eq(reqs "count", 0)
+end)
+
+test("asking for a method is part of the call", function()
+  local silent = kt.grpc.connect(kt.env "SILENT", { plaintext = true, reflect = true, timeout = "60s" })
+  local res = silent:call("other.Service/Call", {}, { timeout = "20ms", name = "mine", tags = { shard = 7 } })
+  eq(res.status, "DEADLINE_EXCEEDED")
+  eq(res.error_code, 1050)
+  eq(named "count", 1)
+  assert(response_time "min" >= 20 and response_time "max" < 10000)
+  eq(silent:call("other.Service/Call", {}, { timeout = "1ms", expect = 4 }).ok, true)
+  raises("unknown option `timout`", function() silent:call("other.Service/Call", {}, { timout = 1 }) end)
+end)
+
 test("health is what the server says", function()
   local res = client:health()
   eq(res.ok, true)
@@ -260,6 +293,8 @@ test("health is what the server says", function()
   eq(asleep.message.status, "NOT_SERVING")
   eq(asleep.ok, false)
   eq(client:health("no.Such").status, "NOT_FOUND")
+  eq(client:health("no.Such", { expect = "NOT_FOUND", timeout = "5s" }).ok, true)
+  raises("client:health: unknown option `compress`", function() client:health("", { compress = "gzip" }) end)
 end)
 
 test("a server can send many messages", function()
@@ -338,6 +373,17 @@ test("a stream without an end can be given up", function()
   eq(cancelled "count", 1)
   raises("stream:recv: the stream is over", function() s:recv() end)
   raises("stream:cancel: the stream is over", function() s:cancel() end)
+end)
+
+test("a stream that has failed has failed, whoever gives it up", function()
+  local late = client:stream("lab.v1.Lab/Count", { timeout = "20ms" })
+  late:send { code = -1 }
+  kt.sleep "25ms"
+  local res = late:cancel()
+  eq(res.status, "DEADLINE_EXCEEDED")
+  eq(res.ok, false)
+  eq(failed "rate", 1)
+  eq(cancelled "count", 0)
 end)
 
 test("misuse of a stream is raised", function()

@@ -106,6 +106,8 @@ pub struct VuContext {
     client: RefCell<Option<Rc<net::Client>>>,
     channels: RefCell<Vec<Rc<grpc::Channel>>>,
     at_end: RefCell<Vec<AtEnd>>,
+    /// As `at_end`, of what is not an iteration's.
+    at_last: RefCell<Vec<AtEnd>>,
     /// What it has claimed.
     pub held: Held,
     tags: RefCell<Option<TagSet>>,
@@ -117,8 +119,8 @@ pub struct VuContext {
     pub(super) guest: OnceCell<Guest>,
 }
 
-/// What is done when an iteration is over.
-pub type AtEnd = Box<dyn FnOnce(&VuContext)>;
+/// What is done when an iteration or a user's state of the script is over. True: it was interrupted.
+pub type AtEnd = Box<dyn FnOnce(&VuContext, bool)>;
 
 /// An open `kt.group`.
 #[derive(Debug)]
@@ -151,6 +153,7 @@ impl VuContext {
             client: RefCell::default(),
             channels: RefCell::default(),
             at_end: RefCell::default(),
+            at_last: RefCell::default(),
             held: Held::default(),
             tags: RefCell::new(None),
             groups: RefCell::default(),
@@ -220,7 +223,7 @@ impl VuContext {
     /// After an iteration: what it has left open is closed; cookies and connections as the plan says.
     pub fn end(&self) {
         let at_end = self.at_end.take();
-        at_end.into_iter().for_each(|close| close(self));
+        at_end.into_iter().for_each(|close| close(self, false));
         if let Some(client) = &*self.client.borrow() {
             client.end_iteration();
         }
@@ -269,9 +272,19 @@ impl VuContext {
         }
     }
 
-    /// Has something done when the iteration is over; it is dropped undone if the iteration never ends.
+    /// When the script begins anew for this user, or has come to its end: what it has left open outside of iterations is closed.
+    pub fn end_last(&self) {
+        let at_last = self.at_last.take();
+        at_last.into_iter().for_each(|close| close(self, false));
+    }
+
+    /// Has something done, once, when the iteration is over; outside of iterations, when the user's state of the script is.
     pub fn at_end(&self, close: AtEnd) {
-        self.at_end.borrow_mut().push(close);
+        let of = match self.lifecycle.get() {
+            Lifecycle::Iteration => &self.at_end,
+            _ => &self.at_last,
+        };
+        of.borrow_mut().push(close);
     }
 
     /// Its gRPC channel to a server, made at first use. It survives edits of the script, as its connection does.
@@ -436,6 +449,15 @@ impl VuContext {
         let group = self.groups.borrow_mut().pop()?;
         self.tags.borrow_mut().clone_from(&group.outer);
         Some(group)
+    }
+}
+
+/// A user goes while it is in an iteration when that is interrupted.
+impl Drop for VuContext {
+    fn drop(&mut self) {
+        for left in [self.at_end.take(), self.at_last.take()] {
+            left.into_iter().for_each(|close| close(self, true));
+        }
     }
 }
 

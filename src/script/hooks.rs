@@ -68,14 +68,17 @@ pub async fn setup(
 /// # Errors
 /// [`HookError`].
 pub async fn teardown(context: &Rc<VuContext>, loaded: &Loaded, limit: Duration) -> Result<(), HookError> {
-    let Some(function) = hook(loaded, "teardown") else {
-        return Ok(());
+    let called = match hook(loaded, "teardown") {
+        None => Ok(()),
+        Some(function) => match context.host.setup_value() {
+            Ok(state) => call(context, loaded, Lifecycle::Teardown, &function, state, limit)
+                .await
+                .map(drop),
+            Err(error) => Err(HookError::Script(ScriptError::from_vm(&error))),
+        },
     };
-    let state = context.host.setup_value();
-    let state = state.map_err(|error| HookError::Script(ScriptError::from_vm(&error)))?;
-    call(context, loaded, Lifecycle::Teardown, &function, state, limit)
-        .await
-        .map(|_| ())
+    context.end_last();
+    called
 }
 
 /// Calls `summary` with the summary and gives what it returned to be written, by file name.

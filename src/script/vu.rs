@@ -149,6 +149,7 @@ async fn instantiate(
     scenario: &str,
     init_took: &mut Duration,
 ) -> Result<Instance, ScriptError> {
+    context.end_last();
     let loaded = load(context).await?;
     let journey = plan_reader::journey(&loaded, scenario)
         .map_err(|error| ScriptError::from_message(Kind::Raised, &error.message, ""))?;

@@ -113,6 +113,37 @@ return {
 }
 
 #[tokio::test]
+async fn streams_under_way_at_the_end_of_the_load_are_counted_without_a_time() {
+    let (project, _) = project(
+        "
+local client = client {}
+local own
+return {
+  vu_init = function()
+    own = client:stream 'lab.v1.Lab/Talk'
+    own:send { text = 'x' }
+    own:recv()
+  end,
+  scenarios = { a = { executor = 'constant-vus', vus = 2, duration = '1s', graceful_stop = '0s', exec = function()
+    local s = client:stream 'lab.v1.Lab/Count'
+    s:send { count = 3, code = -1 }
+    while s:recv() do end
+  end } },
+  thresholds = { ['grpc_streams{status:CANCELLED,expected_response:true}'] = 'count==4', grpc_req_failed = 'rate==0' },
+}",
+    )
+    .await;
+    let ran = project.run(&["j.lua", "--threads", "2"]).await;
+    ran.exits(0);
+    let metrics = &ran.summary["metrics"];
+    assert_eq!(metrics["grpc_streams"]["count"], 4);
+    assert_eq!(metrics["grpc_streams_msgs_sent"]["count"], 4);
+    assert_eq!(metrics["grpc_streams_msgs_received"]["count"], 8);
+    assert!(metrics["grpc_stream_duration"].is_null(), "{metrics}");
+    assert_eq!(ran.summary["scenarios"]["a"]["iterations"]["interrupted"], 2);
+}
+
+#[tokio::test]
 async fn a_proto_that_does_not_compile_is_told_with_its_line_before_any_load() {
     let (project, _) = project("return function() end").await;
     project.file("colour.proto", "syntax = \"proto3\";\nenum Colour { NONE = 0 }\n");
@@ -192,6 +223,7 @@ return {
     .await;
     let ran = project.run(&["j.lua", "-e", "SECRET=f!sh and chips"]).await;
     ran.exits(0);
+    ran.ended.says(0, &["OK, which `expect` does not name (status 0; told once)"]);
     let kept = kept_failures(&project);
     let of = |name: &str| {
         kept.iter()

@@ -9,17 +9,15 @@ use futures_util::TryFutureExt as _;
 
 use super::Module;
 use super::answer::{Answer, Content};
+use super::asking::{Asked, Asking};
 use super::failed::Called;
 use super::message::{Writer, verify};
-use super::options::{Connect, Expected, Options};
+use super::options::{Connect, OF_HEALTH, Options};
 use super::record::Recording;
 use super::schemas::{Callee, Library, Server, Unreflected};
 use super::trace;
-use crate::clock;
-use crate::net::grpc::{
-    Call, Channel, Code, Compression, Fields, Health, Message, Metadata, Reply as NetReply, Status,
-};
-use crate::net::{Timings, grpc};
+use crate::clock::Instant;
+use crate::net::grpc::{self, Call, Channel, Code, Compression, Health, Message, Metadata, Reply as NetReply, Status};
 use crate::script::fields::describe;
 use crate::script::raw::{self, Kind, Stack};
 use crate::script::{ApiError, Operation, Reply, VuContext};
@@ -107,54 +105,26 @@ impl Client {
         }
     }
 
-    /// Asks the server for a method.
-    pub(super) async fn ask(&self, vu: &VuContext, owner: &str, name: &str) -> Result<Rc<Callee>, Unasked> {
-        let raised = |error: ApiError| {
-            Unasked::Raised(match error {
-                ApiError::Text(text) => ApiError::Text(format!("{owner}: {text}")),
-                value @ ApiError::Value(_) => value,
-            })
+    /// Asks the server for a method, until `deadline`.
+    pub(super) async fn ask(
+        &self,
+        vu: &VuContext,
+        owner: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Rc<Callee>, Unreflected> {
+        let channel = self.channel(vu).map_err(Unreflected::Misuse);
+        let found = match (channel, &self.server) {
+            (Ok(channel), Some(server)) => server.find(vu, &channel, name, deadline).await,
+            (Err(error), _) => Err(error),
+            (_, None) => Err(Unreflected::Misuse("the server tells no schema".to_owned().into())),
         };
-        let channel = self.channel(vu).map_err(raised)?;
-        let Some(server) = &self.server else {
-            return Err(raised(ApiError::Text("the server tells no schema".into())));
-        };
-        let found = server.find(vu, &channel, name, &Metadata::new(), self.timeout).await;
         found.map_err(|error| match error {
-            Unreflected::Misuse(error) => raised(error),
-            Unreflected::Failed(status) => Unasked::Failed(Box::new(failed(status))),
+            Unreflected::Misuse(ApiError::Text(text)) => {
+                Unreflected::Misuse(ApiError::Text(format!("{owner}: {text}")))
+            }
+            error => error,
         })
-    }
-}
-
-/// Why a method is still not known.
-pub(super) enum Unasked {
-    /// A mistake of the script's.
-    Raised(ApiError),
-    /// A failed call.
-    Failed(Box<NetReply>),
-}
-
-/// The reply of a call that was never made.
-pub(super) fn failed(status: Status) -> NetReply {
-    let now = clock::now();
-    NetReply {
-        status,
-        message: None,
-        headers: Fields::default(),
-        trailers: Fields::default(),
-        timings: Timings::default(),
-        blocked_by: None,
-        error: None,
-        messages: (0, 0),
-        sent: 0,
-        received: 0,
-        remote_addr: None,
-        reused: false,
-        retried: false,
-        trace: None,
-        started_at: now,
-        finished_at: now,
     }
 }
 
@@ -188,7 +158,17 @@ impl Prepared {
         let options = Options::read(owner, stack, options)?;
         let recording = Recording::new(vu, &callee, &options, stack)?;
         stack.truncate(before);
-        Ok(Self {
+        Ok(Self::new(client, callee, message, recording, options))
+    }
+
+    pub(super) fn new(
+        client: &Rc<Client>,
+        callee: Rc<Callee>,
+        message: Option<Message>,
+        recording: Recording,
+        options: Options,
+    ) -> Self {
+        Self {
             client: Rc::clone(client),
             callee,
             message,
@@ -197,7 +177,7 @@ impl Prepared {
             timeout: options.timeout.unwrap_or(client.timeout),
             compression: options.compression.unwrap_or(client.compression),
             discard: options.discard,
-        })
+        }
     }
 
     /// The call, whose message is taken out.
@@ -226,22 +206,28 @@ pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_
     let client = module.client(OWNER, stack)?;
     match client.find(OWNER, stack, 2)? {
         Found::Callee(callee) => {
-            let prepared = unary(vu, OWNER, &client, callee, stack, (3, 4))?;
+            is_unary(OWNER, &client, &callee)?;
+            let prepared = Prepared::read(vu, OWNER, &client, callee, stack, (Some(3), 4))?;
+            tell(vu, &prepared, stack, 3)?;
             let sending = send(Rc::clone(vu), Rc::clone(module), Box::new(prepared));
             // Not an async block around it, which would hold it twice.
             Ok(Box::pin(sending.map_ok(|answer| answer as Reply)))
         }
         Found::Ask => {
-            let name = stack.lossy(2).unwrap_or_default().into_owned();
-            let (request, options) = (stack.value(3)?, stack.value(4)?);
+            let asking = Asking::read(OWNER, &client, stack, 4)?;
+            let request = stack.value(3)?;
             let (vu, module) = (Rc::clone(vu), Rc::clone(module));
             Ok(Box::pin(async move {
-                let callee = match client.ask(&vu, OWNER, &name).await {
-                    Ok(callee) => callee,
-                    Err(unasked) => return not_asked(&vu, &module, &client, &name, unasked),
+                let (asking, callee) = match asking.ask(&vu, OWNER).await? {
+                    Asked::Known(asking, callee) => (asking, callee),
+                    Asked::Untold(untold) => return Ok(untold.ended(&vu, &module, false) as Reply),
                 };
-                let prepared = raw::with_stack(&vu.host.lua, (request, options), |stack| {
-                    unary(&vu, OWNER, &client, callee, stack, (1, 2))
+                is_unary(OWNER, &client, &callee)?;
+                let prepared = raw::with_stack(&vu.host.lua, request, |stack| {
+                    let message = written(OWNER, &callee, stack, 1)?;
+                    let prepared = asking.prepared(&vu, callee, Some(message))?;
+                    tell(&vu, &prepared, stack, 1)?;
+                    Ok::<_, ApiError>(prepared)
                 })??;
                 send(vu, module, Box::new(prepared)).await.map(|answer| answer as Reply)
             }))
@@ -249,45 +235,7 @@ pub(super) fn call(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<'_
     }
 }
 
-/// The answer to a call whose method the server did not tell.
-pub(super) fn not_asked(
-    vu: &VuContext,
-    module: &Rc<Module>,
-    client: &Client,
-    name: &str,
-    unasked: Unasked,
-) -> Result<Reply, ApiError> {
-    match unasked {
-        Unasked::Raised(error) => Err(error),
-        Unasked::Failed(reply) => {
-            let name = name.trim_start_matches('/');
-            let recording = Recording {
-                tags: vu
-                    .host
-                    .recorder()?
-                    .tags(&vu.tags()?, &[("method", name), ("name", name)]),
-                expected: Expected::default(),
-            };
-            let ok = recording.ended(vu, client, Called::default(), &reply, (false, false));
-            Ok(Box::new(Answer {
-                face: Rc::clone(&module.answers),
-                reply: *reply,
-                ok,
-                tags: recording.tags,
-                content: Content::None,
-            }))
-        }
-    }
-}
-
-fn unary(
-    vu: &Rc<VuContext>,
-    owner: &'static str,
-    client: &Rc<Client>,
-    callee: Rc<Callee>,
-    stack: &mut Stack<'_>,
-    (request, options): (i32, i32),
-) -> Result<Prepared, ApiError> {
+fn is_unary(owner: &str, client: &Client, callee: &Callee) -> Result<(), ApiError> {
     client.open(owner)?;
     let method = &callee.method;
     if method.is_client_streaming() || method.is_server_streaming() {
@@ -296,11 +244,14 @@ fn unary(
             callee.name()
         )));
     }
-    let prepared = Prepared::read(vu, owner, client, callee, stack, (Some(request), options))?;
+    Ok(())
+}
+
+fn tell(vu: &Rc<VuContext>, prepared: &Prepared, stack: &Stack<'_>, request: i32) -> Result<(), ApiError> {
     if trace::is_on(vu) {
-        trace::sending(vu, &prepared, &stack.value(request)?);
+        trace::sending(vu, prepared, &stack.value(request)?);
     }
-    Ok(prepared)
+    Ok(())
 }
 
 /// Sends one message and receives one.
@@ -379,14 +330,9 @@ pub(super) fn health(module: &Rc<Module>, vu: &Rc<VuContext>, stack: &mut Stack<
             )));
         }
     };
-    let options = Options::read(OWNER, stack, 3)?;
-    let name = options.name.and_then(|name| stack.lossy(name)).unwrap_or(METHOD.into());
-    let mut extra = vec![("method", METHOD), ("name", &*name)];
-    extra.extend(options.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let recording = Recording {
-        tags: vu.host.recorder()?.tags(&vu.tags()?, &extra),
-        expected: options.expected,
-    };
+    let options = Options::read_of(&OF_HEALTH, OWNER, stack, 3)?;
+    let name = options.name.and_then(|name| stack.lossy(name));
+    let recording = Recording::named(vu, METHOD, name.as_deref(), &options.tags, options.expected)?;
     let (vu, module) = (Rc::clone(vu), Rc::clone(module));
     Ok(Box::pin(async move {
         let channel = client.channel(&vu)?;

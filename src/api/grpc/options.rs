@@ -25,6 +25,9 @@ const OF_CALLS: [&str; 7] = [
     "discard_message",
 ];
 
+/// Those of health checks, whose messages are not the script's.
+pub(super) const OF_HEALTH: [&str; 5] = ["timeout", "metadata", "name", "tags", "expect"];
+
 const OF_CLIENTS: [&str; 13] = [
     "plaintext",
     "reflect",
@@ -73,16 +76,26 @@ pub(super) struct Options {
 impl Options {
     /// Reads what a script wrote at `index`; nil is an empty table. The name stays on the stack, if there is one.
     pub(super) fn read(owner: &'static str, stack: &mut Stack<'_>, index: i32) -> Result<Self, ApiError> {
+        Self::read_of(&OF_CALLS, owner, stack, index)
+    }
+
+    /// As [`Options::read`], where only these are known.
+    pub(super) fn read_of<const N: usize>(
+        known: &[&'static str; N],
+        owner: &'static str,
+        stack: &mut Stack<'_>,
+        index: i32,
+    ) -> Result<Self, ApiError> {
         let mut options = Self::default();
         let places = match stack.kind(index) {
             Kind::Nil => return Ok(options),
-            Kind::Table => Given::read(owner, stack, index, &OF_CALLS)?.places(),
+            Kind::Table => Given::read(owner, stack, index, known)?.places(),
             _ => {
                 let got = describe_at(stack, index);
                 return Err(ApiError::Text(format!("{owner}: `options` must be a table, got {got}")));
             }
         };
-        for (key, place) in OF_CALLS.into_iter().zip(places) {
+        for (key, place) in known.iter().copied().zip(places) {
             if place != 0 {
                 options.option(owner, key, stack, place)?;
             }

@@ -6,7 +6,7 @@ use super::failed::{self, Called};
 use super::options::{Expected, Options};
 use super::schemas::Callee;
 use crate::metrics::TagSet;
-use crate::net::grpc::{Bound, Reply};
+use crate::net::grpc::{Bound, Code, Reply};
 use crate::samples;
 use crate::script::raw::Stack;
 use crate::script::{ApiError, Lifecycle, VuContext};
@@ -26,6 +26,21 @@ impl Recording {
         Ok(Self {
             tags: tags(vu, callee, name.as_deref(), &options.tags)?,
             expected: options.expected,
+        })
+    }
+
+    /// As [`Recording::new`], of a method by its name, with the name of the call if it has one.
+    pub(super) fn named(
+        vu: &VuContext,
+        method: &str,
+        name: Option<&str>,
+        own: &[(String, String)],
+        expected: Expected,
+    ) -> Result<Self, ApiError> {
+        let extra = extra(method, name, own);
+        Ok(Self {
+            tags: vu.host.recorder()?.tags(&vu.tags()?, &extra),
+            expected,
         })
     }
 
@@ -73,11 +88,15 @@ fn tags(vu: &VuContext, callee: &Callee, name: Option<&str>, own: &[(String, Str
         *last = Some((base.id(), tags.clone()));
         return Ok(tags);
     }
-    let mut extra: Vec<(&str, &str)> = Vec::with_capacity(2 + own.len());
+    Ok(recorder.tags(&base, &extra(method, name, own)))
+}
+
+fn extra<'a>(method: &'a str, name: Option<&'a str>, own: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+    let mut extra = Vec::with_capacity(2 + own.len());
     extra.push(("method", method));
     extra.push(("name", name.unwrap_or(method)));
     extra.extend(own.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    Ok(recorder.tags(&base, &extra))
+    extra
 }
 
 /// Remembers, for the report, which limit calls had to wait for.
@@ -111,7 +130,11 @@ fn tell(vu: &VuContext, reply: &Reply) {
         .map_or(STATUS + code, |error| STATUS + 100 + u32::from(error.code));
     let session = &vu.host.session;
     if session.is_first_failure(key) {
-        let text = session.redact(&reply.status.to_string());
+        let status = match reply.status.code {
+            Code::Ok => "OK, which `expect` does not name".to_owned(),
+            _ => reply.status.to_string(),
+        };
+        let text = session.redact(&status);
         tracing::warn!(target: "kingtide::grpc", "{text} (status {code}; told once)");
     }
 }

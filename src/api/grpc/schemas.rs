@@ -4,13 +4,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::message::{Id, Types};
+use crate::clock::{self, Instant};
 use crate::metrics::TagSet;
 use crate::net::grpc::{Ask, Channel, Code, Metadata, Method, ReflectError, Schema, Status, reflect};
+use crate::net::{ErrorKind, NetError};
 use crate::script::protos::Source;
 use crate::script::{ApiError, Host, VuContext};
 
@@ -144,7 +146,7 @@ impl Server {
         self.methods.borrow().get(name).cloned()
     }
 
-    /// A method of a service that the server is asked about, once in a run.
+    /// A method of a service that the server is asked about, once in a run, and until `deadline`.
     ///
     /// # Errors
     /// The name is none, or the server does not tell.
@@ -153,8 +155,7 @@ impl Server {
         vu: &VuContext,
         channel: &Channel,
         name: &str,
-        metadata: &Metadata,
-        timeout: Duration,
+        deadline: Instant,
     ) -> Result<Rc<Callee>, Unreflected> {
         let service = service_of(name).ok_or_else(|| {
             Unreflected::Misuse(ApiError::Text(format!(
@@ -166,16 +167,12 @@ impl Server {
             Some(book) => book,
             None => {
                 let place = vu.host.session.reflected.place(&self.key, service);
-                let asked = place.get_or_try_init(|| reflect(channel, Ask::Service(service), metadata, timeout));
-                let schema = Box::pin(asked).await.map_err(|error| match error {
-                    // Some servers have a status for a service that they do not know.
-                    ReflectError::Call { status } if status.code != Code::NotFound => Unreflected::Failed(Status {
-                        message: format!("reflection: {status}").into(),
-                        ..status
-                    }),
-                    error => Unreflected::Misuse(ApiError::Text(error.to_string())),
-                })?;
-                let book = Book::new(schema.clone());
+                let asked = place.get_or_ask(deadline, || async {
+                    let limit = deadline.saturating_duration_since(clock::now());
+                    reflect(channel, Ask::Service(service), &Metadata::new(), limit).await
+                });
+                let schema = Box::pin(asked).await.map_err(unreflected)?;
+                let book = Book::new(schema);
                 self.books.borrow_mut().insert(service.to_owned(), Rc::clone(&book));
                 book
             }
@@ -195,7 +192,29 @@ pub(super) enum Unreflected {
     /// It has none of that name.
     Misuse(ApiError),
     /// It did not tell: a failure of the network or the server.
-    Failed(Status),
+    Failed(Status, Option<Box<NetError>>),
+}
+
+/// `None`: others have asked until the time was over.
+fn unreflected(error: Option<Arc<ReflectError>>) -> Unreflected {
+    match error.as_deref() {
+        // Some servers have a status for a service that they do not know.
+        Some(ReflectError::Call { status, error }) if status.code != Code::NotFound => {
+            let message = format!("reflection: {status}").into();
+            let code = status.code;
+            Unreflected::Failed(Status { code, message }, error.clone())
+        }
+        Some(error) => Unreflected::Misuse(ApiError::Text(error.to_string())),
+        None => {
+            let message = "timed out while others asked the server for its schema";
+            let error = NetError::new(ErrorKind::Timeout, message);
+            let status = Status {
+                code: Code::DeadlineExceeded,
+                message: message.into(),
+            };
+            Unreflected::Failed(status, Some(Box::new(error)))
+        }
+    }
 }
 
 /// `pkg.Service` of `pkg.Service/Method` or `pkg.Service.Method`.

@@ -12,6 +12,7 @@ use prost_reflect::prost_types::FileDescriptorProto;
 use super::health::encoded;
 use super::{Call, Channel, Code, Metadata, Method, Received, Schema, SchemaError, Status, Stream};
 use crate::clock;
+use crate::net::NetError;
 
 /// More files than this are no schema but an endless tale.
 const MAX_FILES: usize = 10_000;
@@ -127,6 +128,8 @@ pub enum ReflectError {
     Call {
         /// With what.
         status: Status,
+        /// Why the status is not the server's.
+        error: Option<Box<NetError>>,
     },
     /// The server answered a question with an error.
     #[error("reflection: the server has no {what}: {message}")]
@@ -139,6 +142,14 @@ pub enum ReflectError {
     /// What it sent is no schema.
     #[error("reflection: {0}")]
     Schema(#[from] SchemaError),
+}
+
+impl ReflectError {
+    /// Whether the time was over in which it was asked.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Call { status, .. } if status.code == Code::DeadlineExceeded)
+    }
 }
 
 /// Asks a server for its schema: by `grpc.reflection.v1`, or `v1alpha` where that is not known.
@@ -167,7 +178,7 @@ pub async fn reflect(
             files: HashMap::new(),
         };
         match talk.learn(ask).await {
-            Err(ReflectError::Call { status }) if status.code == Code::Unimplemented => last = Some(status),
+            Err(ReflectError::Call { status, .. }) if status.code == Code::Unimplemented => last = Some(status),
             Err(error) => return Err(error),
             Ok(()) => {
                 if let Some(mut stream) = talk.stream.take() {
@@ -179,7 +190,7 @@ pub async fn reflect(
         }
     }
     let status = last.unwrap_or_else(|| Status::new(Code::Unimplemented, ""));
-    Err(ReflectError::Call { status })
+    Err(ReflectError::Call { status, error: None })
 }
 
 /// Questions and answers.
@@ -280,14 +291,15 @@ impl Talk {
 
     /// Why there is no answer.
     async fn failed(&mut self) -> ReflectError {
-        let mut status = Status::new(Code::Unknown, "");
+        let (mut status, mut error) = (Status::new(Code::Unknown, ""), None);
         if let Some(stream) = self.stream.take() {
-            status = stream.finish().await.status;
+            let reply = stream.finish().await;
+            (status, error) = (reply.status, reply.error.map(Box::new));
         }
         if status.code == Code::Ok {
             status = Status::new(Code::Unknown, "the server ended the call before it answered");
         }
-        ReflectError::Call { status }
+        ReflectError::Call { status, error }
     }
 }
 
