@@ -223,7 +223,8 @@ return {
     .await;
     let ran = project.run(&["j.lua", "-e", "SECRET=f!sh and chips"]).await;
     ran.exits(0);
-    ran.ended.says(0, &["OK, which `expect` does not name (status 0; told once)"]);
+    ran.ended
+        .says(0, &["OK, which `expect` does not name (status 0; told once)"]);
     let kept = kept_failures(&project);
     let of = |name: &str| {
         kept.iter()
