@@ -273,10 +273,12 @@ fn timeline(plan: &Plan) -> Timeline {
     let phases = plan.phases.iter();
     Timeline {
         measured_from: plan.measured_from(),
+        measured_until: plan.measured_until,
         phases: phases
             .map(|phase| (phase.name.clone(), phase.start..phase.end))
             .collect(),
         stages: stages(plan),
+        scenarios: Vec::new(),
     }
 }
 

@@ -213,6 +213,13 @@ impl Shared {
         later(start, joint.newest().scenario.executor.duration())
     }
 
+    /// When a scenario began, if it has, and when its load is over: by plan, or before where it had no more to do.
+    #[must_use]
+    pub fn span(&self, index: usize, control: &Control) -> (Option<Instant>, Instant) {
+        let (joint, end) = (self.joint(index), self.planned_end(index, control));
+        (joint.begun(), joint.ended_at().map_or(end, |ended| ended.min(end)))
+    }
+
     /// The name of the stage, step or wave that a scenario is in, as its plan then has them.
     #[must_use]
     pub fn stage(&self, index: usize, control: &Control, now: Instant) -> Option<String> {

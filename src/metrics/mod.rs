@@ -60,7 +60,7 @@ pub use summary::{MetricSummaries, MetricSummary, TrendSummary};
 pub use tags::TagSet;
 pub use tap::{Sample, Samples, Tap, Tapped};
 pub use threshold::{LONGEST_WINDOW, NoData, Op, Threshold, Verdict};
-pub use timeline::{StageSpan, Timeline};
+pub use timeline::{ScenarioSpan, StageSpan, Timeline};
 pub use totals::{CheckTotal, PhaseTotal, Totals};
 pub use trend::Trend;
 pub use veil::Veil;

@@ -133,23 +133,24 @@ pub struct Verdict {
     pub observed: Option<f64>,
     /// With a window: where the worst slice begins, from the start of the load.
     pub window_at: Option<Duration>,
+    /// How long that slice is: the last one may be longer than the window, one of a short part is shorter.
+    pub window_length: Option<Duration>,
 }
 
 impl Threshold {
     /// Judges what was gathered so far; with a window, the worst of the slices that are complete.
     #[must_use]
     pub fn evaluate(&self, totals: &Totals) -> Verdict {
-        let (observed, window_at) = match self.window {
-            None => (totals.value_since(self.since, &self.selector, self.aggregation), None),
-            Some(_) => {
-                let worst = totals.worst(self);
-                (worst.map(|worst| worst.observed), worst.map(|worst| worst.at))
-            }
+        let worst = self.window.and_then(|_| totals.worst(self));
+        let observed = match self.window {
+            None => totals.value_since(self.since, &self.selector, self.aggregation),
+            Some(_) => worst.map(|worst| worst.observed),
         };
         Verdict {
             ok: observed.map(|observed| self.op.holds(observed, self.limit)),
             observed,
-            window_at,
+            window_at: worst.map(|worst| worst.at),
+            window_length: worst.map(|worst| worst.length),
         }
     }
 

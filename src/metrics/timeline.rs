@@ -11,10 +11,27 @@ use super::admission::WARMUP;
 pub struct Timeline {
     /// Before this nothing is measured: all scenarios are warming up.
     pub measured_from: Duration,
+    /// What comes later only ends what was measured; `None` when that is the end of the load.
+    pub measured_until: Option<Duration>,
     /// Names and spans of the phases.
     pub phases: Vec<(String, Range<Duration>)>,
     /// The stages of all scenarios.
     pub stages: Vec<StageSpan>,
+    /// Where the scenarios are, as far as that is known by now; empty when nobody tells.
+    pub scenarios: Vec<ScenarioSpan>,
+}
+
+/// The load of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioSpan {
+    /// Its name.
+    pub scenario: String,
+    /// When it began; `None` while it has not.
+    pub begun: Option<Duration>,
+    /// How long it warms up.
+    pub warmup: Duration,
+    /// When it is over, its last iterations not included.
+    pub end: Duration,
 }
 
 /// A stage of a scenario.
@@ -54,39 +71,75 @@ impl StageSpan {
 impl Timeline {
     /// How much of a load that has lasted for `elapsed` a series with these tags is from.
     pub(super) fn over(&self, tags: &[(String, String)], elapsed: Duration) -> Duration {
+        let within = self.within(tags, elapsed);
+        match self.of_stage(tags, &within) {
+            Some(spans) => length(&spans),
+            None => within.end.saturating_sub(within.start),
+        }
+    }
+
+    /// Where a series with these tags gathers by plan, of a load that has lasted for `elapsed`: the spans of its scenario, or
+    /// of all of them, as far as they are in its phase and its stage. They do not touch.
+    pub(super) fn spans(&self, tags: &[(String, String)], elapsed: Duration) -> Vec<Range<Duration>> {
+        let within = self.within(tags, elapsed);
+        let of = self.of_scenarios(tags, &within);
+        match self.of_stage(tags, &of) {
+            Some(spans) => spans,
+            None => joined(vec![of.clone()], &of),
+        }
+    }
+
+    /// What is measured, and in the phase.
+    fn within(&self, tags: &[(String, String)], elapsed: Duration) -> Range<Duration> {
+        let until = self.measured_until.map_or(elapsed, |until| until.min(elapsed));
         let from = if names_warmup(tags) {
             Duration::ZERO
         } else {
             self.measured_from
         };
-        let tag = |wanted: &str| {
-            let tag = tags.iter().find(|(key, _)| key == wanted);
-            tag.map(|(_, value)| value.as_str())
-        };
-        let phase = tag("phase").and_then(|name| self.phases.iter().find(|(known, _)| known == name));
-        let within = match phase {
-            Some((_, span)) => span.start.max(from)..span.end.min(elapsed),
-            None => from..elapsed,
-        };
-        let stage = tag("stage").filter(|_| !names_warmup(tags));
-        let of_stage = stage.and_then(|stage| self.of_stage(stage, tag("scenario"), &within));
-        of_stage.unwrap_or_else(|| within.end.saturating_sub(within.start))
+        let phase = tag(tags, "phase").and_then(|name| self.phases.iter().find(|(known, _)| known == name));
+        match phase {
+            Some((_, span)) => span.start.max(from)..span.end.min(until),
+            None => from..until,
+        }
     }
 
-    /// How long the stages of that name are within a span, counted once where several scenarios have one at the same time;
-    /// `None` when that is not known.
-    fn of_stage(&self, name: &str, scenario: Option<&str>, within: &Range<Duration>) -> Option<Duration> {
+    /// From where the first of the scenarios is measured to where the last ends, within a span; the warm-ups of those that
+    /// have one, when the tags name that.
+    fn of_scenarios(&self, tags: &[(String, String)], within: &Range<Duration>) -> Range<Duration> {
+        let (is_warmup, only) = (names_warmup(tags), tag(tags, "scenario"));
+        let mut meant = self
+            .scenarios
+            .iter()
+            .filter(|span| only.is_none_or(|only| span.scenario == only))
+            .filter(|span| !is_warmup || !span.warmup.is_zero())
+            .peekable();
+        if meant.peek().is_none() {
+            return within.clone();
+        }
+        let spans = meant.filter_map(|span| {
+            let begun = span.begun?;
+            let measured = begun.saturating_add(span.warmup);
+            Some(if is_warmup {
+                begun..measured.min(span.end)
+            } else {
+                measured..span.end
+            })
+        });
+        let all = spans.reduce(|all, span| all.start.min(span.start)..all.end.max(span.end));
+        let all = all.unwrap_or_default();
+        all.start.max(within.start)..all.end.min(within.end)
+    }
+
+    /// The stages of that name within a span, joined where several scenarios have one at the same time; `None` when the tags
+    /// name none, or one of which nothing is known.
+    fn of_stage(&self, tags: &[(String, String)], within: &Range<Duration>) -> Option<Vec<Range<Duration>>> {
+        let name = tag(tags, "stage").filter(|_| !names_warmup(tags))?;
+        let scenario = tag(tags, "scenario");
         let is_meant = |stage: &&StageSpan| stage.name == name && scenario.is_none_or(|only| stage.scenario == only);
         let spans = self.stages.iter().filter(is_meant).map(|stage| stage.span.clone());
-        let mut spans = spans.collect::<Option<Vec<_>>>().filter(|spans| !spans.is_empty())?;
-        spans.sort_by_key(|span| span.start);
-        let (mut sum, mut until) = (Duration::ZERO, within.start);
-        for span in spans {
-            let end = span.end.min(within.end);
-            sum += end.saturating_sub(span.start.max(until));
-            until = until.max(end);
-        }
-        Some(sum)
+        let spans = spans.collect::<Option<Vec<_>>>().filter(|spans| !spans.is_empty())?;
+        Some(joined(spans, within))
     }
 
     /// The first whole second of which a series with these tags has everything.
@@ -97,6 +150,31 @@ impl Timeline {
         let from = self.measured_from;
         from.as_secs() + u64::from(from.subsec_nanos() > 0)
     }
+}
+
+/// What is within a span, each moment once.
+fn joined(mut spans: Vec<Range<Duration>>, within: &Range<Duration>) -> Vec<Range<Duration>> {
+    spans.sort_by_key(|span| span.start);
+    let mut joined: Vec<Range<Duration>> = Vec::new();
+    for span in spans {
+        let span = span.start.max(within.start)..span.end.min(within.end);
+        match joined.last_mut() {
+            _ if span.is_empty() => {}
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => joined.push(span),
+        }
+    }
+    joined
+}
+
+/// Of spans that do not touch.
+pub(super) fn length(spans: &[Range<Duration>]) -> Duration {
+    spans.iter().map(|span| span.end.saturating_sub(span.start)).sum()
+}
+
+fn tag<'a>(tags: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    let tag = tags.iter().find(|(key, _)| key == wanted);
+    tag.map(|(_, value)| value.as_str())
 }
 
 fn names_warmup(tags: &[(String, String)]) -> bool {
@@ -114,7 +192,7 @@ mod tests {
         let timeline = Timeline {
             measured_from: s(4),
             phases,
-            stages: Vec::new(),
+            ..Timeline::default()
         };
         // (tag, elapsed, of which are measured)
         let table = [
@@ -193,6 +271,67 @@ mod tests {
                 s(*lasted),
                 "{tags:?} after {elapsed} s"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_measured_ends_before_the_load_where_it_is_told_so() {
+        let s = Duration::from_secs;
+        let timeline = Timeline {
+            measured_from: s(2),
+            measured_until: Some(s(6)),
+            ..Timeline::default()
+        };
+        for (elapsed, measured) in [(1, 0), (4, 2), (6, 4), (9, 4)] {
+            assert_eq!(timeline.over(&[], s(elapsed)), s(measured), "after {elapsed} s");
+        }
+        assert_eq!(timeline.spans(&[], s(9)), [s(2)..s(6)]);
+    }
+
+    #[test]
+    fn a_series_gathers_where_its_scenarios_are() {
+        let s = Duration::from_secs;
+        let span = |scenario: &str, begun: Option<u64>, warmup, end| ScenarioSpan {
+            scenario: scenario.to_owned(),
+            begun: begun.map(s),
+            warmup: s(warmup),
+            end: s(end),
+        };
+        let stage = |span: Range<u64>| StageSpan {
+            scenario: "a".to_owned(),
+            name: "up".to_owned(),
+            span: Some(s(span.start)..s(span.end)),
+        };
+        let timeline = Timeline {
+            phases: vec![("noon".to_owned(), s(8)..s(30))],
+            stages: vec![stage(3..5), stage(7..9), stage(9..40)],
+            scenarios: vec![
+                span("a", Some(1), 2, 10),
+                span("b", Some(6), 0, 20),
+                span("c", None, 0, 90),
+            ],
+            ..Timeline::default()
+        };
+        /// Tags, elapsed, the spans.
+        type Case = (&'static [(&'static str, &'static str)], u64, &'static [(u64, u64)]);
+        let table: &[Case] = &[
+            (&[], 99, &[(3, 20)]),
+            (&[("scenario", "a")], 99, &[(3, 10)]),
+            (&[("scenario", "a")], 5, &[(3, 5)]),
+            (&[("scenario", "a")], 2, &[]),
+            (&[("scenario", "b")], 99, &[(6, 20)]),
+            (&[("scenario", "b"), ("phase", "noon")], 99, &[(8, 20)]),
+            (&[("scenario", "a"), ("stage", "up")], 99, &[(3, 5), (7, 10)]),
+            (&[("stage", "up")], 99, &[(3, 5), (7, 20)]),
+            (&[("warmup", "true")], 99, &[(1, 3)]),
+            (&[("scenario", "c")], 99, &[]),
+            (&[("scenario", "other")], 99, &[(0, 99)]),
+        ];
+        for (tags, elapsed, spans) in table {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let tags: Vec<_> = tags.iter().map(owned).collect();
+            let spans: Vec<_> = spans.iter().map(|(start, end)| s(*start)..s(*end)).collect();
+            assert_eq!(timeline.spans(&tags, s(*elapsed)), spans, "{tags:?} after {elapsed} s");
         }
     }
 }

@@ -21,7 +21,7 @@ use super::selector::Selector;
 use super::series::{Gauge, Series, SeriesData, per_second};
 use super::summary::{MetricSummaries, MetricSummary, TrendSummary, tidy};
 use super::threshold::Threshold;
-use super::timeline::{StageSpan, Timeline};
+use super::timeline::{ScenarioSpan, StageSpan, Timeline};
 use super::trend::Trend;
 use super::window::{Watched, Windows, Worst};
 
@@ -128,8 +128,9 @@ impl Totals {
             if let Some(window) = threshold.window {
                 let watched = Watched {
                     id,
-                    is_never_empty: is_counter && tags.is_empty(),
+                    is_counter,
                     from: self.timeline.first_second(tags).max(since.unwrap_or(0)),
+                    since: Duration::from_secs(since.unwrap_or(0)),
                 };
                 self.windows.add(threshold, window, watched);
             } else if let Some(since) = since {
@@ -142,6 +143,11 @@ impl Totals {
     pub fn restage(&mut self, stages: Vec<StageSpan>) {
         self.checkpoints.iter_mut().for_each(|c| c.restage(&stages));
         self.timeline.stages = stages;
+    }
+
+    /// The scenarios are there, as far as it is known by now; call it before seconds are closed.
+    pub fn place(&mut self, scenarios: Vec<ScenarioSpan>) {
+        self.timeline.scenarios = scenarios;
     }
 
     /// Sums up each `every` of a load that is planned to last for `planned`; call it after [`Totals::watch`].
@@ -240,14 +246,14 @@ impl Totals {
 
     /// Every core has handed over the seconds below `end`: windows and checkpoints that end there are complete.
     pub fn close(&mut self, end: u64) {
-        self.windows.close(end);
+        self.windows.close(end, &self.timeline);
         self.checkpoints.iter_mut().for_each(|c| c.close(end));
     }
 
     /// The load has ended after `elapsed`, and every core has handed over everything.
     pub fn finish(&mut self, elapsed: Duration) {
         self.set_elapsed(elapsed);
-        self.windows.finish(elapsed);
+        self.windows.finish(elapsed, &self.timeline);
         self.checkpoints.iter_mut().for_each(|c| c.finish(elapsed));
     }
 

@@ -32,6 +32,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// How often the load is summed up while it goes on, in whole seconds; `None` when nobody asks for it.
     pub checkpoints: Option<Duration>,
+    /// What comes after this only ends what was measured, from the start of the run; `None` when that is its own end.
+    pub measured_until: Option<Duration>,
     /// The conditions that the run has to meet.
     pub thresholds: Vec<Threshold>,
     /// The names of the functions that look each second whether something still holds, sorted.
@@ -82,6 +84,7 @@ impl Plan {
             http: HttpPlan::default(),
             phases: Vec::new(),
             checkpoints: None,
+            measured_until: None,
             thresholds: Vec::new(),
             invariants: Vec::new(),
             traces: None,

@@ -117,25 +117,25 @@ impl Probe {
         };
         let mut taken: Vec<Option<&Level>> = vec![None; scenarios.len()];
         for level in &self.levels {
-            let own = scenarios.iter().position(|scenario| scenario.name == level.name);
-            let whose: Vec<usize> = match (own, level.name.as_str()) {
-                (Some(index), _) => vec![index],
-                (None, ALL_RATES) => all(scenarios, has_rate),
-                (None, ALL_VUS) => all(scenarios, has_vus),
-                (None, _) => {
-                    return Err(ProbeError::NoScenario {
-                        name: level.name.clone(),
-                        known: known(),
-                    });
-                }
-            };
+            let whose = whose(scenarios, &level.name);
             if whose.is_empty() {
-                let (name, what) = match level.name.as_str() {
-                    ALL_RATES => (ALL_RATES, "a rate"),
-                    _ => (ALL_VUS, "a number of users"),
-                };
                 let known = known();
-                return Err(ProbeError::Nobody { name, what, known });
+                return Err(match level.name.as_str() {
+                    ALL_RATES => ProbeError::Nobody {
+                        name: ALL_RATES,
+                        what: "a rate",
+                        known,
+                    },
+                    ALL_VUS => ProbeError::Nobody {
+                        name: ALL_VUS,
+                        what: "a number of users",
+                        known,
+                    },
+                    name => ProbeError::NoScenario {
+                        name: name.to_owned(),
+                        known,
+                    },
+                });
             }
             for index in whose {
                 if let Some(first) = taken[index].replace(level) {
@@ -208,6 +208,7 @@ impl Probe {
         let mut told = Vec::new();
         plan.phases.clear();
         plan.checkpoints = None;
+        plan.measured_until = Some(self.duration());
         plan.thresholds.retain(|threshold| {
             let mut tags = threshold.selector.tags.iter();
             let part = tags.find(|(tag, _)| matches!(tag.as_str(), "phase" | "stage"));
@@ -232,6 +233,17 @@ impl Probe {
             }
         }
         told
+    }
+}
+
+/// The scenarios that take a level of this name, as indices: before they are held and after it.
+#[must_use]
+pub fn whose(scenarios: &[Scenario], name: &str) -> Vec<usize> {
+    match (scenarios.iter().position(|scenario| scenario.name == name), name) {
+        (Some(index), _) => vec![index],
+        (None, ALL_RATES) => all(scenarios, has_rate),
+        (None, ALL_VUS) => all(scenarios, has_vus),
+        (None, _) => Vec::new(),
     }
 }
 

@@ -220,6 +220,9 @@ fn thresholds(thresholds: &[ThresholdSummary], style: &Style) -> Vec<String> {
         if let Some(at) = threshold.window_at_ms {
             notes.push(format!("worst at {}", human::duration(Duration::from_millis(at))));
         }
+        if let Some(length) = threshold.window_length_ms {
+            notes.push(format!("{} long", human::duration(Duration::from_millis(length))));
+        }
         if let Some(since) = threshold.since_ms {
             notes.push(format!("since {}", human::duration(Duration::from_millis(since))));
         }

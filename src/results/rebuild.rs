@@ -102,6 +102,7 @@ pub(super) fn totals(run: &RunHeader, intervals: &[Interval], duration: Duration
             .map(|phase| (phase.name.clone(), span(phase.start_ms, phase.end_ms)))
             .collect(),
         stages: run.scenarios.iter().flat_map(stages).collect(),
+        ..Timeline::default()
     };
     totals.watch(timeline, &[]);
     if let Some(every) = run.checkpoints_ms {
@@ -214,6 +215,7 @@ fn threshold(threshold: &ThresholdHeader, intervals: &[Interval]) -> ThresholdSu
         unit: threshold.unit.clone(),
         window,
         window_at_ms: stand.and_then(|stand| stand.window_at_ms),
+        window_length_ms: None,
         since_ms: None,
     }
 }

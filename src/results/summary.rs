@@ -245,6 +245,9 @@ pub struct ThresholdSummary {
     /// Where the worst of these slices, which `observed` is from, begins: from the start of the load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_at_ms: Option<u64>,
+    /// How long that slice is, when that is not the length above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_length_ms: Option<u64>,
     /// What was before this, from the start of the load, does not count: an edited script brought the threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<u64>,
@@ -265,6 +268,10 @@ impl ThresholdSummary {
             unit: (!unit.is_empty()).then(|| unit.to_owned()),
             window: threshold.window.map(whole_seconds),
             window_at_ms: verdict.window_at.map(millis),
+            window_length_ms: verdict
+                .window_length
+                .filter(|length| threshold.window != Some(*length))
+                .map(millis),
             since_ms: threshold.since.map(millis),
         }
     }
@@ -427,6 +434,7 @@ mod tests {
             ok: Some(true),
             observed: Some(100.0),
             window_at: None,
+            window_length: None,
         };
         let met = [false, true].map(|aborted| ThresholdSummary::new(&threshold, &verdict, aborted).ok);
         assert_eq!(met, [true, false]);

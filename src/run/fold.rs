@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use crate::clock::{self, Instant};
 use crate::control::{Control, Reason, State};
 use crate::exec;
-use crate::metrics::{MetricId, Totals, builtin};
+use crate::metrics::{MetricId, ScenarioSpan, Totals, builtin};
+use crate::plan::Scenario;
 
 use super::core::CoreReport;
 use super::feed::{Feed, Look};
@@ -54,6 +55,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
             },
             () = control.stop_token().cancelled(), if !stopping => {
                 stopping = true;
+                course.stopped = Some(clock::now());
                 control.enter(State::Stopping);
                 load.observer.stage(Stage::Stopping);
             }
@@ -76,6 +78,7 @@ pub(super) async fn fold(mut load: Load<'_>, inbox: &mut mpsc::UnboundedReceiver
         // Shorter than the grid: the users have gone before anybody looked.
         load.set(builtin::VUS, load.shared.vus_peak());
     }
+    load.place(&course);
     load.totals.finish(elapsed);
     load.tell(&mut course);
     let last = load.totals.last_second().map_or(0, |last| last + 1);
@@ -95,6 +98,8 @@ struct Course {
     /// How many checkpoints have been told.
     told: usize,
     live: Reporter,
+    /// When the load was told to stop.
+    stopped: Option<Instant>,
     /// When the last core so far was done.
     ended: Option<Instant>,
 }
@@ -121,6 +126,9 @@ impl Load<'_> {
                 self.totals.merge_second(second, &delta);
                 self.feed.core_cpu(core, second, cpu);
                 let end = course.note(core, second + 1);
+                if end > course.judged {
+                    self.place(course);
+                }
                 self.totals.close(end);
                 self.tell(course);
                 self.heard_of(end, course);
@@ -145,6 +153,23 @@ impl Load<'_> {
             CoreReport::Failed(reason) => control.stop(Reason::Internal(reason)),
             CoreReport::Ready => {}
         }
+    }
+
+    /// Tells the totals where the scenarios are by now.
+    fn place(&mut self, course: &Course) {
+        let control = &self.test.session.control;
+        let since = |at: Instant| at.saturating_duration_since(self.origin);
+        let span = |(index, scenario): (usize, &Scenario)| {
+            let (begun, end) = self.shared.span(index, control);
+            ScenarioSpan {
+                scenario: scenario.name.clone(),
+                begun: begun.map(since),
+                warmup: scenario.warmup,
+                end: since(course.stopped.map_or(end, |stopped| stopped.min(end))),
+            }
+        };
+        let scenarios = self.test.plan.scenarios.iter().enumerate();
+        self.totals.place(scenarios.map(span).collect());
     }
 
     /// What was saved has been tried: puts it into effect if it can be.

@@ -418,7 +418,15 @@ fn not_met(failed: &ThresholdSummary) -> String {
     // What ended the run may have come true since.
     let end = if failed.aborted { " in the end" } else { "" };
     let slice = match (&failed.window, failed.window_at_ms) {
-        (Some(window), Some(at)) => format!(" in the {window} from {} s on", at / 1_000),
+        (Some(window), Some(at)) => {
+            let seconds = |ms: u64| Duration::from_millis(ms).as_secs_f64();
+            let length = failed.window_length_ms.map(|length| format!("{}s", seconds(length)));
+            format!(
+                " in the {} from {} s on",
+                length.as_ref().unwrap_or(window),
+                seconds(at)
+            )
+        }
         _ => String::new(),
     };
     format!(
@@ -481,6 +489,8 @@ fn errors(session: &Session) -> Vec<ErrorSummary> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::metrics::{Catalog, Recorder, Registry, builtin};
 
@@ -545,5 +555,26 @@ mod tests {
             "there is something to judge"
         );
         assert!(judged.came_too_late(&totals, s(2.0)).is_some());
+    }
+
+    #[test]
+    fn a_slice_is_told_with_its_place_and_its_length() {
+        // (how long it is, if not as long as the window; what is told)
+        let table = [
+            (
+                None,
+                "iterations: count<30 was not met: it was 37 in the 1s from 1 s on",
+            ),
+            (
+                Some(1_900),
+                "iterations: count<30 was not met: it was 37 in the 1.9s from 1 s on",
+            ),
+        ];
+        for (length, told) in table {
+            let mut failed = json!({ "metric": "iterations", "expression": "count<30", "ok": false, "observed": 37.0,
+                "aborted": false, "window": "1s", "window_at_ms": 1_000 });
+            failed["window_length_ms"] = json!(length);
+            assert_eq!(not_met(&serde_json::from_value(failed).unwrap()), told);
+        }
     }
 }

@@ -183,6 +183,7 @@ fn plan(http: HttpPlan, limits: Limits) -> Plan {
         http,
         phases: Vec::new(),
         checkpoints: None,
+        measured_until: None,
         thresholds: Vec::new(),
         invariants: Vec::new(),
         traces: None,

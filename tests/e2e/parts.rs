@@ -71,6 +71,38 @@ async fn a_slow_slice_may_end_the_run_as_soon_as_it_is_over() {
     assert_eq!(ran.summary["thresholds"][0]["aborted"], true, "{}", ran.ended);
 }
 
+/// A scenario that begins later, a phase, and an iteration that ends long after the others: each has its rate.
+#[tokio::test]
+async fn the_rate_of_a_slice_is_that_of_its_part() {
+    let project = Project::with(
+        "
+        local count = 0
+        local function j()
+          count = count + 1
+          if count == 70 then kt.sleep(3) end
+        end
+        return {
+          phases = { { name = 'a', duration = '2s' }, { name = 'b', duration = '2s' } },
+          scenarios = {
+            early = { executor = 'constant-arrival-rate', rate = 20, duration = '4s', exec = j },
+            late = { executor = 'constant-arrival-rate', rate = 20, duration = '2s', start_time = '2s', exec = j },
+          },
+          thresholds = {
+            ['iterations{scenario:late}'] = { { threshold = 'rate>15', window = '2s', abort_on_fail = true } },
+            ['iterations{phase:a}'] = { { threshold = 'rate>15', window = '2s', abort_on_fail = true } },
+            iterations = { { threshold = 'rate>15', window = '1s', abort_on_fail = true } },
+          },
+        }",
+    );
+    let ran = project.run_script().await;
+    ran.exits(0);
+    assert_eq!(
+        ran.summary["scenarios"]["late"]["iterations"]["offered"], 40,
+        "{}",
+        ran.ended
+    );
+}
+
 #[tokio::test]
 async fn warm_ups_are_run_and_left_out_and_phases_told_apart() {
     let project = Project::with(&format!(

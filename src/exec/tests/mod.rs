@@ -65,6 +65,7 @@ pub(super) fn plan(scenarios: Vec<Scenario>) -> Plan {
         http: crate::plan::HttpPlan::default(),
         phases: Vec::new(),
         checkpoints: None,
+        measured_until: None,
         thresholds: Vec::new(),
         invariants: Vec::new(),
         traces: None,

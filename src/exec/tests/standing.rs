@@ -121,3 +121,36 @@ async fn the_planned_end_moves_with_pauses_and_edits() {
     assert_eq!(replan(&control, &shared, &edited).changes.len(), 2);
     assert_eq!(ends(), [6_000, 9_100]);
 }
+
+/// Who has no more to do is over before the plan says so.
+#[tokio::test(start_paused = true)]
+async fn a_span_ends_with_the_work() {
+    let scenarios = vec![
+        scenario("only", looping(1, 2_000)),
+        scenario("other", looping(1, 2_000)),
+    ];
+    let (control, shared) = (Control::new(), Shared::new(&plan(scenarios.clone()), SEED));
+    let start = clock::now();
+    control.steer(start, steerables(&plan(scenarios)));
+    let spans = || {
+        [0, 1].map(|index| {
+            let (begun, end) = shared.span(index, &control);
+            (begun.map(|begun| millis(begun - start)), millis(end - start))
+        })
+    };
+    assert_eq!(spans(), [(None, 2_000), (None, 2_000)]);
+    let _stripes = [0, 1].map(|index| shared.joint(index).join());
+    for index in [0, 1] {
+        shared.joint(index).begin(start);
+    }
+    clock::sleep(ms(700)).await;
+    shared.joint(0).end();
+    assert_eq!(spans(), [(Some(0), 700), (Some(0), 2_000)]);
+    clock::sleep(ms(2_300)).await;
+    shared.joint(1).end();
+    assert_eq!(
+        spans(),
+        [(Some(0), 700), (Some(0), 2_000)],
+        "the last iterations are not of the load"
+    );
+}

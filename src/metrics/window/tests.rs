@@ -1,7 +1,9 @@
 //! Worst slices against brute force over the samples themselves, and how much history is kept for them.
 
 use super::*;
-use crate::metrics::{Catalog, MetricId, Recorder, Registry, Selector, Timeline, Totals, builtin};
+use crate::metrics::{
+    Catalog, Kind, MetricId, Recorder, Registry, ScenarioSpan, Selector, StageSpan, Timeline, Totals, builtin,
+};
 use proptest::prelude::*;
 
 /// (second, core, value); what is recorded depends on the threshold's metric.
@@ -16,7 +18,7 @@ fn threshold(registry: &Registry, (key, expression): (&str, &str), window: u64) 
 }
 
 /// A share of the samples, a distribution, a sum and a part of a sum, with all ways to compare.
-const THRESHOLDS: [(&str, &str); 8] = [
+const THRESHOLDS: [(&str, &str); 10] = [
     ("http_req_duration{name:a}", "p(95)<50"),
     ("http_req_duration{name:a}", "min>=3"),
     ("http_req_duration", "max<=80"),
@@ -24,6 +26,8 @@ const THRESHOLDS: [(&str, &str); 8] = [
     ("http_req_failed", "count!=3"),
     ("http_reqs", "rate>2"),
     ("http_reqs{name:a}", "count==4"),
+    ("http_reqs{name:a}", "rate<2"),
+    ("http_reqs{name:b}", "rate==1"),
     ("http_reqs{name:never}", "count>0"),
 ];
 
@@ -81,7 +85,13 @@ impl World {
             .collect();
         let from = whole.saturating_sub(window).max(self.from);
         let length = elapsed.saturating_sub(Duration::from_secs(from));
-        if !length.is_zero() {
+        let is_rate = threshold.kind == Kind::Counter && threshold.aggregation == Aggregation::Rate;
+        let is_from_above = matches!(threshold.op, Op::Lt | Op::Le);
+        let measured = elapsed.saturating_sub(Duration::from_secs(self.from));
+        if is_rate && slices.is_empty() && !measured.is_zero() {
+            slices.push((0, u64::MAX, measured));
+        }
+        if !length.is_zero() && (!is_rate || is_from_above) {
             slices.push((from, u64::MAX, length));
         }
         let values = slices.into_iter().filter_map(|(from, end, length)| {
@@ -187,6 +197,149 @@ fn a_load_shorter_than_the_window_is_one_slice() {
     totals.close(1);
     assert_eq!(rate.evaluate(&totals).observed, None);
     totals.finish(Duration::from_millis(1_500));
-    assert_eq!(rate.evaluate(&totals).observed, Some(2.0));
-    assert_eq!(rate.evaluate(&totals).window_at, Some(Duration::ZERO));
+    let verdict = rate.evaluate(&totals);
+    assert_eq!(verdict.observed, Some(2.0));
+    assert_eq!(verdict.window_at, Some(Duration::ZERO));
+    assert_eq!(verdict.window_length, Some(Duration::from_millis(1_500)));
+}
+
+/// The last slice lasts until the end, and says how long that is.
+#[test]
+fn a_slice_is_as_long_as_it_says() {
+    let world = World::new(1);
+    let mut totals = world.totals();
+    let most = Threshold {
+        window: Some(Duration::from_secs(1)),
+        ..Threshold::parse("http_reqs", "count<3", &world.registry).unwrap()
+    };
+    totals.watch_more(std::slice::from_ref(&most));
+    for second in 0..2 {
+        totals.merge_second(second, &world.delta([(second, 0, 2), (second, 0, 4)].iter()));
+    }
+    totals.close(1);
+    let length = |totals: &Totals| most.evaluate(totals).window_length.map(|length| length.as_millis());
+    assert_eq!(length(&totals), Some(1_000));
+    totals.finish(Duration::from_millis(1_900));
+    assert_eq!(
+        (most.evaluate(&totals).observed, length(&totals)),
+        (Some(4.0), Some(1_900))
+    );
+}
+
+/// Scenario `early` begins 20 iterations a second for 4 s, `late` does so from 2 s on; one of them ends 4 s after both. Phase
+/// `a` is the first 2 s, stage `peak` of `early` the time from 1 to 3.5 s.
+fn parted() -> (Registry, Timeline) {
+    let s = Duration::from_secs;
+    let span = |scenario: &str, begun, end| ScenarioSpan {
+        scenario: scenario.to_owned(),
+        begun: Some(s(begun)),
+        warmup: Duration::ZERO,
+        end: s(end),
+    };
+    let peak = StageSpan {
+        scenario: "early".to_owned(),
+        name: "peak".to_owned(),
+        span: Some(s(1)..Duration::from_millis(3_500)),
+    };
+    let timeline = Timeline {
+        phases: vec![("a".to_owned(), s(0)..s(2)), ("b".to_owned(), s(2)..s(4))],
+        stages: vec![peak],
+        scenarios: vec![span("early", 0, 4), span("late", 2, 4)],
+        ..Timeline::default()
+    };
+    (Registry::new(), timeline)
+}
+
+/// What thresholds observe of that load.
+fn observed(rows: &[(&str, &str, u64)]) -> Vec<(Option<f64>, Option<f64>)> {
+    let (registry, mut timeline) = parted();
+    let thresholds: Vec<_> = rows
+        .iter()
+        .map(|(key, expression, window)| threshold(&registry, (key, expression), *window))
+        .collect();
+    let selectors: Vec<_> = thresholds.iter().map(|threshold| threshold.selector.clone()).collect();
+    let catalog = Catalog::new(&registry, &selectors).unwrap();
+    let recorder = Recorder::new(&registry, &catalog);
+    let mut totals = Totals::new(&registry, &catalog, 2);
+    let late = timeline.scenarios.clone();
+    timeline.scenarios[1].begun = None;
+    totals.watch(timeline, &thresholds);
+    for second in 0..8 {
+        let begin = |scenario: &str, count: f64| {
+            let phase = if second < 2 { "a" } else { "b" };
+            let stage = if (1..4).contains(&second) { "peak" } else { "up" };
+            let tags = [("scenario", scenario), ("phase", phase), ("stage", stage)];
+            recorder.record(builtin::ITERATIONS, count, &recorder.tags(&recorder.no_tags(), &tags));
+        };
+        match second {
+            0 | 1 => begin("early", 20.0),
+            2 => {
+                begin("early", 20.0);
+                begin("late", 20.0);
+            }
+            3 => {
+                begin("early", 19.0);
+                begin("late", 20.0);
+            }
+            7 => begin("early", 1.0),
+            _ => {}
+        }
+        totals.merge_second(second, &recorder.take());
+        if second == 2 {
+            totals.place(late.clone());
+        }
+        totals.close(second + 1);
+    }
+    totals.finish(Duration::from_millis(8_003));
+    let verdicts = thresholds.iter().map(|threshold| threshold.evaluate(&totals));
+    verdicts
+        .map(|verdict| {
+            let length = verdict.window_length.map(|length| length.as_secs_f64());
+            (verdict.observed, length)
+        })
+        .collect()
+}
+
+#[test]
+fn the_rate_of_a_part_is_that_of_slices_in_it() {
+    // (of what, expression, window in s, the worst, how long that is)
+    let table = [
+        ("iterations{phase:a}", "rate>15", 2, Some(20.0), Some(2.0)),
+        ("iterations{phase:a}", "rate>15", 1, Some(20.0), Some(1.0)),
+        ("iterations{scenario:late}", "rate>15", 2, Some(20.0), Some(2.0)),
+        ("iterations{scenario:early}", "rate>15", 2, Some(19.5), Some(2.0)),
+        (
+            "iterations{scenario:early,phase:b}",
+            "rate>=15",
+            1,
+            Some(19.0),
+            Some(1.0),
+        ),
+        ("iterations{stage:peak}", "rate>15", 1, Some(20.0), Some(1.0)),
+        // The last iteration ends long after the last second of the plan.
+        ("iterations", "rate>15", 1, Some(20.0), Some(1.0)),
+        ("iterations", "rate==20", 2, Some(39.5), Some(2.0)),
+        // Longer than the part: all of it, over its own length.
+        ("iterations{phase:a}", "rate>15", 3, Some(20.0), Some(2.0)),
+        ("iterations{scenario:late}", "rate>15", 9, Some(20.0), Some(2.0)),
+        (
+            "iterations{scenario:early,phase:b}",
+            "rate>15",
+            5,
+            Some(20.0),
+            Some(2.0),
+        ),
+        ("iterations", "rate>15", 9, Some(30.0), Some(4.0)),
+        // Too much is too much in any slice, and in none is more than in the part.
+        ("iterations{phase:a}", "rate<30", 9, Some(20.0), Some(2.0)),
+        ("iterations{scenario:late}", "rate<30", 3, Some(20.0), Some(2.0)),
+        ("iterations", "rate<30", 1, Some(40.0), Some(1.0)),
+        // What nobody knows the part of is counted over the load.
+        ("iterations{stage:up}", "rate<30", 1, Some(20.0), Some(1.0)),
+        ("iterations{scenario:never}", "rate>15", 1, None, None),
+    ];
+    let rows = table.map(|(key, expression, window, ..)| (key, expression, window));
+    for (row, got) in table.into_iter().zip(observed(&rows)) {
+        assert_eq!(got, (row.3, row.4), "{} {} in {} s", row.0, row.1, row.2);
+    }
 }

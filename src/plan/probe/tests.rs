@@ -124,6 +124,27 @@ fn a_scenario_called_rate_is_meant_itself() {
     ];
     probe(&[("rate", 9.0)]).apply(&mut scenarios).unwrap();
     assert_eq!(held(&scenarios), [5.0, 9.0]);
+    assert_eq!(whose(&scenarios, "rate"), [1]);
+}
+
+#[test]
+fn it_is_known_whose_a_level_is() {
+    let scenarios = [
+        Scenario::of("api", constant(5.0)),
+        Scenario::of("users", users()),
+        Scenario::of("ramp", ramping()),
+        Scenario::of("few", iterations()),
+    ];
+    let table: [(_, &[usize]); 5] = [
+        ("rate", &[0, 2]),
+        ("vus", &[1]),
+        ("ramp", &[2]),
+        ("few", &[3]),
+        ("nobody", &[]),
+    ];
+    for (name, indices) in table {
+        assert_eq!(whose(&scenarios, name), indices, "{name}");
+    }
 }
 
 #[test]
@@ -199,6 +220,7 @@ fn what_a_steady_load_cannot_have_is_left_out_and_told() {
         threshold("http_req_duration{stage:1}", None),
     ];
     let told = probe(&[("a", 1.0)]).adapt(&mut plan);
+    assert_eq!(plan.measured_until, Some(10 * SECOND), "what drains is not measured");
     let windows: Vec<_> = plan.thresholds.iter().map(|threshold| threshold.window).collect();
     assert_eq!(windows, [None, Some(8 * SECOND)]);
     let delays = plan.thresholds.iter().map(|threshold| threshold.delay_abort_eval);

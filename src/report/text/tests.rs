@@ -140,7 +140,7 @@ fn parted() -> Value {
         .collect();
     value["thresholds"] = json!([
         { "metric": "http_req_duration", "expression": "p(95)<5", "ok": true, "observed": 4.2, "aborted": false, "unit": "ms",
-          "window": "30s", "window_at_ms": 65_000 },
+          "window": "30s", "window_at_ms": 65_000, "window_length_ms": 30_300 },
         { "metric": "http_req_failed{stage:10}", "expression": "rate<0.01", "ok": false, "observed": 0.03, "aborted": true,
           "window": "1m30s", "window_at_ms": 0 },
         { "metric": "http_req_failed", "expression": "rate<0.01", "ok": false, "observed": null, "aborted": false, "window": "5s" } ]);

@@ -97,6 +97,7 @@ pub fn read(loaded: &Loaded, session: &Session, overrides: &Overrides) -> Result
     }
     let mut plan = Plan {
         checkpoints: checkpoints::read(&fields, &scenarios, overrides.time_scale)?,
+        measured_until: None,
         scenarios,
         http: http::read(&fields, &session.script)?,
         phases: phases::read(&fields)?,
