@@ -155,8 +155,9 @@ impl Search {
         let best = self.course.best().and_then(|cell| of(cell, true)).map(|probe| Best {
             levels: probe.levels.clone(),
             probe: probe.number,
-            offered_per_s: probe.scenarios.values().map(|scenario| scenario.offered_per_s).sum(),
-            achieved_per_s: probe.scenarios.values().map(|scenario| scenario.achieved_per_s).sum(),
+            offered_per_s: probe.offered_per_s(),
+            achieved_per_s: probe.achieved_per_s(),
+            warnings: probe.warnings.clone(),
         });
         let broke = self.course.broke().and_then(|cell| of(cell, false)).map(|probe| Broke {
             levels: probe.levels.clone(),

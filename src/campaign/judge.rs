@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::exec::Progress;
 use crate::metrics::{Counts, MetricSummary};
+use crate::plan::probe::whose;
 use crate::plan::{Executor, Plan, Scenario};
 use crate::report;
 use crate::results::{
     BrokeKind, BrokeReason, ExitCode, GeneratorVerdict, Levels, Offered, Probe, ScenarioSummary, Summary,
+    nothing_worked,
 };
 use crate::schedule::Shape;
 
@@ -71,6 +73,7 @@ impl Found<'_> {
             thresholds: summary.thresholds.clone(),
             errors: errors(summary),
             generator: summary.generator.clone(),
+            warnings: nothing_worked(&summary.metrics),
             summary: None,
             levels: self.levels,
             number: self.number,
@@ -125,6 +128,10 @@ impl Found<'_> {
         let whole = rate(scenario.iterations.offered, measured);
         let cut_short = between(|progress| progress.offered).filter(|_| self.span.cut);
         Offered {
+            has_level: self
+                .levels
+                .keys()
+                .any(|name| whose(&self.plan.scenarios, name).contains(&index)),
             offered_per_s: cut_short.unwrap_or(whole),
             achieved_per_s: between(|progress| progress.finished),
             iterations: scenario.iterations,

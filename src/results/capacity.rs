@@ -104,8 +104,11 @@ pub struct Best {
     pub probe: u32,
     /// Iterations a second that were due, over all scenarios that have a level.
     pub offered_per_s: f64,
-    /// Iterations a second that ended.
+    /// Iterations a second of the same that ended.
     pub achieved_per_s: Option<f64>,
+    /// That nothing worked, as its probe tells it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A load that was not held.
@@ -158,14 +161,38 @@ pub struct Probe {
     pub errors: Option<f64>,
     /// Whether the numbers can be trusted.
     pub generator: Generator,
+    /// That nothing worked, where that was so: then the load says nothing about the system.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The file beside this one with the whole summary of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
 }
 
+impl Probe {
+    /// Iterations a second that were due, over all scenarios that have a level.
+    #[must_use]
+    pub fn offered_per_s(&self) -> f64 {
+        self.with_level().map(|scenario| scenario.offered_per_s).sum()
+    }
+
+    /// Iterations a second of theirs that ended while they were measured; `None` when it was too short to tell.
+    #[must_use]
+    pub fn achieved_per_s(&self) -> Option<f64> {
+        self.with_level().map(|scenario| scenario.achieved_per_s).sum()
+    }
+
+    fn with_level(&self) -> impl Iterator<Item = &Offered> {
+        self.scenarios.values().filter(|scenario| scenario.has_level)
+    }
+}
+
 /// What a scenario was asked for in the measured part, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offered {
+    /// Whether the probe sets its level; false for what goes on beside it at its own.
+    #[serde(default = "yes")]
+    pub has_level: bool,
     /// Iterations a second that were due; of a closed scenario, that users began.
     pub offered_per_s: f64,
     /// Iterations a second that ended while it was measured, whenever they had begun; `null` when it was too short to tell.
@@ -175,6 +202,10 @@ pub struct Offered {
     /// Iterations that waited for a virtual user when the measured part ended.
     #[serde(default)]
     pub waiting: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One reason why a load was not held.

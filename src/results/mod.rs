@@ -40,7 +40,8 @@ pub use sink::{Ending, OutputReport, Patience, Sink, Unwaited};
 pub use store::{RunFolder, StoreError, run_name, write_json};
 pub use summary::{
     CheckpointSummary, ErrorSummary, EventSummary, Generator, GeneratorVerdict, InvariantSummary, PhaseSummary, Reason,
-    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, millis, timestamp,
+    RevisionSummary, RunInfo, SUMMARY_SCHEMA, ScenarioSummary, Summary, ThresholdSummary, Verdict, millis,
+    nothing_worked, timestamp,
 };
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::failed::FailureSummary;
 use super::interval::TracesHeader;
 use super::sink::OutputReport;
-use crate::metrics::{self, CheckTotal, CheckpointTotal, Counts, Kind, MetricSummaries, PhaseTotal, Threshold};
+use crate::metrics::{
+    self, CheckTotal, CheckpointTotal, Counts, Kind, MetricSummaries, MetricSummary, PhaseTotal, Threshold,
+};
 
 /// The value of [`Summary::schema`].
 pub const SUMMARY_SCHEMA: &str = "kingtide.summary/1";
@@ -275,6 +277,21 @@ impl ThresholdSummary {
             since_ms: threshold.since.map(millis),
         }
     }
+}
+
+/// That all requests or all calls failed, where that was so.
+#[must_use]
+pub fn nothing_worked(metrics: &MetricSummaries) -> Vec<String> {
+    let failed = [("http_req_failed", "requests"), ("grpc_req_failed", "gRPC calls")];
+    let told = failed
+        .into_iter()
+        .filter_map(|(metric, what)| match metrics.get(metric) {
+            Some(MetricSummary::Rate { passes, total, .. }) if *total > 0 && passes == total => Some(format!(
+                "all {total} {what} failed: this run says nothing about the system's speed"
+            )),
+            _ => None,
+        });
+    told.collect()
 }
 
 /// How an invariant came out.

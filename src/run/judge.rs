@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::clock::machine::Ticks;
 use crate::control;
 use crate::exec::Change;
-use crate::metrics::{Threshold, Totals, Verdict};
+use crate::metrics::{MetricSummaries, Threshold, Totals, Verdict};
 use crate::plan::{OnScriptError, Plan, Scenario};
 use crate::results::{
     CheckpointSummary, Conditions, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason,
@@ -256,6 +256,8 @@ impl Judge {
         let reasons = self.reasons(&test.session, &thresholds, &generator);
         let exit = reasons.first().map_or(ExitCode::Passed, |(code, _)| *code);
         let (failures, failure_kinds_left_out) = test.session.failed.summaries();
+        let metrics = totals.summarise();
+        let warnings = self.warnings(test, totals, &metrics);
         Summary {
             schema: SUMMARY_SCHEMA.to_owned(),
             verdict: exit.verdict(),
@@ -279,7 +281,7 @@ impl Judge {
                 revisions: self.revisions.clone(),
             },
             scenarios: self.scenarios(totals),
-            metrics: totals.summarise(),
+            metrics,
             phases: totals.phases().into_iter().map(Into::into).collect(),
             checkpoints: self.checkpoints(totals),
             checks: totals.checks(),
@@ -289,15 +291,15 @@ impl Judge {
             errors: errors(&test.session),
             failures,
             failure_kinds_left_out,
-            warnings: self.warnings(test, totals),
+            warnings,
             outputs: Vec::new(),
         }
     }
 
-    fn warnings(&self, test: &Test, totals: &Totals) -> Vec<String> {
+    fn warnings(&self, test: &Test, totals: &Totals, metrics: &MetricSummaries) -> Vec<String> {
         let too_late = |judged: &Judged| judged.came_too_late(totals, self.duration());
         let too_late = self.judged.iter().filter_map(too_late);
-        let all = warnings::of(test, totals).into_iter().chain(too_late);
+        let all = warnings::of(test, totals, metrics).into_iter().chain(too_late);
         all.map(|text| test.session.redact(&text)).collect()
     }
 

@@ -2,9 +2,11 @@
 //! reached, that the worst times are missing. Reasons for a verdict are `judge`'s.
 
 use crate::metrics::{
-    Aggregation, Counts, Definition, Kind, MOST_CHECKPOINTS, Op, Threshold, Totals, Unit, buckets, builtin,
+    Aggregation, Counts, Definition, Kind, MOST_CHECKPOINTS, MetricSummaries, Op, Threshold, Totals, Unit, buckets,
+    builtin,
 };
 use crate::plan::{Executor, Plan};
+use crate::results::nothing_worked;
 use crate::script::session::Limit;
 
 use super::Test;
@@ -16,24 +18,13 @@ const BOUND: f64 = 0.01;
 const DIGITS: f64 = 1000.0;
 
 /// All of them.
-pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
+pub(super) fn of(test: &Test, totals: &Totals, metrics: &MetricSummaries) -> Vec<String> {
     let registry = &test.session.registry;
     let refused = test.catalog.refused().into_iter().map(|(metric, count)| {
         format!(
             "{}: {count} series beyond the limit were counted under (other)",
             registry.definition(metric).name
         )
-    });
-    let failed = [
-        (builtin::HTTP_REQ_FAILED, "requests"),
-        (builtin::GRPC_REQ_FAILED, "gRPC calls"),
-    ];
-    let nothing_worked = failed.into_iter().filter_map(|(metric, what)| {
-        let all = totals.root(metric, Aggregation::Rate).is_some_and(|share| share >= 1.0);
-        let count = totals.root(metric, Aggregation::Count).filter(|_| all)?;
-        Some(format!(
-            "all {count} {what} failed: this run says nothing about the system's speed"
-        ))
     });
     let count = |metric| totals.root(metric, Aggregation::Count).unwrap_or_default();
     let bound = bounds(
@@ -61,7 +52,7 @@ pub(super) fn of(test: &Test, totals: &Totals) -> Vec<String> {
     });
     let never_ready = still_unready(test.session.never_ready());
     let censored = never_ended(&test.plan, totals);
-    let first = test.left_out.iter().cloned().chain(nothing_worked);
+    let first = test.left_out.iter().cloned().chain(nothing_worked(metrics));
     let first = first.chain(never_ready).chain(censored);
     let all = first.chain(bound).chain(refused).chain(full).chain(tiny);
     all.chain(exhausted).chain(never).collect()

@@ -266,6 +266,31 @@ async fn a_load_without_enough_users_is_not_held() {
     );
 }
 
+/// What ends while it drains was offered in the measured part, which the rate is for each second of.
+#[tokio::test]
+async fn a_load_whose_iterations_end_late_is_held() {
+    let project = Project::with(
+        "
+        return {
+          scenarios = { a = { executor = 'constant-arrival-rate', rate = 1, duration = '1s', exec = function() kt.sleep(0.9) end } },
+          thresholds = { iterations = 'rate>15' },
+        }",
+    );
+    let ended = project.call(&args(&["--levels", "a=20", "--no-results"])).await;
+    ended.says(0, &["a=20 held"]);
+}
+
+/// Without a threshold nobody else would notice.
+#[tokio::test]
+async fn a_load_of_which_nothing_worked_is_told() {
+    let server = Server::start(Manner::Resets).await;
+    let script = STREAMS.replace("http_req_failed = 'rate<0.01'", "");
+    let project = Project::with(&script).against(&server.url());
+    let ended = project.call(&args(&["--levels", "api=20", "--no-results"])).await;
+    ended.says(0, &["api=20 held", "requests failed: this run says nothing"]);
+    assert!(!ended.stdout.contains("nothing broke"), "{ended}");
+}
+
 #[tokio::test]
 async fn not_even_the_first_load_is_held() {
     let server = Server::start(Manner::Resets).await;

@@ -64,6 +64,7 @@ impl Prober for Fake {
         };
         let suspect = self.suspect_every > 0 && number.is_multiple_of(self.suspect_every);
         let load = Offered {
+            has_level: true,
             offered_per_s: weight,
             achieved_per_s: Some(weight.min(self.limit)),
             iterations: Counts::default(),
@@ -85,6 +86,7 @@ impl Prober for Fake {
             } else {
                 GeneratorVerdict::Valid
             }),
+            warnings: Vec::new(),
             summary: None,
         })
     }

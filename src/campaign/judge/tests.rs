@@ -112,6 +112,34 @@ fn a_load_that_was_offered_and_met_everything_is_held() {
     assert_eq!(probe.errors, Some(20.0 / 4_000.0));
 }
 
+/// What goes on beside the levels is told, and no part of what was asked for.
+#[test]
+fn a_scenario_without_a_level_is_not_counted() {
+    let mut plan = plan();
+    let executor = plan.scenarios[0].executor.clone();
+    plan.scenarios.push(Scenario::of("beside", executor));
+    let mut summary = good();
+    summary["scenarios"]["beside"] = summary["scenarios"]["api"].clone();
+    let probe = judged_of(&plan, &summary, 0, (&[], false)).unwrap();
+    let has_level = |name: &str| probe.scenarios[name].has_level;
+    assert_eq!((has_level("api"), has_level("beside")), (true, false));
+    assert_eq!(probe.scenarios["beside"].offered_per_s, 100.0);
+    assert_eq!((probe.offered_per_s(), probe.achieved_per_s()), (100.0, Some(100.0)));
+}
+
+#[test]
+fn a_load_of_which_nothing_worked_is_told() {
+    let mut summary = good();
+    assert_eq!(judged(&summary).unwrap().warnings, Vec::<String>::new());
+    summary["metrics"]["http_req_failed"] = json!({ "type": "rate", "rate": 1.0, "passes": 2000, "total": 2000 });
+    let probe = judged(&summary).unwrap();
+    assert!(probe.held, "no threshold says that it is not");
+    assert_eq!(
+        probe.warnings,
+        ["all 2000 requests failed: this run says nothing about the system's speed"]
+    );
+}
+
 /// A threshold that was not met, as the run tells it, and an invariant that was broken.
 fn missed_and_broken() -> (Value, Value) {
     let (mut missed, mut broken) = (good(), good());

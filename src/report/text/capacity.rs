@@ -72,6 +72,11 @@ fn only_generator(reasons: &[BrokeReason]) -> bool {
     reasons.iter().all(|reason| reason.kind == BrokeKind::Generator)
 }
 
+/// Why nothing was learned of the system by the load that it held.
+fn doubt(best: &Best) -> Option<String> {
+    (!best.warnings.is_empty()).then(|| best.warnings.join("; "))
+}
+
 fn whole_sentence(capacity: &Capacity) -> String {
     let name = |levels: &Levels| named(capacity, levels);
     let why = |reasons: &[BrokeReason]| {
@@ -85,6 +90,14 @@ fn whole_sentence(capacity: &Capacity) -> String {
         }
         (Some(best), _) => Some(name(&best.levels)),
         (None, _) => None,
+    };
+    let doubt = capacity.best.as_ref().and_then(doubt);
+    let held = match (held, &doubt) {
+        (Some(held), Some(doubt)) if capacity.broke.is_none() && capacity.finished => {
+            return format!("holds {held}, the highest load asked for, but {doubt}");
+        }
+        (Some(held), Some(doubt)) => Some(format!("{held} (where {doubt})")),
+        (held, _) => held,
     };
     match (held, &capacity.broke) {
         (None, None) => "no load was decided on".to_owned(),
@@ -115,10 +128,13 @@ fn whole_sentence(capacity: &Capacity) -> String {
 #[must_use]
 pub fn line(capacity: &Capacity, probe: &Probe) -> String {
     let levels = named(capacity, &probe.levels);
-    let doubt = match probe.generator.verdict {
+    let mut doubt = match probe.generator.verdict {
         GeneratorVerdict::Valid => String::new(),
         _ => format!("; the generator was doubtful: {}", probe.generator.reasons.join("; ")),
     };
+    for warning in &probe.warnings {
+        doubt.push_str(&format!("; {warning}"));
+    }
     if probe.held {
         let (offered, achieved) = rates(probe);
         return format!("{levels} held: {offered} offered, {achieved} achieved{doubt}");
@@ -127,12 +143,11 @@ pub fn line(capacity: &Capacity, probe: &Probe) -> String {
     format!("{levels} broke: {}", messages.join("; "))
 }
 
-/// Offered and achieved over all scenarios.
+/// Offered and achieved over all scenarios that have a level.
 fn rates(probe: &Probe) -> (String, String) {
-    let offered: f64 = probe.scenarios.values().map(|scenario| scenario.offered_per_s).sum();
-    let achieved: Option<f64> = probe.scenarios.values().map(|scenario| scenario.achieved_per_s).sum();
+    let achieved = probe.achieved_per_s();
     let achieved = achieved.map_or_else(|| "-".to_owned(), |rate| human::per_second(tidy(rate)));
-    (human::per_second(tidy(offered)), achieved)
+    (human::per_second(tidy(probe.offered_per_s())), achieved)
 }
 
 /// Renders a search, ending with a line break.
@@ -158,9 +173,9 @@ fn system_bracket(capacity: &Capacity) -> Option<&Bracket> {
 
 fn verdict(capacity: &Capacity, style: &Style) -> Vec<String> {
     let (mark, paint) = match (&capacity.best, capacity.finished) {
-        (Some(_), true) => ("✓", Paint::Good),
         (None, true) => ("✗", Paint::Bad),
-        (_, false) => ("!", Paint::Warn),
+        (Some(best), true) if best.warnings.is_empty() => ("✓", Paint::Good),
+        (Some(_), true) | (_, false) => ("!", Paint::Warn),
     };
     let first = format!("{} ", style.glyph(mark));
     let mut lines = painted(wrap(&first, &capacity.verdict, style), first.trim_end(), paint, style);
@@ -314,8 +329,10 @@ fn ruling(probe: &Probe) -> Cell {
         GeneratorVerdict::Invalid => ", generator invalid",
     };
     if probe.held {
-        let paint = if doubt.is_empty() { Paint::Good } else { Paint::Warn };
-        return Cell::new(format!("held{again}{doubt}"), paint);
+        let nothing = if probe.warnings.is_empty() { "" } else { ", all failed" };
+        let is_good = doubt.is_empty() && nothing.is_empty();
+        let paint = if is_good { Paint::Good } else { Paint::Warn };
+        return Cell::new(format!("held{again}{nothing}{doubt}"), paint);
     }
     let failed = probe
         .thresholds
@@ -368,6 +385,11 @@ fn next(capacity: &Capacity, style: &Style) -> Vec<String> {
         advice.push("the generator gave out: more --threads, or a machine with more room, and search on".to_owned());
     }
     match (&capacity.best, &capacity.broke) {
+        (Some(best), _) if !best.warnings.is_empty() => advice.push(format!(
+            "see why all failed at {} by `kingtide run --once --trace-http`, and give the script a threshold that notices it, \
+             such as http_req_failed = \"rate<0.01\"",
+            named(capacity, &best.levels)
+        )),
         (Some(best), Some(_)) => {
             let kept_up = kept_up(best);
             if let Some(bracket) = system_bracket(capacity) {

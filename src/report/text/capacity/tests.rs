@@ -148,6 +148,50 @@ fn work_that_piles_up_is_told() {
     }
 }
 
+/// What fails at once is fast, and no load is too much for it.
+#[test]
+fn a_load_of_which_nothing_worked_is_no_success() {
+    let warning = "all 80 requests failed: this run says nothing about the system's speed";
+    let mut value = bisected();
+    value["broke"] = Value::Null;
+    value["bracket"] = Value::Null;
+    value["probes"].as_array_mut().unwrap().truncate(1);
+    for place in ["/best", "/probes/0"] {
+        value.pointer_mut(place).unwrap()["warnings"] = json!([warning]);
+    }
+    let mut found: Capacity = serde_json::from_value(value.clone()).unwrap();
+    found.verdict = sentence(&found);
+    assert_eq!(
+        found.verdict,
+        format!("holds api=1,200.5, the highest load asked for, but {warning}")
+    );
+    assert!(line(&found, &found.probes[0]).ends_with(warning));
+    let text = render(&found, WIDE);
+    for part in ["! holds", "held, all failed", "see why all failed at api=1,200.5"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for part in ["nothing broke", "search higher"] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    value["broke"] = bisected()["broke"].clone();
+    let found: Capacity = serde_json::from_value(value).unwrap();
+    let told = sentence(&found);
+    assert!(
+        told.starts_with(&format!("holds api=1,200.5 (where {warning}); ")),
+        "{told}"
+    );
+}
+
+/// Work that piles up beside a load that does not is seen.
+#[test]
+fn what_is_offered_is_that_of_the_levels() {
+    let mut value = levels();
+    value["probes"][1]["scenarios"]["events"]["has_level"] = json!(false);
+    let found: Capacity = serde_json::from_value(value).unwrap();
+    let told = line(&found, &found.probes[1]);
+    assert!(told.contains("held: 500/s offered, 500/s achieved"), "{told}");
+}
+
 #[test]
 fn a_search_that_goes_on() {
     let mut value = levels();
