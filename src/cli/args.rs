@@ -288,7 +288,7 @@ pub(super) enum CtlCommand {
         /// The scenario.
         scenario: String,
         /// The rate.
-        #[arg(allow_negative_numbers = true, value_parser = rate)]
+        #[arg(allow_negative_numbers = true, value_parser = finite)]
         rate: f64,
     },
     /// Set the number of virtual users of a scenario.
@@ -389,6 +389,12 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// What JSON can say; the run knows which of them it takes.
+fn finite(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| "a rate is a number above zero".to_owned())
+}
+
 fn stage(text: &str) -> Result<Stage<f64>, String> {
     const FORM: &str = "write it as DURATION:TARGET, for example 30s:100";
     let (time, target) = text.rsplit_once(':').ok_or(FORM)?;
@@ -466,6 +472,20 @@ mod tests {
                 Cli::try_parse_from(["kingtide", "quick", "http://h/", ui]).is_ok(),
                 "{ui}"
             );
+        }
+    }
+
+    #[test]
+    fn a_rate_that_json_cannot_say_is_not_sent() {
+        for (text, is_sent) in [
+            ("2.5", true),
+            ("-5", true),
+            ("nan", false),
+            ("inf", false),
+            ("x", false),
+        ] {
+            let read = Cli::read(["kingtide", "ctl", "rate", "a", text]);
+            assert_eq!(read.is_ok(), is_sent, "{text}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::clock::Instant;
 use crate::clock::machine::Ticks;
 use crate::control;
 use crate::exec::Change;
-use crate::metrics::{MetricSummaries, Threshold, Totals, Verdict};
+use crate::metrics::{Kind, MetricSummaries, Threshold, Totals, Verdict};
 use crate::plan::{OnScriptError, Plan, Scenario};
 use crate::results::{
     CheckpointSummary, Conditions, ErrorSummary, EventSummary, ExitCode, Generator, GeneratorVerdict, Reason,
@@ -50,8 +50,13 @@ impl Judged {
     fn came_too_late(&self, totals: &Totals, duration: Duration) -> Option<String> {
         let since = self.threshold.since.filter(|_| self.aborted.is_none())?;
         let least = since + self.threshold.window.unwrap_or(Duration::from_secs(1));
-        let is_empty = || least > duration && self.threshold.evaluate(totals).observed.is_none();
-        (since >= duration || is_empty()).then(|| {
+        let is_empty = || {
+            let observed = self.threshold.evaluate(totals).observed;
+            // A counter that nobody has added to is zero.
+            observed.is_none_or(|value| self.threshold.kind == Kind::Counter && value == 0.0)
+        };
+        let is_empty = least > duration && is_empty();
+        (since >= duration || is_empty).then(|| {
             format!(
                 "threshold {}: {} is not judged: it counts from {} s on, and the load was over by then or soon after",
                 self.threshold.selector,

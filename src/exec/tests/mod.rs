@@ -319,14 +319,8 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let (changes, answers) = <(Arc<_>, Arc<_>)>::default();
-        let steering = Arc::clone(&signals.steering);
-        let scene = (
-            steering,
-            Arc::clone(&shared),
-            Arc::clone(&changes),
-            Arc::clone(&answers),
-        );
+        let answers = Arc::default();
+        let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&answers));
         let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
         let runs = (0..).zip(cores).map(|(index, core)| async move {
@@ -346,8 +340,8 @@ impl Stage {
             peak: log.peak,
             unmade: shared.unmade(),
             saturated: std::mem::take(&mut *saturated.lock().unwrap()),
-            changes: std::mem::take(&mut *changes.lock().unwrap()),
-            refused: std::mem::take(&mut *answers.lock().unwrap()),
+            changes: std::mem::take(&mut answers.lock().unwrap().changes),
+            refused: std::mem::take(&mut answers.lock().unwrap().refused),
             elapsed,
             preparation,
             totals,
@@ -391,19 +385,16 @@ fn steerables(plan: &Plan) -> Vec<Steerable> {
     scenarios.map(steerable).collect()
 }
 
-type Scene = (
-    Arc<Control>,
-    Arc<Shared>,
-    Arc<Mutex<Vec<Change>>>,
-    Arc<Mutex<Vec<String>>>,
-);
+/// What was said to what was told.
+#[derive(Default)]
+struct Answers {
+    changes: Vec<Change>,
+    refused: Vec<String>,
+}
 
-async fn tell(
-    (control, shared, changes, answers): Scene,
-    plan: Vec<Scenario>,
-    start: Instant,
-    told: Vec<(Duration, Order)>,
-) {
+type Scene = (Arc<Control>, Arc<Shared>, Arc<Mutex<Answers>>);
+
+async fn tell((control, shared, answers): Scene, plan: Vec<Scenario>, start: Instant, told: Vec<(Duration, Order)>) {
     let (mut edited, mut in_effect) = (plan.clone(), plan);
     for (at, order) in told {
         clock::sleep_until(start + at).await;
@@ -411,7 +402,7 @@ async fn tell(
             Order::Command(command) => control.obey(&command).expect("what is told can be done"),
             Order::Refused(command) => {
                 let refused = control.obey(&command).expect_err("what is told cannot be done");
-                answers.lock().unwrap().push(refused.to_string());
+                answers.lock().unwrap().refused.push(refused.to_string());
             }
             Order::Edit(edit) => {
                 edit(&mut edited);
@@ -419,7 +410,7 @@ async fn tell(
                 let accepted = replanned.changes.iter().any(|change| change.refused.is_none());
                 assert_eq!(accepted, replanned.scenarios != in_effect, "{:?}", replanned.changes);
                 in_effect = replanned.scenarios;
-                changes.lock().unwrap().extend(replanned.changes);
+                answers.lock().unwrap().changes.extend(replanned.changes);
             }
         }
     }

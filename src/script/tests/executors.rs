@@ -272,7 +272,7 @@ async fn traces_are_found_like_data_and_sorted_by_time() {
     let refused = [
         ("trace = 't.csv'", "whose row 1 has no `ts`"),
         ("trace = 'bad.csv'", "whose row 2 has \"soon\", which is neither"),
-        ("trace = 't.jsonl', speed = 0", "`speed` must be above zero"),
+        ("trace = 't.jsonl', speed = 0", "`speed` must be a number from 0.000001"),
     ];
     for (options, words) in refused {
         let message = replay(options).await.unwrap_err();
