@@ -1,6 +1,5 @@
 //! `kingtide report` and `kingtide history`: what past runs have left in their folders. Nothing is measured here.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -45,8 +44,8 @@ pub(super) struct ReportArgs {
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
     /// At most so many runs, the newest first.
-    #[arg(short = 'n', long, value_name = "N", default_value = "20")]
-    limit: NonZeroUsize,
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -114,7 +113,7 @@ fn rendered(args: &ReportArgs, run: &Run) -> anyhow::Result<String> {
 
 pub(super) fn history(args: &HistoryArgs) -> Result<u8, Failure> {
     let mut runs = results::history(&args.results).map_err(|error| Failure::new(ExitCode::Invalid, error))?;
-    runs.truncate(args.limit.get());
+    runs.truncate(args.limit as usize);
     if args.json {
         let text = serde_json::to_string_pretty(&runs).map_err(|error| Failure::new(ExitCode::Internal, error))?;
         terminal::out(&(text + "\n"));

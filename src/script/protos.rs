@@ -131,6 +131,9 @@ impl Place {
         if self.failures.load(Ordering::Acquire) != before {
             return Err(failed.clone());
         }
+        if clock::now() >= deadline {
+            return Err(None);
+        }
         match ask().await {
             Ok(schema) => Ok(self.schema.get_or_init(|| schema).clone()),
             Err(error) => {

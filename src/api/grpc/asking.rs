@@ -13,7 +13,7 @@ use super::record::Recording;
 use super::schemas::{Callee, Unreflected};
 use crate::clock::{self, Instant};
 use crate::net::grpc::{Fields, Message, Metadata, Reply, Status};
-use crate::net::{NetError, Timings};
+use crate::net::{ErrorKind, NetError, Timings};
 use crate::script::raw::Stack;
 use crate::script::{ApiError, VuContext};
 
@@ -62,11 +62,19 @@ impl Asking {
     /// A mistake of the script's.
     pub(super) async fn ask(self: Box<Self>, vu: &VuContext, owner: &str) -> Result<Asked, ApiError> {
         let deadline = clock::later(self.started, self.limit());
-        let (status, error) = match self.client.ask(vu, owner, &self.method, deadline).await {
+        let (mut status, mut error) = match self.client.ask(vu, owner, &self.method, deadline).await {
             Ok(callee) => return Ok(Asked::Known(self, callee)),
             Err(Unreflected::Misuse(error)) => return Err(error),
             Err(Unreflected::Failed(status, error)) => (status, error),
         };
+        if let Some(error) = error.as_mut().filter(|error| error.kind == ErrorKind::Timeout) {
+            // Of the limit that the script knows.
+            error.message = format!(
+                "timed out after {:?} while asking the server for its schema",
+                self.limit()
+            );
+            status.message = error.message.as_str().into();
+        }
         Ok(Asked::Untold(Box::new(Untold {
             recording: self.recording(vu, self.method.trim_start_matches('/'))?,
             metadata: self.options.metadata,

@@ -58,7 +58,7 @@ pub(super) fn prepare(
     let mut options = Options::read(vu, owner, stack, url + 1)?;
     let text = url_text(stack.bytes(url).unwrap_or_default());
     let found = match sendable(address(vu, &text), &text) {
-        Err(Unsent::NoScheme) => return Err(ApiError::Text(no_scheme(owner, &text))),
+        Err(Unsent::Bare) => return Err(ApiError::Text(no_scheme(owner, &text))),
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
         Err(Unsent::NoUrl(message)) => Err(message),
         Ok(address) if options.query.is_empty() => Ok(address),
@@ -207,7 +207,7 @@ fn no_base(vu: &VuContext, owner: &str, text: &str) -> String {
 /// Why there is nothing to send a request to.
 enum Unsent {
     /// It begins with a host and a port.
-    NoScheme,
+    Bare,
     /// The URL is relative to nothing.
     NoBase,
     /// It is none, or not one that can be requested.
@@ -217,7 +217,7 @@ enum Unsent {
 /// What a request can be sent to, or why there is none.
 fn sendable(found: Result<Address, ParseError>, text: &str) -> Result<Address, Unsent> {
     if begins_with_host(text) {
-        return Err(Unsent::NoScheme);
+        return Err(Unsent::Bare);
     }
     match found {
         Ok(address) if address.is_http() => Ok(address),

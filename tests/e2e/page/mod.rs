@@ -389,10 +389,8 @@ async fn the_live_page_has_the_whole_history_and_merges_seconds_as_the_engine_do
 fn steady() -> Run {
     let requests = |value: u64| json!({ "metric": "http_reqs", "type": "counter", "tags": {}, "value": value });
     let interval = |second: u64, seconds: u64| {
-        let (many, before) = (
-            100 * seconds,
-            if second == 0 { vec![requests(1_000)] } else { Vec::new() },
-        );
+        let many = 100 * seconds;
+        let before: Vec<_> = (second == 0).then(|| requests(1_000)).into_iter().collect();
         let iterations = json!({ "offered": many, "started": many, "completed": many - seconds, "failed": seconds });
         let waits = json!({ "metric": "http_req_duration", "type": "trend", "unit": "ms", "tags": {}, "count": many,
             "sum": many, "min": 1, "max": 1, "buckets": [[4_322, many]] });
