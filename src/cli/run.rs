@@ -67,7 +67,7 @@ async fn whole(args: RunArgs) -> Result<u8, Failure> {
     manifest.started_at = timestamp(outcome.started);
     manifest.ended_at = Some(timestamp(clock::wall()));
     let own_text = custom(&outcome.files, &mut summary);
-    terminal::out(own_text.unwrap_or_else(|| text(&summary).into_bytes()));
+    terminal::out(&own_text.unwrap_or_else(|| text(&summary).into_bytes()));
     let mut unsaved = false;
     if let Some(folder) = &folder {
         unsaved |= complain(Some(folder.write_summary(&summary)));

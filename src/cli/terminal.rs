@@ -31,7 +31,7 @@ static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
 
 /// Writes to stdout. A reader that has gone away is no error; what else goes wrong is kept for the end of the command, so that
 /// a run's results are saved whatever became of its text.
-pub(super) fn out(text: impl AsRef<[u8]>) {
+pub(super) fn out<T: AsRef<[u8]> + ?Sized>(text: &T) {
     let mut stdout = std::io::stdout().lock();
     written(stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()));
 }
