@@ -527,10 +527,10 @@ mod tests {
     #[test]
     fn a_threshold_that_an_edit_brings_too_late_is_not_judged() {
         let registry = Registry::default();
-        let catalog = Catalog::new(&registry, &[]).unwrap();
+        let mut judged = Judged::new(&Threshold::parse("script_errors", "count>1", &registry).unwrap());
+        let catalog = Catalog::new(&registry, std::slice::from_ref(&judged.threshold.selector)).unwrap();
         let (mut totals, recorder) = (Totals::new(&registry, &catalog, 0), Recorder::new(&registry, &catalog));
         let s = Duration::from_secs_f64;
-        let mut judged = Judged::new(&Threshold::parse("script_errors", "count>1", &registry).unwrap());
         // (from, slices, how long the load was, whether it is judged without samples)
         let table = [
             (Some(2.0), None, 1.8, false),
