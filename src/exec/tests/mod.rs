@@ -319,7 +319,7 @@ impl Stage {
         let preparation = millis(start - before);
         log.borrow_mut().start = Some(start);
         signals.steering.steer(start, steerables(&plan));
-        let answers = Arc::default();
+        let answers = Arc::<Mutex<Answers>>::default();
         let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&answers));
         let orders = tokio::spawn(tell(scene, plan.scenarios.clone(), start, self.told));
         let switches = tokio::spawn(switch(signals, start, self.stop, self.kill));
@@ -333,6 +333,7 @@ impl Stage {
         }
         let totals = sum(Totals::new(&registry, &catalog, plan.scenarios.len()), &recorders);
         let log = std::mem::take(&mut *log.borrow_mut());
+        let Answers { changes, refused } = std::mem::take(&mut *answers.lock().unwrap());
         let report = Report {
             counts: (0..plan.scenarios.len()).map(|i| totals.counts(i)).collect(),
             seen: log.seen,
@@ -340,8 +341,8 @@ impl Stage {
             peak: log.peak,
             unmade: shared.unmade(),
             saturated: std::mem::take(&mut *saturated.lock().unwrap()),
-            changes: std::mem::take(&mut answers.lock().unwrap().changes),
-            refused: std::mem::take(&mut answers.lock().unwrap().refused),
+            changes,
+            refused,
             elapsed,
             preparation,
             totals,
