@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
+use super::heads::Heads;
 use super::receive::{Received, Reception, Rules};
 use super::request::{render, says_close};
 use crate::net::NetError;
@@ -28,16 +29,20 @@ use crate::net::wire::Posted;
 /// As much as a socket usually has at once; one read that does not fill it says that there is no more.
 const INPUT: usize = 64 << 10;
 
-/// What the connections of one core read into.
-pub(in crate::net) struct Scratch {
-    input: RefCell<Box<[u8]>>,
+/// What the connections of one core read with.
+pub(in crate::net) struct Scratch(RefCell<Reader>);
+
+struct Reader {
+    input: Box<[u8]>,
+    heads: Heads,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            input: RefCell::new(vec![0; INPUT].into_boxed_slice()),
-        }
+        Self(RefCell::new(Reader {
+            input: vec![0; INPUT].into_boxed_slice(),
+            heads: Heads::default(),
+        }))
     }
 }
 
@@ -222,9 +227,9 @@ fn receive(
     scratch: &Scratch,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Received, NetError>> {
-    let mut input = scratch.input.borrow_mut();
+    let Reader { input, heads } = &mut *scratch.0.borrow_mut();
     loop {
-        let mut buffer = ReadBuf::new(&mut input);
+        let mut buffer = ReadBuf::new(input);
         if let Err(error) = ready!(stream.poll_read(cx, &mut buffer)) {
             return Poll::Ready(Err(io_error(&error)));
         }
@@ -233,7 +238,7 @@ fn receive(
         if bytes.is_empty() {
             return Poll::Ready(reception.end());
         }
-        match reception.feed(bytes, |goes_on| meter.passed_over(goes_on)) {
+        match reception.feed(bytes, heads, |goes_on| meter.passed_over(goes_on)) {
             Ok(None) => {}
             Ok(Some(received)) => return Poll::Ready(Ok(received)),
             Err(error) => return Poll::Ready(Err(error)),

@@ -4,6 +4,7 @@
 mod chunks;
 mod conn;
 mod head;
+mod heads;
 mod receive;
 mod request;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use http::{Method, Version};
 
 use super::chunks::Chunks;
-use super::head::{self, Framing, Head};
+use super::head::{Framing, Head};
+use super::heads::Heads;
 use super::malformed;
 use crate::net::error::too_large;
 use crate::net::{ErrorKind, Headers, NetError};
@@ -90,20 +91,25 @@ impl<'a> Reception<'a> {
 
     /// Takes bytes in; gives the response when it is complete. What comes after it makes the connection useless: nobody
     /// has asked for it. `passed` hears of each head before the response's (status 1xx) that is passed over, and whether
-    /// these bytes go on behind it.
+    /// these bytes go on behind it. `heads` are those of whoever reads, all its connections together.
     ///
     /// # Errors
     /// What arrives is no response, or more than is wanted.
-    pub fn feed(&mut self, bytes: &[u8], passed: impl FnMut(bool)) -> Result<Option<Received>, NetError> {
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        heads: &mut Heads,
+        passed: impl FnMut(bool),
+    ) -> Result<Option<Received>, NetError> {
         if !matches!(self.state, State::Head) {
             return self.body(bytes);
         }
         if self.bytes.is_empty() {
-            return self.head(bytes, passed);
+            return self.head(bytes, heads, passed);
         }
         let mut all = std::mem::take(&mut self.bytes);
         all.extend_from_slice(bytes);
-        self.head(&all, passed)
+        self.head(&all, heads, passed)
     }
 
     /// The stream has ended, which is the end of some responses.
@@ -117,9 +123,14 @@ impl<'a> Reception<'a> {
         }
     }
 
-    fn head(&mut self, mut bytes: &[u8], mut passed: impl FnMut(bool)) -> Result<Option<Received>, NetError> {
+    fn head(
+        &mut self,
+        mut bytes: &[u8],
+        heads: &mut Heads,
+        mut passed: impl FnMut(bool),
+    ) -> Result<Option<Received>, NetError> {
         while !bytes.is_empty() {
-            match head::parse(bytes, self.rules.method)? {
+            match heads.parse(bytes, self.rules.method)? {
                 None if bytes.len() >= MAX_HEAD => return Err(malformed("the head is too large")),
                 None => {
                     self.bytes.extend_from_slice(bytes);
@@ -229,10 +240,10 @@ pub(in crate::net) fn outcome(
     pieces: &[&[u8]],
     ends: bool,
 ) -> Result<(Received, bool), Option<ErrorKind>> {
-    let mut reception = Reception::new(rules);
+    let (mut reception, mut heads) = (Reception::new(rules), Heads::default());
     let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
     while let Some(piece) = pieces.next() {
-        if let Some(received) = reception.feed(piece, |_| ()).map_err(|error| error.kind)? {
+        if let Some(received) = reception.feed(piece, &mut heads, |_| ()).map_err(|error| error.kind)? {
             return Ok((received, pieces.next().is_none()));
         }
     }

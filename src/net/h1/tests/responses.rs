@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::oracle::{self, agree};
 use super::*;
+use crate::net::h1::head;
+use crate::net::h1::heads::Heads;
 use crate::net::h1::receive::{self, Reception};
 
 /// Responses of every kind, sound and broken.
@@ -184,6 +186,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_remembered_head_says_what_it_says_when_it_is_read(
+        answers in proptest::collection::vec(
+            (
+                proptest::sample::select(SAMPLES),
+                proptest::collection::vec(change(), 0..2),
+                proptest::sample::select(vec![Method::GET, Method::HEAD, Method::POST]),
+            ),
+            1..12,
+        ),
+    ) {
+        let mut heads = Heads::default();
+        let answers = answers.into_iter().map(|(sample, changes, method)| {
+            let mut bytes = sample.as_bytes().to_vec();
+            changes.into_iter().for_each(|change| apply(&mut bytes, change));
+            (bytes, method)
+        });
+        let answers: Vec<_> = answers.collect();
+        for (bytes, method) in answers.iter().chain(&answers) {
+            let read = head::parse(bytes, method).map_err(|error| error.kind);
+            prop_assert_eq!(heads.parse(bytes, method).map_err(|error| error.kind), read, "{:?}", String::from_utf8_lossy(bytes));
+        }
+    }
+}
+
 fn received(bytes: &[u8], limit: u64, discard: bool) -> Result<bytes::Bytes, Option<ErrorKind>> {
     let method = Method::GET;
     let rules = Rules {
@@ -240,7 +270,11 @@ fn memory_is_not_set_aside_on_a_servers_word() {
         limit: u64::MAX,
         discard: false,
     });
-    let fed = reception.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999999\r\n\r\nx", |_| ());
+    let fed = reception.feed(
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999999\r\n\r\nx",
+        &mut Heads::default(),
+        |_| (),
+    );
     assert!(fed.unwrap().is_none());
     assert!(reception.memory_for_test() <= (1 << 20) + 100);
 }
