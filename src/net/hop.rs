@@ -309,6 +309,8 @@ fn in_flight_timings(timings: &mut Timings, reading: &Reading, finished: Instant
         Some(at) if !(reading.write_blocked && reading.first_read.is_none()) => at,
         _ => finished,
     };
+    // Written, as far as we know, when the system comes back to us; by the system's stamp, the answer may be older.
+    let sent = sent.min(finished);
     timings.sending = sent.saturating_duration_since(first_write);
     // A server may answer before it has read everything; then nothing was waited for.
     let first_read = reading.first_read.unwrap_or(finished);
@@ -319,6 +321,34 @@ fn in_flight_timings(timings: &mut Timings, reading: &Reading, finished: Instant
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phases_are_no_longer_than_the_exchange() {
+        let start = clock::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        // written, first and last byte of the answer; sending, waiting, receiving
+        let table = [
+            (10, 30, 35, [10, 20, 5]),
+            // The core was taken away between sending and looking at the clock.
+            (50, 30, 35, [35, 0, 0]),
+            // The server has answered before it had read everything.
+            (33, 30, 35, [33, 0, 2]),
+        ];
+        for (written, first, last, phases) in table {
+            let reading = Reading {
+                first_write: Some(start),
+                last_write: Some(at(written)),
+                first_read: Some(at(first)),
+                last_read: Some(at(last)),
+                ..Reading::default()
+            };
+            let mut timings = Timings::default();
+            in_flight_timings(&mut timings, &reading, at(last));
+            let spent = [timings.sending, timings.waiting, timings.receiving];
+            assert_eq!(spent, phases.map(Duration::from_millis), "{reading:?}");
+            assert_eq!(timings.duration(), at(last) - start);
+        }
+    }
 
     #[test]
     fn a_request_of_which_the_socket_took_nothing_has_no_service_time() {
