@@ -183,6 +183,12 @@ impl VuContext {
         Arc::clone(&self.revision.borrow())
     }
 
+    /// The number of the state of the script that it runs. All cores have that state in common, and each iteration asks.
+    #[must_use]
+    pub fn revision_number(&self) -> u32 {
+        self.revision.borrow().number
+    }
+
     /// Goes over to another state of the script, between iterations. Connections and cookies stay.
     ///
     /// # Errors

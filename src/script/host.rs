@@ -22,6 +22,7 @@ use super::errors::ScriptError;
 use super::functions::{Pending, Reply};
 use super::internal::Internal;
 use super::loader::Source;
+use super::names::Met;
 use super::raw::{self, Pinned};
 use super::revision::Revision;
 use super::session::Session;
@@ -63,6 +64,7 @@ pub struct Host {
     pub session: Arc<Session>,
     /// Where samples go; unset until the plan is known.
     pub recorder: OnceCell<Recorder>,
+    names: Met,
     http_samples: OnceCell<samples::Http>,
     grpc_samples: OnceCell<samples::Grpc>,
     /// Which failed requests are kept.
@@ -137,6 +139,7 @@ impl Host {
             failed: failures::Watch::new(&session.failed),
             session,
             recorder: OnceCell::new(),
+            names: Met::default(),
             http_samples: OnceCell::new(),
             grpc_samples: OnceCell::new(),
             net: RefCell::default(),
@@ -160,6 +163,12 @@ impl Host {
         raw::set_interrupt(&host.lua)?;
         host.set_limits(limits)?;
         Ok(host)
+    }
+
+    /// The tag `name` of a request for `url` to which the script gives none.
+    #[must_use]
+    pub fn automatic_name(&self, url: &str) -> Rc<str> {
+        self.names.name(url, &self.session.names, || self.session.redactor())
     }
 
     /// Changes the limits, for the VM that has read them from the plan itself.

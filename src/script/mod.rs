@@ -21,6 +21,7 @@ pub mod invariants;
 pub mod loader;
 pub mod locate;
 pub mod meeting;
+mod names;
 mod near;
 pub mod options;
 pub mod plan_reader;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustc_hash::FxHashMap;
 use tokio::sync::watch;
 
 use crate::clock::Instant;
@@ -19,6 +18,7 @@ use super::commons::Commons;
 use super::errors::ErrorLog;
 use super::flow::Flows;
 use super::meeting::Meetings;
+use super::names::Names;
 use super::pool::Pools;
 use super::protos::Reflected;
 use super::revision::Revision;
@@ -76,7 +76,7 @@ pub struct Session {
     secrets: Arc<Secrets>,
     exhausted: Mutex<BTreeSet<String>>,
     unset: Mutex<BTreeSet<String>>,
-    names: Mutex<FxHashMap<String, Arc<str>>>,
+    pub(super) names: Names,
     failed_as: Mutex<HashSet<u32>>,
 }
 
@@ -88,14 +88,6 @@ pub enum Limit {
     /// The streams that the server allows on a connection.
     Streams(String, usize),
 }
-
-/// How many URLs without a `name` get their own row before the rest is counted under [`OTHER_NAME`].
-const MAX_AUTOMATIC_NAMES: usize = 500;
-/// Bytes of a name that is made of a URL.
-const LONGEST_NAME: usize = 8 << 10;
-
-/// The `name` tag of requests whose URL came after too many others.
-pub const OTHER_NAME: &str = "(other URLs)";
 
 impl Session {
     /// A session for `script`.
@@ -130,7 +122,7 @@ impl Session {
             secrets,
             exhausted: Mutex::default(),
             unset: Mutex::default(),
-            names: Mutex::default(),
+            names: Names::default(),
             failed_as: Mutex::new(HashSet::new()),
         }
     }
@@ -209,22 +201,6 @@ impl Session {
     #[must_use]
     pub fn redactor(&self) -> Arc<Redactor> {
         self.secrets.redactor()
-    }
-
-    /// The `name` tag for a URL that the script gave no name: itself without secrets, or [`OTHER_NAME`] once there are too
-    /// many, so that ids in paths cannot fill the memory.
-    #[must_use]
-    pub fn automatic_name(&self, url: &str) -> Arc<str> {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = names.get(url) {
-            return Arc::clone(name);
-        }
-        if names.len() >= MAX_AUTOMATIC_NAMES {
-            return OTHER_NAME.into();
-        }
-        let name: Arc<str> = self.redactor().line(url, LONGEST_NAME).into();
-        names.insert(url.to_owned(), Arc::clone(&name));
-        name
     }
 
     /// Every row of that data set has been given out; true when nobody has said so before.

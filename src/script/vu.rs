@@ -132,7 +132,7 @@ async fn initialise(
     init_took: &mut Duration,
 ) -> Result<Instance, ScriptError> {
     loop {
-        let number = context.revision().number;
+        let number = context.revision_number();
         tokio::select! {
             biased;
             made = instantiate(context, scenario, init_took) => return made,
@@ -235,7 +235,7 @@ impl Vu for LuaVu {
 
     async fn ready(&mut self) -> Ready {
         let session = &self.context.host.session;
-        let mut revision = self.context.revision().number;
+        let mut revision = self.context.revision_number();
         let mut took = Duration::ZERO;
         if session.newest() != revision {
             let before = clock::now();
@@ -244,7 +244,7 @@ impl Vu for LuaVu {
             // Boxed, as below: every user would hold the room for what hardly any does.
             self.instance = Box::pin(initialise(&self.context, &self.scenario, &mut self.init_took)).await;
             std::mem::forget(unready);
-            revision = self.context.revision().number;
+            revision = self.context.revision_number();
             took = clock::now().saturating_duration_since(before);
         }
         Ready { revision, took }

@@ -65,7 +65,7 @@ pub(super) fn prepare(
         Ok(address) => Ok(address.with_query(&options.query)),
     };
     let automatic = match (options.name, &found) {
-        (None, Ok(address)) => Some(vu.host.session.automatic_name(address.name())),
+        (None, Ok(address)) => Some(vu.host.automatic_name(address.name())),
         _ => None,
     };
     let name = match (options.name, &automatic) {
