@@ -1,10 +1,12 @@
 //! The tables of metrics: distributions, endpoints, counters, rates, gauges. Which metrics there are is the summary's.
 
+use std::cmp::Reverse;
+
 use crate::metrics::builtin::BUILTINS;
 use crate::metrics::{MetricSummaries, MetricSummary, Selector, TrendSummary};
 
 use super::Style;
-use super::parts::has_failed;
+use super::parts::{MOST_ROWS, has_failed};
 use crate::report::human;
 use crate::report::table::{Align, Cell, Paint, Table, wrap};
 
@@ -46,14 +48,45 @@ pub(super) fn sections(metrics: &MetricSummaries, style: &Style) -> Vec<Vec<Stri
         // One scenario alone says what the whole says.
         if key == "name" || rows.len() > 1 {
             let failed = metric.ends_with("_req_duration").then_some(metrics);
-            let note = format!("by {key}");
-            sections.push(trends(metric, &note, &rows, (tag_value, failed), style));
+            let (rows, hidden) = foremost(rows, metrics);
+            let note = match hidden {
+                0 => format!("by {key}"),
+                hidden => format!("by {key}; {} more are in the JSON", human::count(hidden as u64)),
+            };
+            let mut lines = trends(metric, &note, &rows, (tag_value, failed), style);
+            if hidden > 0 && key == "name" {
+                lines.extend(wrap("  ", SHARE, style));
+            }
+            sections.push(lines);
         }
     }
     sections.push(trends("TRENDS", "", &others, (full_name, None), style));
     sections.push(numbers(&rows, style));
     sections.push(refused(&rows, style));
     sections
+}
+
+/// What helps against too many names.
+const SHARE: &str = "requests that belong together can share a row: `name = \"/items/{id}\"` in their options";
+
+/// Of too many rows, those whose requests failed and those with the most, in the order in which they came; and how many are
+/// left out.
+fn foremost<'a>(rows: Vec<&'a Row<'a>>, metrics: &MetricSummaries) -> (Vec<&'a Row<'a>>, usize) {
+    let hidden = rows.len().saturating_sub(MOST_ROWS);
+    if hidden == 0 {
+        return (rows, 0);
+    }
+    let mut ranked: Vec<_> = rows.into_iter().enumerate().collect();
+    ranked.sort_by_cached_key(|(_, row)| {
+        let count = match row.summary {
+            MetricSummary::Trend { count, .. } => *count,
+            _ => 0,
+        };
+        Reverse((has_failed(metrics, protocol(row), &row.selector.tags), count))
+    });
+    ranked.truncate(MOST_ROWS);
+    ranked.sort_by_key(|(index, _)| *index);
+    (ranked.into_iter().map(|(_, row)| row).collect(), hidden)
 }
 
 /// Built-in metrics come first, in the order of their list.

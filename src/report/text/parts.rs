@@ -52,8 +52,8 @@ pub(super) fn stages(metrics: &MetricSummaries, style: &Style) -> Vec<String> {
     lines
 }
 
-/// Of more rows than this, only the first and the last are shown: half of this many each.
-const MOST_ROWS: usize = 40;
+/// The most rows of a table. Of parts in time, the first and the last are shown then: half of this many each.
+pub(super) const MOST_ROWS: usize = 40;
 
 /// The rows that are shown, each with its index, and how many are not.
 pub(super) fn first_and_last<T>(rows: &[T]) -> (Vec<(usize, &T)>, usize) {

@@ -256,6 +256,35 @@ fn of_many_checkpoints_the_first_and_the_last_are_shown() {
 }
 
 #[test]
+fn of_many_names_those_that_failed_and_the_most_frequent_are_shown() {
+    let mut value = passed();
+    for number in 0..100 {
+        value["metrics"][format!("http_req_duration{{name:/items/{number}}}")] = trend(1_000 + number, 1.0);
+    }
+    value["metrics"]["http_req_failed{name:/items/7}"] =
+        json!({ "type": "rate", "rate": 0.5, "passes": 500, "total": 1_007 });
+    let lines = render(&summary(&value), WIDE);
+    let lines: Vec<_> = lines.lines().collect();
+    let table = lines
+        .iter()
+        .position(|line| line.starts_with("http_req_duration"))
+        .unwrap();
+    assert_eq!(lines[table], "http_req_duration  by name; 62 more are in the JSON");
+    let names: Vec<_> = lines[table + 2..]
+        .iter()
+        .map_while(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(names[..2], ["/items/62", "/items/63"]);
+    assert!(names.contains(&"/items/7"), "some failed: {names:?}");
+    assert_eq!(names.iter().filter(|name| name.starts_with('/')).count(), 39);
+    assert!(names.contains(&"GET"), "the most frequent of all: {names:?}");
+    assert_eq!(
+        lines[table + 2 + names.len() - 1],
+        "  requests that belong together can share a row: `name = \"/items/{id}\"` in their options"
+    );
+}
+
+#[test]
 fn invariants_that_held_and_did_not() {
     compare("invariants", &watched(), WIDE);
 }
