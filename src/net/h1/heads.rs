@@ -64,7 +64,7 @@ impl Heads {
         self.unknown < PATIENCE
     }
 
-    /// Remembers a head in the place of the one before the last.
+    /// Remembers a head, where there are many in the place of the one after the last.
     fn keep(&mut self, text: &[u8], head: &Head) {
         if self.kept.len() < KEPT {
             self.last = self.kept.len();
