@@ -14,7 +14,7 @@ use crate::failures::News;
 use crate::metrics::{Aggregation, Counts, MetricId, Second, SeriesData, SeriesName, Tap, Threshold, Totals, builtin};
 use crate::plan::{Executor, Plan, order};
 use crate::results::{
-    Buckets, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
+    Buckets, Ending, EventSummary, GeneratorInterval, Header, INTERVALS_SCHEMA, Interval, IntervalEvent, OutputReport,
     Patience, PhaseHeader, RunHeader, ScenarioHeader, ScenarioInterval, Series, Sink, StageHeader, Summary,
     ThresholdHeader, ThresholdInterval, TracesHeader, Trend, Values, millis, timestamp,
 };
@@ -161,22 +161,7 @@ impl Feed {
     ) -> Vec<OutputReport> {
         let patience = Patience::default();
         let endings = self.sinks.into_iter().map(|sink| sink.end(summary, &patience));
-        let mut all = join_all(endings.collect::<Vec<_>>());
-        let deadline = clock::now() + LONGEST_END;
-        let mut tell = clock::now() + SILENCE;
-        loop {
-            let is_over = clock::now() >= deadline || hurry.is_cancelled();
-            tokio::select! {
-                biased;
-                reports = &mut all => return reports.into_iter().flatten().collect(),
-                () = hurry.cancelled(), if !is_over => patience.end(),
-                () = clock::sleep_until(deadline), if !is_over => patience.end(),
-                () = clock::sleep_until(tell), if !is_over => {
-                    observer.waits(&patience.waiting());
-                    tell += Duration::from_secs(1);
-                }
-            }
-        }
+        wait_for(endings.collect(), &patience, hurry, observer).await
     }
 
     fn give(&mut self, interval: Interval) {
@@ -240,6 +225,33 @@ impl Feed {
             gc_pause_max_ms: ask(builtin::GC_PAUSE, Aggregation::Max),
         }
     }
+}
+
+/// Waits for `endings` until they have been waited for long enough, and tells `observer` meanwhile what for.
+async fn wait_for(
+    endings: Vec<Ending>,
+    patience: &Patience,
+    hurry: &CancellationToken,
+    observer: &mut dyn Observer,
+) -> Vec<OutputReport> {
+    let mut all = join_all(endings);
+    let deadline = clock::now() + LONGEST_END;
+    let mut tell = clock::now() + SILENCE;
+    // Looked at each time, not only waited for: the signal may come while the observer is told.
+    while !hurry.is_cancelled() && clock::now() < deadline {
+        tokio::select! {
+            biased;
+            reports = &mut all => return reports.into_iter().flatten().collect(),
+            () = hurry.cancelled() => {}
+            () = clock::sleep_until(deadline) => {}
+            () = clock::sleep_until(tell) => {
+                observer.waits(&patience.waiting());
+                tell += Duration::from_secs(1);
+            }
+        }
+    }
+    patience.end();
+    all.await.into_iter().flatten().collect()
 }
 
 fn name_of(metric: MetricId) -> &'static str {
@@ -356,4 +368,68 @@ fn series(second: crate::metrics::SecondSeries) -> Option<Series> {
         values,
         out_of_range: second.series.out_of_range,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::metrics::CheckpointTotal;
+    use crate::run::{Reload, Stage, Tick};
+
+    /// Does something each time it hears what the end of a run waits for.
+    struct Told<F>(F);
+
+    impl<F: FnMut(&[String])> Observer for Told<F> {
+        fn stage(&mut self, _: Stage) {}
+        fn tick(&mut self, _: &Tick<'_>) {}
+        fn reload(&mut self, _: &Reload) {}
+        fn waits(&mut self, outputs: &[String]) {
+            (self.0)(outputs);
+        }
+        fn checkpoint(&mut self, _: usize, _: &CheckpointTotal, _: &Plan) {}
+    }
+
+    /// Waits for an output that never ends, and gives how long that took.
+    async fn wait(hurry: &CancellationToken, told: impl FnMut(&[String])) -> Duration {
+        let begun = clock::now();
+        let patience = Patience::default();
+        let (_never, done) = oneshot::channel::<()>();
+        let of_sink = patience.clone();
+        let ending: Ending = Box::pin(async move {
+            let ended = of_sink.wait("away", done).await;
+            assert!(ended.is_err());
+            vec![OutputReport::default()]
+        });
+        let reports = wait_for(vec![ending], &patience, hurry, &mut Told(told)).await;
+        assert_eq!(reports.len(), 1);
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn outputs_that_are_away_have_five_seconds_and_are_named() {
+        let mut told = Vec::new();
+        let took = wait(&CancellationToken::new(), |outputs| told.push(outputs.to_vec())).await;
+        assert_eq!(told, [["away"]; 4]);
+        assert!(took > LONGEST_END && took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_that_comes_while_the_wait_is_told_ends_it_too() {
+        let hurry = CancellationToken::new();
+        let took = wait(&hurry, |_| hurry.cancel()).await;
+        assert!(took >= SILENCE && took < Duration::from_secs(1), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_jumps_over_the_end_of_the_wait_does_not_lengthen_it() {
+        // The machine was asleep, or the terminal took no text.
+        let stall = |_: &[String]| {
+            let _ = tokio::time::advance(LONGEST_END).now_or_never();
+        };
+        let took = wait(&CancellationToken::new(), stall).await;
+        assert!(took < 2 * LONGEST_END, "{took:?}");
+    }
 }
