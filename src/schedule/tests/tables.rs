@@ -218,6 +218,22 @@ fn a_ramp_over_a_day_does_not_drift() {
     assert!(nth(&shape, shape.planned() - 1).at < DAY);
 }
 
+#[test]
+fn neighbours_have_one_owner_but_not_too_many_of_them() {
+    // arrivals in a second, how many of them follow each other on one stripe
+    for (rate, expected) in [
+        (1.0, 1),
+        (624.0, 1),
+        (1_000.0, 3),
+        (5_000.0, 16),
+        (10_000.0, 32),
+        (150_000.0, 32),
+    ] {
+        assert_eq!(hand(&constant(rate, SECOND, DAY)), expected, "{rate}/s");
+    }
+    assert_eq!(hand(&ramping(0.0, &[(10, 4_000.0)])), 12, "by the peak");
+}
+
 /// Arrival `number`, without walking there: in the first hand of the stripe that begins with that.
 fn nth(shape: &Shape, number: u64) -> Arrival {
     let hand = hand(shape);
