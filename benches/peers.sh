@@ -7,6 +7,7 @@
 #   benches/peers.sh --binary PATH         that kingtide instead of building one
 #   benches/peers.sh --oha                 oha as well, built by cargo into .tools/, because Debian has none
 #   benches/peers.sh --no-install          installs nothing; peers that are missing are left out
+#   benches/peers.sh --awake               keeps the processors from sleeping meanwhile, for all tools alike; asks for root
 #
 # Prints a table with medians, spread, ratios and targets, and exits with 1 where a target is missed. Peers come from
 # Debian's packages. nginx serves on one core, the generator has another, and all of it is loopback. What the rows mean:
@@ -26,10 +27,11 @@ export PATH="$PWD/.tools/bin:$PATH:/usr/sbin"
 # As Debian installs lua-cjson; wrk looks for Lua 5.1's modules.
 export LUA_CPATH="/usr/lib/$(uname -m)-linux-gnu/lua/5.1/?.so;;"
 
-only=() runs=5 duration=5 binary="" micro="" with_oha=no install=yes
+only=() runs=5 duration=5 binary="" micro="" with_oha=no install=yes awake=no
 
+# What stands at the top of this file.
 usage() {
-  sed -n 's/^# \{0,1\}//; 2,/^$/p' "${BASH_SOURCE[0]}" | sed -n '2,13p' >&2
+  sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
 
@@ -46,6 +48,7 @@ while [ $# -gt 0 ]; do
     --binary) binary="$(realpath "${2:?}")"; shift ;;
     --oha) with_oha=yes ;;
     --no-install) install=no ;;
+    --awake) awake=yes ;;
     *) usage ;;
   esac
   shift
@@ -203,6 +206,7 @@ PYTHON
       sed -nE 's/^Complete requests: +([0-9]+)$/\1/p' "$out"
       ;;
     hey) sed -nE 's/^ *\[200\][[:space:]]+([0-9]+) responses$/\1/p' "$out" ;;
+    floor) sed -nE 's/^([0-9]+) answers,.*/\1/p' "$out" ;;
     oha) python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["statusCodeDistribution"]["200"])' "$out" ;;
   esac
 }
@@ -445,10 +449,20 @@ measure_rate() {
   kt rate rate -d "${seconds}s"
   note rate.percent "$(awk -v c="$cpu_seconds" -v s="$seconds" 'BEGIN { printf "%.2f", 100 * c / s }')"
   note rate.lag "$(of_summary generator/dispatch_lag_p99_ms)"
+  if [ -x "$work/floor" ]; then
+    measure rate.floor floor "$work/floor" "${url##*:}" 10000 "$seconds"
+    note rate.floor.lag "$(sed -nE 's/.* lag p99 ([0-9.]+) ms$/\1/p' "$work/out")"
+  fi
 }
 show_rate() {
+  local lag=""
   judge "constant 10,000/s, scripted GET: of a core" "$(spread rate.percent %)" "" "" "$(statistic median rate.percent)" 30
-  judge "  dispatch lag, p99" "$(spread rate.lag ms)" "" "" "$(statistic median rate.lag)" 0.5
+  if [ -x "$work/floor" ]; then
+    line "  for each request: C that parses nothing" "$(spread rate.cpu µs)" "$(spread rate.floor.cpu µs)" \
+      "$(ratio rate.cpu rate.floor.cpu)× ($(ratios rate.cpu rate.floor.cpu))" "" ""
+    lag="$(spread rate.floor.lag ms)"
+  fi
+  judge "  dispatch lag, p99" "$(spread rate.lag ms)" "$lag" "" "$(statistic median rate.lag)" 0.5
 }
 
 # Both threads on the generator's core, so that nothing but their number differs. Each core thread's CPU time is read
@@ -515,10 +529,18 @@ prepare() {
     micro="$(cargo bench --locked --quiet --bench micro --no-run --message-format json |
       sed -nE 's/.*"executable":"([^"]*micro-[^"]*)".*/\1/p' | tail -n 1)"
   fi
+  if wanted rate && have cc; then cc -O2 -o "$work/floor" benches/peers/floor.c; fi
   python3 - >"$work/rows.json" <<'PYTHON'
 import json
 print(json.dumps([{"id": n, "name": f"customer {n}", "email": f"c{n}@example.test"} for n in range(10_000)]))
 PYTHON
+}
+
+# Holds the system to a wake-up latency of nothing for as long as this script runs: idle processors poll. The kernel's interface
+# for it is a file that has to stay open (Documentation/power/pm_qos_interface.rst).
+keep_awake() {
+  exec 9>/dev/cpu_dma_latency || fail "--awake: /dev/cpu_dma_latency cannot be opened, which asks for root"
+  printf '\0\0\0\0' >&9
 }
 
 # can ROW: whether there is what the row needs.
@@ -533,6 +555,7 @@ main() {
   prepare
   start_server
   if wanted grpc; then start_demo; fi
+  if [ "$awake" = yes ]; then keep_awake; fi
   local before row
   before="$(cut -d' ' -f1-3 /proc/loadavg)"
   for row in "${ROWS[@]}"; do
@@ -543,6 +566,7 @@ main() {
   echo "kingtide $("$binary" --version | cut -d' ' -f2) on $(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r)"
   echo "medians of $runs runs (lowest–highest) of ${duration} s; CPU = user + system of the generator for each request; ratios of medians (lowest–highest of a round)"
   echo "load average before: $before, after: $(cut -d' ' -f1-3 /proc/loadavg)"
+  if [ "$awake" = yes ]; then echo "processors were kept from sleeping (--awake)"; fi
   echo
   line "Work: peer" "kingtide" "peer" "ratio" "target" ""
   line "---" "---" "---" "---" "---" "---"
