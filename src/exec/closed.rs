@@ -11,6 +11,7 @@
 //! | any | `kill` | ended | VUs cut off |
 //! | ended | | | work that nobody began is dropped |
 
+use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::vu::{Outcome, Vu};
 
-use super::crew::Seat;
+use super::crew::{Seat, embark};
 use super::helm::{Helm, heard};
 use super::lane::{Lane, surface};
 use super::terms::Turns;
@@ -69,9 +70,10 @@ impl Work {
 /// Runs the lane's VUs until their work, the time or the run is over.
 pub(super) async fn drive<V: Vu + 'static>(lane: Rc<Lane>, crew: Vec<Seat<V>>, work: Work, helm: Rc<Helm>) {
     let mut vus = JoinSet::new();
-    for seat in crew {
-        vus.spawn_local(occupy(Rc::clone(&lane), seat, work, Rc::clone(&helm)));
-    }
+    embark(&mut vus, crew, |seat| {
+        occupy(Rc::clone(&lane), seat, work, Rc::clone(&helm))
+    })
+    .await;
     conduct(&lane, vus, &helm, |_| {}).await;
     lane.drop_planned(work.left_over(&lane));
     lane.leave();
@@ -104,23 +106,34 @@ pub(super) async fn conduct(lane: &Lane, mut vus: JoinSet<()>, helm: &Helm, recr
     vus.shutdown().await;
 }
 
-/// The life of one VU.
-pub(super) async fn occupy<V: Vu>(lane: Rc<Lane>, mut seat: Seat<V>, work: Work, helm: Rc<Helm>) {
-    let (mut done, turns) = (0, helm.turns(seat.index));
-    while let Some(now) = helm.turn(&lane, seat.index).await
-        && let Some(ready) = lane.ready(&mut *seat.vu).await
-    {
-        if !ready.took.is_zero() {
-            // It may not have its turn any more.
-            continue;
+/// The life of one VU, which holds on to its `lane`.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would hold its arguments twice, and each VU holds its future"
+)]
+pub(super) fn occupy<V: Vu>(
+    lane: impl Deref<Target = Lane>,
+    mut seat: Seat<V>,
+    work: Work,
+    helm: Rc<Helm>,
+) -> impl Future<Output = ()> {
+    async move {
+        let (mut done, turns) = (0, helm.turns(seat.index));
+        while let Some(now) = helm.turn(&lane, seat.index).await
+            && let Some(ready) = lane.ready(&mut *seat.vu).await
+        {
+            if !ready.took.is_zero() {
+                // It may not have its turn any more.
+                continue;
+            }
+            let Some(number) = work.next(&lane, turns, done) else {
+                return;
+            };
+            if lane.run_closed(&mut *seat.vu, ready, number, 0, now).await == Outcome::Retired {
+                return;
+            }
+            done += 1;
         }
-        let Some(number) = work.next(&lane, turns, done) else {
-            return;
-        };
-        if lane.run_closed(&mut *seat.vu, ready, number, 0, now).await == Outcome::Retired {
-            return;
-        }
-        done += 1;
     }
 }
 

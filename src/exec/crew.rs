@@ -1,6 +1,7 @@
 //! Virtual users with their right to exist, and the making of those that are known before the start.
 
 use futures_util::StreamExt;
+use tokio::task::JoinSet;
 
 use crate::vu::VuFactory;
 
@@ -9,6 +10,11 @@ use super::shared::Permit;
 
 /// How many VUs a stripe makes at once: enough to overlap `vu_init` requests, few enough not to storm the system.
 const BATCH: usize = 64;
+
+/// So many of them begin at once, if they are not many.
+const HAND: usize = 64;
+/// Of many, one for so many who have begun.
+const FOR: usize = 4;
 
 /// A VU and its place under the cap.
 pub(super) struct Seat<V> {
@@ -45,4 +51,22 @@ pub(super) async fn muster<F: VuFactory>(lane: &Lane, factory: &F) -> Vec<Seat<F
         .filter_map(|index| Some((index, lane.shared.acquire(lane.index)?)))
         .map(|(index, permit)| Seat::make(lane, factory, permit, lane.joint().first_vu + index, index));
     futures_util::stream::iter(making).buffered(BATCH).collect().await
+}
+
+/// Has VUs begin that are made already, in hands: between them goes on whoever can. What a first request needs (its connection
+/// is still to be opened) is then done with when the next ones need it, and does not lie there once for each VU. Hands grow with
+/// the number of those who have begun, so that the last ones do not wait long behind VUs without think time.
+pub(super) async fn embark<V, L>(vus: &mut JoinSet<()>, crew: Vec<Seat<V>>, life: impl Fn(Seat<V>) -> L)
+where
+    L: Future<Output = ()> + 'static,
+{
+    let mut room = HAND;
+    for (begun, seat) in crew.into_iter().enumerate() {
+        if room == 0 {
+            tokio::task::yield_now().await;
+            room = HAND.max(begun / FOR);
+        }
+        vus.spawn_local(life(seat));
+        room -= 1;
+    }
 }

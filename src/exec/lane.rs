@@ -169,25 +169,21 @@ impl Lane {
 
     /// Runs an iteration that begins because its VU, which has its turn at `now`, is free and ready: intended and actual
     /// start are the same.
-    pub(super) async fn run_closed<V: Vu>(
+    pub(super) fn run_closed<V: Vu>(
         &self,
         vu: &mut V,
         ready: Ready,
         number: u64,
         segment: u32,
         now: Instant,
-    ) -> Outcome {
+    ) -> impl Future<Output = Outcome> {
         let iteration = self.iteration(number, segment, now, now, ready);
         self.count(Count::Offered, &self.tally.offered, 1, iteration.part);
-        self.run(vu, iteration).await
+        self.run(vu, iteration)
     }
 
-    /// Runs an arrival, or drops it when the lane has closed meanwhile.
-    pub(super) async fn run_open<V: Vu>(&self, vu: &mut V, offer: Offer) -> Option<Outcome> {
-        if self.is_closed() {
-            return None;
-        }
-        let ready = self.ready(vu).await?;
+    /// Runs an arrival by a VU that is free and ready.
+    pub(super) fn run_open<V: Vu>(&self, vu: &mut V, ready: Ready, offer: Offer) -> impl Future<Output = Outcome> {
         let now = clock::now();
         let Ticket {
             number,
@@ -207,7 +203,7 @@ impl Lane {
             samples.record(builtin::ITERATION_START_LAG, ms(lag));
             samples.record(builtin::DISPATCH_LAG, ms((handled - due) + found));
         }
-        Some(self.run(vu, iteration).await)
+        self.run(vu, iteration)
     }
 
     fn iteration(&self, number: u64, segment: u32, due: Instant, started_at: Instant, ready: Ready) -> Iteration {
@@ -231,41 +227,41 @@ impl Lane {
             .part(self.index, segment, since(&self.origin), since(&self.begun))
     }
 
-    async fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> Outcome {
+    fn run<V: Vu>(&self, vu: &mut V, iteration: Iteration) -> impl Future<Output = Outcome> {
         self.count(Count::Started, &self.tally.started, 1, iteration.part);
         self.tally.began();
         let flight = Flight {
             lane: self,
-            part: iteration.part,
+            iteration,
             ended_as: Count::Interrupted,
         };
-        let mut paused = false;
-        let outcome = {
-            // In place: a function around it would hold it twice.
-            let mut running = pin!(vu.run(&iteration));
-            std::future::poll_fn(|cx| {
-                let poll = running.as_mut().poll(cx);
-                paused |= poll.is_pending();
-                poll
-            })
-            .await
-        };
-        match outcome {
-            Outcome::Completed => self.land(flight, Count::Completed, &iteration),
-            Outcome::Failed => self.land(flight, Count::Failed, &iteration),
-            Outcome::Retired => drop(flight),
+        async move {
+            let mut paused = false;
+            let outcome = {
+                // In place: a function around it would hold it twice.
+                let mut running = pin!(vu.run(&flight.iteration));
+                std::future::poll_fn(|cx| {
+                    let poll = running.as_mut().poll(cx);
+                    paused |= poll.is_pending();
+                    poll
+                })
+                .await
+            };
+            match outcome {
+                Outcome::Completed => flight.land(Count::Completed),
+                Outcome::Failed => flight.land(Count::Failed),
+                Outcome::Retired => drop(flight),
+            }
+            if !paused {
+                // A journey that never waits must not keep its core from the others.
+                tokio::task::yield_now().await;
+            }
+            outcome
         }
-        if !paused {
-            // A journey that never waits must not keep its core from the others.
-            tokio::task::yield_now().await;
-        }
-        outcome
     }
 
-    fn land(&self, mut flight: Flight<'_>, ended_as: Count, iteration: &Iteration) {
+    fn landed(&self, iteration: &Iteration) {
         let now = clock::now();
-        flight.ended_as = ended_as;
-        drop(flight);
         let tags = self.tags(iteration.part);
         let mut samples = self.recorder.batch(&tags);
         samples.record(builtin::ITERATION_DURATION, ms(now - iteration.started_at));
@@ -318,13 +314,24 @@ impl Drop for Offer {
 /// An iteration in flight; interrupted unless it has landed.
 struct Flight<'a> {
     lane: &'a Lane,
-    part: Part,
+    iteration: Iteration,
     ended_as: Count,
+}
+
+impl Flight<'_> {
+    /// It has come to its end.
+    fn land(mut self, ended_as: Count) {
+        self.ended_as = ended_as;
+        let (lane, iteration) = (self.lane, self.iteration);
+        drop(self);
+        lane.landed(&iteration);
+    }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.lane.count(self.ended_as, &self.lane.tally.finished, 1, self.part);
+        let part = self.iteration.part;
+        self.lane.count(self.ended_as, &self.lane.tally.finished, 1, part);
     }
 }
 

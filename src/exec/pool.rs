@@ -303,29 +303,39 @@ async fn grow<F: VuFactory + 'static>(live: Live<F>, permit: Permit, since: Inst
 }
 
 /// The life of one VU.
-async fn occupy<F: VuFactory + 'static>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would hold its arguments twice, and each VU holds its future"
+)]
+fn occupy<F: VuFactory + 'static>(
     live: Live<F>,
     mut seat: Seat<F::Vu>,
     slot: Rc<Slot>,
     mut offer: Option<Offer>,
-) {
-    let pool = &live.0;
-    loop {
-        let next = match offer.take() {
-            Some(offer) => offer,
-            None => {
-                let offer = slot.take().await;
+) -> impl Future<Output = ()> {
+    async move {
+        let pool = &live.0;
+        loop {
+            if offer.is_none() {
+                offer = Some(slot.take().await);
                 pool.taken();
-                offer
             }
-        };
-        if pool.lane.run_open(&mut *seat.vu, next).await == Some(Outcome::Retired) {
-            pool.exchange().end();
-            return;
-        }
-        offer = pool.next_waiting(clock::now);
-        if offer.is_none() {
-            pool.park(&slot);
+            let mut outcome = None;
+            // It is dropped where the lane has closed meanwhile.
+            if !pool.lane.is_closed()
+                && let Some(ready) = pool.lane.ready(&mut *seat.vu).await
+                && let Some(offer) = offer.take()
+            {
+                outcome = Some(pool.lane.run_open(&mut *seat.vu, ready, offer).await);
+            }
+            if outcome == Some(Outcome::Retired) {
+                pool.exchange().end();
+                return;
+            }
+            offer = pool.next_waiting(clock::now);
+            if offer.is_none() {
+                pool.park(&slot);
+            }
         }
     }
 }

@@ -14,6 +14,7 @@
 //! VU `i` is wanted while the number is above `i`, so that the one that came last goes first, as in a ramp; it belongs to
 //! the stripe that owns `i`.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use tokio::task::JoinSet;
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::vu::VuFactory;
 
 use super::closed::{Work, conduct, occupy};
-use super::crew::Seat;
+use super::crew::{Seat, embark};
 use super::helm::Helm;
 use super::lane::Lane;
 
@@ -43,12 +44,11 @@ pub(super) async fn drive<F: VuFactory + 'static>(
     stay: Stay,
 ) {
     let mut tasks = JoinSet::new();
-    for seat in crew {
-        let (present, helm) = (Presence(Rc::clone(&lane)), Rc::clone(&helm));
-        tasks.spawn_local(async move {
-            occupy(Rc::clone(&present.0), seat, Work::Looping, helm).await;
-        });
-    }
+    embark(&mut tasks, crew, |seat| {
+        let present = Presence(Rc::clone(&lane));
+        occupy(present, seat, Work::Looping, Rc::clone(&helm))
+    })
+    .await;
     tasks.spawn_local(hold_out(Rc::clone(&lane), Rc::clone(&helm), stay));
     let (mut known, _) = lane.scenario().executor.vus();
     let recruit = |tasks: &mut JoinSet<()>| {
@@ -69,14 +69,13 @@ pub(super) async fn drive<F: VuFactory + 'static>(
 
 /// Makes VU `index` and lives its life.
 async fn enlist<F: VuFactory>(present: Presence, factory: Rc<F>, index: u64, helm: Rc<Helm>) {
-    let lane = &present.0;
-    let Some(permit) = lane.shared.acquire(lane.index) else {
+    let Some(permit) = present.shared.acquire(present.index) else {
         return;
     };
     // Boxed: a VU is made once, and would keep the room for it all its life.
-    let mut seat = Box::pin(Seat::on_demand(lane, &*factory, permit)).await;
+    let mut seat = Box::pin(Seat::on_demand(&present, &*factory, permit)).await;
     seat.index = index;
-    occupy(Rc::clone(lane), seat, Work::Looping, helm).await;
+    occupy(present, seat, Work::Looping, helm).await;
 }
 
 /// Keeps a stripe going that nobody is on at the moment.
@@ -96,6 +95,14 @@ impl Presence {
     pub(super) fn new(lane: &Rc<Lane>) -> Self {
         lane.joint().enlist();
         Self(Rc::clone(lane))
+    }
+}
+
+impl Deref for Presence {
+    type Target = Lane;
+
+    fn deref(&self) -> &Lane {
+        &self.0
     }
 }
 

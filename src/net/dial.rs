@@ -28,7 +28,8 @@ pub(super) enum Opened {
     Http2(Stream, Rc<Meter>),
 }
 
-/// Opens a connection to a target for the VU `vu_id`.
+/// Opens a connection to a target for the VU `vu_id`. Boxed are the steps that not every connection needs: thousands of users
+/// may be here at once.
 ///
 /// # Errors
 /// Whatever step failed.
@@ -41,7 +42,7 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
     let mut counted = Counted::new(tcp, Rc::clone(&meter));
     if let Via::Tunnel(authority, auth) = &target.via {
         let auth = auth.as_ref().map(|value| value.as_bytes());
-        tunnel(&mut counted, authority, auth).await?;
+        Box::pin(tunnel(&mut counted, authority, auth)).await?;
     }
     let mut is_http2 = target.speaks == Speaks::Http2;
     let stream = match &target.tls_name {
@@ -50,7 +51,7 @@ pub(super) async fn open(shared: &Shared, target: &Rc<Target>, vu_id: u64, hop: 
             let config = shared.tls()?;
             hop.enter(Phase::Tls);
             let connecting = TlsConnector::from(config).connect(name.clone(), counted);
-            let tls = connecting.await.map_err(|error| handshake_error(&error))?;
+            let tls = Box::pin(connecting).await.map_err(|error| handshake_error(&error))?;
             is_http2 = tls.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
             Stream::tls(tls)
         }
@@ -71,7 +72,7 @@ async fn connect(shared: &Shared, dial: &Dial, vu_id: u64, hop: &mut Hop) -> Res
         Dial::Addr(addr) => std::slice::from_ref(addr),
         Dial::Name(name, port) => {
             hop.enter(Phase::Dns);
-            resolved = shared.resolver.resolve(name, *port).await?;
+            resolved = Box::pin(shared.resolver.resolve(name, *port)).await?;
             &resolved
         }
     };

@@ -35,58 +35,70 @@ pub async fn call(
 ///
 /// # Errors
 /// As [`call`].
-pub async fn run(
+pub fn run(
     context: &Rc<VuContext>,
     coroutine: &Coroutine,
     function: &Pinned,
     argument: &Pinned,
-) -> Result<(), ScriptError> {
-    let lua = &context.host.lua;
-    let ended = drive(context, coroutine, coroutine.load_pinned(lua, function, argument)).await;
-    coroutine.clear(lua);
-    ended
+) -> impl Future<Output = Result<(), ScriptError>> {
+    let arguments = coroutine.load_pinned(&context.host.lua, function, argument);
+    async move {
+        let ended = drive(context, coroutine, arguments).await;
+        coroutine.clear(&context.host.lua);
+        ended
+    }
 }
 
 /// Resumes what was loaded until it has ended.
-async fn drive(context: &Rc<VuContext>, coroutine: &Coroutine, mut arguments: i32) -> Result<(), ScriptError> {
-    let host = &context.host;
-    loop {
-        let turn = {
-            let _running = host.enter(context);
-            coroutine.resume(arguments)
-        };
-        if let Some(trip) = host.watch.take_trip() {
-            return Err(cut_short(host, trip));
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async function would hold its arguments twice, and each VU holds its future"
+)]
+fn drive(
+    context: &Rc<VuContext>,
+    coroutine: &Coroutine,
+    mut arguments: i32,
+) -> impl Future<Output = Result<(), ScriptError>> {
+    async move {
+        loop {
+            let host = &context.host;
+            let turn = {
+                let _running = host.enter(context);
+                coroutine.resume(arguments)
+            };
+            if let Some(trip) = host.watch.take_trip() {
+                return Err(cut_short(host, trip));
+            }
+            match turn {
+                Turn::Returned => return Ok(()),
+                Turn::Raised => return Err(raised(host, coroutine)),
+                Turn::Waits => {}
+            }
+            let Some(mut pending) = host.pending.take() else {
+                let text = "the script yielded outside of a coroutine of its own";
+                let mut error = ScriptError::from_message(Kind::Raised, text, "");
+                error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
+                return Err(error);
+            };
+            let places = context.places.get();
+            context.places.set(Places {
+                pending: Places::of(&pending),
+                ..places
+            });
+            let mut waited = false;
+            let reply = poll_fn(|cx| {
+                let poll = context.poll(cx, |cx| pending.poll(context, cx));
+                waited |= poll.is_pending();
+                poll
+            })
+            .await;
+            if waited && matches!(pending, Pending::Operation(_)) {
+                turnstile::pass().await;
+            }
+            // Its second half takes it before anything else runs.
+            *context.host.reply.borrow_mut() = Some(reply);
+            arguments = 0;
         }
-        match turn {
-            Turn::Returned => return Ok(()),
-            Turn::Raised => return Err(raised(host, coroutine)),
-            Turn::Waits => {}
-        }
-        let Some(mut pending) = host.pending.take() else {
-            let text = "the script yielded outside of a coroutine of its own";
-            let mut error = ScriptError::from_message(Kind::Raised, text, "");
-            error.hint = Some("`coroutine.yield` only makes sense inside `coroutine.create` or `coroutine.wrap`");
-            return Err(error);
-        };
-        let places = context.places.get();
-        context.places.set(Places {
-            pending: Places::of(&pending),
-            ..places
-        });
-        let mut waited = false;
-        let reply = poll_fn(|cx| {
-            let poll = context.poll(cx, |cx| pending.poll(context, cx));
-            waited |= poll.is_pending();
-            poll
-        })
-        .await;
-        if waited && matches!(pending, Pending::Operation(_)) {
-            turnstile::pass().await;
-        }
-        // Its second half takes it before anything else runs.
-        *host.reply.borrow_mut() = Some(reply);
-        arguments = 0;
     }
 }
 

@@ -12,7 +12,7 @@ use super::raw::{self, Coroutine, LINE};
 use super::vu::LuaVu;
 
 /// The task of a virtual user, with what it keeps while it waits.
-const TASK: usize = 1_344;
+const TASK: usize = 768;
 /// A function with what it captures.
 const JOURNEY: usize = 192;
 /// The allocator's word, or what is in front of the value of an `Rc`.

@@ -64,6 +64,31 @@ impl LuaVu {
         }
     }
 
+    /// Before the journey is called.
+    fn begin(&self, iteration: &Iteration, instance: &Instance) {
+        self.context.begin(iteration);
+        self.context.places.set(Places {
+            vu: std::ptr::from_ref(self).addr(),
+            journey: instance.journey_at,
+            ..Places::default()
+        });
+        trace::tell(&self.context, || Step::new(Mark::Begin, "the iteration begins"));
+    }
+
+    /// After it has come back, or could not be called; gives whether the script's state is good for nothing any more.
+    fn end(&self, result: Result<(), ScriptError>) -> (Outcome, bool) {
+        let context = &self.context;
+        context.end();
+        context.held.end(result.is_ok());
+        let Err(error) = result else {
+            trace::tell(context, || Step::new(Mark::End, "completed"));
+            return (Outcome::Completed, false);
+        };
+        let outcome = self.settle(&error);
+        trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
+        (outcome, matches!(error.kind, Kind::Stuck | Kind::Memory))
+    }
+
     /// What an error means for the iteration and the run.
     fn settle(&self, error: &ScriptError) -> Outcome {
         let session = &self.context.host.session;
@@ -250,40 +275,33 @@ impl Vu for LuaVu {
         Ready { revision, took }
     }
 
-    async fn run(&mut self, iteration: &Iteration) -> Outcome {
-        let instance = match &self.instance {
-            Ok(instance) => instance,
-            Err(error) => {
-                report(&self.context, error);
-                clock::sleep(BROKEN_PAUSE).await;
-                return Outcome::Failed;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function would hold its arguments twice, and each VU holds its future"
+    )]
+    fn run(&mut self, iteration: &Iteration) -> impl Future<Output = Outcome> {
+        async move {
+            let instance = match &self.instance {
+                Ok(instance) => instance,
+                Err(error) => {
+                    report(&self.context, error);
+                    Box::pin(clock::sleep(BROKEN_PAUSE)).await;
+                    return Outcome::Failed;
+                }
+            };
+            self.begin(iteration, instance);
+            let setup = match self.context.host.setup_pinned() {
+                Ok(setup) => setup,
+                Err(error) => return self.end(Err(ScriptError::from_vm(&error))).0,
+            };
+            let ended = bridge::run(&self.context, &instance.coroutine, &instance.journey, setup).await;
+            let (outcome, is_spoilt) = self.end(ended);
+            if is_spoilt {
+                // Whatever the script's own state is now, it is replaced by a fresh one.
+                self.instance = Box::pin(initialise(&self.context, &self.scenario, &mut self.init_took)).await;
             }
-        };
-        let context = &self.context;
-        context.begin(iteration);
-        context.places.set(Places {
-            vu: std::ptr::from_ref(self).addr(),
-            journey: instance.journey_at,
-            ..Places::default()
-        });
-        trace::tell(context, || Step::new(Mark::Begin, "the iteration begins"));
-        let result = match context.host.setup_pinned() {
-            Ok(setup) => bridge::run(context, &instance.coroutine, &instance.journey, setup).await,
-            Err(error) => Err(ScriptError::from_vm(&error)),
-        };
-        context.end();
-        context.held.end(result.is_ok());
-        let Err(error) = result else {
-            trace::tell(context, || Step::new(Mark::End, "completed"));
-            return Outcome::Completed;
-        };
-        let outcome = self.settle(&error);
-        trace::tell(context, || Step::new(Mark::Failed, ended(outcome, &error)));
-        if matches!(error.kind, Kind::Stuck | Kind::Memory) {
-            // Whatever the script's own state is now, it is replaced by a fresh one.
-            self.instance = Box::pin(initialise(&self.context, &self.scenario, &mut self.init_took)).await;
+            outcome
         }
-        outcome
     }
 }
 

@@ -91,7 +91,7 @@ impl Client {
             (Opened::Http2(stream, meter), Some(pool)) => {
                 // The origin of one VU that has picked HTTP/1.1 before.
                 let slot = slot.unwrap_or_else(|| pool.slot());
-                let lease = http2::start(stream, meter, hop.remote, pool, slot).await?;
+                let lease = Box::pin(http2::start(stream, meter, hop.remote, pool, slot)).await?;
                 Ok(Way::Stream(lease))
             }
             (Opened::Http2(..), None) => Err(NetError::new(
