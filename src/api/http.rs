@@ -95,7 +95,7 @@ fn send(
             }
             Err(unsendable) => {
                 recording.hop(&vu, &unsendable.exchange, Gone::Not(&unsendable.url));
-                let url = Some(unsendable.url.clone());
+                let url = Some(unsendable.url.as_str().into());
                 let (exchange, tags) = (unsendable.exchange.clone(), recording.tags.clone());
                 return Ok(Box::new(Answer::new(face, exchange, tags, false, url)));
             }

@@ -104,19 +104,26 @@ pub struct VuContext {
     /// The state of the script that it runs.
     revision: RefCell<Arc<Revision>>,
     client: RefCell<Option<Rc<net::Client>>>,
-    channels: RefCell<Vec<Rc<grpc::Channel>>>,
-    at_end: RefCell<Vec<AtEnd>>,
-    /// As `at_end`, of what is not an iteration's.
-    at_last: RefCell<Vec<AtEnd>>,
+    opened: OnceCell<Box<Opened>>,
     /// What it has claimed.
     pub held: Held,
     tags: RefCell<Option<TagSet>>,
-    groups: RefCell<Vec<Group>>,
     /// What it runs journeys on.
     pub(super) coroutine: RefCell<Option<Rc<Coroutine>>>,
     pub(super) places: Cell<Places>,
     /// How it is woken; `None` of those that are alone.
     pub(super) guest: OnceCell<Guest>,
+}
+
+/// What a virtual user has opened, besides connections. Boxed with the first, as many never open anything: there are thousands
+/// of users, and each is gone through in each iteration.
+#[derive(Default)]
+struct Opened {
+    channels: RefCell<Vec<Rc<grpc::Channel>>>,
+    at_end: RefCell<Vec<AtEnd>>,
+    /// As `at_end`, of what is not an iteration's.
+    at_last: RefCell<Vec<AtEnd>>,
+    groups: RefCell<Vec<Group>>,
 }
 
 /// What is done when an iteration or a user's state of the script is over. True: it was interrupted.
@@ -151,12 +158,9 @@ impl VuContext {
             paced: Cell::new(None),
             revision: RefCell::new(host.session.revision()),
             client: RefCell::default(),
-            channels: RefCell::default(),
-            at_end: RefCell::default(),
-            at_last: RefCell::default(),
+            opened: OnceCell::new(),
             held: Held::default(),
             tags: RefCell::new(None),
-            groups: RefCell::default(),
             coroutine: RefCell::default(),
             places: Cell::default(),
             guest: OnceCell::new(),
@@ -220,7 +224,8 @@ impl VuContext {
         if self.lifecycle.get() != lifecycle {
             *self.tags.borrow_mut() = None;
         }
-        if let Some(first) = self.groups.borrow_mut().drain(..).next() {
+        let opened = self.opened.get();
+        if let Some(first) = opened.and_then(|opened| opened.groups.borrow_mut().drain(..).next()) {
             *self.tags.borrow_mut() = first.outer;
         }
         self.lifecycle.set(lifecycle);
@@ -228,8 +233,10 @@ impl VuContext {
 
     /// After an iteration: what it has left open is closed; cookies and connections as the plan says.
     pub fn end(&self) {
-        let at_end = self.at_end.take();
-        at_end.into_iter().for_each(|close| close(self, false));
+        if let Some(opened) = self.opened.get() {
+            let at_end = opened.at_end.take();
+            at_end.into_iter().for_each(|close| close(self, false));
+        }
         if let Some(client) = &*self.client.borrow() {
             client.end_iteration();
         }
@@ -280,15 +287,21 @@ impl VuContext {
 
     /// When the script begins anew for this user, or has come to its end: what it has left open outside of iterations is closed.
     pub fn end_last(&self) {
-        let at_last = self.at_last.take();
-        at_last.into_iter().for_each(|close| close(self, false));
+        if let Some(opened) = self.opened.get() {
+            let at_last = opened.at_last.take();
+            at_last.into_iter().for_each(|close| close(self, false));
+        }
+    }
+
+    fn opened(&self) -> &Opened {
+        self.opened.get_or_init(Box::default)
     }
 
     /// Has something done, once, when the iteration is over; outside of iterations, when the user's state of the script is.
     pub fn at_end(&self, close: AtEnd) {
         let of = match self.lifecycle.get() {
-            Lifecycle::Iteration => &self.at_end,
-            _ => &self.at_last,
+            Lifecycle::Iteration => &self.opened().at_end,
+            _ => &self.opened().at_last,
         };
         of.borrow_mut().push(close);
     }
@@ -300,7 +313,7 @@ impl VuContext {
     pub fn channel(&self, address: &str, options: &grpc::Options) -> Result<Rc<grpc::Channel>, ApiError> {
         let endpoint = grpc::Endpoint::of(&*self.host.net()?, address, options);
         let endpoint = endpoint.map_err(|error| ApiError::Text(error.to_string()))?;
-        let mut channels = self.channels.borrow_mut();
+        let mut channels = self.opened().channels.borrow_mut();
         if let Some(known) = channels.iter().find(|known| Rc::ptr_eq(known.endpoint(), &endpoint)) {
             return Ok(Rc::clone(known));
         }
@@ -430,17 +443,15 @@ impl VuContext {
     }
 
     fn group_path(&self) -> String {
-        self.groups
-            .borrow()
-            .last()
-            .map(|group| group.path.clone())
-            .unwrap_or_default()
+        let opened = self.opened.get();
+        let path = opened.and_then(|opened| Some(opened.groups.borrow().last()?.path.clone()));
+        path.unwrap_or_default()
     }
 
     fn push(&self, path: String, started: Instant, extra: &[(&str, &str)]) -> Result<(), ApiError> {
         let outer = self.tags()?;
         let tags = self.host.recorder()?.tags(&outer, extra);
-        self.groups.borrow_mut().push(Group {
+        self.opened().groups.borrow_mut().push(Group {
             path,
             started,
             slept: self.slept.get(),
@@ -452,7 +463,7 @@ impl VuContext {
 
     /// Closes the innermost group; its tags are those that [`VuContext::tags`] gave inside it.
     pub fn close_group(&self) -> Option<Group> {
-        let group = self.groups.borrow_mut().pop()?;
+        let group = self.opened.get()?.groups.borrow_mut().pop()?;
         self.tags.borrow_mut().clone_from(&group.outer);
         Some(group)
     }
@@ -461,7 +472,10 @@ impl VuContext {
 /// A user goes while it is in an iteration when that is interrupted.
 impl Drop for VuContext {
     fn drop(&mut self) {
-        for left in [self.at_end.take(), self.at_last.take()] {
+        let Some(opened) = self.opened.get() else {
+            return;
+        };
+        for left in [opened.at_end.take(), opened.at_last.take()] {
             left.into_iter().for_each(|close| close(self, true));
         }
     }

@@ -29,7 +29,8 @@ use super::usher::Guest;
 pub struct LuaVu {
     context: Rc<VuContext>,
     scenario: String,
-    instance: Result<Instance, ScriptError>,
+    /// The error boxed: it would be the largest part of a user.
+    instance: Result<Instance, Box<ScriptError>>,
     /// How long `vu_init` took the last time.
     init_took: Duration,
 }
@@ -155,12 +156,12 @@ async fn initialise(
     context: &Rc<VuContext>,
     scenario: &str,
     init_took: &mut Duration,
-) -> Result<Instance, ScriptError> {
+) -> Result<Instance, Box<ScriptError>> {
     loop {
         let number = context.revision_number();
         tokio::select! {
             biased;
-            made = instantiate(context, scenario, init_took) => return made,
+            made = instantiate(context, scenario, init_took) => return made.map_err(Box::new),
             () = context.host.session.newer(number) => {}
         }
         context.held.initialised(false);

@@ -28,7 +28,7 @@ pub(super) struct Answer {
     /// As the request said; otherwise as the plan does.
     pub(super) discard_body: Option<bool>,
     /// As the script wrote it, of one that could not be sent.
-    url: Option<String>,
+    url: Option<Box<str>>,
     json: RefCell<Json>,
     /// Those of its samples.
     tags: TagSet,
@@ -44,8 +44,8 @@ enum Json {
     Unread,
     /// One path was read, without keeping the rest.
     Sought,
-    /// Several were: the whole is kept.
-    Tree(serde_json::Value),
+    /// Several were: the whole is kept. Boxed, as hardly any answer has it, and thousands wait for the collector.
+    Tree(Box<serde_json::Value>),
 }
 
 /// What response tables of a VM have in common.
@@ -109,7 +109,7 @@ impl Face {
 }
 
 impl Answer {
-    pub(super) fn new(face: Rc<Face>, exchange: Exchange, tags: TagSet, ok: bool, url: Option<String>) -> Self {
+    pub(super) fn new(face: Rc<Face>, exchange: Exchange, tags: TagSet, ok: bool, url: Option<Box<str>>) -> Self {
         Self {
             face,
             exchange,
@@ -315,10 +315,10 @@ fn found(stack: &mut Stack<'_>, at: i32, body: &[u8], path: &str) -> Result<bool
         .map(|answer| answer.json.replace(Json::Sought));
     let tree = match known {
         Some(Json::Tree(tree)) => tree,
-        Some(Json::Sought) => serde_json::from_slice(body).map_err(not_json)?,
+        Some(Json::Sought) => Box::new(serde_json::from_slice(body).map_err(not_json)?),
         Some(Json::Unread) | None => return sought(stack, body, path).map_err(not_json),
     };
-    let found = path.split('.').try_fold(&tree, |tree, key| match tree {
+    let found = path.split('.').try_fold(&*tree, |tree, key| match tree {
         serde_json::Value::Array(list) => list.get(key.parse::<usize>().ok()?.checked_sub(1)?),
         serde_json::Value::Object(map) => map.get(key),
         _ => None,

@@ -54,7 +54,9 @@ impl Received {
 pub(super) struct Reception<'a> {
     rules: Rules<'a>,
     state: State,
-    /// What came of a head that is not complete; after it, header lines and body.
+    /// The header lines, where other answers have the same ones.
+    lines: Option<Bytes>,
+    /// What came of a head that is not complete; after it, header lines and body, or the body alone.
     bytes: Vec<u8>,
 }
 
@@ -85,6 +87,7 @@ impl<'a> Reception<'a> {
         Self {
             rules,
             state: State::Head,
+            lines: None,
             bytes: Vec::new(),
         }
     }
@@ -136,21 +139,27 @@ impl<'a> Reception<'a> {
                     self.bytes.extend_from_slice(bytes);
                     break;
                 }
-                Some(Head { status: 101, .. }) => return Err(malformed("status 101, but nobody asked for an upgrade")),
+                Some((Head { status: 101, .. }, _)) => {
+                    return Err(malformed("status 101, but nobody asked for an upgrade"));
+                }
                 // RFC 9110, section 15.2: any number of these may come before the response.
-                Some(head) if head.status < 200 => {
+                Some((head, _)) if head.status < 200 => {
                     bytes = &bytes[head.len..];
                     passed(!bytes.is_empty());
                 }
-                Some(head) => return self.begin(&head, bytes),
+                Some((head, text)) => return self.begin(&head, text, bytes),
             }
         }
         Ok(None)
     }
 
-    /// The final head is there.
-    fn begin(&mut self, head: &Head, bytes: &[u8]) -> Result<Option<Received>, NetError> {
-        let lines = &bytes[head.lines.clone()];
+    /// The final head is there, and perhaps its text for others to have it too.
+    fn begin(&mut self, head: &Head, text: Option<Bytes>, bytes: &[u8]) -> Result<Option<Received>, NetError> {
+        self.lines = text.map(|text| text.slice(head.lines.clone()));
+        let lines = match &self.lines {
+            Some(_) => &[],
+            None => &bytes[head.lines.clone()],
+        };
         let body = match head.framing {
             Framing::Length(length) if !self.rules.discard => {
                 if length > self.rules.limit {
@@ -221,12 +230,19 @@ impl<'a> Reception<'a> {
     }
 
     fn finish(&mut self, head: Final, is_last: bool) -> Received {
-        let text = std::mem::take(&mut self.bytes);
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let (text, lines, body) = match self.lines.take() {
+            Some(text) => {
+                let lines = text.len();
+                (text, lines, Some(bytes).filter(|body| !body.is_empty()))
+            }
+            None => (bytes, head.lines, None),
+        };
         Received {
             status: head.status,
             version: head.version,
-            headers: Headers::from_lines(text, head.lines, head.count),
-            body: None,
+            headers: Headers::from_lines(text, lines, head.count),
+            body,
             sets_cookies: head.sets_cookies,
             encoded: head.encoded,
             keep_alive: head.keep_alive && !is_last,
