@@ -118,6 +118,8 @@ pub(super) fn occupy<V: Vu>(
     helm: Rc<Helm>,
 ) -> impl Future<Output = ()> {
     async move {
+        // Whole, with its right to exist, and before the lane, which is told last that it is gone.
+        let seat = &mut seat;
         let (mut done, turns) = (0, helm.turns(seat.index));
         while let Some(now) = helm.turn(&lane, seat.index).await
             && let Some(ready) = lane.ready(&mut *seat.vu).await

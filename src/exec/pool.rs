@@ -314,14 +314,14 @@ fn occupy<F: VuFactory + 'static>(
     mut offer: Option<Offer>,
 ) -> impl Future<Output = ()> {
     async move {
-        let pool = &live.0;
+        // Whole, with its right to exist, and before the pool, which is told last that it is gone.
+        let (seat, pool) = (&mut seat, &live.0);
         loop {
             if offer.is_none() {
                 offer = Some(slot.take().await);
                 pool.taken();
             }
             let mut outcome = None;
-            // It is dropped where the lane has closed meanwhile.
             if !pool.lane.is_closed()
                 && let Some(ready) = pool.lane.ready(&mut *seat.vu).await
                 && let Some(offer) = offer.take()
@@ -332,6 +332,8 @@ fn occupy<F: VuFactory + 'static>(
                 pool.exchange().end();
                 return;
             }
+            // Nobody took it where the lane has closed meanwhile.
+            drop(offer.take());
             offer = pool.next_waiting(clock::now);
             if offer.is_none() {
                 pool.park(&slot);

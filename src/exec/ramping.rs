@@ -110,70 +110,64 @@ struct Rover<F: VuFactory> {
 }
 
 impl<F: VuFactory> Rover<F> {
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "an async function would hold its arguments twice, and each VU holds its future"
-    )]
-    fn live(mut self, mut seat: Option<Seat<F::Vu>>) -> impl Future<Output = ()> {
-        async move {
-            let (mut done, turns) = (0, self.helm.turns(self.index));
-            let mut news = self.helm.listen();
-            self.shifts = shifts(&self.ramps, self.index, &self.helm);
-            while !self.lane().is_closed() {
-                self.refresh();
-                let now = self.helm.own(clock::now());
-                let Some(shift) = self.shifts.iter().find(|shift| shift.to > now) else {
-                    // The scenario lasts until its end, even when nobody is wanted any more.
-                    let over = self.helm.agenda(|agenda| agenda.is_over(clock::now()));
-                    if over || Box::pin(self.rest(self.ramps.end(), &mut news)).await.is_break() {
-                        return;
-                    }
-                    continue;
-                };
-                let Some(present) = &mut seat else {
-                    let soon = shift.from.saturating_sub(AHEAD);
-                    if soon > now {
-                        if Box::pin(self.rest(soon, &mut news)).await.is_break() {
-                            return;
-                        }
-                        continue;
-                    }
-                    // Boxed, as what seldom happens is: it would take more than all the rest.
-                    seat = Box::pin(self.replacement()).await;
-                    if seat.is_none() {
-                        return;
-                    }
-                    continue;
-                };
-                if shift.from > now {
-                    if Box::pin(self.rest(shift.from, &mut news)).await.is_break() {
-                        return;
-                    }
-                    continue;
-                }
-                let Some(now) = self.helm.turn(self.lane(), self.index).await else {
+    async fn live(mut self, mut seat: Option<Seat<F::Vu>>) {
+        let (mut done, turns) = (0, self.helm.turns(self.index));
+        let mut news = self.helm.listen();
+        self.shifts = shifts(&self.ramps, self.index, &self.helm);
+        while !self.lane().is_closed() {
+            self.refresh();
+            let now = self.helm.own(clock::now());
+            let Some(shift) = self.shifts.iter().find(|shift| shift.to > now) else {
+                // The scenario lasts until its end, even when nobody is wanted any more.
+                let over = self.helm.agenda(|agenda| agenda.is_over(clock::now()));
+                if over || Box::pin(self.rest(self.ramps.end(), &mut news)).await.is_break() {
                     return;
-                };
-                let Some(ready) = self.lane().ready(&mut *present.vu).await else {
-                    return;
-                };
-                if !ready.took.is_zero() {
-                    // It may not be wanted any more.
+                }
+                continue;
+            };
+            let Some(present) = &mut seat else {
+                let soon = shift.from.saturating_sub(AHEAD);
+                if soon > now {
+                    if Box::pin(self.rest(soon, &mut news)).await.is_break() {
+                        return;
+                    }
                     continue;
                 }
-                let began = self.helm.own(now);
-                let (number, segment) = (turns.number(done), self.ramps.segment_at(began));
-                done += 1;
-                let outcome = tokio::select! {
-                    biased;
-                    outcome = self.lane().run_closed(&mut *present.vu, ready, number, segment, now) => Some(outcome),
-                    () = self.cut(began, &mut news) => None,
-                };
-                match outcome {
-                    Some(Outcome::Retired) => return,
-                    Some(_) => {}
-                    None => seat = None,
+                // Boxed, as what seldom happens is: it would take more than all the rest.
+                seat = Box::pin(self.replacement()).await;
+                if seat.is_none() {
+                    return;
                 }
+                continue;
+            };
+            if shift.from > now {
+                if Box::pin(self.rest(shift.from, &mut news)).await.is_break() {
+                    return;
+                }
+                continue;
+            }
+            let Some(now) = self.helm.turn(self.lane(), self.index).await else {
+                return;
+            };
+            let Some(ready) = self.lane().ready(&mut *present.vu).await else {
+                return;
+            };
+            if !ready.took.is_zero() {
+                // It may not be wanted any more.
+                continue;
+            }
+            let began = self.helm.own(now);
+            let (number, segment) = (turns.number(done), self.ramps.segment_at(began));
+            done += 1;
+            let outcome = tokio::select! {
+                biased;
+                outcome = self.lane().run_closed(&mut *present.vu, ready, number, segment, now) => Some(outcome),
+                () = self.cut(began, &mut news) => None,
+            };
+            match outcome {
+                Some(Outcome::Retired) => return,
+                Some(_) => {}
+                None => seat = None,
             }
         }
     }

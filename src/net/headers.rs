@@ -95,7 +95,7 @@ pub struct Headers(Repr);
 enum Repr {
     /// Header lines that have been checked, the status line and the empty line left out.
     Lines {
-        /// The lines, and what came with them: what each response needs is one piece of memory.
+        /// The lines; and behind them the body, where other responses do not have the same lines.
         text: Bytes,
         /// How many bytes of it are lines.
         len: u32,

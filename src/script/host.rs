@@ -84,7 +84,7 @@ pub struct Host {
     net: RefCell<Option<Rc<net::Shared>>>,
     of_revision: RefCell<OfRevision>,
     environment_meta: OnceCell<Table>,
-    find: OnceCell<Function>,
+    make_environment: OnceCell<Function>,
     setup: OnceCell<(Value, Pinned)>,
 }
 
@@ -148,7 +148,7 @@ impl Host {
             modules: RefCell::default(),
             of_revision: RefCell::default(),
             environment_meta: OnceCell::new(),
-            find: OnceCell::new(),
+            make_environment: OnceCell::new(),
             setup: OnceCell::new(),
             lua,
         });
@@ -319,27 +319,22 @@ impl Host {
     /// # Errors
     /// When the VM is out of memory.
     pub fn environment(self: &Rc<Self>) -> mlua::Result<Table> {
-        let environment = self.lua.create_table()?;
-        environment.set_metatable(self.environment_meta.get().cloned())?;
-        environment.raw_set("_G", &environment)?;
-        // The environment is an argument: a function of Rust that held it would keep it for ever.
-        let make: Function = self.prelude.get("make_require")?;
-        let require: Function = make.call((self.find_fn()?, &environment))?;
-        environment.raw_set("require", require)?;
+        let make = match self.make_environment.get() {
+            Some(make) => make,
+            None => {
+                // The environment is an argument: a function of Rust that held it would keep it for ever.
+                let find = self.function("require", |host, args| {
+                    let environment = args.table(2, "environment")?;
+                    host.find_module(args, &environment)
+                })?;
+                let environments: Function = self.prelude.get("environments")?;
+                let make = environments.call((find, self.environment_meta.get()))?;
+                self.make_environment.get_or_init(|| make)
+            }
+        };
+        let environment: Table = make.call(())?;
         environment.set_safeenv(true);
         Ok(environment)
-    }
-
-    /// `find(name, environment)`, which all environments have in common.
-    fn find_fn(self: &Rc<Self>) -> mlua::Result<Function> {
-        if let Some(find) = self.find.get() {
-            return Ok(find.clone());
-        }
-        let find = self.function("require", |host, args| {
-            let environment = args.table(2, "environment")?;
-            host.find_module(args, &environment)
-        })?;
-        Ok(self.find.get_or_init(|| find).clone())
     }
 
     fn find_module(&self, args: &Args<'_, '_>, environment: &Table) -> Result<(&'static str, Value), ApiError> {

@@ -147,3 +147,14 @@ async fn fixed_vus_are_made_before_the_start() {
     assert_eq!(ids, (1..=1_000).collect::<Vec<_>>());
     assert_eq!(report.preparation, 16 * 50, "64 at a time");
 }
+
+#[tokio::test(start_paused = true)]
+async fn fixed_vus_begin_in_hands_and_the_last_ones_do_not_wait_long() {
+    // None ever waits: between hands, each that has begun goes on once.
+    let report = Stage::one(per_vu(1_000, 30, 60_000), 0).play().await;
+    assert!(report.seen.iter().all(|s| s.started == 0));
+    let before_the_last: Vec<_> = report.seen.iter().map(|s| s.vu).take_while(|vu| *vu != 1_000).collect();
+    let begun = (1..1_000).all(|vu| before_the_last.contains(&vu));
+    let turns = before_the_last.iter().filter(|vu| **vu == 1).count();
+    assert!(begun && (2..=12).contains(&turns), "{turns} turns of the first");
+}
