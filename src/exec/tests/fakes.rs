@@ -9,6 +9,7 @@ pub(super) type Script = Rc<dyn Fn(&Iteration) -> (Duration, Outcome)>;
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) start: Option<Instant>,
+    pub(super) shared: Option<Arc<Shared>>,
     pub(super) seen: Vec<Seen>,
     pub(super) created: Vec<u64>,
     pub(super) alive: u64,
@@ -88,6 +89,8 @@ impl Vu for FakeVu {
     async fn run(&mut self, it: &Iteration) -> Outcome {
         {
             let mut log = self.log.borrow_mut();
+            let counted = log.shared.as_ref().map(|shared| shared.vus_initialised());
+            assert_eq!(counted, Some(log.alive), "each counts for as long as it lives");
             let start = log.start.expect("the stage has set it");
             let since = |at| millis(at - start);
             log.seen.push(Seen {

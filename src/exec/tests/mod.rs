@@ -317,7 +317,10 @@ impl Stage {
         }
         let start = clock::now();
         let preparation = millis(start - before);
-        log.borrow_mut().start = Some(start);
+        {
+            let mut log = log.borrow_mut();
+            (log.start, log.shared) = (Some(start), Some(Arc::clone(&shared)));
+        }
         signals.steering.steer(start, steerables(&plan));
         let answers = Arc::<Mutex<Answers>>::default();
         let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&answers));
