@@ -8,12 +8,19 @@ pub(super) type Script = Rc<dyn Fn(&Iteration) -> (Duration, Outcome)>;
 /// What all fakes of a run write down.
 #[derive(Default)]
 pub(super) struct Log {
-    pub(super) start: Option<Instant>,
-    pub(super) shared: Option<Arc<Shared>>,
+    start: Option<Instant>,
+    shared: Option<Arc<Shared>>,
     pub(super) seen: Vec<Seen>,
     pub(super) created: Vec<u64>,
     pub(super) alive: u64,
     pub(super) peak: u64,
+}
+
+impl Log {
+    /// The run starts: `shared` counts the VUs.
+    pub(super) fn starts(&mut self, start: Instant, shared: &Arc<Shared>) {
+        (self.start, self.shared) = (Some(start), Some(Arc::clone(shared)));
+    }
 }
 
 pub(super) struct FakeFactory {

@@ -317,10 +317,7 @@ impl Stage {
         }
         let start = clock::now();
         let preparation = millis(start - before);
-        {
-            let mut log = log.borrow_mut();
-            (log.start, log.shared) = (Some(start), Some(Arc::clone(&shared)));
-        }
+        log.borrow_mut().starts(start, &shared);
         signals.steering.steer(start, steerables(&plan));
         let answers = Arc::<Mutex<Answers>>::default();
         let scene = (Arc::clone(&signals.steering), Arc::clone(&shared), Arc::clone(&answers));
