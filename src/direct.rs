@@ -208,12 +208,12 @@ impl Vu for DirectVu {
         let core = &*self.core;
         let mut due = self.is_open.then_some(iteration.scheduled_at);
         let client = &self.client;
-        let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
-            let expected = core.call.expect.met(exchange, asked.is_followed());
-            core.samples.exchange(&tags, exchange, expected, due.take());
+        let mut on_hop = |exchange: Exchange, asked: &Asked<'_>| {
+            let expected = core.call.expect.met(&exchange, asked.is_followed());
+            core.samples.exchange(&tags, &exchange, expected, due.take());
             if !expected {
-                core.call.tell(exchange);
-                core.keep(exchange, asked, (&tags, client.vu_id(), iteration.number));
+                core.call.tell(&exchange);
+                core.keep(&exchange, asked, (&tags, client.vu_id(), iteration.number));
             }
         };
         client.send(&mut core.request.clone(), &mut on_hop).await;

@@ -146,7 +146,7 @@ fn posts() -> Repeat {
         for _ in 0..rounds {
             let mut request = template.clone();
             request.body = Bytes::from_static(b"\0\0\0\0\x07\x0a\x05world");
-            let exchange = client.send(&mut request, &mut |_, _| {}).await;
+            let exchange = client.fetch(request).await;
             assert!(exchange.outcome.is_ok());
         }
     })

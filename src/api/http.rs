@@ -13,7 +13,7 @@ use std::rc::Rc;
 use futures_util::{FutureExt as _, StreamExt as _, TryFutureExt as _};
 use mlua::Value;
 
-use crate::net::{Asked, Exchange};
+use crate::net::{Asked, Exchange, Response};
 use crate::script::fields::describe_at;
 use crate::script::raw::{Kind, Stack};
 use crate::script::{ApiError, Host, Operation, Push, Reply, VuContext};
@@ -81,18 +81,8 @@ fn send(
             Box::pin(prepared.authorise(&vu)).await?;
         }
         let Prepared { request, recording, .. } = &mut *prepared;
-        let mut asked_for = None;
-        let exchange = match request {
-            Ok(request) => {
-                trace::watch(&vu, request);
-                let mut on_hop = |exchange: &Exchange, asked: &Asked<'_>| {
-                    recording.hop(&vu, exchange, Gone::Out(asked));
-                    if vu.host.failed.wants_requests() {
-                        asked_for = Some(Box::new((asked.headers(), asked.body().clone())));
-                    }
-                };
-                vu.client()?.send(request, &mut on_hop).await
-            }
+        let request = match request {
+            Ok(request) => request,
             Err(unsendable) => {
                 recording.hop(&vu, &unsendable.exchange, Gone::Not(&unsendable.url));
                 let url = Some(unsendable.url.as_str().into());
@@ -100,15 +90,26 @@ fn send(
                 return Ok(Box::new(Answer::new(face, exchange, tags, false, url)));
             }
         };
-        let ok = exchange
-            .outcome
-            .as_ref()
-            .is_ok_and(|response| recording.expect.holds(response.status));
-        let discard_body = request.as_ref().ok().and_then(|request| request.discard_body);
-        let Prepared { recording, .. } = *prepared;
-        let answer = Box::new_uninit();
-        let mut answer = Box::write(answer, Answer::new(face, exchange, recording.tags, ok, None));
-        answer.asked = asked_for;
+        trace::watch(&vu, request);
+        let mut ended = None;
+        let discard_body = request.discard_body;
+        let mut on_hop = |exchange: Exchange, asked: &Asked<'_>| {
+            recording.hop(&vu, &exchange, Gone::Out(asked));
+            if asked.is_followed() {
+                return;
+            }
+            let outcome = &exchange.outcome;
+            let is_expected = |response: &Response| recording.expect.holds(response.status);
+            let ok = outcome.as_ref().is_ok_and(is_expected);
+            let answer = Box::new_uninit();
+            let new = Answer::new(Rc::clone(&face), exchange, recording.tags.clone(), ok, None);
+            let answer = ended.insert(Box::write(answer, new));
+            if vu.host.failed.wants_requests() {
+                answer.asked = Some(Box::new((asked.headers(), asked.body().clone())));
+            }
+        };
+        vu.client()?.send(request, &mut on_hop).await;
+        let mut answer = ended.expect("each request has an end");
         answer.discard_body = discard_body;
         Ok(answer)
     }

@@ -41,7 +41,7 @@ async fn send(at: &Url, token: &str, command: &CtlCommand) -> anyhow::Result<Val
         redirects: 0,
         ..Request::new(method, url)
     };
-    let exchange = Client::new(shared, 0).send(&mut { request }, &mut |_, _| {}).await;
+    let exchange = Client::new(shared, 0).fetch(request).await;
     let response = exchange
         .outcome
         .map_err(|error| anyhow!("no run answers at {at}: {}", error.message))?;

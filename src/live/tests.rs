@@ -56,7 +56,7 @@ impl FakeRun {
         if let Some(auth) = auth {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(auth).unwrap());
         }
-        let mut request = net::Request {
+        let request = net::Request {
             headers,
             body: body.to_owned().into(),
             ..net::Request::new(
@@ -64,7 +64,7 @@ impl FakeRun {
                 Url::parse(&format!("http://{}{path}", self.server.addr())).unwrap(),
             )
         };
-        let exchange = self.client.send(&mut request, &mut |_, _| {}).await;
+        let exchange = self.client.fetch(request).await;
         let response = exchange.outcome.unwrap();
         (
             response.status,

@@ -187,8 +187,16 @@ impl Client {
         }
     }
 
-    /// Sends a request and follows its redirects, which change it; `on_hop` sees every exchange, the last included, and
-    /// what it was the answer to. Several may run at once on one client. Dropping the future closes the connection it uses, or resets its stream.
+    /// Sends a request and follows its redirects; gives the last exchange.
+    pub async fn fetch(&self, mut request: Request) -> Exchange {
+        let mut last = None;
+        self.send(&mut request, &mut |exchange, _| last = Some(exchange)).await;
+        last.expect("each request has an end")
+    }
+
+    /// Sends a request and follows its redirects, which change it; `on_hop` is given every exchange, the last included, and
+    /// what it was the answer to. Several may run at once on one client. Dropping the future closes the connection it uses, or
+    /// resets its stream.
     #[expect(
         clippy::manual_async_fn,
         reason = "an async function would hold its arguments twice, and each request allocates its future"
@@ -196,8 +204,8 @@ impl Client {
     pub fn send(
         &self,
         request: &mut Request,
-        on_hop: &mut dyn FnMut(&Exchange, &Asked<'_>),
-    ) -> impl Future<Output = Exchange> {
+        on_hop: &mut dyn FnMut(Exchange, &Asked<'_>),
+    ) -> impl Future<Output = ()> {
         async move {
             let limit = request.timeout.unwrap_or(self.shared.config.timeout);
             let (started, mut left) = (clock::now(), request.redirects);
@@ -229,14 +237,13 @@ impl Client {
                         };
                         let exchange = hop.finish(request, outcome);
                         let gone = self.gone(request, plan, auth.as_deref(), cookies);
-                        on_hop(&exchange, &Asked::end(&gone));
-                        return exchange;
+                        return on_hop(exchange, &Asked::end(&gone));
                     }
                 };
                 let status = outcome.as_ref().map_or(0, |response| response.status);
                 let exchange = hop.finish(request, outcome);
                 let gone = self.gone(request, plan, auth.as_deref(), cookies);
-                on_hop(&exchange, &Asked::step(&gone));
+                on_hop(exchange, &Asked::step(&gone));
                 left -= 1;
                 let given = next.auth().cloned().map(Box::new);
                 let is_elsewhere = next.url().origin() != request.address.url().origin();

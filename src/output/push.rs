@@ -79,7 +79,7 @@ impl Line {
         request.body = parcel.body.clone();
         // A redirected POST may become a GET without its body.
         request.redirects = 0;
-        let exchange = self.client.send(&mut request, &mut |_, _| ()).await;
+        let exchange = self.client.fetch(request).await;
         let answer = match exchange.outcome {
             Err(error) => Answer::Later(error.to_string()),
             Ok(response) => answer(response.status, response.shared_body()),

@@ -161,6 +161,7 @@ impl Host {
         host.modules.borrow_mut().extend(modules);
         host.close_sandbox()?;
         raw::set_interrupt(&host.lua)?;
+        raw::remember_texts(&host.lua)?;
         host.set_limits(limits)?;
         Ok(host)
     }

@@ -15,7 +15,7 @@
 //!   not given. Further up the VM promises nothing. It makes room for what is pushed. What an operation needs there (a table, a
 //!   value above it) its caller has seen; builds with debug assertions, and so all tests, check all of this each time.
 //! - Text of a string stays where it is while the string is on the stack: reading borrows the [`Stack`], and whatever takes
-//!   values off it borrows it mutably.
+//!   values off it borrows it mutably. What it says never changes, so that a VM may remember whether it is UTF-8.
 //! - A [`Coroutine`] is touched from outside only while it does not run: between two turns, by whoever owns it.
 
 mod coroutine;
@@ -32,4 +32,4 @@ pub use function::{Flow, INTERNAL, function, mark_value};
 pub use interrupt::{Interrupt, each_collection, set_interrupt, watch};
 pub use memory::keep_freed;
 pub use near::{LINE, bring};
-pub use stack::{Kind, Stack, make, with_stack};
+pub use stack::{Kind, Stack, make, remember_texts, with_stack};

@@ -38,6 +38,8 @@ const KNOWN: [&str; 15] = [
     "compress",
 ];
 
+static FORM: HeaderValue = HeaderValue::from_static(FORM_CONTENT_TYPE);
+
 /// What an options table says, before the request is put together.
 #[derive(Debug, Default)]
 pub(super) struct Options {
@@ -59,20 +61,22 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads what a script wrote at `index`; nil is an empty table. The name stays on the stack, if there is one.
+    /// Reads what a script wrote at `index`, in place, as they are large; nil is an empty table. The name stays on the stack, if
+    /// there is one.
     pub(super) fn read(
+        &mut self,
         vu: &Rc<VuContext>,
         owner: &'static str,
         stack: &mut Stack<'_>,
         index: i32,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<(), ApiError> {
         let mut reader = Reader {
             vu,
             owner,
-            options: Self::default(),
+            options: self,
         };
         let places = match stack.kind(index) {
-            Kind::Nil => return Ok(reader.options),
+            Kind::Nil => return Ok(()),
             Kind::Table => Given::read(owner, stack, index, &KNOWN)?.places(),
             _ => return Err(reader.wrong("options", "a table", stack, index)),
         };
@@ -87,7 +91,7 @@ impl Options {
                  `cookies` and without those of the jar",
             ));
         }
-        Ok(reader.options)
+        Ok(())
     }
 }
 
@@ -95,7 +99,7 @@ impl Options {
 pub(super) struct Reader<'a> {
     pub(super) vu: &'a Rc<VuContext>,
     pub(super) owner: &'static str,
-    pub(super) options: Options,
+    pub(super) options: &'a mut Options,
 }
 
 impl Reader<'_> {
@@ -110,7 +114,7 @@ impl Reader<'_> {
             }
             ("form", _) => {
                 let pairs = self.pairs(key, stack, index)?;
-                self.body("form", form(pairs), Some(HeaderValue::from_static(FORM_CONTENT_TYPE)))?;
+                self.body("form", form(pairs), Some(FORM.clone()))?;
             }
             ("query", _) => self.options.query = self.pairs(key, stack, index)?,
             ("cookies", _) => self.options.cookies = self.pairs(key, stack, index)?,

@@ -20,6 +20,8 @@ use super::request::secret_header;
 
 const AUTH_FORMS: &str = "`auth` is `{ basic = { user, password } }` or `{ bearer = token }`";
 
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 impl Reader<'_> {
     pub(super) fn body(
         &mut self,
@@ -41,7 +43,7 @@ impl Reader<'_> {
         let text = json.bytes(stack, value, Style::Plain);
         let text = text.map_err(|error| self.error(format!("`json`: {error}")))?;
         let body = Bytes::copy_from_slice(text);
-        self.body("json", body, Some(HeaderValue::from_static("application/json")))
+        self.body("json", body, Some(JSON.clone()))
     }
 
     pub(super) fn auth(&mut self, stack: &mut Stack<'_>, index: i32) -> Result<(), ApiError> {

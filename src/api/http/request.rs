@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use mlua::{Function, Value};
 use url::ParseError;
@@ -12,7 +13,6 @@ use crate::clock;
 use crate::metrics::TagSet;
 use crate::net::body::compress;
 use crate::net::{Address, ErrorKind, Exchange, NetError, Request, Timings, begins_with_host};
-use crate::plan::expect::Expect;
 use crate::script::bridge::{self, end_value};
 use crate::script::fields::describe;
 use crate::script::raw::{Coroutine, Kind as ValueKind, Stack};
@@ -55,8 +55,9 @@ pub(super) fn prepare(
         let got = describe(&stack.value(url)?);
         return Err(ApiError::Text(format!("{owner}: `url` must be a string, got {got}")));
     }
-    let mut options = Options::read(vu, owner, stack, url + 1)?;
-    let text = url_text(stack.bytes(url).unwrap_or_default());
+    let mut options = Options::default();
+    options.read(vu, owner, stack, url + 1)?;
+    let text = url_text(stack, url);
     let found = match sendable(address(vu, &text), &text) {
         Err(Unsent::Bare) => return Err(ApiError::Text(no_scheme(owner, &text))),
         Err(Unsent::NoBase) => return Err(ApiError::Text(no_base(vu, owner, &text))),
@@ -74,23 +75,35 @@ pub(super) fn prepare(
         (None, None) => "(bad URL)".into(),
     };
     let tags = tags(vu, &name, &options.tags)?;
-    let expect = options.expect.take().unwrap_or(Expect::Default);
-    let token = options.token.take().map(|token| (owner, token));
-    let request = match found {
-        Ok(address) => Ok(build(vu, owner, method, address, options)?),
-        Err(message) => Err(Box::new(Unsendable::new(text.into_owned(), method, message))),
-    };
-    stack.truncate(before);
+    let body = body(owner, &mut options)?;
+    let plan = || vu.plan().map(|plan| plan.http.config.max_redirects);
+    let redirects = options.redirects.or_else(plan);
     // Put together where it stays, like all that is large and made for each request.
     let prepared = Box::new_uninit();
-    Ok(Box::write(
+    let prepared = Box::write(
         prepared,
         Prepared {
-            request,
-            recording: Recording { tags, expect },
-            token,
+            request: match found {
+                Ok(address) => Ok(Request {
+                    headers: options.headers,
+                    body,
+                    cookies: options.cookies,
+                    timeout: options.timeout,
+                    redirects: redirects.unwrap_or_default(),
+                    discard_body: options.discard_body,
+                    ..Request::new(method, address)
+                }),
+                Err(message) => Err(Box::new(Unsendable::new(text.into_owned(), method, message))),
+            },
+            recording: Recording {
+                tags,
+                expect: options.expect.unwrap_or_default(),
+            },
+            token: options.token.map(|token| (owner, token)),
         },
-    ))
+    );
+    stack.truncate(before);
+    Ok(prepared)
 }
 
 /// The tags of a request's samples.
@@ -150,11 +163,12 @@ pub(super) fn secret_header(owner: &str, text: Vec<u8>) -> Result<HeaderValue, A
     Ok(value)
 }
 
-/// The text of a URL. Bytes that are no text are percent-encoded, as those of text beyond ASCII are.
-fn url_text(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+/// The text of the URL at `index`. Bytes that are no text are percent-encoded, as those of text beyond ASCII are.
+fn url_text<'a>(stack: &'a Stack<'_>, index: i32) -> Cow<'a, str> {
+    if let Some(text) = stack.text(index) {
         return Cow::Borrowed(text);
     }
+    let bytes = stack.bytes(index).unwrap_or_default();
     let mut text = String::with_capacity(bytes.len() + 16);
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -256,38 +270,22 @@ impl Unsendable {
     }
 }
 
-fn build(
-    vu: &VuContext,
-    owner: &str,
-    method: http::Method,
-    address: Address,
-    options: Options,
-) -> Result<Request, ApiError> {
-    let mut request = Request::new(method, address);
-    request.headers = options.headers;
-    if let Some((_, body, content_type)) = options.body {
-        if let Some(kind) = content_type
-            && !request.headers.contains(&CONTENT_TYPE)
-        {
-            request.headers.append(CONTENT_TYPE, kind);
-        }
-        request.body = match options.compress {
-            None => body,
-            Some(codec) => {
-                request
-                    .headers
-                    .insert(CONTENT_ENCODING, HeaderValue::from_static(codec.name()));
-                compress(codec, &body).map_err(|error| ApiError::Text(format!("{owner}: {error}")))?
-            }
-        };
+/// The body as it goes out; the headers tell what it is.
+fn body(owner: &str, options: &mut Options) -> Result<Bytes, ApiError> {
+    let Some((_, body, content_type)) = options.body.take() else {
+        return Ok(Bytes::new());
+    };
+    let headers = &mut options.headers;
+    if let Some(kind) = content_type
+        && !headers.contains(&CONTENT_TYPE)
+    {
+        headers.append(CONTENT_TYPE, kind);
     }
-    request.cookies = options.cookies;
-    request.timeout = options.timeout;
-    if let Some(plan) = vu.plan().as_ref().map(|plan| &plan.http) {
-        request.redirects = options.redirects.unwrap_or(plan.config.max_redirects);
-        request.discard_body = options.discard_body;
-    }
-    Ok(request)
+    let Some(codec) = options.compress else {
+        return Ok(body);
+    };
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(codec.name()));
+    compress(codec, &body).map_err(|error| ApiError::Text(format!("{owner}: {error}")))
 }
 
 pub(super) fn header(owner: &str, name: &[u8], value: Vec<u8>) -> Result<(HeaderName, HeaderValue), ApiError> {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::ops::Deref;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -228,11 +227,12 @@ fn json(host: &Host, stack: &mut Stack<'_>, own: &Pinned) -> Result<Flow, ApiErr
             return Err(ApiError::Text(format!("json: `path` must be a string, got {got}")));
         }
     };
-    let read = match (body(stack, at), path) {
+    let mut body = Body::default();
+    let read = match (body.of(stack, at), path) {
         (Err(message), _) => Err(message),
-        (Ok(body), _) if body.is_empty() => Err(empty(host, stack, at)),
-        (Ok(body), None) => push_json(stack, &body, false).map(|()| true).map_err(not_json),
-        (Ok(body), Some(path)) => found(stack, at, &body, &path),
+        (Ok([]), _) => Err(empty(host, stack, at)),
+        (Ok(body), None) => push_json(stack, body, false).map(|()| true).map_err(not_json),
+        (Ok(body), Some(path)) => found(stack, at, body, &path),
     };
     match read {
         Ok(true) => {
@@ -272,38 +272,30 @@ fn not_json(error: serde_json::Error) -> String {
 }
 
 /// A body of its own, as the stack is written to while it is read.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made and used in one place, on the stack"
-)]
-enum Body {
+#[derive(Default)]
+struct Body {
     /// Copying a short one is cheaper than making it one that several own.
-    Short(SmallVec<[u8; SHORT]>),
-    Shared(Bytes),
+    short: SmallVec<[u8; SHORT]>,
+    shared: Bytes,
 }
 
 const SHORT: usize = 512;
 
-impl Deref for Body {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Short(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
+impl Body {
+    /// That of the answer at `at`.
+    fn of(&mut self, stack: &Stack<'_>, at: i32) -> Result<&[u8], String> {
+        match stack.object::<Answer>(at).map(|answer| &answer.exchange.outcome) {
+            Some(Ok(response)) if response.body().len() <= SHORT => {
+                self.short.extend_from_slice(response.body());
+                Ok(&self.short)
+            }
+            Some(Ok(response)) => {
+                self.shared = response.shared_body();
+                Ok(&self.shared)
+            }
+            Some(Err(error)) => Err(format!("there is no body: {}", error.message)),
+            None => Err("there is no body".to_owned()),
         }
-    }
-}
-
-/// The body of the answer at `at`.
-fn body(stack: &Stack<'_>, at: i32) -> Result<Body, String> {
-    match stack.object::<Answer>(at).map(|answer| &answer.exchange.outcome) {
-        Some(Ok(response)) => Ok(match response.body() {
-            short if short.len() <= SHORT => Body::Short(SmallVec::from_slice(short)),
-            _ => Body::Shared(response.shared_body()),
-        }),
-        Some(Err(error)) => Err(format!("there is no body: {}", error.message)),
-        None => Err("there is no body".to_owned()),
     }
 }
 

@@ -314,9 +314,7 @@ fn a_dropped_exchange_takes_its_connection_along() {
         .await;
         let client = client();
         send(&client, get(server.url("/"))).await.response();
-        let mut watch = |_: &Exchange, _: &crate::net::Asked<'_>| {};
-        let mut request = get(server.url("/half"));
-        let mut pending = Box::pin(client.send(&mut request, &mut watch));
+        let mut pending = Box::pin(client.fetch(get(server.url("/half"))));
         // Long enough that the first half of the answer has been received.
         for _ in 0..50 {
             assert!(!poll_once(&mut pending).await);

@@ -237,7 +237,7 @@ pub(super) fn get(url: url::Url) -> Request {
 
 /// Sends, without watching the hops.
 pub(super) async fn send(client: &Client, request: Request) -> Exchange {
-    client.send(&mut { request }, &mut |_, _| {}).await
+    client.fetch(request).await
 }
 
 impl Exchange {

@@ -6,17 +6,16 @@ use super::*;
 
 /// Sends and collects status and method of each hop.
 async fn hops(client: &Client, mut request: Request) -> (Exchange, Vec<String>) {
-    let (mut hops, mut is_over) = (Vec::new(), false);
-    let exchange = client
+    let (mut hops, mut end) = (Vec::new(), None);
+    client
         .send(&mut request, &mut |hop, asked| {
-            assert!(!is_over, "what is not followed is the end");
-            is_over = !asked.is_followed();
+            assert!(end.is_none(), "what is not followed is the end");
             let status = hop.outcome.as_ref().map_or(0, |response| response.status);
             hops.push(format!("{} {} {status}", hop.method, hop.address.path()));
+            end = (!asked.is_followed()).then_some(hop);
         })
         .await;
-    assert!(is_over, "what is followed is not the end");
-    (exchange, hops)
+    (end.expect("what is followed is not the end"), hops)
 }
 
 fn to(status: &str, location: &str) -> Vec<u8> {

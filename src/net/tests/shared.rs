@@ -121,9 +121,7 @@ fn a_stale_or_dropped_http1_connection_gives_its_place_back() {
         }
         // Half-way through, twice as many as there are connections.
         for user in users.iter().take(4) {
-            let mut watch = |_: &Exchange, _: &crate::net::Asked<'_>| {};
-            let mut request = get(server.url("/"));
-            let mut pending = Box::pin(user.send(&mut request, &mut watch));
+            let mut pending = Box::pin(user.fetch(get(server.url("/"))));
             assert!(!poll_once(&mut pending).await);
         }
         for exchange in all(&users, &server, 2).await {

@@ -3,7 +3,7 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -45,6 +45,24 @@ const ROOM: i32 = ffi::LUA_MINSTACK;
 
 /// The tag of userdata that holds a [`Object`]; the binding uses none.
 const TAG: c_int = 100;
+
+/// The atom of strings that are UTF-8.
+const TEXT: i16 = 1;
+
+/// Has a VM find out once for each of its strings whether it is UTF-8, and not whenever one is read as text.
+///
+/// # Errors
+/// When the VM is out of memory.
+pub fn remember_texts(lua: &Lua) -> mlua::Result<()> {
+    // SAFETY: the callbacks belong to the VM, which is not running; this one is set for as long as the VM lives.
+    unsafe { lua.exec_raw((), |state| (*ffi::lua_callbacks(state)).useratom = Some(atom_of)) }
+}
+
+unsafe extern "C-unwind" fn atom_of(_: *mut lua_State, start: *const c_char, length: usize) -> i16 {
+    // SAFETY: the VM gives the bytes of a string that it holds.
+    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
+    std::str::from_utf8(bytes).map_or(0, |_| TEXT)
+}
 
 /// What our userdata holds: a box, and what is in it.
 struct Object {
@@ -156,28 +174,40 @@ impl<'a> Stack<'a> {
     /// The bytes of a string; numbers are none.
     #[must_use]
     pub fn bytes(&self, index: i32) -> Option<&[u8]> {
-        self.assert_readable(index);
-        let mut length = 0;
-        // SAFETY: as in `raw_type`; null for anything but a string; otherwise valid for `length` bytes, which stay where they are
-        // while the string is on the stack: `self` is borrowed until then.
-        unsafe {
-            let start = ffi::lua_tolstringatom(self.state, index, &raw mut length, ptr::null_mut());
-            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
-        }
+        self.string(index, ptr::null_mut())
     }
 
     /// A string, with a replacement for what is not UTF-8.
     #[must_use]
     pub fn lossy(&self, index: i32) -> Option<Cow<'_, str>> {
-        let bytes = self.bytes(index)?;
-        // The common case is checked faster than it is repaired.
-        Some(std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed))
+        match self.text(index) {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => self.bytes(index).map(String::from_utf8_lossy),
+        }
     }
 
     /// A string that is UTF-8.
     #[must_use]
     pub fn text(&self, index: i32) -> Option<&str> {
-        std::str::from_utf8(self.bytes(index)?).ok()
+        let mut atom = 0;
+        let bytes = self.string(index, &raw mut atom)?;
+        if atom == c_int::from(TEXT) {
+            // SAFETY: none but `atom_of` gives strings this atom, and their bytes never change.
+            return Some(unsafe { std::str::from_utf8_unchecked(bytes) });
+        }
+        std::str::from_utf8(bytes).ok()
+    }
+
+    /// A string's bytes, and its atom, unless null is given for it.
+    fn string(&self, index: i32, atom: *mut c_int) -> Option<&[u8]> {
+        self.assert_readable(index);
+        let mut length = 0;
+        // SAFETY: as in `raw_type`; null for anything but a string; otherwise valid for `length` bytes, which stay where they are
+        // while the string is on the stack: `self` is borrowed until then. `atom` is null or a place of the caller's.
+        unsafe {
+            let start = ffi::lua_tolstringatom(self.state, index, &raw mut length, atom);
+            (!start.is_null()).then(|| std::slice::from_raw_parts(start.cast::<u8>(), length))
+        }
     }
 
     /// The length of the list in a table, without metamethods; 0 for anything else.

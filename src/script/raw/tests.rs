@@ -42,6 +42,32 @@ fn values_survive_the_way_through_the_stack_and_the_binding() {
     lua.load(code).exec().unwrap();
 }
 
+#[test]
+fn texts_are_texts_whether_the_vm_remembers_it_or_not() {
+    let lua = Lua::new();
+    let strings: [&[u8]; 5] = [b"", b"plain", "grüße".as_bytes(), b"\xff", b"cut \xc3"];
+    for _ in 0..2 {
+        for bytes in strings {
+            let string = lua.create_string(bytes).unwrap();
+            // Looked at for the first time, and again.
+            for _ in 0..2 {
+                with_stack(&lua, &string, |stack| {
+                    assert_eq!(stack.bytes(1), Some(bytes));
+                    assert_eq!(stack.text(1), std::str::from_utf8(bytes).ok());
+                    assert_eq!(stack.lossy(1).unwrap(), String::from_utf8_lossy(bytes));
+                })
+                .unwrap();
+            }
+        }
+        with_stack(&lua, 5, |stack| {
+            assert_eq!((stack.text(1), stack.lossy(1)), (None, None))
+        })
+        .unwrap();
+        // Of the strings that are there, too.
+        remember_texts(&lua).unwrap();
+    }
+}
+
 /// The collector must not be entered again from what it drops: it would drop the neighbours twice.
 #[test]
 fn objects_that_hold_pins_may_be_collected_like_others() {
