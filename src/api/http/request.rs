@@ -65,16 +65,7 @@ pub(super) fn prepare(
         Ok(address) if options.query.is_empty() => Ok(address),
         Ok(address) => Ok(address.with_query(&options.query)),
     };
-    let automatic = match (options.name, &found) {
-        (None, Ok(address)) => Some(vu.host.automatic_name(address.name())),
-        _ => None,
-    };
-    let name = match (options.name, &automatic) {
-        (Some(name), _) => stack.lossy(name).unwrap_or_default(),
-        (None, Some(name)) => Cow::Borrowed(&**name),
-        (None, None) => "(bad URL)".into(),
-    };
-    let tags = tags(vu, &name, &options.tags)?;
+    let tags = tags(vu, stack, &options, found.as_ref().ok())?;
     let body = body(owner, &mut options)?;
     let plan = || vu.plan().map(|plan| plan.http.config.max_redirects);
     let redirects = options.redirects.or_else(plan);
@@ -106,15 +97,26 @@ pub(super) fn prepare(
     Ok(prepared)
 }
 
-/// The tags of a request's samples.
-fn tags(vu: &VuContext, name: &str, own: &[(String, String)]) -> Result<TagSet, ApiError> {
+/// The tags of the samples of a request to `address`, if there is one: its name, which is the address's unless it was given, and
+/// its own.
+fn tags(vu: &VuContext, stack: &Stack<'_>, options: &Options, address: Option<&Address>) -> Result<TagSet, ApiError> {
+    let automatic = match (options.name, address) {
+        (None, Some(address)) => Some(vu.host.automatic_name(address.name())),
+        _ => None,
+    };
+    let name = match (options.name, &automatic) {
+        (Some(name), _) => stack.lossy(name).unwrap_or_default(),
+        (None, Some(name)) => Cow::Borrowed(&**name),
+        (None, None) => "(bad URL)".into(),
+    };
     let (recorder, base) = (vu.host.recorder()?, vu.tags()?);
-    if own.is_empty() {
-        return Ok(recorder.tags(&base, &[("name", name)]));
+    if options.tags.is_empty() {
+        return Ok(recorder.tags(&base, &[("name", &name)]));
     }
+    let own = options.tags.iter();
     let mut extra: Vec<(&str, &str)> = Vec::with_capacity(1 + own.len());
-    extra.push(("name", name));
-    extra.extend(own.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    extra.push(("name", &name));
+    extra.extend(own.map(|(key, value)| (key.as_str(), value.as_str())));
     Ok(recorder.tags(&base, &extra))
 }
 
