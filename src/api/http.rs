@@ -107,11 +107,10 @@ fn send(
             if vu.host.failed.wants_requests() {
                 answer.asked = Some(Box::new((asked.headers(), asked.body().clone())));
             }
+            answer.discard_body = discard_body;
         };
         vu.client()?.send(request, &mut on_hop).await;
-        let mut answer = ended.expect("each request has an end");
-        answer.discard_body = discard_body;
-        Ok(answer)
+        Ok(ended.expect("each request has an end"))
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) fn prepare(
     };
     let tags = tags(vu, stack, &options, found.as_ref().ok())?;
     let body = body(owner, &mut options)?;
-    let plan = || vu.plan().map(|plan| plan.http.config.max_redirects);
-    let redirects = options.redirects.or_else(plan);
+    let usual = || vu.plan().map(|plan| plan.http.config.max_redirects);
+    let redirects = options.redirects.or_else(usual);
     // Put together where it stays, like all that is large and made for each request.
     let prepared = Box::new_uninit();
     let prepared = Box::write(

@@ -288,9 +288,9 @@ impl<'t> Writer<'t> {
     #[inline]
     pub(super) fn value(&mut self, stack: &mut Stack<'_>, index: i32, of: &Type, depth: usize) -> Result<(), Failed> {
         match of {
-            Type::String => match stack.bytes(index) {
-                Some(text) if std::str::from_utf8(text).is_ok() => put_bytes(&mut self.out, text),
-                Some(_) => {
+            Type::String => match stack.text(index) {
+                Some(text) => put_bytes(&mut self.out, text.as_bytes()),
+                None if stack.kind(index) == Kind::String => {
                     let hint = "; text is UTF-8, other bytes need a field of type bytes";
                     return Err(Got::new("a string that is not UTF-8").hint(hint).into());
                 }
